@@ -1,0 +1,41 @@
+"""What does this network cost? The VGG table from first principles, proved against a real pass.
+
+>>> from vgg_profile import walk
+>>> walk("D").totals.macs
+15470264320
+
+Public names are loaded when they are first used, so ``import vgg_profile`` is instant and needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "InputError": "errors",
+    "Config": "configs",
+    "config": "configs",
+    "Profile": "walker",
+    "Row": "walker",
+    "walk": "walker",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+if TYPE_CHECKING:
+    from vgg_profile.configs import Config, config
+    from vgg_profile.errors import InputError
+    from vgg_profile.walker import Profile, Row, walk
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

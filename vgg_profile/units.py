@@ -1,0 +1,91 @@
+"""Numbers to text: the only formatter.
+
+A **MiB** is 2^20 bytes, a **MB** 10^6. Rounded figures are for reading, and stand beside exact bytes.
+"""
+
+from __future__ import annotations
+
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def exact(number: int) -> str:
+    """All digits, in groups of three.
+
+    >>> exact(138357544)
+    '138,357,544'
+    """
+    return f"{number:,}"
+
+
+def mebibytes(size: int) -> str:
+    """Bytes as MiB with two decimals, whatever their size.
+
+    >>> mebibytes(60950432)
+    '58.13 MiB'
+    """
+    return f"{size / 2**20:,.2f} MiB"
+
+
+def binary(size: int) -> str:
+    """Bytes in the largest binary unit that leaves a whole part.
+
+    >>> binary(60950432), binary(4000)
+    ('58.13 MiB', '3.91 KiB')
+    """
+    sign, left = ("-", -size) if size < 0 else ("", size)
+    power = 0
+    while left >= 1024 ** (power + 1) and power < len(_BINARY) - 1:
+        power += 1
+    return f"{sign}{left:,} B" if power == 0 else f"{sign}{left / 1024**power:,.2f} {_BINARY[power]}"
+
+
+def millions(number: int) -> str:
+    """A count in millions, with two decimals.
+
+    >>> millions(138357544)
+    '138.36 M'
+    """
+    return f"{number / 10**6:,.2f} M"
+
+
+def billions(number: int) -> str:
+    """A count in billions (10^9), with two decimals.
+
+    >>> billions(15470264320)
+    '15.47 G'
+    """
+    return f"{number / 10**9:,.2f} G"
+
+
+def as_the_notes(number: int) -> str:
+    """The notes' rounding: two leading digits and a K or an M; counts below 10,000 stay whole.
+
+    >>> [as_the_notes(n) for n in (150528, 3211264, 802816, 25088, 4096)]
+    ['150K', '3.2M', '800K', '25K', '4096']
+    """
+    if number < 10_000:
+        return str(number)
+    step: int = 10 ** (len(str(number)) - 2)
+    rounded = (number + step // 2) // step * step
+    if rounded < 10**6:
+        return f"{rounded // 1000}K"
+    whole, tenth = divmod(rounded, 10**6)
+    return f"{whole}.{tenth // 10**5}M" if whole < 10 and tenth else f"{whole}M"
+
+
+def shape(dimensions: tuple[int, ...]) -> str:
+    """A shape as it is read aloud.
+
+    >>> shape((64, 224, 224)), shape((1000,))
+    ('64×224×224', '1000')
+    """
+    return "×".join(map(str, dimensions))
+
+
+def plural(number: int, noun: str) -> str:
+    """A number and its noun, in agreement.
+
+    >>> plural(1, "image"), plural(8, "image")
+    ('1 image', '8 images')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,385 @@
+"""The walk: a config and an image size become a :class:`Profile`, row by row, in plain integers.
+
+The **predicted road** of the project begins here. Nothing in this file has ever met a tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from vgg_profile.arithmetic import ZERO, Count, product, total
+from vgg_profile.configs import LARGEST, Config
+from vgg_profile.configs import config as find_config
+from vgg_profile.display import Displayed
+from vgg_profile.errors import InputError, excerpt
+from vgg_profile.layers import Shape
+from vgg_profile.network import Module, modules
+from vgg_profile.tape import Bytes, Category, Phase, Storage, Tape, Tensor
+
+SCHEMA_VERSION = 1
+
+ITEMSIZE = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+"""Bytes a value, for each dtype that a network can have."""
+
+DEVICES = ("cpu", "cuda")
+
+_STAGE_HEADS = ("input", "conv", "maxpool", "fc")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One layer at one input.
+
+    Counts are per image; ``saved`` is what the layer leaves alive after the forward pass of a training
+    step. ``receptive_field`` and ``stride`` are in input pixels; ``None`` where every output sees the
+    whole image, or pools of uneven windows leave no single figure.
+    """
+
+    name: str
+    module: str
+    kind: str
+    output_shape: Shape
+    values: Count
+    weights: Count
+    biases: int
+    buffers: int
+    macs: Count
+    receptive_field: int | None
+    stride: int | None
+    saved: tuple[Storage, ...] = ()
+    note: str = ""
+
+    def memory_bytes(self, batch: int, itemsize: int) -> int:
+        """Bytes of the values that the layer makes, for a whole batch."""
+        return self.values.value * batch * itemsize
+
+    def saved_bytes(self, batch: int) -> int:
+        return sum(storage.size.at(batch) for storage in self.saved)
+
+    @property
+    def parameters(self) -> int:
+        return self.weights.value + self.biases
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over rows. ``values`` and ``macs`` are per image, the two ``bytes`` for the batch."""
+
+    values: int
+    memory_bytes: int
+    saved_bytes: int
+    weights: int
+    biases: int
+    buffers: int
+    macs: int
+
+    @property
+    def parameters(self) -> int:
+        return self.weights + self.biases
+
+
+@dataclass(frozen=True)
+class Profile(Displayed):
+    """What a network costs at one input: its rows, and totals that are added up from them.
+
+    ``rows`` are the notes' rows: the input, each convolution, pool and fully-connected layer, with the
+    small modules that follow counted into theirs (a batch norm into its convolution, the average
+    pool into the last max pool, a dropout into its fully-connected layer). ``module_rows`` has
+    every module for itself. Both give the same parameters, MACs and saved bytes.
+
+    >>> walk("D").totals.parameters
+    138357544
+    """
+
+    config: Config
+    input: Shape
+    batch: int
+    dtype: str
+    device: str
+    module_rows: tuple[Row, ...]
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        return tuple(_notes_rows(self.module_rows))
+
+    @cached_property
+    def totals(self) -> Totals:
+        return self.total(self.rows)
+
+    @property
+    def itemsize(self) -> int:
+        return ITEMSIZE[self.dtype]
+
+    def total(self, rows: Iterable[Row]) -> Totals:
+        """Add up rows of this profile."""
+        rows = list(rows)
+        return Totals(
+            values=sum(row.values.value for row in rows),
+            memory_bytes=sum(row.memory_bytes(self.batch, self.itemsize) for row in rows),
+            saved_bytes=sum(row.saved_bytes(self.batch) for row in rows),
+            weights=sum(row.weights.value for row in rows),
+            biases=sum(row.biases for row in rows),
+            buffers=sum(row.buffers for row in rows),
+            macs=sum(row.macs.value for row in rows),
+        )
+
+    def to_dict(self, *, all_layers: bool = False) -> dict[str, Any]:
+        """The profile as JSON has it: raw integers, rows of the notes or of every module."""
+        rows = self.module_rows if all_layers else self.rows
+        totals = self.total(rows)
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "config": self.config.name,
+            "batch_norm": self.config.batch_norm,
+            "input": list(self.input),
+            "batch": self.batch,
+            "dtype": self.dtype,
+            "device": self.device,
+            "classes": self.config.classes,
+            "layers": self.config.to_dict()["layers"],
+            "classifier": list(self.config.classifier),
+            "all_layers": all_layers,
+            "rows": [
+                {
+                    "name": row.name,
+                    "module": row.module,
+                    "kind": row.kind,
+                    "output_shape": list(row.output_shape),
+                    "values": row.values.value,
+                    "values_working": row.values.working,
+                    "memory_bytes": row.memory_bytes(self.batch, self.itemsize),
+                    "saved_bytes": row.saved_bytes(self.batch),
+                    "weights": row.weights.value,
+                    "weights_working": row.weights.working,
+                    "biases": row.biases,
+                    "macs": row.macs.value,
+                    "macs_working": row.macs.working,
+                    "receptive_field": row.receptive_field,
+                    "stride": row.stride,
+                    "note": row.note,
+                }
+                for row in rows
+            ],
+            "totals": {
+                "values": totals.values,
+                "memory_bytes": totals.memory_bytes,
+                "saved_bytes": totals.saved_bytes,
+                "weights": totals.weights,
+                "biases": totals.biases,
+                "parameters": totals.parameters,
+                "buffers": totals.buffers,
+                "macs": totals.macs,
+            },
+        }
+
+
+def walk(
+    config: str | Config | Sequence[int | str],
+    *,
+    input: str | int | Sequence[int] | None = None,  # noqa: A002 - the word that users know
+    batch: int = 1,
+    dtype: str = "float32",
+    device: str = "cpu",
+    batch_norm: bool | None = None,
+    classes: int | None = None,
+) -> Profile:
+    """Walk a network layer by layer and count.
+
+    ``config`` is whatever :func:`vgg_profile.configs.config` takes; ``input`` is ``224``, ``"192x256"``
+    or ``(3, 192, 256)``; ``dtype`` one of float64, float32, bfloat16, float16; ``device`` chooses
+    whose rules of what autograd keeps hold, "cpu" or "cuda". Raises ``InputError`` with the next step.
+
+    >>> conv1_1 = walk("D").rows[1]
+    >>> conv1_1.weights.working, conv1_1.values.value
+    ('(3*3*3)*64', 3211264)
+    """
+    net = find_config(config, batch_norm=batch_norm, classes=classes)
+    shape = input_shape(input, net.in_channels)
+    _check_choice(dtype, ITEMSIZE, "dtype")
+    _check_choice(device, DEVICES, "device")
+    check_size(batch, "batch", "--batch 1")
+    rows = list(_count(net, shape))
+    saved = _saved(net, shape, ITEMSIZE[dtype], device)
+    return Profile(
+        config=net,
+        input=shape,
+        batch=batch,
+        dtype=dtype,
+        device=device,
+        module_rows=tuple(replace(row, saved=tuple(saved.get(row.name, ()))) for row in rows),
+    )
+
+
+def _count(config: Config, shape: Shape) -> Iterator[Row]:
+    """Count each layer: its output, its parameters, and how far it sees into the image.
+
+    A kernel of k widens the receptive field by (k - 1) strides; a stride multiplies the stride.
+    """
+    channels, *plane = shape
+    field: int | None = 1
+    stride: int | None = 1
+    yield Row(
+        "input", "", "input", shape, product(*plane, channels), ZERO, 0, 0, ZERO, field, stride
+    )
+    for module in modules(config):
+        layer = module.layer
+        before, shape = shape, layer.output_shape(shape)
+        if 0 in shape:
+            _refuse_small_image(config, module)
+        if layer.kind in ("avgpool", "flatten") and before != shape:
+            field = stride = None
+        if field is not None and stride is not None:
+            field, stride = field + (layer.kernel - 1) * stride, stride * layer.stride
+        yield Row(
+            name=module.name,
+            module=module.path,
+            kind=layer.kind,
+            output_shape=shape,
+            values=layer.values(before),
+            weights=layer.weights,
+            biases=layer.biases,
+            buffers=layer.buffers,
+            macs=layer.macs(before),
+            receptive_field=field,
+            stride=stride,
+            note="" if layer.allocates_output else "a view" if layer.kind == "flatten" else "in place",
+        )
+
+
+def _refuse_small_image(config: Config, module: Module) -> None:
+    smallest = 2**config.pools
+    raise InputError(
+        f"The image is too small: at {module.name} ({module.path}) the pool leaves nothing.",
+        f"{config.label} halves each side {config.pools} times, so the smallest image is "
+        f"{smallest}x{smallest}: try --input {smallest}.",
+    )
+
+
+def _saved(config: Config, shape: Shape, itemsize: int, device: str) -> dict[str, list[Storage]]:
+    """What each layer leaves alive after the forward pass of a training step, weights and input apart."""
+    tape = Tape(itemsize=itemsize, device=device)
+    forward(tape, config, shape)
+    saved: dict[str, list[Storage]] = {}
+    for event in tape.events:
+        if event.phase is Phase.FORWARD:
+            for storage in event.allocated:
+                if storage.holders:
+                    saved.setdefault(storage.layer, []).append(storage)
+    return saved
+
+
+def load(tape: Tape, config: Config) -> dict[str, dict[str, Tensor]]:
+    """Allocate every parameter and buffer on a tape; parameters by layer and name."""
+    tape.phase = Phase.LOAD
+    parameters: dict[str, dict[str, Tensor]] = {}
+    for module in modules(config):
+        tape.layer = module.name
+        parameters[module.name] = {
+            what: tape.parameter(what, shape) for what, shape in module.layer.parameter_shapes.items()
+        }
+        for what, (elements, itemsize) in module.layer.buffer_sizes.items():
+            tape.buffer(what, elements * (itemsize or tape.itemsize))
+    return parameters
+
+
+def forward(tape: Tape, config: Config, shape: Shape) -> Tensor:
+    """Record loading, input and forward pass on a tape; returns the logits.
+
+    A container keeps its own input until it returns: while the classifier runs, somebody
+    still holds the flattened maps, even where no backward pass will ask for them.
+    """
+    parameters = load(tape, config)
+    tape.phase, tape.layer = Phase.INPUT, "input"
+    x = tape.tensor(Category.INPUT, "images", shape)
+    tape.allocate("empty", Storage("input", "targets", Category.INPUT, Bytes(0, 8)))
+
+    tape.phase = Phase.FORWARD
+    container, container_input = "", tape.hold(x)
+    for module in modules(config):
+        tape.layer = module.name
+        if module.path.partition(".")[0] != container:
+            tape.drop(container_input)
+            container, container_input = module.path.partition(".")[0], tape.hold(x)
+        output = module.layer.trace(tape, x, parameters[module.name])
+        if x.node is not None or x.storage.category is not Category.INPUT:
+            tape.drop(x)
+        x = output
+    tape.drop(container_input)
+    return x
+
+
+def _notes_rows(rows: Sequence[Row]) -> Iterator[Row]:
+    """Fold every module into the notes' row that it follows."""
+    stage: list[Row] = []
+    for row in rows:
+        if row.kind in _STAGE_HEADS and stage:
+            yield _fold(stage)
+            stage = []
+        stage.append(row)
+    yield _fold(stage)
+
+
+def _fold(stage: Sequence[Row]) -> Row:
+    head = stage[0]
+    if len(stage) == 1:
+        return head
+    return replace(
+        head,
+        weights=total(row.weights for row in stage),
+        biases=sum(row.biases for row in stage),
+        buffers=sum(row.buffers for row in stage),
+        saved=tuple(storage for row in stage for storage in row.saved),
+    )
+
+
+def input_shape(text: str | int | Sequence[int] | None, channels: int) -> Shape:
+    """Read an image size: ``224``, ``192x256`` or ``3x192x256``; channels default to the config's.
+
+    >>> input_shape("192x256", 3)
+    (3, 192, 256)
+    """
+    if text is None:
+        return (channels, 224, 224)
+    parts: Sequence[object] = (
+        text.lower().replace("×", "x").split("x")
+        if isinstance(text, str)
+        else [text]
+        if isinstance(text, int)
+        else list(text)
+    )
+    try:
+        sizes = [int(str(part)) for part in parts if len(str(part)) < 20]
+    except ValueError:
+        sizes = []
+    if len(sizes) != len(parts) or len(sizes) not in (1, 2, 3) or not all(1 <= s <= LARGEST for s in sizes):
+        raise InputError(
+            f"The input {excerpt(text)} is not an image size.",
+            f"Give whole numbers from 1 to {LARGEST:,}: --input 224, --input 192x256 or --input 3x192x256.",
+        )
+    if len(sizes) == 1:
+        sizes *= 2
+    if len(sizes) == 2:
+        sizes.insert(0, channels)
+    if sizes[0] != channels:
+        raise InputError(
+            f"The input has {sizes[0]:,} channels, and the network takes {channels:,}.",
+            f"Try --input {channels}x{sizes[1]}x{sizes[2]}, or a config file with in_channels.",
+        )
+    return tuple(sizes)
+
+
+def check_size(value: object, what: str, example: str) -> None:
+    """Refuse anything but a whole number from 1 to ``LARGEST``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+        raise InputError(
+            f"The {what} is {excerpt(value, 30)}.",
+            f"Give a whole number from 1 to {LARGEST:,}, such as {example}.",
+        )
+
+
+def _check_choice(value: str, allowed: Iterable[str], what: str) -> None:
+    if value not in allowed:
+        raise InputError(f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}.")

@@ -23,7 +23,7 @@ _HOMES = {
     "walk": "walker",
 }
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = ["Config", "InputError", "Profile", "Row", "__version__", "config", "walk"]
 
 if TYPE_CHECKING:
     from vgg_profile.configs import Config, config

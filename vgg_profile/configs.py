@@ -200,9 +200,7 @@ def parse_layers(tokens: Sequence[object]) -> tuple[Token, ...]:
     ['64', 'conv1-64', 'LRN', 'M']
     """
     if len(tokens) > MOST_LAYERS:
-        raise InputError(
-            f"The list has {len(tokens):,} layers; at most {MOST_LAYERS:,} are read.", _ALLOWED
-        )
+        raise InputError(f"The list has {len(tokens):,} layers; at most {MOST_LAYERS:,} are read.", _ALLOWED)
     layers = tuple(_parse_token(token, place) for place, token in enumerate(tokens, start=1))
     if not any(isinstance(layer, Conv) for layer in layers):
         raise InputError("The list of layers has no convolution.", _ALLOWED)
@@ -279,9 +277,7 @@ def from_dict(content: object, default_name: str = "custom") -> Config:
     2
     """
     if not isinstance(content, dict) or "layers" not in content:
-        raise InputError(
-            "The config has no list of layers.", 'Add one: layers = [64, 64, "M", 128, "M"].'
-        )
+        raise InputError("The config has no list of layers.", 'Add one: layers = [64, 64, "M", 128, "M"].')
     for key in content:
         if key not in _FIELDS:
             close = difflib.get_close_matches(str(key), _FIELDS, n=1)
@@ -356,5 +352,10 @@ _ALIASES = {name.replace("-", "").lower(): net for name, net in PAPER.items()} |
 }
 _TYPED_NAMES = [
     *PAPER,
-    *(f"{stem}{number}{end}" for stem in ("vgg", "vgg-") for number in (11, 13, 16, 19) for end in ("", "_bn")),
+    *(
+        f"{stem}{number}{end}"
+        for stem in ("vgg", "vgg-")
+        for number in (11, 13, 16, 19)
+        for end in ("", "_bn")
+    ),
 ]

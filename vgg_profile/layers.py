@@ -269,9 +269,7 @@ class LocalResponseNorm(Layer):
             "pow", (shifted,), what="divisor", node="PowBackward0", saves=(shifted,), temporaries=(2,)
         )
         tape.drop(shifted, mean)
-        output = tape.op(
-            "div", (power, x), node="DivBackward0", saves=(x, power), temporaries=(3, 0)
-        )
+        output = tape.op("div", (power, x), node="DivBackward0", saves=(x, power), temporaries=(3, 0))
         tape.drop(power)
         return output
 

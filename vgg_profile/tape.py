@@ -92,6 +92,14 @@ class Event(NamedTuple):
     freed: tuple[Storage, ...]
 
 
+class Mark(NamedTuple):
+    """Where a phase's part for one layer begins: before the event of this number."""
+
+    phase: Phase
+    layer: str
+    event: int
+
+
 @dataclass(eq=False, slots=True)
 class Tensor:
     """A symbolic tensor: a view of a storage, and the node that will receive its gradient.
@@ -152,7 +160,13 @@ class Tape:
         self.phase = Phase.LOAD
         self.layer = ""
         self.events: list[Event] = []
+        self.marks: list[Mark] = []
         self._nodes: list[Node] = []
+
+    def begin(self, phase: Phase, layer: str = "") -> None:
+        """From here on, what happens belongs to this phase and layer; a boundary of the timeline."""
+        self.phase, self.layer = phase, layer
+        self.marks.append(Mark(phase, layer, len(self.events)))
 
     # -- storages: allocated when made, freed with their last holder ----------------------------
 
@@ -240,7 +254,12 @@ class Tape:
             for storage in (*saved, *beside):
                 storage.readers.append(f"{self.layer}'s backward")
             output.node = Node(
-                node, self.layer, tuple(inputs), (*saved, *beside), view or passes_gradient, tuple(temporaries)
+                node,
+                self.layer,
+                tuple(inputs),
+                (*saved, *beside),
+                view or passes_gradient,
+                tuple(temporaries),
             )
             self._nodes.append(output.node)
             freed: tuple[Storage, ...] = ()
@@ -258,7 +277,7 @@ class Tape:
         added into the first, in place.
         """
         root = Storage("loss", "gradient of the loss", Category.IN_FLIGHT, loss.storage.size)
-        self.layer = "loss"
+        self.begin(Phase.BACKWARD, "loss")
         self.allocate("ones_like", root)
         root.holders += 1  # the caller of backward() keeps its root until the pass is over
         if loss.node is None:
@@ -268,12 +287,12 @@ class Tape:
             node = self._nodes.pop()
             gradient = pending.pop(id(node), None)
             if gradient is not None:
+                if node.layer != self.layer:
+                    self.begin(Phase.BACKWARD, node.layer)
                 self._run_node(node, gradient, pending)
-        self.layer = "loss"
         self.release("release", [root])
 
     def _run_node(self, node: Node, gradient: Storage, pending: dict[int, Storage]) -> None:
-        self.layer = node.layer
         made: list[Storage] = []
         surplus: list[Storage] = []
         for place, tensor in enumerate(node.inputs):

@@ -58,19 +58,21 @@ def billions(number: int) -> str:
 
 
 def as_the_notes(number: int) -> str:
-    """The notes' rounding: two leading digits and a K or an M; counts below 10,000 stay whole.
+    """The notes' rounding: two leading digits and a K or an M, whole millions from 10M on.
 
-    >>> [as_the_notes(n) for n in (150528, 3211264, 802816, 25088, 4096)]
-    ['150K', '3.2M', '800K', '25K', '4096']
+    Counts below 10,000 stay as they are.
+
+    >>> [as_the_notes(n) for n in (150528, 3211264, 802816, 25088, 4096, 138344128)]
+    ['150K', '3.2M', '800K', '25K', '4096', '138M']
     """
     if number < 10_000:
         return str(number)
-    step: int = 10 ** (len(str(number)) - 2)
+    step: int = min(10 ** (len(str(number)) - 2), 10**6)
     rounded = (number + step // 2) // step * step
     if rounded < 10**6:
         return f"{rounded // 1000}K"
-    whole, tenth = divmod(rounded, 10**6)
-    return f"{whole}.{tenth // 10**5}M" if whole < 10 and tenth else f"{whole}M"
+    whole, tenths = rounded // 10**6, rounded // 10**5 % 10
+    return f"{whole}.{tenths}M" if tenths else f"{whole}M"
 
 
 def shape(dimensions: tuple[int, ...]) -> str:

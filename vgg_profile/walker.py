@@ -24,6 +24,9 @@ SCHEMA_VERSION = 1
 ITEMSIZE = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 """Bytes a value, for each dtype that a network can have."""
 
+TARGET_BYTES = 8
+"""A class index is an int64."""
+
 DEVICES = ("cpu", "cuda")
 
 _STAGE_HEADS = ("input", "conv", "maxpool", "fc")
@@ -112,6 +115,11 @@ class Profile(Displayed):
     @property
     def itemsize(self) -> int:
         return ITEMSIZE[self.dtype]
+
+    @property
+    def receptive_field(self) -> int:
+        """How many pixels of a side one value of the last map sees; 212 for D."""
+        return max(row.receptive_field for row in self.module_rows if row.receptive_field is not None)
 
     def total(self, rows: Iterable[Row]) -> Totals:
         """Add up rows of this profile."""
@@ -221,9 +229,7 @@ def _count(config: Config, shape: Shape) -> Iterator[Row]:
     channels, *plane = shape
     field: int | None = 1
     stride: int | None = 1
-    yield Row(
-        "input", "", "input", shape, product(*plane, channels), ZERO, 0, 0, ZERO, field, stride
-    )
+    yield Row("input", "", "input", shape, product(*plane, channels), ZERO, 0, 0, ZERO, field, stride)
     for module in modules(config):
         layer = module.layer
         before, shape = shape, layer.output_shape(shape)
@@ -273,7 +279,7 @@ def _saved(config: Config, shape: Shape, itemsize: int, device: str) -> dict[str
 
 def load(tape: Tape, config: Config) -> dict[str, dict[str, Tensor]]:
     """Allocate every parameter and buffer on a tape; parameters by layer and name."""
-    tape.phase = Phase.LOAD
+    tape.begin(Phase.LOAD)
     parameters: dict[str, dict[str, Tensor]] = {}
     for module in modules(config):
         tape.layer = module.name
@@ -292,14 +298,13 @@ def forward(tape: Tape, config: Config, shape: Shape) -> Tensor:
     still holds the flattened maps, even where no backward pass will ask for them.
     """
     parameters = load(tape, config)
-    tape.phase, tape.layer = Phase.INPUT, "input"
+    tape.begin(Phase.INPUT)
     x = tape.tensor(Category.INPUT, "images", shape)
-    tape.allocate("empty", Storage("input", "targets", Category.INPUT, Bytes(0, 8)))
+    tape.allocate("empty", Storage("input", "targets", Category.INPUT, Bytes(0, TARGET_BYTES)))
 
-    tape.phase = Phase.FORWARD
     container, container_input = "", tape.hold(x)
     for module in modules(config):
-        tape.layer = module.name
+        tape.begin(Phase.FORWARD, module.name)
         if module.path.partition(".")[0] != container:
             tape.drop(container_input)
             container, container_input = module.path.partition(".")[0], tape.hold(x)

@@ -1,0 +1,178 @@
+"""The command line: options to calls, results to files. Nothing is computed here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from vgg_profile import __version__
+from vgg_profile.compare import Comparison
+from vgg_profile.configs import PAPER, config
+from vgg_profile.errors import InputError
+from vgg_profile.files import check_writable, write_whole
+from vgg_profile.render import FORMATS, format_of, render
+from vgg_profile.walker import DEVICES, ITEMSIZE, walk
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Refusal(click.ClickException):
+    """A user's mistake, in one paragraph on stderr; exit code 2."""
+
+    exit_code = 2
+
+
+class Program(click.Group):
+    """The commands, with one place for what goes wrong in any of them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise Refusal(str(error)) from None
+        except KeyboardInterrupt:
+            click.echo("Interrupted; nothing half-written was left behind.", err=True)
+            ctx.exit(130)
+
+
+def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several click decorators as one, in the order that ``--help`` shall show them."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+network_options = _together(
+    click.option("--batch-norm/--no-batch-norm", default=None, help="A batch norm after each convolution."),
+    click.option("--classes", type=int, metavar="N", help="Classes (default: the config's)."),
+    click.option(
+        "--input", "input_", metavar="SIZE", help="Image size: 224, 192x256 or 3x192x256.  [default: 224]"
+    ),
+    click.option("--batch", type=int, default=1, show_default=True, metavar="N", help="Images at a time."),
+    click.option("--dtype", type=click.Choice(list(ITEMSIZE)), default="float32", show_default=True),
+)
+
+output_options = _together(
+    click.option(
+        "--format",
+        "format_",
+        type=click.Choice(FORMATS),
+        help="How to print it (default: by the suffix of -o, else table).",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write to a file instead of the terminal.",
+    ),
+    click.option("--force", is_flag=True, help="Replace the file if it exists."),
+)
+
+
+def deliver(result: Any, format_: str | None, output: Path | None, force: bool, **options: bool) -> None:
+    """Print a result, or write it whole to a file."""
+    to_file = output is not None and str(output) != "-"
+    if to_file:
+        assert output is not None
+        check_writable(output, force=force)
+        format_ = format_ or format_of(output)
+    format_ = format_ or "table"
+    if format_ == "table" and not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        format_ = "colour"
+    text = render(result, "page" if format_ == "html" else format_, **options)
+    if to_file:
+        assert output is not None
+        write_whole(output, text, force=force)
+        click.echo(f"Wrote {output}", err=True)
+    else:
+        click.echo(text, nl=False)
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", prog_name="vgg-profile")
+def main() -> None:
+    """What does this network cost?
+
+    The VGG table from first principles: shapes, memory, parameters and MACs, layer by layer, with the
+    arithmetic beside each figure.
+
+    \b
+    vgg-profile table D                  the notes' VGG-16 table
+    vgg-profile table "64,64,M,128,M"    a network of your own
+    vgg-profile list                     every config of the paper
+    """
+
+
+@main.command("list")
+@output_options
+def list_command(format_: str | None, output: Path | None, force: bool) -> None:
+    """Every config of the paper: depth, parameters, MACs, memory."""
+    labels = [*PAPER, *(f"{name}-BN" for name in ("A", "B", "D", "E"))]
+    deliver(Comparison(tuple(walk(label) for label in labels)), format_, output, force)
+
+
+@main.command()
+@click.argument("config_", metavar="CONFIG")
+@network_options
+@click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="cpu",
+    show_default=True,
+    help="Whose rules.",
+)
+@click.option("--all-layers", is_flag=True, help="Every module: also ReLU, norms, dropout, average pool.")
+@click.option("--notes", is_flag=True, help="The notes' conventions: their labels and rounding, no biases.")
+@output_options
+def table(
+    config_: str,
+    batch_norm: bool | None,
+    classes: int | None,
+    input_: str | None,
+    batch: int,
+    dtype: str,
+    device: str,
+    all_layers: bool,
+    notes: bool,
+    format_: str | None,
+    output: Path | None,
+    force: bool,
+) -> None:
+    """One network, layer by layer, with the arithmetic beside each figure.
+
+    CONFIG is a name (A, A-LRN, B, C, D, E, vgg16, vgg16_bn, D-BN …), a list of layers, or a .toml or
+    .json file. In a list a number is a 3×3 convolution of that width, conv1-256 a 1×1 one, M a max pool,
+    LRN a local response norm.
+
+    \b
+    vgg-profile table D --batch 8
+    vgg-profile table vgg16_bn --all-layers
+    vgg-profile table "64,64,M,128,conv1-128,M" --input 3x192x256
+    vgg-profile table tiny.toml -o tiny.md
+
+    \b
+    tiny.toml:   name = "tiny"
+                 layers = [64, "M", 128, "conv1-128", "M"]
+                 classifier = [512]       # hidden fully-connected widths
+                 classes = 10
+                 in_channels = 3
+                 batch_norm = false
+    """
+    profile = walk(
+        config(config_, batch_norm=batch_norm, classes=classes),
+        input=input_,
+        batch=batch,
+        dtype=dtype,
+        device=device,
+    )
+    deliver(profile, format_, output, force, all_layers=all_layers, notes=notes)

@@ -1,0 +1,60 @@
+"""Files appear whole or not at all, and none is overwritten unasked."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from vgg_profile.errors import InputError, excerpt
+
+
+def check_writable(path: Path, *, force: bool = False) -> None:
+    """Refuse a path that could not be written, before any long work is done for it."""
+    name = excerpt(str(path), 200)
+    if path.is_dir():
+        raise InputError(f"{name} is a directory.", "Name a file in it, such as -o table.md.")
+    if not path.parent.is_dir():
+        raise InputError(
+            f"There is no directory {excerpt(str(path.parent), 200)}.", "Make it first, or name another file."
+        )
+    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise InputError(f"{name} cannot be written.", "Choose a place where you may write.")
+    if os.path.lexists(path) and not force:
+        raise InputError(f"{name} exists already.", "Give --force to replace it, or name another file.")
+
+
+def write_whole(path: Path, text: str, *, force: bool = False) -> None:
+    """Write a file in one step: to a neighbour first, then renamed; an old file stays until then.
+
+    A name that has appeared meanwhile is refused like one that was there before, unless ``force``.
+    """
+    check_writable(path, force=force)
+    try:
+        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise InputError(
+            f"{excerpt(str(path), 200)} cannot be written: {error.strerror}.", "Choose another place."
+        ) from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        Path(draft).chmod(0o666 & ~_umask())
+        if force:
+            Path(draft).replace(path)
+        else:
+            os.link(draft, path)
+            Path(draft).unlink()
+    except BaseException as error:
+        Path(draft).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InputError(
+                f"{excerpt(str(path), 200)} cannot be written: {error.strerror}.", "Choose another place."
+            ) from None
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

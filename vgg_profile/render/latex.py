@@ -1,0 +1,27 @@
+"""A table as a LaTeX ``tabular`` for the booktabs package."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from vgg_profile.render.tables import Table
+from vgg_profile.render.text import alignments, cell_text, total_texts
+
+
+def to_latex(table: Table) -> str:
+    r"""A ``tabular`` to ``\input``; title and footnotes stand as comments around it."""
+    rows: list[list[str]] = [[cell_text(cell) for cell in row] for row in table.rows]
+    if table.total is not None:
+        rows.append(total_texts(table))
+    body = tabulate(
+        rows,
+        headers=[column.header.replace("\n", " ") for column in table.columns],
+        tablefmt="latex_booktabs",
+        colalign=alignments(table),
+        disable_numparse=True,
+    )
+    lines = body.splitlines()
+    if table.total is not None:
+        lines.insert(-3, r"\midrule")
+    comments = "".join(f"% {line}\n" for line in table.footer)
+    return f"% {table.title}\n% needs \\usepackage{{booktabs}}\n" + "\n".join(lines) + f"\n{comments}"

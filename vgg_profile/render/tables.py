@@ -1,0 +1,245 @@
+"""Results described as tables: raw numbers and units, in one form that every renderer reads.
+
+``describe(result)`` gives a :class:`Table`. How a number is written is the renderer's business; which
+numbers stand where, under which heading, with which footnotes, is decided here and only here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import singledispatch
+from itertools import pairwise
+
+from vgg_profile import units
+from vgg_profile.arithmetic import Count, total
+from vgg_profile.compare import Comparison
+from vgg_profile.walker import Profile, Row, Totals
+
+Cell = str | int | None | Count | tuple[int, ...]
+"""A name, a raw number, unknown, a number with its working, or a shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``key`` names the column for machines, unit included; ``header`` for people."""
+
+    key: str
+    header: str
+    is_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table. ``ends`` are the rows after which a group ends; ``total`` stands under them all."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: tuple[Cell, ...] | None = None
+    ends: frozenset[int] = frozenset()
+    footer: tuple[str, ...] = ()
+
+
+@singledispatch
+def describe(result: object, **options: bool) -> Table:
+    """The table of a result; options are those of its kind."""
+    raise TypeError(f"there is no table for a {type(result).__name__}")
+
+
+@describe.register
+def _profile(profile: Profile, *, all_layers: bool = False, notes: bool = False) -> Table:
+    rows = profile.module_rows if all_layers else profile.rows
+    return _notes_table(profile, rows) if notes else _layer_table(profile, rows)
+
+
+_LAYER_COLUMNS = (
+    Column("name", "layer", is_text=True),
+    Column("module", "module", is_text=True),
+    Column("kind", "kind", is_text=True),
+    Column("output_shape", "output"),
+    Column("values", "values"),
+    Column("memory_bytes", "memory\n(bytes)"),
+    Column("saved_bytes", "saved for\nbackward\n(bytes)"),
+    Column("weights", "weights"),
+    Column("biases", "biases"),
+    Column("macs", "MACs"),
+    Column("receptive_field", "field\n(px)"),
+    Column("stride", "stride\n(px)"),
+)
+
+
+def _layer_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
+    totals = profile.total(rows)
+    return Table(
+        title=_title(profile),
+        columns=_LAYER_COLUMNS,
+        rows=tuple(
+            (
+                row.name,
+                row.module,
+                row.kind,
+                row.output_shape,
+                row.note or row.values,
+                row.memory_bytes(profile.batch, profile.itemsize),
+                row.saved_bytes(profile.batch),
+                row.weights,
+                row.biases,
+                row.macs.value,
+                row.receptive_field,
+                row.stride,
+            )
+            for row in rows
+        ),
+        total=(
+            "total",
+            "",
+            "",
+            None,
+            totals.values,
+            totals.memory_bytes,
+            totals.saved_bytes,
+            totals.weights,
+            totals.biases,
+            totals.macs,
+            None,
+            None,
+        ),
+        ends=_block_ends(rows),
+        footer=_conventions(profile, totals),
+    )
+
+
+def _title(profile: Profile) -> str:
+    config = profile.config
+    return (
+        f"VGG config {config.label}: {config.depth} weight layers, "
+        f"input {units.shape(profile.input)}, batch {profile.batch:,}, {profile.dtype}, "
+        f"{config.classes:,} classes"
+    )
+
+
+def _conventions(profile: Profile, totals: Totals) -> tuple[str, ...]:
+    images = units.plural(profile.batch, "image")
+    parameter_bytes = totals.parameters * profile.itemsize
+    return (
+        f"Parameters: {_sum(totals.weights, totals.biases)} (weights + biases), "
+        f"{_sized(parameter_bytes)} as {profile.dtype}"
+        + (f"; and {totals.buffers:,} values in batch-norm buffers." if totals.buffers else "."),
+        f"Memory: every output once, {totals.values:,} values an image, "
+        f"{_sized(totals.memory_bytes)} for {images} at {profile.itemsize} bytes a value.",
+        f"Saved for backward: what stays alive after a training forward pass, above weights and input, "
+        f"by the rules of device {profile.device}: {_sized(totals.saved_bytes)} for {images}.",
+        f"Compute: {totals.macs:,} MACs an image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
+        "Biases count as parameters, not as MACs.",
+        "Values and MACs are for one image, bytes for the batch. MiB = 2^20 bytes.",
+    )
+
+
+def _sum(*terms: int) -> str:
+    return f"{' + '.join(map(units.exact, terms))} = {sum(terms):,}"
+
+
+def _sized(size: int) -> str:
+    return f"{size:,} bytes = {units.mebibytes(size)}"
+
+
+def _block_ends(rows: Iterable[Row]) -> frozenset[int]:
+    """A block ends with its pool (and the average pool and flatten after the last one)."""
+    rows = list(rows)
+    closing = ("input", "maxpool", "avgpool", "flatten")
+    return frozenset(
+        place
+        for place, (row, after) in enumerate(pairwise(rows))
+        if row.kind in closing and after.kind not in closing
+    )
+
+
+def _notes_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
+    """The notes' own table: their labels and their rounding; weights without biases."""
+    totals = profile.total(rows)
+    weights = total(row.weights for row in rows).value
+    rounded = units.as_the_notes
+    return Table(
+        title=f"{_title(profile)}: the notes' conventions",
+        columns=(
+            Column("layer", "layer", is_text=True),
+            Column("output", "output", is_text=True),
+            Column("memory", "memory"),
+            Column("weights", "weights"),
+        ),
+        rows=tuple(
+            (
+                _notes_label(row),
+                _notes_shape(row),
+                row.note or _rounded_count(row.values),
+                row.weights,
+            )
+            for row in rows
+        ),
+        total=("TOTAL", "", rounded(totals.values), rounded(weights)),
+        ends=_block_ends(rows),
+        footer=(
+            f"TOTAL memory: {rounded(totals.values)} * {profile.itemsize} bytes; exactly {totals.values:,} "
+            f"values = {_sized(totals.values * profile.itemsize)} an image, forward only.",
+            f"TOTAL params: {rounded(weights)}; exactly {weights:,} weights. "
+            f"The notes leave out {totals.biases:,} biases; with them {weights + totals.biases:,}.",
+        ),
+    )
+
+
+def _rounded_count(count: Count) -> str:
+    rounded = units.as_the_notes(count.value)
+    return rounded if count.is_plain else f"{count.working} = {rounded}"
+
+
+def _notes_label(row: Row) -> str:
+    if row.kind == "conv":
+        kernel = row.weights.working.partition("*")[0].lstrip("(")
+        return f"CONV{kernel}-{row.output_shape[0]}"
+    return {"maxpool": "POOL2", "fc": "FC"}.get(row.kind, row.kind.upper())
+
+
+def _notes_shape(row: Row) -> str:
+    channels, *plane = row.output_shape
+    return "x".join(map(str, [*(plane or [1, 1]), channels]))
+
+
+@describe.register
+def _comparison(comparison: Comparison) -> Table:
+    profiles = comparison.profiles
+    first = profiles[0]
+    return Table(
+        title=f"VGG configs at input {units.shape(first.input)}, batch {first.batch:,}, {first.dtype}",
+        columns=(
+            Column("config", "config", is_text=True),
+            Column("depth", "weight\nlayers"),
+            Column("parameters", "parameters"),
+            Column("parameters_bytes", "parameters\n(bytes)"),
+            Column("macs", "MACs\n(an image)"),
+            Column("values", "values\n(an image)"),
+            Column("memory_bytes", "memory\n(bytes)"),
+            Column("saved_bytes", "saved for\nbackward\n(bytes)"),
+            Column("receptive_field", "receptive\nfield"),
+        ),
+        rows=tuple(
+            (
+                profile.config.label,
+                profile.config.depth,
+                profile.totals.parameters,
+                profile.totals.parameters * profile.itemsize,
+                profile.totals.macs,
+                profile.totals.values,
+                profile.totals.memory_bytes,
+                profile.totals.saved_bytes,
+                profile.receptive_field,
+            )
+            for profile in profiles
+        ),
+        footer=(
+            "Parameters are weights and biases. 1 MAC = 2 FLOPs. Memory is the input and every output of "
+            "convolutions, pools and fully-connected layers, once.",
+            "Saved for backward: alive after a training forward pass, above weights and input, by the rules "
+            f"of device {first.device}.",
+        ),
+    )

@@ -73,6 +73,8 @@ class Storage:
     readers: list[str] = field(default_factory=list)
     """The operations whose backward reads it, as ``conv1_2's backward``."""
     holders: int = 0
+    parameter: Storage | None = None
+    """Of a parameter's gradient: the parameter."""
 
     @property
     def why(self) -> str:
@@ -203,6 +205,11 @@ class Tape:
         self.allocate("parameter", tensor.storage)
         return tensor
 
+    def scalar(self, what: str, itemsize: int) -> Tensor:
+        """A single value for the whole batch, not yet allocated."""
+        storage = Storage(self.layer, what, Category.ACTIVATIONS, Bytes(itemsize, 0))
+        return Tensor(storage, (), itemsize)
+
     def buffer(self, what: str, size: int) -> None:
         """A module's buffer: loaded with the weights, never given a gradient."""
         self.allocate("buffer", Storage(self.layer, what, Category.BUFFERS, Bytes(size, 0)))
@@ -269,6 +276,14 @@ class Tape:
             self._event(name, made, freed)
         return output
 
+    def reduce(self, name: str, x: Tensor, scalar: Tensor, *, node: str, beside: Storage) -> None:
+        """A loss over the batch: ``x`` to a ``scalar``, with a second scalar ``beside`` for the backward."""
+        self.allocate(name, scalar.storage, beside)
+        if x.requires_grad:
+            x.storage.holders += 1
+            scalar.node = Node(node, self.layer, (x,), (x.storage, beside), False, ())
+            self._nodes.append(scalar.node)
+
     def backward(self, loss: Tensor) -> None:
         """The backward pass from a scalar loss: every node once, last created first.
 
@@ -305,6 +320,7 @@ class Tape:
                 kind = Category.GRADIENTS if tensor.is_parameter else Category.IN_FLIGHT
                 incoming = Storage(node.layer, f"gradient of {tensor.storage.what}", kind, tensor.size)
                 incoming.holders = 1
+                incoming.parameter = tensor.storage if tensor.is_parameter else None
                 made.append(incoming)
             if node.temporaries and node.temporaries[place]:
                 work = [

@@ -1,0 +1,201 @@
+"""A whole training step in memory: what is live when, and why.
+
+A :class:`Ledger` is the tape of one step: weights loaded, images given, forward, loss, backward, and
+the optimizer's first step. Retained bytes, boundaries, fixed points and peak are read off its events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+from vgg_profile.errors import InputError, excerpt
+from vgg_profile.tape import Bytes, Category, Event, Mark, Phase, Storage, Tape, Tensor
+from vgg_profile.walker import Profile, forward
+
+MODES = ("train", "eval", "inference")
+"""``eval`` switches batch norm and dropout but keeps the graph; ``inference`` is eval without gradients."""
+
+OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
+
+STEP_COUNT_BYTES = 4
+"""Adam counts its steps in a float32 scalar beside each parameter, on the CPU whatever the device."""
+
+
+class Moment(NamedTuple):
+    """One part of the step: a layer's forward, a layer's backward, or a phase without layers.
+
+    ``live`` is what is allocated when it is over, ``peak`` the most that was allocated within it.
+    """
+
+    phase: Phase
+    layer: str
+    live: int
+    peak: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The events of one training step, and what can be read off them."""
+
+    profile: Profile
+    mode: str
+    optimizer: str
+    events: tuple[Event, ...]
+    marks: tuple[Mark, ...]
+
+    @cached_property
+    def moments(self) -> tuple[Moment, ...]:
+        """Live and peak bytes of each part of the step, in order, for the profile's batch."""
+        return tuple(self._moments(self.profile.batch))
+
+    def _moments(self, batch: int) -> Iterator[Moment]:
+        live = 0
+        ends = [*self.marks, Mark(Phase.STEP, "", len(self.events))]
+        for mark, after in pairwise(ends):
+            peak = live
+            for event in self.events[mark.event : after.event]:
+                live += sum(storage.size.at(batch) for storage in event.allocated)
+                peak = max(peak, live)
+                live -= sum(storage.size.at(batch) for storage in event.freed)
+            yield Moment(mark.phase, mark.layer, live, peak)
+
+    @property
+    def fixed_points(self) -> dict[Phase, int]:
+        """Live bytes at the end of each phase."""
+        return {moment.phase: moment.live for moment in self.moments}
+
+    @property
+    def peak(self) -> Moment:
+        """The part of the step, after loading, in which most is live at once; the first if several."""
+        return max((m for m in self.moments if m.phase is not Phase.LOAD), key=lambda moment: moment.peak)
+
+
+def ledger(profile: Profile, *, mode: str = "train", optimizer: str = "none") -> Ledger:
+    """Run one training step of a profile on paper.
+
+    ``mode`` is train, eval or inference; an ``optimizer`` (sgd, momentum, adam, adamw) takes its first
+    step, in which it allocates its state. Raises ``InputError`` for what cannot be.
+
+    >>> from vgg_profile.walker import walk
+    >>> ledger(walk("D")).fixed_points[Phase.FORWARD]  # weights, images and targets, saved activations
+    626789448
+    """
+    check_setup(profile, mode, optimizer)
+    tape = Tape(
+        itemsize=profile.itemsize,
+        device=profile.device,
+        training=mode == "train",
+        grad=mode != "inference",
+    )
+    logits = forward(tape, profile.config, profile.input)
+    if mode != "inference":
+        tape.begin(Phase.LOSS)
+        tape.backward(_cross_entropy(tape, logits))
+    if optimizer != "none":
+        tape.begin(Phase.STEP)
+        _OPTIMIZER_STEPS[optimizer](tape)
+    return Ledger(profile, mode, optimizer, tuple(tape.events), tuple(tape.marks))
+
+
+def check_setup(profile: Profile, mode: str, optimizer: str) -> None:
+    """Refuse a step that PyTorch would refuse as well."""
+    if mode not in MODES:
+        raise InputError(f"There is no mode {excerpt(mode)}.", f"Choose from {', '.join(MODES)}.")
+    if optimizer not in OPTIMIZERS:
+        raise InputError(
+            f"There is no optimizer {excerpt(optimizer)} here.", f"Choose from {', '.join(OPTIMIZERS)}."
+        )
+    if optimizer != "none" and mode == "inference":
+        raise InputError(
+            "An optimizer has nothing to step on without gradients, and inference makes none.",
+            "Choose --mode train or eval, or --optimizer none.",
+        )
+    if mode == "train" and profile.batch == 1:
+        for row in profile.module_rows:
+            if row.kind == "batchnorm" and row.output_shape[1:] == (1, 1):
+                raise InputError(
+                    f"Batch norm cannot train at {row.name}: one image of 1×1 leaves it one value a channel, "
+                    "and a mean of one value says nothing.",
+                    "Use --batch 2 or more, a larger --input, or --mode eval.",
+                )
+
+
+def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
+    """Cross entropy against class indices: a log-softmax, then the mean of one logit an image."""
+    tape.layer = "loss"
+    log_probabilities = tape.op(
+        "log_softmax",
+        (logits,),
+        what="log-probabilities",
+        node="LogSoftmaxBackward0",
+        saves_output=True,
+    )
+    loss = tape.scalar("loss", logits.itemsize)
+    total_weight = Storage("loss", "total weight", Category.ACTIVATIONS, Bytes(logits.itemsize, 0))
+    tape.reduce("nll_loss", log_probabilities, loss, node="NllLossBackward0", beside=total_weight)
+    tape.drop(log_probabilities)
+    return loss
+
+
+# -- optimizers: what the first step allocates, as torch.optim's single-tensor code does ----------
+
+
+def _gradients(tape: Tape) -> list[Storage]:
+    """The gradient of each parameter, in the order of ``model.parameters()``."""
+    made = {
+        storage.parameter: storage
+        for event in tape.events
+        for storage in event.allocated
+        if storage.category is Category.GRADIENTS
+    }
+    return [made[s] for event in tape.events for s in event.allocated if s.category is Category.WEIGHTS]
+
+
+def _state(gradient: Storage, what: str) -> Storage:
+    return Storage(gradient.layer, f"{what} of {gradient.what}", Category.OPTIMIZER, gradient.size)
+
+
+def _sgd(tape: Tape) -> None:
+    """``p.add_(grad, alpha=-lr)``: in place, nothing allocated."""
+
+
+def _momentum(tape: Tape) -> None:
+    """The first momentum buffer is a clone of the gradient."""
+    for gradient in _gradients(tape):
+        tape.layer = gradient.layer
+        tape.allocate("clone", _state(gradient, "momentum"))
+
+
+def _adam(tape: Tape) -> None:
+    """Two moments a parameter, made for all parameters first; then the updates, one by one.
+
+    Each update takes two temporaries, ``sqrt(second moment)`` and ``denom``; Python keeps the last
+    parameter's ``denom`` until the name is bound again.
+    """
+    gradients = _gradients(tape)
+    for gradient in gradients:
+        tape.layer = gradient.layer
+        if tape.device == "cpu":
+            tape.allocate(
+                "zeros", Storage(gradient.layer, "step count", Category.OPTIMIZER, Bytes(STEP_COUNT_BYTES, 0))
+            )
+        tape.allocate("zeros_like", _state(gradient, "first moment"))
+        tape.allocate("zeros_like", _state(gradient, "second moment"))
+    previous: list[Storage] = []
+    for gradient in gradients:
+        tape.layer = gradient.layer
+        root, denominator = (
+            Storage(gradient.layer, what, Category.TEMPORARY, gradient.size) for what in ("root", "denom")
+        )
+        tape.allocate("sqrt", root)
+        tape.allocate("div", denominator)
+        tape.release("release", [root, *previous])
+        previous = [denominator]
+    tape.release("release", previous)
+
+
+_OPTIMIZER_STEPS = {"sgd": _sgd, "momentum": _momentum, "adam": _adam, "adamw": _adam}

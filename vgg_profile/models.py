@@ -16,7 +16,7 @@ from dataclasses import replace
 from http.client import HTTPException
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,7 @@ from vgg_profile.layers import (
     ReLU,
 )
 from vgg_profile.network import modules
+from vgg_profile.units import shape
 
 __all__ = [
     "VGG",
@@ -135,8 +136,8 @@ def build(
 ) -> VGG:
     """Build a network, in training mode.
 
-    ``config``, ``batch_norm`` and ``classes`` are as :func:`vgg_profile.configs.config` takes them. ``device``
-    and ``dtype`` default to torch's own; on ``"meta"`` the network has shapes and no memory. ``weights`` is
+    ``config``, ``batch_norm`` and ``classes`` are as :func:`vgg_profile.configs.config` takes them.
+    ``device`` and ``dtype`` default to torch's own; on ``"meta"`` the network has shapes and no memory. ``weights`` is
     the path of a checkpoint, ``"published"`` for those of the eight classic networks, or ``None`` for the
     notes' initialisation: a convolution normal with variance 2 / fan-out (He et al. 2015), a fully-connected
     layer normal with deviation 0.01, a batch norm 1, and every bias 0. ``seed`` draws from a generator of
@@ -233,7 +234,10 @@ def _published(config: Config, device: torch.device) -> tuple[str, dict[Any, Any
 def _unpublished(config: Config) -> str:
     classic = PAPER.get(config.name, config)
     if replace(config, classes=classic.classes) in PUBLISHED:
-        return f"The published weights are for {classic.classes:,} classes, and this network has {config.classes:,}."
+        return (
+            f"The published weights are for {classic.classes:,} classes, "
+            f"and this network has {config.classes:,}."
+        )
     labels = ", ".join(published.label for published in PUBLISHED)
     return f"There are no published weights for {excerpt(config.label)}, only for {labels}."
 

@@ -1,0 +1,211 @@
+"""Live bytes during a real pass, read from the allocator.
+
+A :class:`Step` runs one training step and calls ``recorder.mark(phase, layer)`` wherever a layer or a
+phase begins. What a mark means is the recorder's business: :class:`CpuMemory` lays it into the
+profiler's trace between the allocator's own events, :class:`CudaMemory` reads the caching allocator's
+counters, and ``timing.Clock`` reads a clock. All three therefore see the same boundaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from vgg_profile.measure.record import Moment
+
+_MARK = "vgg-profile mark "
+
+MEMORY_METHOD = {
+    "cpu": "torch.profiler(profile_memory=True): allocator events",
+    "cuda": "torch.cuda.memory_stats(): requested_bytes.all",
+}
+
+
+class Mark(NamedTuple):
+    """The beginning of a part of the step."""
+
+    phase: str
+    layer: str
+
+
+class Recorder(Protocol):
+    """Whoever wants to know when a part of the step begins."""
+
+    def mark(self, phase: str, layer: str = "") -> None: ...
+
+
+class CpuMemory:
+    """Live bytes on the CPU: every allocation and release that the profiler sees, between marks.
+
+    ``start`` is what is live at the beginning, so that the curve counts from the empty process.
+    """
+
+    def __init__(self, start: int = 0) -> None:
+        self.start = start
+        self.moments: list[Moment] = []
+        self._marks: list[Mark] = []
+        self._profile: Any = None
+
+    def mark(self, phase: str, layer: str = "") -> None:
+        with record_function(f"{_MARK}{len(self._marks)}"):
+            self._marks.append(Mark(phase, layer))
+
+    def __enter__(self) -> CpuMemory:
+        self._profile = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
+        self._profile.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._profile.__exit__(kind, error, trace)
+        tree = self._profile.profiler.kineto_results.experimental_event_tree()
+        self.moments = list(self._resolve(_in_order(tree)))
+        self._profile = None
+
+    def _resolve(self, events: Iterator[_TraceEvent]) -> Iterator[Moment]:
+        """Walk the trace once; a part of the step lasts from its mark to the next."""
+        live, peak, op = self.start, self.start, ""
+        known: dict[int, int] = {}
+        current: Mark | None = None
+        for event in events:
+            if event.name.startswith(_MARK):
+                if current is not None:
+                    yield Moment(*current, live, peak, op)
+                current, peak, op = self._marks[int(event.name[len(_MARK) :])], live, ""
+            elif event.size > 0:
+                known[event.address] = event.size
+                live += event.size
+                if live > peak:
+                    peak, op = live, event.name
+            elif event.size < 0 and (event.address in known or self.start):
+                known.pop(event.address, None)
+                live += event.size
+        if current is not None:
+            yield Moment(*current, live, peak, op)
+
+
+class _TraceEvent(NamedTuple):
+    """A mark, or an allocation (size > 0) or release (size < 0) with the operation around it."""
+
+    name: str
+    size: int
+    address: int
+
+
+def _in_order(roots: Sequence[Any]) -> Iterator[_TraceEvent]:
+    """The trace's marks and CPU allocations, in the order of time, each with its innermost operation."""
+    stack = [(root, "") for root in reversed(roots)]
+    found: list[tuple[int, _TraceEvent]] = []
+    while stack:
+        node, inside = stack.pop()
+        name = node.name
+        if name == "[memory]":
+            fields = node.extra_fields
+            if fields.device.type == "cpu":
+                found.append((node.start_time_ns, _TraceEvent(inside, fields.alloc_size, fields.ptr)))
+            continue
+        if name.startswith(_MARK):
+            found.append((node.start_time_ns, _TraceEvent(name, 0, 0)))
+            continue
+        stack += [(child, name) for child in reversed(node.children)]
+    found.sort(key=lambda timed: timed[0])
+    return (event for _, event in found)
+
+
+class CudaMemory:
+    """Live bytes on a CUDA device: what was asked of the caching allocator, read at each mark."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.moments: list[Moment] = []
+        self._current: Mark | None = None
+
+    def __enter__(self) -> CudaMemory:
+        torch.cuda.synchronize(self.device)
+        torch.cuda.reset_peak_memory_stats(self.device)
+        return self
+
+    def mark(self, phase: str, layer: str = "") -> None:
+        self._close()
+        self._current = Mark(phase, layer)
+
+    def _close(self) -> None:
+        stats = torch.cuda.memory_stats(self.device)
+        if self._current is not None:
+            live, peak = stats["requested_bytes.all.current"], stats["requested_bytes.all.peak"]
+            self.moments.append(Moment(*self._current, live, peak, ""))
+        torch.cuda.reset_peak_memory_stats(self.device)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        torch.cuda.synchronize(self.device)
+        self._close()
+        self._current = None
+
+
+@contextmanager
+def marked_layers(model: nn.Module, names: dict[str, str], recorder: Recorder) -> Iterator[None]:
+    """While this lasts, a layer marks where its forward and its backward begin.
+
+    ``names`` maps module paths to layer names. A backward begins with the node that made the layer's
+    output; a layer that hands its input on, like dropout in eval mode, has none.
+    """
+    handles = []
+    entering: list[Any] = [None]
+
+    def watch(name: str) -> tuple[Callable[..., None], Callable[..., None]]:
+        def before(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+            entering[0] = args[0].grad_fn
+            recorder.mark("forward", name)
+
+        def after(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+            node, entered = output.grad_fn, entering[0]
+            entering[0] = None
+            if node is not None and node is not entered:
+                node.register_prehook(lambda gradients: recorder.mark("backward", name))
+
+        return before, after
+
+    try:
+        for path, name in names.items():
+            module = model.get_submodule(path)
+            before, after = watch(name)
+            handles += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class Step(NamedTuple):
+    """One training step of a network on given images and targets."""
+
+    model: nn.Module
+    images: Tensor
+    targets: Tensor
+    names: dict[str, str]
+    with_backward: bool
+    optimizer: torch.optim.Optimizer | None = None
+
+    def run(self, recorder: Recorder) -> Tensor:
+        """Forward, loss, backward and step, as a training loop writes them; returns the logits."""
+        with marked_layers(self.model, self.names, recorder), torch.set_grad_enabled(self.with_backward):
+            logits: Tensor = self.model(self.images)
+            if self.with_backward:
+                recorder.mark("loss")
+                loss = nn.functional.cross_entropy(logits, self.targets)
+                recorder.mark("backward", "loss")
+                loss.backward()
+        if self.optimizer is not None:
+            recorder.mark("step")
+            self.optimizer.step()
+        recorder.mark("end")
+        return logits

@@ -21,7 +21,7 @@ from typing import Any, TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
-from vgg_profile.configs import PAPER, Config
+from vgg_profile.configs import Config
 from vgg_profile.configs import config as find_config
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.layers import (
@@ -37,6 +37,7 @@ from vgg_profile.layers import (
     ReLU,
 )
 from vgg_profile.network import modules
+from vgg_profile.units import shape
 from vgg_profile.units import shape
 
 __all__ = [
@@ -136,9 +137,9 @@ def build(
 ) -> VGG:
     """Build a network, in training mode.
 
-    ``config``, ``batch_norm`` and ``classes`` are as :func:`vgg_profile.configs.config` takes them.
-    ``device`` and ``dtype`` default to torch's own; on ``"meta"`` the network has shapes and no memory. ``weights`` is
-    the path of a checkpoint, ``"published"`` for those of the eight classic networks, or ``None`` for the
+    ``config``, ``batch_norm`` and ``classes`` are what :func:`vgg_profile.configs.config` takes. ``device`` and
+    ``dtype`` default to torch's own; on ``"meta"`` the network has shapes and no memory. ``weights`` is the
+    path of a checkpoint, ``"published"`` for those of the eight classic networks, or ``None`` for the
     notes' initialisation: a convolution normal with variance 2 / fan-out (He et al. 2015), a fully-connected
     layer normal with deviation 0.01, a batch norm 1, and every bias 0. ``seed`` draws from a generator of
     its own; ``None`` from torch's. Raises ``InputError`` with the next step.
@@ -232,14 +233,10 @@ def _published(config: Config, device: torch.device) -> tuple[str, dict[Any, Any
 
 
 def _unpublished(config: Config) -> str:
-    classic = PAPER.get(config.name, config)
-    if replace(config, classes=classic.classes) in PUBLISHED:
-        return (
-            f"The published weights are for {classic.classes:,} classes, "
-            f"and this network has {config.classes:,}."
-        )
+    if replace(config, classes=1000) in PUBLISHED:
+        return f"The published weights are for 1,000 classes, and this network has {config.classes:,}."
     labels = ", ".join(published.label for published in PUBLISHED)
-    return f"There are no published weights for {excerpt(config.label)}, only for {labels}."
+    return f"There are no published weights for {excerpt(config.label)}, only for {labels} of the paper."
 
 
 def _tensors(content: object, source: str) -> dict[Any, Any]:

@@ -11,32 +11,65 @@ from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from vgg_profile.measure.memory import Step
 from vgg_profile.measure.record import Reading
 
 FLOP_COUNTER = "torch.utils.flop_counter.FlopCounterMode"
 
 
-def count_flops(run: Callable[[], object], quantity: str) -> Iterator[Reading]:
-    """FLOPs of whatever ``run`` does, by FlopCounterMode's own count of each operation."""
-    with FlopCounterMode(display=False) as counter:
-        run()
-    yield Reading(quantity, counter.get_total_flops(), "FLOP", FLOP_COUNTER)
+class _ForwardCounts:
+    """A recorder that keeps what had been counted when the forward pass was over."""
+
+    def __init__(self, counter: FlopCounterMode) -> None:
+        self.counter = counter
+        self.counts: dict[str, int] = {}
+
+    def mark(self, phase: str, layer: str = "") -> None:
+        if phase in ("loss", "end") and not self.counts:
+            self.counts = _by_module(self.counter)
 
 
-def count_by_layer(model: nn.Module, images: Tensor, names: dict[str, str]) -> Iterator[Reading]:
-    """Forward FLOPs, in total and by layer: FlopCounterMode attributes each operation to its module."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(images)
-    yield Reading("forward_flops", counter.get_total_flops(), "FLOP", FLOP_COUNTER)
-    counts = counter.get_flop_counts()
-    root = type(model).__name__
-    for path, name in names.items():
-        flops = sum(counts.get(f"{root}.{path}", {}).values())
-        yield Reading("forward_flops", flops, "FLOP", FLOP_COUNTER, name)
+def _by_module(counter: FlopCounterMode) -> dict[str, int]:
+    """FLOPs so far by module; the whole is called ``Global``."""
+    counts = {module: sum(flops.values()) for module, flops in counter.get_flop_counts().items()}
+    return {"Global": counter.get_total_flops(), **counts}
+
+
+def count_flops(step: Step) -> Iterator[Reading]:
+    """Run one real step and count FLOPs, forward and in all, and see the output shape of each layer.
+
+    FlopCounterMode sees every operation, and knows in whose forward or backward it was made.
+    """
+    shapes: dict[str, list[int]] = {}
+
+    def note(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda module, args, output: shapes.__setitem__(name, list(output.shape[1:]))
+
+    hooks = [
+        step.model.get_submodule(path).register_forward_hook(note(name)) for path, name in step.names.items()
+    ]
+    try:
+        with FlopCounterMode(display=False) as counter:
+            forward = _ForwardCounts(counter)
+            step.run(forward)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+    for name, shape in shapes.items():
+        yield Reading("output_shape", shape, "values", "forward hook: tuple(output.shape[1:])", name)
+    root = type(step.model).__name__
+    counted = {"forward_flops": forward.counts}
+    if step.with_backward:
+        counted["forward_backward_flops"] = _by_module(counter)
+    for quantity, counts in counted.items():
+        yield Reading(quantity, counts["Global"], "FLOP", FLOP_COUNTER)
+        for path, name in step.names.items():
+            yield Reading(quantity, counts.get(f"{root}.{path}", 0), "FLOP", FLOP_COUNTER, name)
 
 
 def count_with_fvcore(model: nn.Module, images: Tensor, names: dict[str, str]) -> Iterator[Reading]:
-    """fvcore's "flops" (it counts one a multiply-add) and activations, traced once each."""
+    """What fvcore calls flops (it counts one a multiply-add) and activations, traced once each."""
     quieted = logging.getLogger("fvcore.nn.jit_analysis")
     level, quieted_before = logging.ERROR, quieted.level
     quieted.setLevel(level)

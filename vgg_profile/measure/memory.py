@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from vgg_profile.measure.record import Moment
+from vgg_profile.measure.record import Moment, Reading
 
 _MARK = "vgg-profile mark "
 
@@ -120,17 +120,33 @@ def _in_order(roots: Sequence[Any]) -> Iterator[_TraceEvent]:
 
 
 class CudaMemory:
-    """Live bytes on a CUDA device: what was asked of the caching allocator, read at each mark."""
+    """Live bytes on a CUDA device: what was asked of the caching allocator, read at each mark.
 
-    def __init__(self, device: torch.device) -> None:
+    ``start`` is what the network takes; what more is live at the beginning (the lasting workspace
+    of cuBLAS, kept since the warm-up) is a reading of its own and not part of the curve.
+    """
+
+    def __init__(self, device: torch.device, start: int = 0) -> None:
         self.device = device
+        self.start = start
         self.moments: list[Moment] = []
+        self._offset = 0
+        self._rounding = 0
         self._current: Mark | None = None
 
     def __enter__(self) -> CudaMemory:
         torch.cuda.synchronize(self.device)
         torch.cuda.reset_peak_memory_stats(self.device)
+        stats = torch.cuda.memory_stats(self.device)
+        self._offset = stats["requested_bytes.all.current"] - self.start
         return self
+
+    def allocator_readings(self) -> Iterator[Reading]:
+        """What the allocator holds beside the tensors, each part by its name."""
+        yield Reading("lasting_workspace_bytes", self._offset, "B", MEMORY_METHOD["cuda"])
+        yield Reading(
+            "allocator_rounding_bytes", self._rounding, "B", "allocated_bytes less requested_bytes, at most"
+        )
 
     def mark(self, phase: str, layer: str = "") -> None:
         self._close()
@@ -140,7 +156,9 @@ class CudaMemory:
         stats = torch.cuda.memory_stats(self.device)
         if self._current is not None:
             live, peak = stats["requested_bytes.all.current"], stats["requested_bytes.all.peak"]
-            self.moments.append(Moment(*self._current, live, peak, ""))
+            self.moments.append(Moment(*self._current, live - self._offset, peak - self._offset, ""))
+            rounding = stats["allocated_bytes.all.current"] - live
+            self._rounding = max(self._rounding, rounding)
         torch.cuda.reset_peak_memory_stats(self.device)
 
     def __exit__(

@@ -1,0 +1,64 @@
+"""Seconds per layer, and what the device reaches on a plain matrix product. Reported, never judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+import torch
+
+from vgg_profile.measure.record import Reading
+
+CLOCK = "time.perf_counter_ns between layer marks, median of {} passes"
+_MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
+
+
+class Clock:
+    """A recorder that reads a clock at every mark; on CUDA it waits for the device first."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.marks: list[tuple[str, str, int]] = []
+
+    def mark(self, phase: str, layer: str = "") -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.marks.append((phase, layer, time.perf_counter_ns()))
+
+    def seconds(self) -> dict[tuple[str, str], float]:
+        """How long each part of the step took."""
+        ends = [mark[2] for mark in self.marks[1:]]
+        return {
+            (phase, layer): (end - start) / 1e9
+            for (phase, layer, start), end in zip(self.marks, ends, strict=False)
+        }
+
+
+def timings(clocks: Sequence[Clock]) -> Iterator[Reading]:
+    """The median over several passes, for each layer and phase, and for each phase in total."""
+    passes = [clock.seconds() for clock in clocks]
+    method = CLOCK.format(len(passes))
+    for phase, layer in passes[0]:
+        seconds = median(times[phase, layer] for times in passes)
+        yield Reading(f"{phase}_time", seconds, "s", method, layer or phase)
+    for phase in dict.fromkeys(phase for phase, _ in passes[0]):
+        seconds = median(sum(t for (p, _), t in times.items() if p == phase) for times in passes)
+        yield Reading(f"{phase}_time", seconds, "s", method)
+
+
+def matrix_product_rate(device: torch.device, dtype: torch.dtype, repeats: int = 5) -> Reading:
+    """FLOP/s of a square matrix product in the network's dtype: what this device reaches, in this run."""
+    side = _MATRIX_SIDE[device.type]
+    a = torch.ones(side, side, device=device, dtype=dtype)
+    product = torch.empty_like(a)
+    clocks = []
+    for _ in range(repeats + 1):
+        clock = Clock(device)
+        clock.mark("matmul")
+        torch.mm(a, a, out=product)
+        clock.mark("end")
+        clocks.append(clock)
+    seconds = median(clock.seconds()["matmul", ""] for clock in clocks[1:])
+    method = f"torch.mm of {side}×{side}, median of {repeats} after a warm-up"
+    return Reading("matrix_product_rate", 2 * side**3 / seconds, "FLOP/s", method)

@@ -26,12 +26,12 @@ from vgg_profile.measure.record import Measurement, Moment, Reading
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.network import modules
 
-__all__ = ["Measurement", "OutOfMemory", "measure"]
+__all__ = ["Measurement", "OutOfMemoryError", "measure"]
 
 SEED = 0
 
 
-class OutOfMemory(RuntimeError):
+class OutOfMemoryError(RuntimeError):
     """The device had no memory left; ``partial`` holds what had been measured until then."""
 
     def __init__(self, why: str, partial: Measurement) -> None:
@@ -57,7 +57,7 @@ def measure(
     mode, weights, buffers, gradients and hooks, and torch's random state. ``input`` is (C, H, W).
     ``mode`` is train, eval or inference (no backward pass), ``optimizer`` none, sgd, momentum, adam or
     adamw; it steps with a learning rate of 0. ``repeats`` passes are timed. Raises ``InputError`` if
-    the device cannot do it, ``OutOfMemory`` with the partial measurement if its memory does not suffice.
+    the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory does not suffice.
     """
     place = _device(device)
     config = network if isinstance(network, Config) else getattr(network, "config", None)
@@ -104,7 +104,7 @@ def measure(
             ) from None
         if not _is_out_of_memory(error):
             raise
-        raise OutOfMemory(str(error).splitlines()[0], measurement()) from None
+        raise OutOfMemoryError(str(error).splitlines()[0], measurement()) from None
     return measurement()
 
 
@@ -273,7 +273,7 @@ def environment(device: torch.device) -> dict[str, str]:
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "threads": str(torch.get_num_threads()),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "onednn": str(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled),  # type: ignore[attr-defined]
+        "onednn": str(torch.backends.mkldnn.is_available()),  # type: ignore[no-untyped-call]
         "cuda": str(torch.version.cuda),
         "command": " ".join(["vgg-profile", *sys.argv[1:]]) if "vgg" in sys.argv[0] else "from Python",
     }

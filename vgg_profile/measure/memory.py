@@ -221,7 +221,7 @@ class Step(NamedTuple):
                 recorder.mark("loss")
                 loss = nn.functional.cross_entropy(logits, self.targets)
                 recorder.mark("backward", "loss")
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
         if self.optimizer is not None:
             recorder.mark("step")
             self.optimizer.step()

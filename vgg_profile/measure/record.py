@@ -128,7 +128,8 @@ def load(path: Path) -> Measurement:
         genuine = False
     if not genuine:
         raise InputError(
-            f"The record {name} was changed after it was measured: its digest does not fit its content.", again
+            f"The record {name} was changed after it was measured: its digest does not fit its content.",
+            again,
         )
     return measurement
 

@@ -1,0 +1,297 @@
+"""The meeting place: what was predicted beside what was measured, and every difference by its name.
+
+The only module that sees both roads. A :class:`Check` passes if measured = predicted + named terms, to
+the last byte and FLOP. A term is derived from a documented convention of the measuring tool; the one
+exception is the backend's scratch memory within the peak, which is a measured remainder and is shown as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import prod
+from typing import Any, NamedTuple
+
+from vgg_profile.budget import Ledger, ledger
+from vgg_profile.display import Displayed
+from vgg_profile.errors import InputError
+from vgg_profile.measure.record import Measurement, Reading
+from vgg_profile.tape import Phase
+from vgg_profile.walker import SCHEMA_VERSION, Profile, Row, walk
+
+Value = int | list[int]
+
+
+class Verdict(StrEnum):
+    """What came of a check; what was not measured is never a PASS."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    SKIP = "SKIP"
+
+
+class Term(NamedTuple):
+    """A named part of the difference; ``is_remainder`` if it was measured and not derived."""
+
+    name: str
+    value: int
+    is_remainder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One quantity, predicted and measured.
+
+    >>> pool = Term("fvcore counts AdaptiveAvgPool2d", 25_088)
+    >>> check = Check("fvcore_flops", "", "MAC", 15_470_264_320, 15_470_289_408, (pool,))
+    >>> check.residual, check.verdict.value
+    (0, 'PASS')
+    """
+
+    quantity: str
+    layer: str
+    unit: str
+    predicted: Value
+    measured: Value | None
+    terms: tuple[Term, ...] = ()
+    reason: str = ""
+
+    @property
+    def residual(self) -> int | None:
+        """Measured less predicted less every term; ``None`` where there is nothing to subtract."""
+        if isinstance(self.predicted, int) and isinstance(self.measured, int):
+            return self.measured - self.predicted - sum(term.value for term in self.terms)
+        return None
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.measured is None:
+            return Verdict.SKIP if self.reason else Verdict.FAIL
+        holds = self.measured == self.predicted if self.residual is None else self.residual == 0
+        return Verdict.PASS if holds and not isinstance(self.measured, bool) else Verdict.FAIL
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "quantity": self.quantity,
+            "layer": self.layer,
+            "unit": self.unit,
+            "predicted": self.predicted,
+            "measured": self.measured,
+            "terms": [term._asdict() for term in self.terms],
+            "residual": self.residual,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class Checks(Displayed):
+    """Every check of one measurement, with the profile and the record that they compare."""
+
+    profile: Profile
+    measurement: Measurement
+    checks: tuple[Check, ...]
+
+    def count(self, verdict: Verdict) -> int:
+        return sum(check.verdict is verdict for check in self.checks)
+
+    @property
+    def verdict(self) -> Verdict:
+        """FAIL if any check fails, SKIP if some could not be made, PASS if all hold."""
+        for verdict in (Verdict.FAIL, Verdict.SKIP):
+            if self.count(verdict):
+                return verdict
+        return Verdict.PASS if self.checks else Verdict.FAIL
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "subject": self.measurement.subject,
+            "environment": self.measurement.environment,
+            "verdict": self.verdict.value,
+            "counts": {verdict.value: self.count(verdict) for verdict in Verdict},
+            "checks": [check.to_dict() for check in self.checks],
+        }
+
+
+def profile_for(network: Profile | Any, measurement: Measurement) -> Profile:
+    """The profile of a network at a record's input, batch, dtype and device."""
+    subject = measurement.subject
+    try:
+        return walk(
+            network,
+            input=subject["input"],
+            batch=subject["batch"],
+            dtype=subject["dtype"],
+            device=subject["device"],
+        )
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"The record does not say what was measured ({error}).",
+            "Measure again: `vgg-profile measure D -o record.json`.",
+        ) from None
+
+
+def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
+    """Compare a profile with a measurement of the same network at the same input, quantity by quantity.
+
+    Raises ``InputError`` if the record is of another network or another setting.
+    """
+    _check_subject(profile, measurement)
+    subject = measurement.subject
+    step = ledger(profile, mode=subject["mode"], optimizer=subject["optimizer"])
+    names = {row.module: row.name for row in profile.module_rows}
+    checks = [*_tensors(profile), *_flops(profile, step), *_fvcore(profile, subject["mode"])]
+    read = [_read(check, measurement, names) for check in checks]
+    return Checks(profile, measurement, (*read, *_memory(step, measurement, names), _peak(step, measurement)))
+
+
+def _check_subject(profile: Profile, measurement: Measurement) -> None:
+    subject = measurement.subject
+    expected = {
+        "config": profile.config.to_dict(),
+        "input": list(profile.input),
+        "batch": profile.batch,
+        "dtype": profile.dtype,
+        "device": profile.device,
+    }
+    for key, value in expected.items():
+        found = subject.get(key)
+        if found != value and not (key == "config" and found is None and key in subject):
+            shown = (found or {}).get("name") if key == "config" and isinstance(found, dict) else found
+            what = f"another {key}, {shown!r}" if shown != value else f"another {key}"
+            raise InputError(
+                f"The record was measured with {what}; the profile is of {profile.config.label}.",
+                "Name the config that was measured, with the same options.",
+            )
+
+
+def _tensors(profile: Profile) -> Iterator[Check]:
+    totals = profile.totals
+    yield Check("parameters", "", "value", totals.parameters, None)
+    yield Check("buffers", "", "value", totals.buffers, None)
+    for row in _layers(profile):
+        yield Check("output_shape", row.name, "values", list(row.output_shape), None)
+
+
+def _layers(profile: Profile) -> Sequence[Row]:
+    """Every module; the input is none."""
+    return profile.module_rows[1:]
+
+
+def _flops(profile: Profile, step: Ledger) -> Iterator[Check]:
+    """Forward 2 FLOPs a MAC; backward as much for the input's gradient, and again for the weights'.
+
+    The first layer with weights sees images, which want no gradient, so its share is less.
+    """
+    forward = {row.name: 2 * row.macs.value * profile.batch for row in _layers(profile)}
+    yield from _with_total("forward_flops", "FLOP", forward)
+    if step.mode != "inference":
+        first = next(row.name for row in _layers(profile) if row.macs.value)
+        both = {name: flops * (2 if name == first else 3) for name, flops in forward.items()}
+        yield from _with_total("forward_backward_flops", "FLOP", both)
+
+
+def _with_total(quantity: str, unit: str, by_layer: dict[str, int]) -> Iterator[Check]:
+    yield Check(quantity, "", unit, sum(by_layer.values()), None)
+    for name, value in by_layer.items():
+        yield Check(quantity, name, unit, value, None)
+
+
+def _fvcore(profile: Profile, mode: str) -> Iterator[Check]:
+    """fvcore counts one a multiply-add, and beside that some operations that are none.
+
+    Source: ``fvcore/nn/jit_handles.py`` and ``flop_count.py``, 0.1.5.
+    """
+    terms: dict[str, Term] = {}
+    before = profile.module_rows[0]
+    for row in _layers(profile):
+        inputs = prod(before.output_shape) * profile.batch
+        if row.kind == "avgpool":
+            terms[row.name] = Term("fvcore counts AdaptiveAvgPool2d, 1 an input value", inputs)
+        elif row.kind == "batchnorm":
+            each = 5 if mode == "train" else 2
+            terms[row.name] = Term(f"fvcore counts BatchNorm2d, {each} a value", each * inputs)
+        before = row
+    sums: dict[str, int] = {}
+    for term in terms.values():
+        sums[term.name] = sums.get(term.name, 0) + term.value
+    yield Check(
+        "fvcore_flops",
+        "",
+        "MAC",
+        profile.totals.macs * profile.batch,
+        None,
+        tuple(Term(name, value) for name, value in sums.items()),
+    )
+    for row in _layers(profile):
+        named = (terms[row.name],) if row.name in terms else ()
+        yield Check("fvcore_flops", row.name, "MAC", row.macs.value * profile.batch, None, named)
+    outputs = {
+        row.name: row.values.value * profile.batch if row.macs.value else 0 for row in _layers(profile)
+    }
+    yield from _with_total("fvcore_activations", "value", outputs)
+
+
+def _read(check: Check, measurement: Measurement, names: dict[str, str]) -> Check:
+    """The check with what was measured for it."""
+    paths = {name: path for path, name in names.items()}
+    reading: Reading | None = measurement.get(check.quantity, check.layer)
+    if reading is None and check.layer:
+        reading = measurement.get(check.quantity, paths[check.layer])
+    measured = None if reading is None else reading.value
+    if isinstance(measured, float):
+        measured = int(measured) if measured.is_integer() else -1
+    return Check(
+        check.quantity,
+        check.layer,
+        check.unit,
+        check.predicted,
+        measured,
+        check.terms,
+        measurement.skipped.get(check.quantity, ""),
+    )
+
+
+_FIXED = {
+    Phase.LOAD: "live, weights loaded",
+    Phase.INPUT: "live, input given",
+    Phase.FORWARD: "live after forward",
+    Phase.LOSS: "live after the loss",
+    Phase.BACKWARD: "live after backward",
+    Phase.STEP: "live after the optimizer step",
+}
+
+
+def _memory(step: Ledger, measurement: Measurement, names: dict[str, str]) -> Iterator[Check]:
+    """Live bytes at every boundary of the step, and at the fixed points between its phases."""
+    measured = {(m.phase, names.get(m.layer, m.layer)): m.live for m in measurement.timeline}
+    last = {moment.phase: moment.layer for moment in step.moments}
+    reason = measurement.skipped.get("live_bytes", "")
+    for phase, layer in last.items():
+        live = measured.get((phase, layer))
+        yield Check(_FIXED[phase], "", "B", step.fixed_points[phase], live, (), reason)
+    for moment in step.moments:
+        if moment.layer:
+            live = measured.get((moment.phase, moment.layer))
+            yield Check(f"live_bytes_{moment.phase}", moment.layer, "B", moment.live, live, (), reason)
+
+
+def _peak(step: Ledger, measurement: Measurement) -> Check:
+    """The peak: tensors as predicted, the rest scratch that one operation took and gave back."""
+    reading = measurement.get("peak_bytes")
+    predicted = step.peak.peak
+    if reading is None or not isinstance(reading.value, int):
+        return Check("peak", "", "B", predicted, None, (), measurement.skipped.get("live_bytes", ""))
+    remainder = reading.value - predicted
+    highest = max(
+        (moment for moment in measurement.timeline if moment.phase != Phase.LOAD),
+        key=lambda moment: moment.peak,
+        default=None,
+    )
+    if highest is None or highest.peak != reading.value:
+        return Check("peak", "", "B", predicted, None)
+    where = f"{highest.layer or highest.phase}, {highest.phase}"
+    scratch = Term(f"scratch within {highest.op or 'one operation'} ({where})", remainder, is_remainder=True)
+    return Check("peak", "", "B", predicted, reading.value, (scratch,) if remainder > 0 else ())

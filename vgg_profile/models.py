@@ -38,7 +38,6 @@ from vgg_profile.layers import (
 )
 from vgg_profile.network import modules
 from vgg_profile.units import shape
-from vgg_profile.units import shape
 
 __all__ = [
     "VGG",
@@ -137,12 +136,12 @@ def build(
 ) -> VGG:
     """Build a network, in training mode.
 
-    ``config``, ``batch_norm`` and ``classes`` are what :func:`vgg_profile.configs.config` takes. ``device`` and
-    ``dtype`` default to torch's own; on ``"meta"`` the network has shapes and no memory. ``weights`` is the
-    path of a checkpoint, ``"published"`` for those of the eight classic networks, or ``None`` for the
+    ``config``, ``batch_norm`` and ``classes`` are what :func:`vgg_profile.configs.config` takes; ``device``
+    and ``dtype`` default to torch's own, and on ``"meta"`` a network has shapes but no memory. ``weights``
+    is the path of a checkpoint, ``"published"`` for those of the eight classic networks, or ``None`` for the
     notes' initialisation: a convolution normal with variance 2 / fan-out (He et al. 2015), a fully-connected
     layer normal with deviation 0.01, a batch norm 1, and every bias 0. ``seed`` draws from a generator of
-    its own; ``None`` from torch's. Raises ``InputError`` with the next step.
+    its own, ``None`` from torch's. Raises ``InputError`` with the next step.
 
     >>> net = build("D", device="meta")
     >>> sum(parameter.numel() for parameter in net.parameters())
@@ -173,16 +172,14 @@ def _usable(device: torch.device | str | None) -> torch.device:
 def _initialise(net: nn.Module, generator: torch.Generator | None) -> None:
     for module in net.modules():
         match module:
-            case nn.Conv2d():
-                nn.init.kaiming_normal_(
-                    module.weight, mode="fan_out", nonlinearity="relu", generator=generator
-                )
-            case nn.Linear():
-                nn.init.normal_(module.weight, 0, 0.01, generator)
+            case nn.Conv2d(weight=weight, bias=Tensor() as bias):
+                nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu", generator=generator)
+                nn.init.zeros_(bias)
+            case nn.Linear(weight=weight, bias=bias):
+                nn.init.normal_(weight, 0, 0.01, generator)
+                nn.init.zeros_(bias)
             case nn.BatchNorm2d():
                 module.reset_parameters()  # scale 1, shift 0; running mean 0 and variance 1 over 0 batches
-        if isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 # -- weights from a file -------------------------------------------------------------------------
@@ -191,17 +188,14 @@ def _initialise(net: nn.Module, generator: torch.Generator | None) -> None:
 def _read(weights: object, device: torch.device) -> tuple[str, dict[Any, Any]]:
     """The tensors of a local checkpoint, and what to call it."""
     if not isinstance(weights, (str, Path)):
-        raise InputError(f"The weights cannot be {excerpt(weights)}.", 'Give a path, or "published".')
+        what = type(weights).__name__
+        raise InputError(f"The weights cannot be a {what}.", 'Give a path, or "published".')
     path = Path(weights)
     source = f"the file {excerpt(str(path))}"
     try:
         if path.exists() and not path.is_file():
-            raise InputError(
-                f"The weights cannot be read: {source} is not a regular file.", "Check the path."
-            )
+            raise OSError("it is not a regular file")
         content = torch.load(path, map_location=device, weights_only=True)
-    except InputError:
-        raise
     except Exception as error:
         raise InputError(
             f"The weights cannot be read from {source}: {_reason(error)}.",
@@ -256,7 +250,7 @@ def _reason(error: Exception) -> str:
     asked = re.search(r"GLOBAL (\S+) was|whose module (\S+) is blocked", str(error))
     if asked:
         return f"it asks for {excerpt(asked[1] or asked[2])}, which is no tensor, and was not run"
-    if isinstance(error, (OSError, HTTPException)) or "invalid hash" in str(error):
+    if isinstance(error, (OSError, HTTPException, torch.OutOfMemoryError)) or "invalid hash" in str(error):
         return getattr(error, "strerror", None) or _first_clause(error)
     return "it is no checkpoint of tensors, or a damaged one"
 

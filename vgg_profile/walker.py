@@ -304,10 +304,11 @@ def forward(tape: Tape, config: Config, shape: Shape) -> Tensor:
 
     container, container_input = "", tape.hold(x)
     for module in modules(config):
-        tape.begin(Phase.FORWARD, module.name)
-        if module.path.partition(".")[0] != container:
+        part = module.path.partition(".")[0]
+        if part != container:
             tape.drop(container_input)
-            container, container_input = module.path.partition(".")[0], tape.hold(x)
+            container, container_input = part, tape.hold(x)
+        tape.begin(Phase.FORWARD, module.name)
         output = module.layer.trace(tape, x, parameters[module.name])
         if x.node is not None or x.storage.category is not Category.INPUT:
             tape.drop(x)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.tape import Bytes, Category, Event, Mark, Phase, Storage, Tape, Tensor
+from vgg_profile.units import binary
 from vgg_profile.walker import Profile, forward
 
 MODES = ("train", "eval", "inference")
@@ -62,6 +63,24 @@ class Ledger:
                 peak = max(peak, live)
                 live -= sum(storage.size.at(batch) for storage in event.freed)
             yield Moment(mark.phase, mark.layer, live, peak)
+
+    def largest_batch(self, limit: int) -> int:
+        """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
+
+        Live bytes are affine in the batch at every event, so each event allows
+        ``(limit - fixed) // per_image`` images, and the least of them is the answer.
+        """
+        fixed = per_image = 0
+        largest: int | None = None
+        for number, event in enumerate(self.events):
+            fixed += sum(storage.size.fixed for storage in event.allocated)
+            per_image += sum(storage.size.per_image for storage in event.allocated)
+            if per_image and number >= self.marks[1].event:
+                allowed = max(0, (limit - fixed) // per_image)
+                largest = allowed if largest is None else min(largest, allowed)
+            fixed -= sum(storage.size.fixed for storage in event.freed)
+            per_image -= sum(storage.size.per_image for storage in event.freed)
+        return largest or 0
 
     @property
     def fixed_points(self) -> dict[Phase, int]:
@@ -122,6 +141,18 @@ def check_setup(profile: Profile, mode: str, optimizer: str) -> None:
                     "and a mean of one value says nothing.",
                     "Use --batch 2 or more, a larger --input, or --mode eval.",
                 )
+
+
+def out_of_memory(profile: Profile, mode: str, optimizer: str, why: str) -> str:
+    """What to say when the device had no memory left: what it lacked, what the step needs, what would fit."""
+    step = ledger(profile, mode=mode, optimizer=optimizer)
+    peak = step.peak
+    return (
+        f"Out of memory: {why}. The step needs {peak.peak:,} bytes = {binary(peak.peak)} of tensors at its "
+        f"peak ({peak.phase}{', ' if peak.layer else ''}{peak.layer}), before any scratch; "
+        f"{binary(step.fixed_points[Phase.LOAD])} of them are weights. Try a smaller --batch or --input: half "
+        f"that memory would hold a batch of {step.largest_batch(peak.peak // 2):,}."
+    )
 
 
 def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:

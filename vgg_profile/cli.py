@@ -11,10 +11,13 @@ from typing import Any, TypeVar
 import click
 
 from vgg_profile import __version__
+from vgg_profile.budget import MODES, OPTIMIZERS, check_setup, out_of_memory
 from vgg_profile.compare import Comparison
 from vgg_profile.configs import PAPER, config
+from vgg_profile.crosscheck import Checks, Verdict, crosscheck, profile_for
 from vgg_profile.errors import InputError
 from vgg_profile.files import check_writable, write_whole
+from vgg_profile.measure.record import load
 from vgg_profile.render import FORMATS, format_of, render
 from vgg_profile.walker import DEVICES, ITEMSIZE, walk
 
@@ -25,6 +28,12 @@ class Refusal(click.ClickException):
     """A user's mistake, in one paragraph on stderr; exit code 2."""
 
     exit_code = 2
+
+
+class Failure(click.ClickException):
+    """Something went wrong while running, through no mistake of the user's; exit code 1."""
+
+    exit_code = 1
 
 
 class Program(click.Group):
@@ -176,3 +185,116 @@ def table(
         device=device,
     )
     deliver(profile, format_, output, force, all_layers=all_layers, notes=notes)
+
+
+@main.command("measure")
+@click.argument("config_", metavar="CONFIG")
+@network_options
+@click.option("--device", type=click.Choice(("auto", *DEVICES)), default="auto", show_default=True)
+@click.option("--mode", type=click.Choice(MODES), default="train", show_default=True)
+@click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True)
+@click.option("--repeats", type=click.IntRange(0, 1000), default=3, show_default=True, help="Timed passes.")
+@click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
+@output_options
+def measure_command(
+    config_: str,
+    batch_norm: bool | None,
+    classes: int | None,
+    input_: str | None,
+    batch: int,
+    dtype: str,
+    device: str,
+    mode: str,
+    optimizer: str,
+    repeats: int,
+    all_layers: bool,
+    format_: str | None,
+    output: Path | None,
+    force: bool,
+) -> None:
+    r"""Run one network for real, and check every prediction against what is measured.
+
+    Builds it with random weights, runs forward, loss, backward and, with --optimizer, a step; reads the
+    allocator, FlopCounterMode, fvcore and the clock. Exit code 0 if all checks hold, 3 if one fails.
+
+    \b
+    vgg-profile measure D
+    vgg-profile measure D-BN --batch 4 --input 64 --optimizer adam
+    vgg-profile measure D -o record.json       keeps the record; then: vgg-profile check D record.json
+    """
+    if output is not None and str(output) != "-":
+        check_writable(output, force=force)
+        format_ = format_ or format_of(output)
+    net = config(config_, batch_norm=batch_norm, classes=classes)
+    rules = "cuda" if device == "cuda" else "cpu"
+    profile = walk(net, input=input_, batch=batch, dtype=dtype, device=rules)
+    check_setup(profile, mode, optimizer)
+
+    from vgg_profile.measure import OutOfMemoryError, measure
+    from vgg_profile.measure.record import dumps
+
+    try:
+        measurement = measure(
+            net,
+            input=profile.input,
+            batch=batch,
+            dtype=dtype,
+            device=device,
+            mode=mode,
+            optimizer=optimizer,
+            repeats=repeats,
+            progress=lambda stage: click.echo(f"{net.label}: {stage} …", err=True),
+        )
+    except OutOfMemoryError as error:
+        if format_ == "json" and output is not None:
+            write_whole(output, dumps(error.partial), force=force)
+            click.echo(f"Wrote {output}, as far as it came", err=True)
+        raise Failure(out_of_memory(profile, mode, optimizer, str(error))) from None
+    checks = crosscheck(profile_for(net, measurement), measurement)
+    if format_ == "json" and output is not None and str(output) != "-":
+        write_whole(output, dumps(measurement), force=force)
+        click.echo(f"Wrote {output}", err=True)
+        deliver(checks, "table", None, force, all_layers=all_layers)
+    elif format_ == "json":
+        click.echo(dumps(measurement))
+    else:
+        deliver(checks, format_, output, force, all_layers=all_layers)
+    if repeats and format_ in (None, "table") and (output is None or str(output) == "-"):
+        click.echo()
+        deliver(measurement, "table", None, force)
+    _exit_with(checks)
+
+
+@main.command("check")
+@click.argument("config_", metavar="CONFIG")
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--batch-norm/--no-batch-norm", default=None, help="A batch norm after each convolution.")
+@click.option("--classes", type=int, metavar="N", help="Classes (default: the config's).")
+@click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
+@output_options
+def check_command(
+    config_: str,
+    record: Path,
+    batch_norm: bool | None,
+    classes: int | None,
+    all_layers: bool,
+    format_: str | None,
+    output: Path | None,
+    force: bool,
+) -> None:
+    r"""The verdicts of a saved record, without torch, on any machine.
+
+    RECORD is what `vgg-profile measure CONFIG -o record.json` wrote. A record of another network or
+    another setting, a damaged or altered one is refused. Exit code 0 if all checks hold, 3 if one fails.
+    """
+    measurement = load(record)
+    net = config(config_, batch_norm=batch_norm, classes=classes)
+    checks = crosscheck(profile_for(net, measurement), measurement)
+    options = {} if format_ == "json" or (output and output.suffix == ".json") else {"all_layers": all_layers}
+    deliver(checks, format_, output, force, **options)
+    _exit_with(checks)
+
+
+def _exit_with(checks: Checks) -> None:
+    if checks.verdict is not Verdict.PASS:
+        click.get_current_context().exit(3)

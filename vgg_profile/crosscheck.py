@@ -14,6 +14,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from vgg_profile.budget import Ledger, ledger
+from vgg_profile.configs import Config
 from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError
 from vgg_profile.measure.record import Measurement, Reading
@@ -115,7 +116,7 @@ class Checks(Displayed):
         }
 
 
-def profile_for(network: Profile | Any, measurement: Measurement) -> Profile:
+def profile_for(network: str | Config | Sequence[int | str], measurement: Measurement) -> Profile:
     """The profile of a network at a record's input, batch, dtype and device."""
     subject = measurement.subject
     try:
@@ -213,7 +214,7 @@ def _with_total(quantity: str, unit: str, by_layer: dict[str, int]) -> Iterator[
 
 
 def _fvcore(profile: Profile, mode: str) -> Iterator[Check]:
-    """fvcore counts one a multiply-add, and beside that some operations that are none.
+    """What fvcore counts: one a multiply-add, and beside that some operations that are none.
 
     Source: ``fvcore/nn/jit_handles.py`` and ``flop_count.py``, 0.1.5.
     """

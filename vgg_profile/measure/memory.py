@@ -8,6 +8,7 @@ counters, and ``timing.Clock`` reads a clock. All three therefore see the same b
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from vgg_profile.measure.record import Moment, Reading
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler announces itself on stderr
 
 _MARK = "vgg-profile mark "
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vgg_profile.errors import InputError, excerpt
-from vgg_profile.render import checks as _checks
+from vgg_profile.render import checks as _checks  # noqa: F401 - it registers its descriptions
 from vgg_profile.render.delimited import to_csv, to_tsv
 from vgg_profile.render.html import to_fragment, to_page
 from vgg_profile.render.latex import to_latex

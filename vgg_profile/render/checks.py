@@ -7,7 +7,7 @@ from itertools import groupby
 
 from vgg_profile import units
 from vgg_profile.crosscheck import Check, Checks, Verdict
-from vgg_profile.measure.record import Measurement
+from vgg_profile.measure.record import Measurement, Reading
 from vgg_profile.render.tables import Cell, Column, Table, describe
 
 _QUANTITIES = {
@@ -57,8 +57,8 @@ def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
             f"{checks.verdict.value}: {checks.count(Verdict.PASS)} of {len(checks.checks)} checks hold, "
             f"{checks.count(Verdict.FAIL)} fail, {checks.count(Verdict.SKIP)} could not be made.",
             "residual = measured - predicted - named terms. No tolerance: one byte or FLOP too many fails.",
-            "Memory is what is live in the allocator, from loaded weights to the end of the step. A peak's scratch "
-            "is measured, not predicted: what one operation takes and gives back.",
+            "Memory is what is live in the allocator, from loaded weights to the end of the step. A peak's "
+            "scratch is measured, not predicted: what one operation takes and gives back.",
             f"Measured on {environment.get('device', '?')} ({environment.get('platform', '?')}), "
             f"torch {environment.get('torch', '?')}, {environment.get('threads', '?')} threads.",
         ),
@@ -127,13 +127,12 @@ def _times(measurement: Measurement) -> Table:
     forward, backward = measurement.layers("forward_time"), measurement.layers("backward_time")
     flops = measurement.layers("forward_flops")
     both = measurement.layers("forward_backward_flops")
-    whole = sum(float(r.value) for r in (*forward.values(), *backward.values()))  # type: ignore[arg-type]
+    whole = sum(_number(reading) for reading in (*forward.values(), *backward.values()))
     rows = []
     for layer in forward:
-        ahead = float(forward[layer].value)  # type: ignore[arg-type]
-        back = float(backward[layer].value) if layer in backward else 0.0  # type: ignore[arg-type]
-        work = (both or flops).get(layer)
-        done = int(work.value) if work is not None else 0  # type: ignore[arg-type]
+        ahead = _number(forward[layer])
+        back = _number(backward[layer]) if layer in backward else 0.0
+        done = _number((both or flops)[layer]) if layer in (both or flops) else 0.0
         seconds = ahead + back
         rows.append(
             (
@@ -158,16 +157,17 @@ def _times(measurement: Measurement) -> Table:
         footer=(
             *([f"Method: {next(iter(forward.values())).method}."] if forward else []),
             *(
-                [
-                    f"A plain matrix product reaches {float(rate.value) / 1e9:.1f} GFLOP/s here "  # type: ignore[arg-type]
-                    f"({rate.method})."
-                ]
+                [f"A plain matrix product reaches {_number(rate) / 1e9:.1f} GFLOP/s here ({rate.method})."]
                 if rate is not None
                 else []
             ),
             "Times are reported, not judged; they vary from run to run.",
         ),
     )
+
+
+def _number(reading: Reading) -> float:
+    return 0.0 if isinstance(reading.value, list) else float(reading.value)
 
 
 def _time_totals(rows: Iterable[Sequence[Cell]], whole: float) -> tuple[Cell, ...]:

@@ -1,0 +1,313 @@
+"""The measured road, and its meeting with the predicted one: residual 0 over a grid of real passes."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from vgg_profile import layers, walk
+from vgg_profile.configs import PAPER, Config, config, from_dict
+from vgg_profile.crosscheck import Check, Checks, Term, Verdict, crosscheck, profile_for
+from vgg_profile.errors import InputError
+from vgg_profile.measure import OutOfMemoryError, measure
+from vgg_profile.measure.record import Measurement, Moment
+from vgg_profile.models import build
+
+SMALL = from_dict(
+    {"name": "small", "layers": [8, "M", 4, "conv1-4", "M"], "classifier": [16, 8], "classes": 5}
+)
+NORMALISED = from_dict({"name": "lrn", "layers": [8, "LRN", "M", 4, "M"], "classifier": [16], "classes": 5})
+
+STEPS = [
+    ("train", "none"),
+    ("train", "sgd"),
+    ("train", "momentum"),
+    ("train", "adam"),
+    ("train", "adamw"),
+    ("eval", "none"),
+    ("inference", "none"),
+]
+
+
+def check(net: Config, **setting: object) -> Checks:
+    setting = {"input": (3, 20, 33), "batch": 2, "repeats": 0} | setting
+    measurement = measure(net, **setting)  # type: ignore[arg-type]
+    return crosscheck(profile_for(net, measurement), measurement)
+
+
+def failures(checks: Checks) -> list[str]:
+    return [f"{c.quantity} {c.layer}" for c in checks.checks if c.verdict is not Verdict.PASS]
+
+
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize(("mode", "optimizer"), STEPS)
+def test_every_figure_of_a_small_net_is_exact(
+    mode: str, optimizer: str, dtype: str, batch_norm: bool
+) -> None:
+    net = dataclasses.replace(SMALL, batch_norm=batch_norm)
+    assert failures(check(net, mode=mode, optimizer=optimizer, dtype=dtype)) == []
+
+
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
+@pytest.mark.parametrize("name", PAPER)
+def test_every_config_of_the_paper_is_exact_with_a_small_classifier(name: str, batch_norm: bool) -> None:
+    net = dataclasses.replace(PAPER[name], batch_norm=batch_norm, classifier=(16, 8), classes=5)
+    assert failures(check(net, input=(3, 32, 47), batch=2, optimizer="momentum")) == []
+
+
+@pytest.mark.parametrize("mode", ["train", "eval", "inference"])
+def test_local_response_normalisation_is_exact(mode: str) -> None:
+    assert failures(check(NORMALISED, mode=mode)) == []
+
+
+@pytest.mark.parametrize(("batch", "size"), [(1, 8), (1, 224), (3, 65), (7, 32)])
+def test_other_batches_and_image_sizes_are_exact(batch: int, size: int) -> None:
+    assert failures(check(SMALL, batch=batch, input=(3, size, size))) == []
+
+
+@pytest.mark.parametrize(
+    "layers_", ["5,", "5,M", "M,5", "LRN,5,M", "conv1-5,conv5-3,M,M", "5,LRN,LRN,7", "5,M,conv7-3"]
+)
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
+def test_odd_custom_nets_are_exact(layers_: str, batch_norm: bool) -> None:
+    net = dataclasses.replace(config(layers_), classifier=(), classes=3, batch_norm=batch_norm, in_channels=2)
+    assert failures(check(net, input=(2, 12, 16))) == []
+
+
+@pytest.mark.parametrize("name", ["D", "D-BN", "E"])
+def test_the_real_nets_are_exact_at_224(name: str) -> None:
+    checks = check(config(name), input=(3, 224, 224), batch=1)
+    assert failures(checks) == []
+    saved = {"D": 72_757_152, "D-BN": 126_981_024}.get(name)  # FACTS: read from allocator events
+    moments = {(moment.phase, moment.layer): moment.live for moment in checks.measurement.timeline}
+    if saved:
+        assert moments["forward", "fc8"] - moments["input", ""] == saved
+
+
+def test_a_peak_of_tensors_alone_leaves_no_remainder() -> None:
+    peak = check(NORMALISED, input=(3, 16, 16)).checks[-1]
+    assert peak.quantity == "peak"
+    assert peak.predicted == peak.measured
+
+
+# -- the two roads stay apart ----------------------------------------------------------------------
+
+
+def test_a_dropped_bias_moves_the_measurement_and_not_the_prediction() -> None:
+    model = build(SMALL)
+    before = walk(SMALL, input=(3, 16, 16)).to_dict()
+    model.features[0].bias = None
+    measurement = measure(model, input=(3, 16, 16), repeats=0)
+    checks = crosscheck(profile_for(SMALL, measurement), measurement)
+    assert walk(SMALL, input=(3, 16, 16)).to_dict() == before
+    failed = {c.quantity for c in checks.checks if c.verdict is Verdict.FAIL}
+    assert {"parameters", "live, weights loaded", "live after backward"} <= failed
+
+
+def test_a_wrong_formula_moves_the_prediction_and_not_the_measurement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = measure(SMALL, input=(3, 16, 16), repeats=0)
+    monkeypatch.setattr(layers, "INDEX_BYTES", 4)
+    wrong = measure(SMALL, input=(3, 16, 16), repeats=0)
+    assert wrong.timeline == right.timeline
+    checks = crosscheck(profile_for(SMALL, wrong), wrong)
+    assert "live_bytes_forward pool1" in failures(checks)
+
+
+# -- every check can fail --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def honest() -> Measurement:
+    return measure(
+        dataclasses.replace(SMALL, batch_norm=True),
+        input=(3, 16, 16),
+        batch=2,
+        optimizer="adam",
+        repeats=1,
+    )
+
+
+def recheck(measurement: Measurement) -> Checks:
+    net = dataclasses.replace(SMALL, batch_norm=True)
+    return crosscheck(profile_for(net, measurement), measurement)
+
+
+def test_the_honest_measurement_passes(honest: Measurement) -> None:
+    assert recheck(honest).verdict is Verdict.PASS
+
+
+def test_every_reading_that_is_off_by_one_fails_its_own_check(honest: Measurement) -> None:
+    kinds = set()
+    for place, reading in enumerate(honest.readings):
+        if reading.quantity.endswith(("_time", "_rate")):
+            continue
+        value = reading.value
+        off = [*value[:-1], value[-1] + 1] if isinstance(value, list) else value + 1
+        if reading.quantity == "peak_bytes":
+            off = 1
+        readings = list(honest.readings)
+        readings[place] = reading._replace(value=off)
+        checks = recheck(dataclasses.replace(honest, readings=tuple(readings)))
+        assert len(failures(checks)) == 1, reading
+        kinds.add(reading.quantity)
+    assert kinds == {
+        "parameters",
+        "buffers",
+        "output_shape",
+        "forward_flops",
+        "forward_backward_flops",
+        "fvcore_flops",
+        "fvcore_activations",
+        "peak_bytes",
+    }
+
+
+def test_every_boundary_that_is_off_by_a_byte_fails(honest: Measurement) -> None:
+    for place, moment in enumerate(honest.timeline):
+        timeline = list(honest.timeline)
+        timeline[place] = moment._replace(live=moment.live + 1)
+        assert failures(recheck(dataclasses.replace(honest, timeline=tuple(timeline)))), moment
+
+
+def test_a_peak_below_the_prediction_is_never_a_remainder(honest: Measurement) -> None:
+    low = recheck(honest).checks[-1].predicted
+    assert isinstance(low, int)
+    timeline = tuple(m._replace(peak=min(m.peak, low - 1)) for m in honest.timeline)
+    readings = tuple(
+        r._replace(value=low - 1) if r.quantity == "peak_bytes" else r for r in honest.readings
+    )
+    peak = recheck(dataclasses.replace(honest, timeline=timeline, readings=readings)).checks[-1]
+    assert (peak.verdict, peak.terms) == (Verdict.FAIL, ())
+
+
+def test_what_was_not_measured_is_never_a_pass(honest: Measurement) -> None:
+    empty = dataclasses.replace(honest, readings=(), timeline=())
+    assert {c.verdict for c in recheck(empty).checks} == {Verdict.FAIL}
+    check_ = Check("peak", "", "B", 1, None, reason="the device went away")
+    assert check_.verdict is Verdict.SKIP
+    assert Checks(walk("A"), honest, ()).verdict is Verdict.FAIL
+
+
+def test_a_term_closes_a_difference_only_to_the_last_unit() -> None:
+    assert Check("x", "", "B", 10, 12, (Term("two", 2),)).verdict is Verdict.PASS
+    assert Check("x", "", "B", 10, 13, (Term("two", 2),)).verdict is Verdict.FAIL
+    assert Check("x", "", "B", 10, 11, (Term("two", 2),)).verdict is Verdict.FAIL
+
+
+# -- the model comes back as it was ----------------------------------------------------------------
+
+
+def test_a_module_comes_back_as_it_was() -> None:
+    model = build(dataclasses.replace(SMALL, batch_norm=True))
+    model.eval()
+    model.features[1].train()
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    gradients = [parameter.grad for parameter in model.parameters()]
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    training = [part.training for part in model.modules()]
+    random = torch.get_rng_state()
+
+    measure(model, input=(3, 16, 16), batch=2, mode="train", optimizer="adamw", repeats=1)
+
+    assert [part.training for part in model.modules()] == training
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    assert all(p.grad is g for p, g in zip(model.parameters(), gradients, strict=True))
+    assert all(bool((g == 1).all()) for g in gradients)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
+
+
+def test_a_module_comes_back_as_it_was_after_an_error() -> None:
+    model = build(NORMALISED, dtype=torch.bfloat16)
+    model.eval()
+    with pytest.raises(InputError, match="bfloat16"):
+        measure(model, input=(3, 16, 16), dtype="bfloat16", mode="train", repeats=0)
+    assert not model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_step_that_would_spoil_the_weights_is_refused() -> None:
+    model = build(SMALL)
+    with torch.no_grad():
+        model.classifier[0].weight.fill_(float("inf"))
+    with pytest.raises(InputError, match="not finite"):
+        measure(model, input=(3, 16, 16), optimizer="sgd", repeats=0)
+
+
+def test_any_module_of_the_same_layers_can_be_measured() -> None:
+    ours = build(SMALL)
+    foreign = nn.Module()
+    foreign.features, foreign.avgpool, foreign.flatten, foreign.classifier = (
+        ours.features,
+        ours.avgpool,
+        ours.flatten,
+        ours.classifier,
+    )
+    foreign.forward = lambda x: foreign.classifier(  # type: ignore[method-assign]
+        foreign.flatten(foreign.avgpool(foreign.features(x)))
+    )
+    measurement = measure(foreign, input=(3, 16, 16), repeats=0)
+    assert measurement.subject["config"] is None
+    assert failures(crosscheck(profile_for(SMALL, measurement), measurement)) == []
+
+
+# -- faults ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_is_refused_where_there_is_none() -> None:
+    with pytest.raises(InputError, match="no CUDA device"):
+        measure(SMALL, input=(3, 16, 16), device="cuda")
+
+
+def test_running_out_of_memory_keeps_the_partial_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    monkeypatch.setattr(nn.functional, "cross_entropy", refuse)
+    with pytest.raises(OutOfMemoryError, match="9 bytes") as caught:
+        measure(SMALL, input=(3, 16, 16), repeats=0)
+    partial = caught.value.partial
+    assert partial.get("parameters") is not None
+    assert partial.get("forward_flops") is None
+    assert crosscheck(profile_for(SMALL, partial), partial).verdict is Verdict.FAIL
+
+
+def test_the_environment_names_versions_and_device(honest: Measurement) -> None:
+    assert honest.environment["torch"] == torch.__version__
+    assert honest.environment["python"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_every_reading_has_a_unit_and_a_method(honest: Measurement) -> None:
+    assert all(reading.unit and reading.method for reading in honest.readings)
+    assert all(isinstance(moment, Moment) for moment in honest.timeline)
+
+
+def test_times_are_read_for_every_layer_forward_and_backward(honest: Measurement) -> None:
+    forward, backward = honest.layers("forward_time"), honest.layers("backward_time")
+    assert set(forward) == {row.name for row in recheck(honest).profile.module_rows[1:]}
+    assert set(backward) == set(forward) | {"loss"}
+    rate = honest.get("matrix_product_rate")
+    assert rate is not None
+    assert rate.value > 0  # type: ignore[operator]
+
+
+# -- CUDA ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: the CUDA rules are not verified here")
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize(("mode", "optimizer"), STEPS)
+def test_every_figure_is_exact_on_cuda(mode: str, optimizer: str, dtype: str, batch_norm: bool) -> None:
+    net = dataclasses.replace(SMALL, batch_norm=batch_norm)
+    assert failures(check(net, device="cuda", mode=mode, optimizer=optimizer, dtype=dtype)) == []

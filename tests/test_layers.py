@@ -161,7 +161,9 @@ def test_only_layers_that_learn_multiply_and_accumulate(layer, shape):
 
 def test_every_layer_has_a_kind_of_its_own_and_can_be_traced():
     named = vars(vgg_profile.layers).values()
-    layers = [each for each in named if isinstance(each, type) and issubclass(each, Layer) and each is not Layer]
+    layers = [
+        each for each in named if isinstance(each, type) and issubclass(each, Layer) and each is not Layer
+    ]
     assert len({layer.kind for layer in layers}) == len(layers) == 9
     assert all("trace" in vars(layer) for layer in layers)
 

@@ -4,6 +4,9 @@
 >>> walk("D").totals.macs
 15470264320
 
+Measuring has its own door, since it needs torch: ``from vgg_profile.measure import measure`` and
+``from vgg_profile.crosscheck import crosscheck``.
+
 Public names are loaded when they are first used, so ``import vgg_profile`` is instant and needs no torch.
 """
 
@@ -18,16 +21,35 @@ _HOMES = {
     "InputError": "errors",
     "Config": "configs",
     "config": "configs",
+    "Checks": "crosscheck",
+    "ledger": "budget",
+    "Ledger": "budget",
+    "Measurement": "measure.record",
     "Profile": "walker",
     "Row": "walker",
     "walk": "walker",
 }
 
-__all__ = ["Config", "InputError", "Profile", "Row", "__version__", "config", "walk"]
+__all__ = [
+    "Checks",
+    "Config",
+    "InputError",
+    "Ledger",
+    "Measurement",
+    "Profile",
+    "Row",
+    "__version__",
+    "config",
+    "ledger",
+    "walk",
+]
 
 if TYPE_CHECKING:
+    from vgg_profile.budget import Ledger, ledger
     from vgg_profile.configs import Config, config
+    from vgg_profile.crosscheck import Checks
     from vgg_profile.errors import InputError
+    from vgg_profile.measure.record import Measurement
     from vgg_profile.walker import Profile, Row, walk
 
 

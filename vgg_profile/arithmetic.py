@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import prod
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,15 @@ def product(*factors: int | Count) -> Count:
     """
     if len(factors) == 1:
         return _as_count(factors[0])
-    counts = [_as_count(factor) for factor in factors]
-    return Count(prod(count.value for count in counts), "*".join(_bracketed(c) for c in counts))
+    value, workings = 1, []
+    for factor in factors:
+        if isinstance(factor, int):
+            value *= factor
+            workings.append(str(factor))
+        else:
+            value *= factor.value
+            workings.append(factor.working if factor.working.isdigit() else f"({factor.working})")
+    return Count(value, "*".join(workings))
 
 
 def total(terms: Iterable[int | Count]) -> Count:
@@ -65,7 +71,3 @@ def total(terms: Iterable[int | Count]) -> Count:
 
 def _as_count(number: int | Count) -> Count:
     return number if isinstance(number, Count) else plain(number)
-
-
-def _bracketed(count: Count) -> str:
-    return count.working if count.working.isdigit() else f"({count.working})"

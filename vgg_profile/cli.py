@@ -142,6 +142,7 @@ def list_command(format_: str | None, output: Path | None, force: bool) -> None:
 )
 @click.option("--all-layers", is_flag=True, help="Every module: also ReLU, norms, dropout, average pool.")
 @click.option("--notes", is_flag=True, help="The notes' conventions: their labels and rounding, no biases.")
+@click.option("--saved", is_flag=True, help="What each layer keeps for the backward pass, and why.")
 @output_options
 def table(
     config_: str,
@@ -153,6 +154,7 @@ def table(
     device: str,
     all_layers: bool,
     notes: bool,
+    saved: bool,
     format_: str | None,
     output: Path | None,
     force: bool,
@@ -184,7 +186,7 @@ def table(
         dtype=dtype,
         device=device,
     )
-    deliver(profile, format_, output, force, all_layers=all_layers, notes=notes)
+    deliver(profile, format_, output, force, all_layers=all_layers, notes=notes, saved=saved)
 
 
 @main.command("measure")

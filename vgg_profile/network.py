@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from vgg_profile.configs import Config, Conv, Pool
 from vgg_profile.layers import (
@@ -35,7 +36,8 @@ class Module:
     layer: Layer
 
 
-def modules(config: Config) -> Iterator[Module]:
+@lru_cache(maxsize=16)
+def modules(config: Config) -> tuple[Module, ...]:
     """Every layer of a network in the order that an image meets them.
 
     Convolutions are numbered within their block (``conv3_2``), a pool closes its block (``pool3``), and
@@ -47,6 +49,10 @@ def modules(config: Config) -> Iterator[Module]:
     ['conv1_1', 'relu1_1', 'pool1', 'avgpool', 'flatten',
      'fc2', 'relu2', 'drop2', 'fc3', 'relu3', 'drop3', 'fc4']
     """
+    return tuple(_modules(config))
+
+
+def _modules(config: Config) -> Iterator[Module]:
     channels = config.in_channels
     block, place, norms = 1, 0, 0
     named: list[tuple[str, Layer]] = []

@@ -80,7 +80,7 @@ class Storage:
     def why(self) -> str:
         """What it is and who keeps it alive, in words."""
         if not self.readers:
-            return self.what
+            return f"{self.what}, in the caller's hands"
         return f"{self.what}, read again by {' and '.join(dict.fromkeys(self.readers))}"
 
 

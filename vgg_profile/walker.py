@@ -16,7 +16,7 @@ from vgg_profile.configs import config as find_config
 from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.layers import Shape
-from vgg_profile.network import Module, modules
+from vgg_profile.network import modules
 from vgg_profile.tape import Bytes, Category, Phase, Storage, Tape, Tensor
 
 SCHEMA_VERSION = 1
@@ -160,6 +160,15 @@ class Profile(Displayed):
                     "values_working": row.values.working,
                     "memory_bytes": row.memory_bytes(self.batch, self.itemsize),
                     "saved_bytes": row.saved_bytes(self.batch),
+                    "saved": [
+                        {
+                            "what": storage.what,
+                            "category": storage.category.value,
+                            "why": storage.why,
+                            "bytes": storage.size.at(self.batch),
+                        }
+                        for storage in row.saved
+                    ],
                     "weights": row.weights.value,
                     "weights_working": row.weights.working,
                     "biases": row.biases,
@@ -209,7 +218,7 @@ def walk(
     _check_choice(dtype, ITEMSIZE, "dtype")
     _check_choice(device, DEVICES, "device")
     check_size(batch, "batch", "--batch 1")
-    rows = list(_count(net, shape))
+    _check_image(net, shape)
     saved = _saved(net, shape, ITEMSIZE[dtype], device)
     return Profile(
         config=net,
@@ -217,11 +226,11 @@ def walk(
         batch=batch,
         dtype=dtype,
         device=device,
-        module_rows=tuple(replace(row, saved=tuple(saved.get(row.name, ()))) for row in rows),
+        module_rows=tuple(_count(net, shape, saved)),
     )
 
 
-def _count(config: Config, shape: Shape) -> Iterator[Row]:
+def _count(config: Config, shape: Shape, saved: dict[str, list[Storage]]) -> Iterator[Row]:
     """Count each layer: its output, its parameters, and how far it sees into the image.
 
     A kernel of k widens the receptive field by (k - 1) strides; a stride multiplies the stride.
@@ -233,8 +242,6 @@ def _count(config: Config, shape: Shape) -> Iterator[Row]:
     for module in modules(config):
         layer = module.layer
         before, shape = shape, layer.output_shape(shape)
-        if 0 in shape:
-            _refuse_small_image(config, module)
         if layer.kind in ("avgpool", "flatten") and before != shape:
             field = stride = None
         if field is not None and stride is not None:
@@ -251,17 +258,22 @@ def _count(config: Config, shape: Shape) -> Iterator[Row]:
             macs=layer.macs(before),
             receptive_field=field,
             stride=stride,
+            saved=tuple(saved.get(module.name, ())),
             note="" if layer.allocates_output else "a view" if layer.kind == "flatten" else "in place",
         )
 
 
-def _refuse_small_image(config: Config, module: Module) -> None:
-    smallest = 2**config.pools
-    raise InputError(
-        f"The image is too small: at {module.name} ({module.path}) the pool leaves nothing.",
-        f"{config.label} halves each side {config.pools} times, so the smallest image is "
-        f"{smallest}x{smallest}: try --input {smallest}.",
-    )
+def _check_image(config: Config, shape: Shape) -> None:
+    """Refuse an image that some pool would reduce to nothing."""
+    for module in modules(config):
+        shape = module.layer.output_shape(shape)
+        if 0 in shape:
+            smallest = 2**config.pools
+            raise InputError(
+                f"The image is too small: at {module.name} ({module.path}) the pool leaves nothing.",
+                f"{config.label} halves each side {config.pools} times, so the smallest image is "
+                f"{smallest}x{smallest}: try --input {smallest}.",
+            )
 
 
 def _saved(config: Config, shape: Shape, itemsize: int, device: str) -> dict[str, list[Storage]]:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from vgg_profile import __version__, models
 from vgg_profile.configs import Config
+from vgg_profile.configs import config as find_config
 from vgg_profile.errors import InputError
 from vgg_profile.measure import flops
 from vgg_profile.measure.memory import MEMORY_METHOD, CpuMemory, CudaMemory, Step
@@ -29,6 +30,8 @@ from vgg_profile.network import modules
 __all__ = ["Measurement", "OutOfMemoryError", "measure"]
 
 SEED = 0
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+MODES = ("train", "eval", "inference")
 
 
 class OutOfMemoryError(RuntimeError):
@@ -40,9 +43,9 @@ class OutOfMemoryError(RuntimeError):
 
 
 def measure(
-    network: nn.Module | Config,
+    network: nn.Module | str | Config | Sequence[int | str],
     *,
-    input: Sequence[int],  # noqa: A002 - the word that users know
+    input: int | Sequence[int] = 224,  # noqa: A002 - the word that users know
     batch: int = 1,
     dtype: str = "float32",
     device: str = "cpu",
@@ -53,23 +56,35 @@ def measure(
 ) -> Measurement:
     """Run a network forward and backward, once for each instrument, and write down what they read.
 
-    ``network`` is a config, built here with random weights, or a module, which comes back as it was: its
-    mode, weights, buffers, gradients and hooks, and torch's random state. ``input`` is (C, H, W).
+    ``network`` is whatever :func:`vgg_profile.configs.config` takes, built here with random weights, or a
+    module, which comes back as it was: its mode, weights, buffers, gradients and hooks, and torch's random
+    state. ``input`` is (C, H, W), or one number for a square of the network's channels.
     ``mode`` is train, eval or inference (no backward pass), ``optimizer`` none, sgd, momentum, adam or
     adamw; it steps with a learning rate of 0. ``repeats`` passes are timed. Raises ``InputError`` if
     the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory does not suffice.
     """
     place = _device(device)
+    if not isinstance(network, nn.Module):
+        network = find_config(network)
     config = network if isinstance(network, Config) else getattr(network, "config", None)
+    channels = config.in_channels if isinstance(config, Config) else 3
+    shape = (channels, input, input) if isinstance(input, int) else tuple(input)
     subject = {
         "config": config.to_dict() if isinstance(config, Config) else None,
-        "input": list(input),
+        "input": list(shape),
         "batch": batch,
         "dtype": dtype,
         "device": place.type,
         "mode": mode,
         "optimizer": optimizer,
     }
+    for what, value, allowed in (
+        ("dtype", dtype, DTYPES),
+        ("mode", mode, MODES),
+        ("optimizer", optimizer, _OPTIMIZERS),
+    ):
+        if value not in allowed:
+            raise InputError(f"There is no {what} {value!r} here.", f"Choose from {', '.join(allowed)}.")
     readings: list[Reading] = []
     timeline: list[Moment] = []
     skipped: dict[str, str] = {}
@@ -80,7 +95,7 @@ def measure(
     try:
         with torch.random.fork_rng():
             torch.manual_seed(SEED)
-            run = _Run(network, tuple(input), batch, getattr(torch, dtype), place, mode, optimizer)
+            run = _Run(network, shape, batch, getattr(torch, dtype), place, mode, optimizer)
             progress("building the network")
             timeline.append(run.load())
             readings += run.count_tensors()

@@ -51,7 +51,7 @@ def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - th
     ``options`` are those of the result's kind, such as ``all_layers`` of a profile.
     """
     if format == "json":
-        options.pop("notes", None)
+        options = {name: given for name, given in options.items() if name not in ("notes", "saved")}
         return json.dumps(result.to_dict(**options), indent=2, ensure_ascii=False) + "\n"
     return _TABLE_FORMATS[format](describe(result, **options))
 

@@ -48,8 +48,12 @@ def describe(result: object, **options: bool) -> Table:
 
 
 @describe.register
-def _profile(profile: Profile, *, all_layers: bool = False, notes: bool = False) -> Table:
+def _profile(
+    profile: Profile, *, all_layers: bool = False, notes: bool = False, saved: bool = False
+) -> Table:
     rows = profile.module_rows if all_layers else profile.rows
+    if saved:
+        return _saved_table(profile, rows)
     return _notes_table(profile, rows) if notes else _layer_table(profile, rows)
 
 
@@ -152,6 +156,29 @@ def _block_ends(rows: Iterable[Row]) -> frozenset[int]:
         place
         for place, (row, after) in enumerate(pairwise(rows))
         if row.kind in closing and after.kind not in closing
+    )
+
+
+def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
+    """What each layer leaves alive for the backward pass, one line a tensor, and why."""
+    kept = [storage for row in rows for storage in row.saved]
+    return Table(
+        title=f"{_title(profile)}: saved for backward",
+        columns=(
+            Column("name", "layer", is_text=True),
+            Column("category", "category", is_text=True),
+            Column("saved_bytes", "bytes"),
+            Column("why", "what, and why it is kept", is_text=True),
+        ),
+        rows=tuple(
+            (storage.layer, storage.category.value, storage.size.at(profile.batch), storage.why)
+            for storage in kept
+        ),
+        total=("total", "", profile.total(rows).saved_bytes, None),
+        footer=(
+            "Alive after a training forward pass, above weights and input, "
+            f"by the rules of device {profile.device}: {_sized(profile.total(rows).saved_bytes)}.",
+        ),
     )
 
 

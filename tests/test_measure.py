@@ -180,9 +180,7 @@ def test_a_peak_below_the_prediction_is_never_a_remainder(honest: Measurement) -
     low = recheck(honest).checks[-1].predicted
     assert isinstance(low, int)
     timeline = tuple(m._replace(peak=min(m.peak, low - 1)) for m in honest.timeline)
-    readings = tuple(
-        r._replace(value=low - 1) if r.quantity == "peak_bytes" else r for r in honest.readings
-    )
+    readings = tuple(r._replace(value=low - 1) if r.quantity == "peak_bytes" else r for r in honest.readings)
     peak = recheck(dataclasses.replace(honest, timeline=timeline, readings=readings)).checks[-1]
     assert (peak.verdict, peak.terms) == (Verdict.FAIL, ())
 
@@ -304,7 +302,9 @@ def test_times_are_read_for_every_layer_forward_and_backward(honest: Measurement
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: the CUDA rules are not verified here")
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="no CUDA device: the CUDA rules are not verified here"
+)
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize(("mode", "optimizer"), STEPS)

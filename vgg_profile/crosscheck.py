@@ -17,7 +17,7 @@ from vgg_profile.budget import Ledger, ledger
 from vgg_profile.configs import Config
 from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError
-from vgg_profile.measure.record import Measurement, Reading
+from vgg_profile.measure.record import SUBJECT, Measurement, Reading
 from vgg_profile.tape import Phase
 from vgg_profile.walker import SCHEMA_VERSION, Profile, Row, walk
 
@@ -118,20 +118,20 @@ class Checks(Displayed):
 
 def profile_for(network: str | Config | Sequence[int | str], measurement: Measurement) -> Profile:
     """The profile of a network at a record's input, batch, dtype and device."""
-    subject = measurement.subject
-    try:
-        return walk(
-            network,
-            input=subject["input"],
-            batch=subject["batch"],
-            dtype=subject["dtype"],
-            device=subject["device"],
-        )
-    except (KeyError, TypeError) as error:
+    subject = _subject(measurement)
+    setting = {key: subject[key] for key in ("input", "batch", "dtype", "device")}
+    return walk(network, **setting)
+
+
+def _subject(measurement: Measurement) -> dict[str, Any]:
+    """What was measured, with nothing missing."""
+    missing = [key for key in SUBJECT if key not in measurement.subject]
+    if missing:
         raise InputError(
-            f"The record does not say what was measured ({error}).",
+            f"The record does not say what was measured: {', '.join(missing)} is missing.",
             "Measure again: `vgg-profile measure D -o record.json`.",
-        ) from None
+        )
+    return measurement.subject
 
 
 def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
@@ -149,7 +149,7 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
 
 
 def _check_subject(profile: Profile, measurement: Measurement) -> None:
-    subject = measurement.subject
+    subject = _subject(measurement)
     expected = {
         "config": profile.config.to_dict(),
         "input": list(profile.input),

@@ -191,7 +191,7 @@ def _read(weights: object, device: torch.device) -> tuple[str, dict[Any, Any]]:
         what = type(weights).__name__
         raise InputError(f"The weights cannot be a {what}.", 'Give a path, or "published".')
     path = Path(weights)
-    source = f"the file {excerpt(str(path))}"
+    source = f"the file {excerpt(str(path), 200)}"
     try:
         if path.exists() and not path.is_file():
             raise OSError("it is not a regular file")

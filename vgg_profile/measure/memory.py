@@ -24,6 +24,9 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler announces its
 
 _MARK = "vgg-profile mark "
 
+_ALLOCATING = ("aten::empty", "aten::empty_like", "aten::empty_strided", "aten::resize_", "aten::zeros")
+"""Operations that say how memory was taken, not what for; the one around them names an allocation."""
+
 MEMORY_METHOD = {
     "cpu": "torch.profiler(profile_memory=True): allocator events",
     "cuda": "torch.cuda.memory_stats(): requested_bytes.all",
@@ -103,7 +106,7 @@ class _TraceEvent(NamedTuple):
 
 
 def _in_order(roots: Sequence[Any]) -> Iterator[_TraceEvent]:
-    """The trace's marks and CPU allocations, in the order of time, each with its innermost operation."""
+    """The trace's marks and CPU allocations, in the order of time, each with the operation around it."""
     stack = [(root, "") for root in reversed(roots)]
     found: list[tuple[int, _TraceEvent]] = []
     while stack:
@@ -117,7 +120,7 @@ def _in_order(roots: Sequence[Any]) -> Iterator[_TraceEvent]:
         if name.startswith(_MARK):
             found.append((node.start_time_ns, _TraceEvent(name, 0, 0)))
             continue
-        stack += [(child, name) for child in reversed(node.children)]
+        stack += [(child, inside if name in _ALLOCATING else name) for child in reversed(node.children)]
     found.sort(key=lambda timed: timed[0])
     return (event for _, event in found)
 

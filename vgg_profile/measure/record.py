@@ -19,6 +19,9 @@ SCHEMA_VERSION = 1
 KIND = "vgg-profile measurement"
 LARGEST_FILE = 64 * 2**20
 
+SUBJECT = ("config", "input", "batch", "dtype", "device", "mode", "optimizer")
+"""What a record says of its subject; ``config`` is ``None`` for a module that is not built from one."""
+
 
 class Reading(NamedTuple):
     """One raw value read during a real pass; ``layer`` is empty for the whole network."""

@@ -1,0 +1,242 @@
+"""Records: what is written is read back, and nothing else passes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from vgg_profile.cli import main
+from vgg_profile.configs import from_dict
+from vgg_profile.crosscheck import Verdict, crosscheck, profile_for
+from vgg_profile.errors import InputError
+from vgg_profile.measure import record
+from vgg_profile.measure.record import Measurement, dumps, load
+
+REPORTS = Path(__file__).parent.parent / "reports" / "measured"
+RECORDS = sorted(REPORTS.glob("*.json"))
+TINY = {"name": "tiny", "layers": [4, "M"], "classifier": [], "classes": 3}
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("net") / "tiny.json"
+    path.write_text(json.dumps(TINY))
+    return path
+
+
+@pytest.fixture(scope="module")
+def saved(network: Path) -> Path:
+    """A record made by the real command."""
+    path = network.parent / "record.json"
+    result = run("measure", network, "--input", "8", "--optimizer", "sgd", "--repeats", "1", "-o", path)
+    assert result.exit_code == 0, result.output
+    assert "PASS" in result.stdout
+    assert f"Wrote {path}" in result.stderr
+    return path
+
+
+def test_the_committed_records_are_the_eight_classic_nets() -> None:
+    names = {"A", "B", "D", "E", "A-BN", "B-BN", "D-BN", "E-BN"}
+    assert names <= {path.stem.removesuffix("-cpu") for path in RECORDS}
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_every_check_of_a_committed_record_holds(path: Path) -> None:
+    measurement = load(path)
+    checks = crosscheck(profile_for(from_dict(measurement.subject["config"]), measurement), measurement)
+    assert checks.verdict is Verdict.PASS
+    assert len(checks.checks) > 200
+
+
+def test_a_record_reads_back_as_it_was(saved: Path, tmp_path: Path) -> None:
+    measurement = load(saved)
+    again = tmp_path / "again.json"
+    again.write_text(dumps(measurement))
+    assert load(again) == measurement
+    assert again.read_text() == saved.read_text()
+
+
+def test_check_gives_the_verdicts_of_measure(network: Path, saved: Path) -> None:
+    result = run("check", network, saved)
+    assert result.exit_code == 0
+    assert re.search(r"PASS: (\d+) of \1 checks hold", result.stdout)
+
+
+def test_check_needs_no_torch(network: Path, saved: Path) -> None:
+    code = (
+        "import sys; from vgg_profile.cli import main\n"
+        f"main(['check', {str(network)!r}, {str(saved)!r}], standalone_mode=False)\n"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'pandas', 'matplotlib', 'fvcore')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_a_record_cut_off_at_any_byte_is_refused(network: Path, saved: Path, tmp_path: Path) -> None:
+    whole = saved.read_bytes()
+    cut = tmp_path / "cut.json"
+    for length in [*range(0, len(whole), 211), *range(len(whole) - 40, len(whole))]:
+        cut.write_bytes(whole[:length])
+        with pytest.raises(InputError, match="damaged"):
+            load(cut)
+    assert run("check", network, cut).exit_code == 2
+
+
+def test_a_record_with_any_digit_changed_is_refused(saved: Path, tmp_path: Path) -> None:
+    text = saved.read_text()
+    edited = tmp_path / "edited.json"
+    digits = [match.start() for match in re.finditer(r"\d", text)]
+    for place in digits[:: max(1, len(digits) // 150)]:
+        edited.write_text(f"{text[:place]}{(int(text[place]) + 1) % 10}{text[place + 1 :]}")
+        with pytest.raises(InputError, match=r"changed after it was measured|schema|damaged"):
+            load(edited)
+
+
+def _resigned(measurement: Measurement, path: Path) -> Path:
+    path.write_text(dumps(measurement))
+    return path
+
+
+def test_a_forger_who_signs_anew_still_fails_the_check(network: Path, saved: Path, tmp_path: Path) -> None:
+    measurement = load(saved)
+    timeline = tuple(moment._replace(live=moment.live + 4) for moment in measurement.timeline)
+    forged = _resigned(dataclasses.replace(measurement, timeline=timeline), tmp_path / "forged.json")
+    result = run("check", network, forged)
+    assert result.exit_code == 3
+    assert "FAIL" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("batch", 2), ("batch", "1"), ("dtype", "float64"), ("dtype", 3), ("mode", "dream"), ("input", [3, 9]),
+     ("input", None), ("device", "tpu"), ("optimizer", None), ("config", {}), ("config", 5)],
+)  # fmt: skip
+def test_a_record_of_another_setting_never_passes(
+    network: Path, saved: Path, tmp_path: Path, key: str, value: object
+) -> None:
+    measurement = load(saved)
+    other = dataclasses.replace(measurement, subject=measurement.subject | {key: value})
+    result = run("check", network, _resigned(other, tmp_path / "other.json"))
+    assert result.exit_code in (2, 3), result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_a_subject_without_a_key_never_passes(network: Path, saved: Path, tmp_path: Path) -> None:
+    measurement = load(saved)
+    for key in measurement.subject:
+        rest = {k: v for k, v in measurement.subject.items() if k != key}
+        other = _resigned(dataclasses.replace(measurement, subject=rest), tmp_path / f"{key}.json")
+        assert run("check", network, other).exit_code in (2, 3), key
+
+
+def test_a_record_of_another_config_is_refused(saved: Path) -> None:
+    result = run("check", "4,M", saved)
+    assert result.exit_code == 2
+    assert "another config" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        "5",
+        "[" * 100_000,
+        '{"kind": "vgg-profile measurement"}',
+        "\x00",
+        '{"kind": 1}',
+    ],
+)
+def test_what_is_no_record_is_refused(network: Path, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "no.json"
+    path.write_text(text)
+    result = run("check", network, path)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_an_unknown_schema_is_refused_even_if_signed(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measurement = load(saved)
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "SCHEMA_VERSION", 2)
+        newer = _resigned(measurement, tmp_path / "newer.json")
+    with pytest.raises(InputError, match="schema 2"):
+        load(newer)
+
+
+def test_a_missing_record_and_a_directory_are_refused(network: Path, tmp_path: Path) -> None:
+    assert run("check", network, tmp_path / "none.json").exit_code == 2
+    assert run("check", network, tmp_path).exit_code == 2
+
+
+def test_measure_leaves_no_file_when_it_is_interrupted(
+    network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vgg_profile.measure.run.measure", interrupt)
+    result = run("measure", network, "-o", tmp_path / "r.json")
+    assert result.exit_code == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_measure_says_what_would_fit_and_keeps_the_partial_record_when_memory_runs_out(
+    network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+
+    monkeypatch.setattr("torch.nn.functional.cross_entropy", refuse)
+    result = run("measure", network, "--input", "8", "-o", tmp_path / "r.json")
+    assert result.exit_code == 1
+    assert re.search(r"9 bytes.*would hold a batch of \d+", " ".join(result.stderr.split()))
+    assert load(tmp_path / "r.json").get("parameters") is not None
+    assert run("check", network, tmp_path / "r.json").exit_code == 3
+
+
+def test_measure_exits_with_3_when_a_check_fails(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vgg_profile.layers.INDEX_BYTES", 4)
+    result = run("measure", network, "--input", "8", "--repeats", "0")
+    assert result.exit_code == 3
+    assert "FAIL: off by" in result.stdout
+
+
+def test_measure_refuses_what_cannot_be_before_it_builds(network: Path, tmp_path: Path) -> None:
+    for options in (
+        ("--mode", "inference", "--optimizer", "adam"),
+        ("--batch", "0"),
+        ("--input", "1"),
+        ("-o", tmp_path),
+        ("-o", tmp_path / "r.unknown"),
+    ):
+        assert run("measure", network, *options).exit_code == 2, options
+
+
+def test_one_image_of_one_pixel_cannot_train_a_batch_norm(network: Path) -> None:
+    result = run("measure", network, "--batch-norm", "--input", "1x1", "--repeats", "0")
+    assert result.exit_code == 2
+    result = run("measure", "4,", "--batch-norm", "--input", "1x1", "--repeats", "0")
+    assert result.exit_code == 2
+    assert "bn1_1" in result.stderr
+
+
+def test_measured_tables_come_in_every_format(network: Path, saved: Path) -> None:
+    for format_ in ("table", "markdown", "csv", "tsv", "latex", "html", "json"):
+        result = run("check", network, saved, "--format", format_, "--all-layers")
+        assert result.exit_code == 0, (format_, result.output)
+        assert "conv1_1" in result.stdout.replace("\\", "")

@@ -1,0 +1,303 @@
+"""One measurement: a network, a real pass for each instrument, and what they read.
+
+Nothing here knows what was predicted. It knows the network, runs it, and writes down what the
+allocator, the FLOP counters and the clock say.
+"""
+
+from __future__ import annotations
+
+import gc
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vgg_profile import __version__, models
+from vgg_profile.configs import Config
+from vgg_profile.configs import config as find_config
+from vgg_profile.errors import InputError
+from vgg_profile.measure import flops
+from vgg_profile.measure.memory import MEMORY_METHOD, CpuMemory, CudaMemory, Step
+from vgg_profile.measure.record import Measurement, Moment, Reading
+from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
+from vgg_profile.network import modules
+
+SEED = 0
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+MODES = ("train", "eval", "inference")
+
+
+class OutOfMemoryError(RuntimeError):
+    """The device had no memory left; ``partial`` holds what had been measured until then."""
+
+    def __init__(self, why: str, partial: Measurement) -> None:
+        super().__init__(why)
+        self.partial = partial
+
+
+def measure(
+    network: nn.Module | str | Config | Sequence[int | str],
+    *,
+    input: int | Sequence[int] = 224,  # noqa: A002 - the word that users know
+    batch: int = 1,
+    dtype: str = "float32",
+    device: str = "cpu",
+    mode: str = "train",
+    optimizer: str = "none",
+    repeats: int = 3,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Measurement:
+    """Run a network forward and backward, once for each instrument, and write down what they read.
+
+    ``network`` is whatever :func:`vgg_profile.configs.config` takes, built here with random weights, or a
+    module, which comes back as it was: its mode, weights, buffers, gradients and hooks, and torch's random
+    state. ``input`` is (C, H, W), or one number for a square of the network's channels.
+    ``mode`` is train, eval or inference (no backward pass), ``optimizer`` none, sgd, momentum, adam or
+    adamw; it steps with a learning rate of 0. ``repeats`` passes are timed. Raises ``InputError`` if
+    the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory does not suffice.
+    """
+    place = _device(device)
+    if not isinstance(network, nn.Module):
+        network = find_config(network)
+    config = network if isinstance(network, Config) else getattr(network, "config", None)
+    channels = config.in_channels if isinstance(config, Config) else 3
+    shape = (channels, input, input) if isinstance(input, int) else tuple(input)
+    subject = {
+        "config": config.to_dict() if isinstance(config, Config) else None,
+        "input": list(shape),
+        "batch": batch,
+        "dtype": dtype,
+        "device": place.type,
+        "mode": mode,
+        "optimizer": optimizer,
+    }
+    for what, value, allowed in (
+        ("dtype", dtype, DTYPES),
+        ("mode", mode, MODES),
+        ("optimizer", optimizer, _OPTIMIZERS),
+    ):
+        if value not in allowed:
+            raise InputError(f"There is no {what} {value!r} here.", f"Choose from {', '.join(allowed)}.")
+    readings: list[Reading] = []
+    timeline: list[Moment] = []
+    skipped: dict[str, str] = {}
+
+    def measurement() -> Measurement:
+        return Measurement(subject, environment(place), tuple(readings), tuple(timeline), skipped)
+
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(SEED)
+            run = _Run(network, shape, batch, getattr(torch, dtype), place, mode, optimizer)
+            progress("building the network")
+            timeline.append(run.load())
+            readings += run.count_tensors()
+            with run.as_it_was():
+                progress("counting FLOPs, forward and backward")
+                readings += run.count_flops()
+                progress("counting with fvcore")
+                readings += flops.count_with_fvcore(run.model, run.images(), run.names)
+                progress("recording memory, forward and backward")
+                timeline += run.record_memory(readings)
+                if repeats:
+                    progress(f"timing {repeats} passes")
+                    readings += run.time(repeats)
+                else:
+                    skipped["time"] = "repeats is 0"
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, NotImplementedError) or "not implemented for" in str(error):
+            raise InputError(
+                f"PyTorch {torch.__version__} cannot run this network in {dtype} on {place.type}: {error}.",
+                "Try --dtype float32, or another --device.",
+            ) from None
+        if not _is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(str(error).splitlines()[0], measurement()) from None
+    return measurement()
+
+
+class _Run:
+    """One network with what it is measured on."""
+
+    def __init__(
+        self,
+        network: nn.Module | Config,
+        shape: tuple[int, ...],
+        batch: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        mode: str,
+        optimizer: str,
+    ) -> None:
+        self.network, self.shape, self.batch = network, shape, batch
+        self.dtype, self.device, self.mode, self.optimizer = dtype, device, mode, optimizer
+        self.model: nn.Module
+        self.names: dict[str, str] = {}
+
+    def load(self) -> Moment:
+        """Build the network under the eyes of the allocator, or weigh the one that was given."""
+        gc.collect()
+        if isinstance(self.network, Config):
+            with self._memory(0) as recorder:
+                recorder.mark("load")
+                self.model = models.build(self.network, device=self.device, dtype=self.dtype)
+                recorder.mark("end")
+            loaded = recorder.moments[0]
+        else:
+            self.model = self.network
+            storages = {
+                tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+                for tensor in (*self.model.parameters(), *self.model.buffers())
+            }
+            weight = sum(storages.values())
+            loaded = Moment("load", "", weight, weight, "untyped_storage().nbytes()")
+        config = getattr(self.model, "config", None)
+        self.names = (
+            {module.path: module.name for module in modules(config)}
+            if isinstance(config, Config)
+            else {path: path for path, part in self.model.named_modules() if not list(part.children())}
+        )
+        self.loaded = loaded.live
+        return loaded
+
+    def _memory(self, start: int) -> CpuMemory | CudaMemory:
+        return CpuMemory(start) if self.device.type == "cpu" else CudaMemory(self.device, start)
+
+    def images(self) -> Tensor:
+        images = torch.empty(self.batch, *self.shape, dtype=self.dtype, device=self.device)
+        return images.normal_()
+
+    def targets(self) -> Tensor:
+        return torch.zeros(self.batch, dtype=torch.int64, device=self.device)
+
+    @contextmanager
+    def as_it_was(self) -> Iterator[None]:
+        """Put the model into its mode, and afterwards everything back."""
+        model = self.model
+        training = {part: part.training for part in model.modules()}
+        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+        model.train(self.mode == "train")
+        model.zero_grad(set_to_none=True)
+        try:
+            yield
+        finally:
+            for part, was in training.items():
+                part.training = was
+            with torch.no_grad():
+                for name, buffer in model.named_buffers():
+                    buffer.copy_(buffers[name])
+            for name, parameter in model.named_parameters():
+                parameter.grad = gradients[name]
+
+    def count_tensors(self) -> Iterator[Reading]:
+        """How many learnable values and buffer values there are."""
+        for quantity, tensors in (
+            ("parameters", self.model.parameters()),
+            ("buffers", self.model.buffers()),
+        ):
+            count = sum(tensor.numel() for tensor in tensors)
+            yield Reading(quantity, count, "value", f"sum of numel() over model.{quantity}()")
+
+    def _step(self, images: Tensor, optimizer: torch.optim.Optimizer | None = None) -> Step:
+        return Step(self.model, images, self.targets(), self.names, self.mode != "inference", optimizer)
+
+    def count_flops(self) -> Iterator[Reading]:
+        """FLOPs and output shapes of a real pass, which also warms the device up."""
+        yield from flops.count_flops(self._step(self.images()))
+        if self.optimizer != "none" and not all(
+            bool(parameter.grad.isfinite().all())
+            for parameter in self.model.parameters()
+            if parameter.grad is not None
+        ):
+            raise InputError(
+                "The gradients are not finite, and a step on them would spoil the weights.",
+                "Measure with --optimizer none, or in another --dtype.",
+            )
+        self.model.zero_grad(set_to_none=True)
+
+    def record_memory(self, readings: list[Reading]) -> list[Moment]:
+        """One whole step under the eyes of the allocator."""
+        optimizer = _OPTIMIZERS[self.optimizer](self.model.parameters())
+        gc.collect()
+        with self._memory(self.loaded) as recorder:
+            recorder.mark("input")
+            images = self.images()
+            self._step(images, optimizer).run(recorder)
+        if isinstance(recorder, CudaMemory):
+            readings += recorder.allocator_readings()
+        self.model.zero_grad(set_to_none=True)
+        peak = max(recorder.moments, key=lambda moment: moment.peak)
+        method = MEMORY_METHOD[self.device.type]
+        readings.append(Reading("peak_bytes", peak.peak, "B", method))
+        return [moment for moment in recorder.moments if moment.phase != "end"]
+
+    def time(self, repeats: int) -> Iterator[Reading]:
+        """Seconds by layer, after the passes before have warmed everything up."""
+        images = self.images()
+        optimizer = _OPTIMIZERS[self.optimizer](self.model.parameters())
+        clocks = []
+        for _ in range(repeats):
+            self.model.zero_grad(set_to_none=True)
+            clock = Clock(self.device)
+            self._step(images, optimizer).run(clock)
+            clocks.append(clock)
+        self.model.zero_grad(set_to_none=True)
+        yield from timings(clocks)
+        yield matrix_product_rate(self.device, self.dtype)
+
+
+_OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer | None]] = {
+    "none": lambda parameters: None,
+    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.0, foreach=False),
+    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=0.0, momentum=0.9, foreach=False),
+    "adam": lambda parameters: torch.optim.Adam(parameters, lr=0.0, foreach=False),
+    "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=0.0, foreach=False),
+}
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            f"There is no CUDA device here (torch {torch.__version__}).", "Use --device cpu, or auto."
+        )
+    return torch.device(name)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def environment(device: torch.device) -> dict[str, str]:
+    """On what it was measured: versions, device, threads."""
+    return {
+        "vgg_profile": __version__,
+        "torch": torch.__version__,
+        "fvcore": version("fvcore"),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "threads": str(torch.get_num_threads()),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "onednn": str(torch.backends.mkldnn.is_available()),  # type: ignore[no-untyped-call]
+        "cuda": str(torch.version.cuda),
+        "command": " ".join(["vgg-profile", *sys.argv[1:]]) if "vgg" in sys.argv[0] else "from Python",
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -914,6 +914,6 @@ def test_a_damaged_cache_says_which_file_to_delete(
 def test_published_weights_of_another_network(site: Site, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(models.PUBLISHED, TINY, name)
     with pytest.raises(
-        InputError, match=rf"{name} do not fit tiny\. .*Unexpected: 'features.1.running_mean'"
+        InputError, match=rf"{name} do not fit tiny\. Missing: .*Unexpected: 'features.1.weight'"
     ):
         build(TINY, weights="published")

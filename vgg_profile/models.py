@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
+from errno import EINVAL
 from http.client import HTTPException
 from itertools import groupby
 from pathlib import Path
@@ -250,7 +251,10 @@ def _reason(error: Exception) -> str:
     asked = re.search(r"GLOBAL (\S+) was|whose module (\S+) is blocked", str(error))
     if asked:
         return f"it asks for {excerpt(asked[1] or asked[2])}, which is no tensor, and was not run"
-    if isinstance(error, (OSError, HTTPException, torch.OutOfMemoryError)) or "invalid hash" in str(error):
+    says_why = isinstance(error, (OSError, HTTPException, torch.OutOfMemoryError))
+    if getattr(error, "errno", None) == EINVAL:  # torch sought the end of a zip file before its beginning
+        says_why = False
+    if says_why or "invalid hash" in str(error):
         return getattr(error, "strerror", None) or _first_clause(error)
     return "it is no checkpoint of tensors, or a damaged one"
 

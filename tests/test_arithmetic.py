@@ -99,6 +99,5 @@ def test_no_count_is_too_large_to_be_exact():
     assert product(10**9, 10**9, 10**9, 10**9 - 1).value == 10**36 - 10**27
 
 
-@pytest.mark.xfail(reason="DEFECT: product() is Count(1, ''), a value whose working is empty")
 def test_the_empty_product_has_a_working_too():
     assert evaluate(product().working) == 1

@@ -66,7 +66,6 @@ def test_a_negative_size_is_the_same_size_with_a_sign(size):
     assert units.binary(-size) == f"-{units.binary(size)}"
 
 
-@pytest.mark.xfail(reason="DEFECT: binary(2**20 - 1) is '1,024.00 KiB', where the unit should step up")
 def test_no_binary_figure_rounds_up_to_a_whole_next_unit():
     for power in range(2, 6):
         assert not units.binary(1024**power - 1).startswith("1,024.00")

@@ -44,8 +44,8 @@ def product(*factors: int | Count) -> Count:
     >>> product(224, 224, 64)
     Count(value=3211264, working='224*224*64')
     """
-    if len(factors) == 1:
-        return _as_count(factors[0])
+    if len(factors) < 2:
+        return _as_count(factors[0]) if factors else plain(1)
     value, workings = 1, []
     for factor in factors:
         if isinstance(factor, int):

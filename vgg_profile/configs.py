@@ -138,6 +138,8 @@ def config(
     if classes is not None:
         found = replace(found, classes=_size(classes, "classes"))
     if batch_norm is not None:
+        if not isinstance(batch_norm, bool):
+            raise InputError(f"The batch_norm is {excerpt(batch_norm)}.", "Give True or False.")
         found = replace(found, batch_norm=batch_norm)
     return found
 
@@ -156,7 +158,7 @@ def _find(source: object) -> Config:
     if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):
         return from_list(source)
     raise InputError(
-        f"A config cannot be {excerpt(source)}, a {type(source).__name__}.",
+        f"A config cannot be {excerpt(source)}, of type {type(source).__name__}.",
         'Give a name such as "D", a list such as [64, "M", 128, "M"], or a .toml or .json file.',
     )
 
@@ -235,7 +237,11 @@ _FIELDS = ("name", "layers", "classifier", "classes", "in_channels", "batch_norm
 
 def read_file(path: Path) -> Config:
     """Read a network from a ``.toml`` or ``.json`` file; its name defaults to the file's."""
-    suffix = path.suffix.strip().lower()
+    suffix = path.name.strip().lower()[-5:]
+    if suffix not in (".toml", ".json"):
+        raise InputError(
+            f"The config file {excerpt(str(path))} is neither .toml nor .json.", "Name it by what it holds."
+        )
     try:
         if not path.is_file():
             reason = "it is not a regular file" if path.exists() else "there is no such file"
@@ -251,7 +257,7 @@ def read_file(path: Path) -> Config:
                 "A network needs a few lines: name, layers, classifier, classes.",
             )
         text = raw.decode("utf-8")
-        content = tomllib.loads(text) if suffix == ".toml" else json.loads(text)
+        content = tomllib.loads(text) if suffix == ".toml" else json.loads(text, object_pairs_hook=_unique)
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
@@ -261,7 +267,18 @@ def read_file(path: Path) -> Config:
             f"The config file {excerpt(str(path))} cannot be read as {format_name}: {why}.",
             f"Mend the file; its keys are {', '.join(_FIELDS)}.",
         ) from None
-    return from_dict(content, default_name=path.stem)
+    stem = path.stem[:LONGEST_NAME]
+    return from_dict(content, default_name=stem if stem.strip() and stem.isprintable() else "custom")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, in which no key may stand twice; TOML refuses that by itself."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {excerpt(twice)} stands there twice")
+    return content
 
 
 def _reason(error: Exception) -> str:

@@ -24,5 +24,8 @@ def excerpt(text: object, longest: int = 60) -> str:
     >>> excerpt("64,\\x1b[31mM")
     "'64,\\\\x1b[31mM'"
     """
-    quoted = ascii(text) if not str(text).isprintable() else repr(text)
+    try:
+        quoted = repr(text) if str(text).isprintable() else ascii(text)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, a list nested as deep
+        return f"a monstrous {type(text).__name__}"
     return quoted if len(quoted) <= longest else f"{quoted[: longest - 2]}…{quoted[-1]}"

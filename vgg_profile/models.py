@@ -251,10 +251,11 @@ def _reason(error: Exception) -> str:
     asked = re.search(r"GLOBAL (\S+) was|whose module (\S+) is blocked", str(error))
     if asked:
         return f"it asks for {excerpt(asked[1] or asked[2])}, which is no tensor, and was not run"
-    says_why = isinstance(error, (OSError, HTTPException, torch.OutOfMemoryError))
-    if getattr(error, "errno", None) == EINVAL:  # torch sought the end of a zip file before its beginning
-        says_why = False
-    if says_why or "invalid hash" in str(error):
+    tells = isinstance(error, (OSError, HTTPException, torch.OutOfMemoryError)) or "invalid hash" in str(
+        error
+    )
+    lost = getattr(error, "errno", None) == EINVAL  # torch sought the end of a zip file before its beginning
+    if tells and not lost:
         return getattr(error, "strerror", None) or _first_clause(error)
     return "it is no checkpoint of tensors, or a damaged one"
 

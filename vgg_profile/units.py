@@ -32,11 +32,10 @@ def binary(size: int) -> str:
     >>> binary(60950432), binary(4000)
     ('58.13 MiB', '3.91 KiB')
     """
-    sign, left = ("-", -size) if size < 0 else ("", size)
     power = 0
-    while left >= 1024 ** (power + 1) and power < len(_BINARY) - 1:
+    while round(abs(size) / 1024**power, 2) >= 1024 and power < len(_BINARY) - 1:
         power += 1
-    return f"{sign}{left:,} B" if power == 0 else f"{sign}{left / 1024**power:,.2f} {_BINARY[power]}"
+    return f"{size:,} B" if power == 0 else f"{size / 1024**power:,.2f} {_BINARY[power]}"
 
 
 def millions(number: int) -> str:

@@ -6,7 +6,7 @@ The **predicted road** of the project begins here. Nothing in this file has ever
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -52,7 +52,7 @@ class Row:
     macs: Count
     receptive_field: int | None
     stride: int | None
-    saved: tuple[Storage, ...] = ()
+    saved: tuple[Storage, ...] = field(default=(), compare=False)
     note: str = ""
 
     def memory_bytes(self, batch: int, itemsize: int) -> int:
@@ -268,12 +268,18 @@ def _check_image(config: Config, shape: Shape) -> None:
     for module in modules(config):
         shape = module.layer.output_shape(shape)
         if 0 in shape:
-            smallest = 2**config.pools
             raise InputError(
                 f"The image is too small: at {module.name} ({module.path}) the pool leaves nothing.",
-                f"{config.label} halves each side {config.pools} times, so the smallest image is "
-                f"{smallest}x{smallest}: try --input {smallest}.",
+                f"{config.label} halves each side {config.pools:,} times, so " + _smallest(config.pools),
             )
+
+
+def _smallest(pools: int) -> str:
+    """The end of a sentence: which image is large enough for so many pools."""
+    if pools >= LARGEST.bit_length():
+        return f"no image of at most {LARGEST:,} pixels a side is large enough: use fewer pools."
+    smallest = 2**pools
+    return f"the smallest image is {smallest}x{smallest}: try --input {smallest}."
 
 
 def _saved(config: Config, shape: Shape, itemsize: int, device: str) -> dict[str, list[Storage]]:
@@ -361,17 +367,13 @@ def input_shape(text: str | int | Sequence[int] | None, channels: int) -> Shape:
     """
     if text is None:
         return (channels, 224, 224)
-    parts: Sequence[object] = (
-        text.lower().replace("×", "x").split("x")
-        if isinstance(text, str)
-        else [text]
-        if isinstance(text, int)
-        else list(text)
-    )
-    try:
-        sizes = [int(str(part)) for part in parts if len(str(part)) < 20]
-    except ValueError:
-        sizes = []
+    if isinstance(text, str):
+        parts: list[object] = [*text.lower().replace("×", "x").split("x")]
+    elif isinstance(text, Sequence) and not isinstance(text, bytes):
+        parts = [*text]
+    else:
+        parts = [text]
+    sizes = [size for size in map(_whole_number, parts) if size is not None]
     if len(sizes) != len(parts) or len(sizes) not in (1, 2, 3) or not all(1 <= s <= LARGEST for s in sizes):
         raise InputError(
             f"The input {excerpt(text)} is not an image size.",
@@ -389,6 +391,14 @@ def input_shape(text: str | int | Sequence[int] | None, channels: int) -> Shape:
     return tuple(sizes)
 
 
+def _whole_number(part: object) -> int | None:
+    """A number given as such, or as a few plain digits."""
+    if isinstance(part, str):
+        digits = part.strip()
+        return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+    return part if isinstance(part, int) and not isinstance(part, bool) else None
+
+
 def check_size(value: object, what: str, example: str) -> None:
     """Refuse anything but a whole number from 1 to ``LARGEST``."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
@@ -398,6 +408,6 @@ def check_size(value: object, what: str, example: str) -> None:
         )
 
 
-def _check_choice(value: str, allowed: Iterable[str], what: str) -> None:
-    if value not in allowed:
+def _check_choice(value: object, allowed: Iterable[str], what: str) -> None:
+    if value not in tuple(allowed):
         raise InputError(f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}.")

@@ -1,0 +1,97 @@
+"""How cheap is the table? Time and memory beside torchinfo's summary, measured side by side.
+
+Every run is a fresh process, and the contestants take turns, so that a busy moment hits both.
+Wall time is from start to exit; memory is the peak resident set that the kernel reports.
+
+    pip install '.[bench]'
+    python examples/benchmark.py            # or: --runs 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+OURS = [sys.executable, "-m", "vgg_profile", "table", "D"]
+
+SUMMARY = """
+from torchinfo import summary
+from vgg_profile.models import build
+summary(build("D"), input_size=(1, 3, 224, 224), verbose=1)
+"""
+THEIRS = [sys.executable, "-c", SUMMARY]
+
+WALK = """
+import sys, time
+from vgg_profile import walk
+layers = [8] * int(sys.argv[1])
+start = time.perf_counter()
+walk(layers, input=8).totals
+print(time.perf_counter() - start)
+"""
+
+DEPTHS = (1_000, 10_000, 100_000)
+
+
+def run(command: list[str]) -> tuple[float, int, str]:
+    """Run to the end; returns wall seconds, peak resident bytes, and what it printed."""
+    start = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        printed = process.stdout.read() if process.stdout else ""
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{command[:4]} ended with {process.returncode}")
+    return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024), printed
+
+
+def take_turns(contestants: list[list[str]], runs: int) -> list[list[tuple[float, int, str]]]:
+    """``runs`` rounds in which each contestant runs once; one list of runs a contestant.
+
+    A round before them warms the file cache and is not counted.
+    """
+    results: list[list[tuple[float, int, str]]] = [[] for _ in contestants]
+    for turn in range(runs + 1):
+        for command, taken in zip(contestants, results, strict=True):
+            outcome = run(command)
+            if turn > 0:
+                taken.append(outcome)
+    return results
+
+
+def main() -> None:
+    """Measure, and print two small tables."""
+    parser = argparse.ArgumentParser(description="The table beside torchinfo's summary, and long walks.")
+    parser.add_argument("--runs", type=int, default=5, help="counted runs of each (default: 5)")
+    runs = max(1, parser.parse_args().runs)
+
+    print(
+        f"{platform.platform()}, {platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
+    )
+    print(f"medians of {runs} runs, each in a fresh process, in turns\n")
+
+    ours, theirs = (
+        (statistics.median(wall for wall, _, _ in taken), statistics.median(peak for _, peak, _ in taken))
+        for taken in take_turns([OURS, THEIRS], runs)
+    )
+    print(f"{'VGG-16 at 3x224x224':<32}{'wall (s)':>10}{'peak (MiB)':>12}")
+    for name, (wall, peak) in (("vgg-profile table D", ours), ("build it, torchinfo summary", theirs)):
+        print(f"{name:<32}{wall:>10.3f}{peak / 2**20:>12.1f}")
+    print(f"{'ratio':<32}{f'1/{theirs[0] / ours[0]:.1f}':>10}{f'1/{theirs[1] / ours[1]:.1f}':>12}\n")
+
+    walks = take_turns([[sys.executable, "-c", WALK, str(depth)] for depth in DEPTHS], runs)
+    print(f"{'walk of N convolutions':<32}{'walk (s)':>10}{'µs a layer':>12}{'peak (MiB)':>12}")
+    for depth, taken in zip(DEPTHS, walks, strict=True):
+        seconds = statistics.median(float(printed) for _, _, printed in taken)
+        peak = statistics.median(peak for _, peak, _ in taken)
+        print(f"{depth:<32,}{seconds:>10.3f}{seconds / depth * 1e6:>12.1f}{peak / 2**20:>12.1f}")
+
+
+if __name__ == "__main__":
+    main()

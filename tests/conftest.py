@@ -1,0 +1,38 @@
+"""Golden files: whole expected outputs, kept under ``tests/golden`` and read as a diff."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A folder of expected outputs; ``update`` rewrites them instead of comparing."""
+
+    folder: Path
+    update: bool = False
+
+    def check(self, name: str, text: str) -> None:
+        path = self.folder / name
+        if self.update:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(text.encode())
+            return
+        assert path.exists(), f"{path} is missing; write it with: pytest --update-golden"
+        expected = path.read_bytes().decode()
+        assert text == expected, (
+            f"{name} differs; if that is meant: pytest --update-golden, and read the diff"
+        )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what is printed")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    folder = Path(__file__).parent / "golden"
+    return Golden(folder, update=bool(request.config.getoption("--update-golden")))

@@ -71,10 +71,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each (default: 5)")
     runs = max(1, parser.parse_args().runs)
 
-    print(
-        f"{platform.platform()}, {platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
-    )
-    print(f"medians of {runs} runs, each in a fresh process, in turns\n")
+    machine = f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
+    print(f"{machine}\nmedians of {runs} runs, each in a fresh process, in turns\n")
 
     ours, theirs = (
         (statistics.median(wall for wall, _, _ in taken), statistics.median(peak for _, peak, _ in taken))

@@ -522,7 +522,7 @@ def test_mistyped_names_never_crash_however_they_are_mistyped():
         answer(config, "".join(letters[: dice.randint(1, 8)]))
 
 
-# -- defects, each to be mended in the library and unmarked here
+# -- what once got through, or broke
 
 
 @pytest.mark.parametrize(

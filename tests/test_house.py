@@ -324,10 +324,7 @@ def without_a_sign(module: str, source: str) -> Iterator[str]:
             yield f"{module}.{node.name}"
 
 
-UNSIGNED = {"render.delimited": pytest.mark.xfail(reason="DEFECT: to_csv and to_tsv have no docstring")}
-
-
-@pytest.mark.parametrize("module", [pytest.param(name, marks=UNSIGNED.get(name, ())) for name in sources()])
+@pytest.mark.parametrize("module", sources())
 def test_every_public_function_and_class_says_what_it_is(module):
     assert not list(without_a_sign(module, sources()[module]))
 

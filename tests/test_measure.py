@@ -14,7 +14,7 @@ from vgg_profile.configs import PAPER, Config, config, from_dict
 from vgg_profile.crosscheck import Check, Checks, Term, Verdict, crosscheck, profile_for
 from vgg_profile.errors import InputError
 from vgg_profile.measure import OutOfMemoryError, measure
-from vgg_profile.measure.record import Measurement, Moment
+from vgg_profile.measure.record import Measurement, Moment, Reading
 from vgg_profile.models import build
 
 SMALL = from_dict(
@@ -183,6 +183,15 @@ def test_a_peak_below_the_prediction_is_never_a_remainder(honest: Measurement) -
     readings = tuple(r._replace(value=low - 1) if r.quantity == "peak_bytes" else r for r in honest.readings)
     peak = recheck(dataclasses.replace(honest, timeline=timeline, readings=readings)).checks[-1]
     assert (peak.verdict, peak.terms) == (Verdict.FAIL, ())
+
+
+def test_what_an_allocator_holds_beside_tensors_has_a_row_and_is_never_negative(honest: Measurement) -> None:
+    def verdict(value: int) -> Verdict:
+        reading = Reading("lasting_workspace_bytes", value, "B", "memory_stats")
+        checks = recheck(dataclasses.replace(honest, readings=(*honest.readings, reading))).checks
+        return next(check.verdict for check in checks if check.quantity == "lasting_workspace_bytes")
+
+    assert (verdict(8_519_680), verdict(0), verdict(-1)) == (Verdict.PASS, Verdict.PASS, Verdict.FAIL)
 
 
 def test_what_was_not_measured_is_never_a_pass(honest: Measurement) -> None:

@@ -104,7 +104,25 @@ def deliver(result: Any, format_: str | None, output: Path | None, force: bool, 
         write_whole(output, text, force=force)
         click.echo(f"Wrote {output}", err=True)
     else:
+        _show(text)
+
+
+def _show(text: str) -> None:
+    """Print to stdout; what stops that is told in a line."""
+    try:
         click.echo(text, nl=False)
+        sys.stdout.flush()
+    except UnicodeEncodeError as error:
+        raise click.ClickException(
+            f"The encoding of stdout, {error.encoding}, cannot hold the table. "
+            "Set PYTHONIOENCODING=utf-8, or write to a file with -o."
+        ) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.ClickException(
+            f"Stdout cannot be written: {error.strerror}. Write to a file elsewhere with -o."
+        ) from None
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -145,7 +145,8 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     names = {row.module: row.name for row in _layers(profile)}
     checks = [*_tensors(profile), *_flops(profile, step), *_fvcore(profile, subject["mode"])]
     read = [_read(check, measurement, names) for check in checks]
-    return Checks(profile, measurement, (*read, *_memory(step, measurement, names), _peak(step, measurement)))
+    memory = (*_memory(step, measurement, names), *_beside_tensors(measurement), _peak(step, measurement))
+    return Checks(profile, measurement, (*read, *memory))
 
 
 def _check_subject(profile: Profile, measurement: Measurement) -> None:
@@ -290,6 +291,21 @@ def _memory(step: Ledger, measurement: Measurement, names: dict[str, str]) -> It
         if moment.layer:
             live = measured.get((moment.phase, moment.layer))
             yield Check(f"live_bytes_{moment.phase}", moment.layer, "B", moment.live, live, (), reason)
+
+
+_BESIDE_TENSORS = {
+    "lasting_workspace_bytes": "a library's workspace (cuBLAS), taken once and kept",
+    "allocator_rounding_bytes": "blocks rounded up to 512 bytes, and what is left of split ones",
+}
+
+
+def _beside_tensors(measurement: Measurement) -> Iterator[Check]:
+    """What a CUDA allocator holds beside the tensors: no tensor is predicted there, so all is remainder."""
+    for quantity, name in _BESIDE_TENSORS.items():
+        reading = measurement.get(quantity)
+        if reading is not None and isinstance(reading.value, int):
+            terms = (Term(name, reading.value, is_remainder=True),) if reading.value > 0 else ()
+            yield Check(quantity, "", "B", 0, reading.value, terms)
 
 
 def _peak(step: Ledger, measurement: Measurement) -> Check:

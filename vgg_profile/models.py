@@ -251,17 +251,15 @@ def _reason(error: Exception) -> str:
     asked = re.search(r"GLOBAL (\S+) was|whose module (\S+) is blocked", str(error))
     if asked:
         return f"it asks for {excerpt(asked[1] or asked[2])}, which is no tensor, and was not run"
-    tells = isinstance(error, (OSError, HTTPException, torch.OutOfMemoryError)) or "invalid hash" in str(
-        error
-    )
+    tells = isinstance(error, (OSError, HTTPException, torch.OutOfMemoryError))
     lost = getattr(error, "errno", None) == EINVAL  # torch sought the end of a zip file before its beginning
-    if tells and not lost:
+    if (tells and not lost) or "invalid hash" in str(error):
         return getattr(error, "strerror", None) or _first_clause(error)
     return "it is no checkpoint of tensors, or a damaged one"
 
 
 def _first_clause(error: Exception) -> str:
-    clause = re.split(r"\.\s|\n", str(error), maxsplit=1)[0].strip("<>. ")
+    clause = re.split(r"\.\s|[\r\n]", str(error), maxsplit=1)[0].strip("<>. ")
     return excerpt(clause, 200).strip("'\"") or type(error).__name__
 
 

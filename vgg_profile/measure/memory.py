@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile, record_function
+from torch.autograd.profiler import profile, record_function
 
 from vgg_profile.measure.record import Moment, Reading
 
@@ -28,7 +28,7 @@ _ALLOCATING = ("aten::empty", "aten::empty_like", "aten::empty_strided", "aten::
 """Operations that say how memory was taken, not what for; the one around them names an allocation."""
 
 MEMORY_METHOD = {
-    "cpu": "torch.profiler(profile_memory=True): allocator events",
+    "cpu": "torch.autograd.profiler.profile(profile_memory=True): allocator events",
     "cuda": "torch.cuda.memory_stats(): requested_bytes.all",
 }
 
@@ -63,7 +63,9 @@ class CpuMemory:
             self._marks.append(Mark(phase, layer))
 
     def __enter__(self) -> CpuMemory:
-        self._profile = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
+        self._profile = profile(
+            use_kineto=True, profile_memory=True
+        )  # torch.profiler's core, without its start-up
         self._profile.__enter__()
         return self
 
@@ -71,7 +73,7 @@ class CpuMemory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._profile.__exit__(kind, error, trace)
-        tree = self._profile.profiler.kineto_results.experimental_event_tree()
+        tree = self._profile.kineto_results.experimental_event_tree()
         self.moments = list(self._resolve(_in_order(tree)))
         self._profile = None
 

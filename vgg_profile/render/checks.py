@@ -20,6 +20,8 @@ _QUANTITIES = {
     "fvcore_activations": "fvcore's activations",
     "live_bytes_forward": "live after the layer, forward",
     "live_bytes_backward": "live after the layer, backward",
+    "lasting_workspace_bytes": "lasting workspace",
+    "allocator_rounding_bytes": "allocator rounding, at most",
     "peak": "peak",
 }
 
@@ -91,7 +93,7 @@ def _words(check: Check) -> str:
     if check.verdict is Verdict.FAIL:
         return "FAIL: differs" if check.residual is None else f"FAIL: off by {check.residual:+,} {check.unit}"
     if any(term.is_remainder for term in check.terms):
-        return "PASS: the rest is measured scratch"
+        return "PASS: the rest is measured"
     return "PASS: exact after named terms" if check.terms else "PASS: exact"
 
 

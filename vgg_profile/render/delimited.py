@@ -39,10 +39,12 @@ def defuse(cell: Raw) -> Raw:
 
 
 def to_csv(table: Table) -> str:
+    """Comma-separated values, one line a row, with a header of column keys."""
     return _delimited(table, ",")
 
 
 def to_tsv(table: Table) -> str:
+    """The same, separated by tabs."""
     return _delimited(table, "\t")
 
 

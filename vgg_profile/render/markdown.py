@@ -10,7 +10,7 @@ from vgg_profile.arithmetic import Count
 from vgg_profile.render.tables import Cell, Table
 from vgg_profile.render.text import alignments, cell_text, total_texts
 
-_SPECIAL = re.compile(r"[\\`*<>|\[\]~&#]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
+_SPECIAL = re.compile(r"[\\`*<>|\[\]~&#$]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 
 
 def escape(text: str) -> str:

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.tape import Bytes, Category, Event, Mark, Phase, Storage, Tape, Tensor
 from vgg_profile.units import binary
-from vgg_profile.walker import Profile, forward
+from vgg_profile.walker import SCHEMA_VERSION, Profile, forward
 
 MODES = ("train", "eval", "inference")
 """``eval`` switches batch norm and dropout but keeps the graph; ``inference`` is eval without gradients."""
@@ -36,11 +37,15 @@ class Moment(NamedTuple):
     layer: str
     live: int
     peak: int
+    categories: dict[Category, int]
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """The events of one training step, and what can be read off them."""
+class Ledger(Displayed):
+    """The events of one training step, and what can be read off them.
+
+    It is the *first* step: the optimizer's state appears in it. A later step holds that state from the start.
+    """
 
     profile: Profile
     mode: str
@@ -55,14 +60,21 @@ class Ledger:
 
     def _moments(self, batch: int) -> Iterator[Moment]:
         live = 0
+        categories = dict.fromkeys(Category, 0)
         ends = [*self.marks, Mark(Phase.STEP, "", len(self.events))]
         for mark, after in pairwise(ends):
             peak = live
             for event in self.events[mark.event : after.event]:
-                live += sum(storage.size.at(batch) for storage in event.allocated)
+                for storage in event.allocated:
+                    size = storage.size.at(batch)
+                    live += size
+                    categories[storage.category] += size
                 peak = max(peak, live)
-                live -= sum(storage.size.at(batch) for storage in event.freed)
-            yield Moment(mark.phase, mark.layer, live, peak)
+                for storage in event.freed:
+                    size = storage.size.at(batch)
+                    live -= size
+                    categories[storage.category] -= size
+            yield Moment(mark.phase, mark.layer, live, peak, dict(categories))
 
     def largest_batch(self, limit: int) -> int:
         """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
@@ -91,6 +103,54 @@ class Ledger:
     def peak(self) -> Moment:
         """The part of the step, after loading, in which most is live at once; the first if several."""
         return max((m for m in self.moments if m.phase is not Phase.LOAD), key=lambda moment: moment.peak)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The step as JSON has it: moments with their categories, and every event behind them."""
+        profile, batch = self.profile, self.profile.batch
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "config": profile.config.name,
+            "batch_norm": profile.config.batch_norm,
+            "input": list(profile.input),
+            "batch": batch,
+            "dtype": profile.dtype,
+            "device": profile.device,
+            "mode": self.mode,
+            "optimizer": self.optimizer,
+            "peak_bytes": self.peak.peak,
+            "peak_phase": self.peak.phase.value,
+            "peak_layer": self.peak.layer,
+            "fixed_points": {phase.value: live for phase, live in self.fixed_points.items()},
+            "moments": [
+                {
+                    "phase": moment.phase.value,
+                    "layer": moment.layer,
+                    "live_bytes": moment.live,
+                    "peak_bytes": moment.peak,
+                    "categories": {category.value: size for category, size in moment.categories.items()},
+                }
+                for moment in self.moments
+            ],
+            "events": [
+                {
+                    "phase": event.phase.value,
+                    "layer": event.layer,
+                    "op": event.op,
+                    "allocated": [_storage(storage, batch) for storage in event.allocated],
+                    "freed": [_storage(storage, batch) for storage in event.freed],
+                }
+                for event in self.events
+            ],
+        }
+
+
+def _storage(storage: Storage, batch: int) -> dict[str, Any]:
+    return {
+        "layer": storage.layer,
+        "what": storage.what,
+        "category": storage.category.value,
+        "bytes": storage.size.at(batch),
+    }
 
 
 def ledger(profile: Profile, *, mode: str = "train", optimizer: str = "none") -> Ledger:

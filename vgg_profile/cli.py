@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from vgg_profile import __version__
-from vgg_profile.budget import MODES, OPTIMIZERS, check_setup, out_of_memory
+from vgg_profile.budget import MODES, OPTIMIZERS, check_setup, ledger, out_of_memory
 from vgg_profile.compare import Comparison
 from vgg_profile.configs import PAPER, config
 from vgg_profile.crosscheck import Checks, Verdict, crosscheck, profile_for
@@ -205,6 +205,42 @@ def table(
         device=device,
     )
     deliver(profile, format_, output, force, all_layers=all_layers, notes=notes, saved=saved)
+
+
+@main.command()
+@click.argument("config_", metavar="CONFIG")
+@network_options
+@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True, help="Whose rules.")
+@click.option("--mode", type=click.Choice(MODES), default="train", show_default=True)
+@click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True)
+@output_options
+def timeline(
+    config_: str,
+    batch_norm: bool | None,
+    classes: int | None,
+    input_: str | None,
+    batch: int,
+    dtype: str,
+    device: str,
+    mode: str,
+    optimizer: str,
+    format_: str | None,
+    output: Path | None,
+    force: bool,
+) -> None:
+    """What is live when: one training step, predicted, layer by layer, forward, backward and step.
+
+    Each line is what is allocated when that part is over, split by what it is for, and the most that was
+    allocated within it. `measure` checks every one of these lines against a real pass.
+    """
+    profile = walk(
+        config(config_, batch_norm=batch_norm, classes=classes),
+        input=input_,
+        batch=batch,
+        dtype=dtype,
+        device=device,
+    )
+    deliver(ledger(profile, mode=mode, optimizer=optimizer), format_, output, force)
 
 
 @main.command("measure")

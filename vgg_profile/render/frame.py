@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from vgg_profile.render.delimited import records
+from vgg_profile.render.delimited import Raw, records
 from vgg_profile.render.tables import Table
 
 
 def to_frame(table: Table) -> pd.DataFrame:
     """Raw numbers, one column a key; integers stay integers (``Int64``) where some are unknown."""
-    return pd.DataFrame.from_records(list(records(table))).convert_dtypes(convert_floating=False)
+    rows = list(records(table))
+    return pd.DataFrame({key: _column([row[key] for row in rows]) for key in (rows[0] if rows else ())})
+
+
+def _column(cells: Sequence[Raw]) -> pd.Series:
+    """The type is chosen here: pandas would guess by way of floats, and lose digits beyond 2^53."""
+    kinds = {type(cell) for cell in cells if cell is not None}
+    if kinds == {int}:
+        fits = all(cell is None or -(2**63) <= int(cell) < 2**63 for cell in cells)
+        return pd.Series(cells, dtype="Int64" if fits else "object")
+    if kinds == {str}:
+        return pd.Series(cells, dtype="string")
+    return pd.Series(cells, dtype="float64" if kinds == {float} else "object")

@@ -13,7 +13,9 @@ from itertools import pairwise
 
 from vgg_profile import units
 from vgg_profile.arithmetic import Count, total
+from vgg_profile.budget import Ledger
 from vgg_profile.compare import Comparison
+from vgg_profile.tape import Category
 from vgg_profile.walker import Profile, Row, Totals
 
 Cell = str | int | None | Count | tuple[int, ...]
@@ -268,5 +270,60 @@ def _comparison(comparison: Comparison) -> Table:
             "convolutions, pools and fully-connected layers, once.",
             "Saved for backward: alive after a training forward pass, above weights and input, by the rules "
             f"of device {first.device}.",
+        ),
+    )
+
+
+_TIMELINE_GROUPS: dict[str, tuple[Category, ...]] = {
+    "weights": (Category.WEIGHTS, Category.BUFFERS),
+    "input": (Category.INPUT,),
+    "activations": (Category.ACTIVATIONS, Category.STATISTICS),
+    "indices": (Category.INDICES,),
+    "masks": (Category.MASKS,),
+    "in_flight": (Category.IN_FLIGHT, Category.TEMPORARY),
+    "gradients": (Category.GRADIENTS,),
+    "optimizer": (Category.OPTIMIZER,),
+}
+"""Columns of the timeline; together they are every category, so a line adds up to what is live."""
+
+
+@describe.register
+def _ledger(step: Ledger) -> Table:
+    """What is live when one part of the step is over, split by what it is for."""
+    profile, moments, peak = step.profile, step.moments, step.peak
+    return Table(
+        title=f"Live bytes through one step: {_title(profile)}, {step.mode}, optimizer {step.optimizer}",
+        columns=(
+            Column("phase", "phase", is_text=True),
+            Column("layer", "layer", is_text=True),
+            Column("live_bytes", "live after\n(bytes)"),
+            Column("peak_bytes", "most within\n(bytes)"),
+            Column("weights_bytes", "weights,\nbuffers"),
+            Column("input_bytes", "input"),
+            Column("activations_bytes", "activations"),
+            Column("indices_bytes", "pool\nindices"),
+            Column("masks_bytes", "dropout\nmasks"),
+            Column("in_flight_bytes", "gradients\nin flight"),
+            Column("gradients_bytes", "gradients"),
+            Column("optimizer_bytes", "optimizer\nstate"),
+        ),
+        rows=tuple(
+            (
+                moment.phase.value,
+                moment.layer,
+                moment.live,
+                moment.peak,
+                *(sum(moment.categories[c] for c in group) for group in _TIMELINE_GROUPS.values()),
+            )
+            for moment in moments
+        ),
+        ends=frozenset(
+            place for place, (one, after) in enumerate(pairwise(moments)) if one.phase is not after.phase
+        ),
+        footer=(
+            f"Peak: {_sized(peak.peak)}, in {peak.phase.value}{' of ' if peak.layer else ''}{peak.layer}; "
+            "tensors alone, before a backend's scratch.",
+            f"By the rules of device {profile.device}. The step is the first: the optimizer's state appears "
+            "in it.",
         ),
     )

@@ -221,7 +221,7 @@ def test_a_patient_pupil_gets_the_same_rows(profile):
     assert ours == list(patiently(profile.config, profile.input))
 
 
-def test_the_pupil_agrees_about_d_only_as_long_as_d_is_d():
+def test_the_pupil_finds_a_published_total_and_tells_two_networks_apart():
     rows = list(patiently(config("A"), (3, 32, 32)))
     assert sum(weights for _, _, weights, _, _ in rows) == PAPER["A"].weights
     assert sum(macs for *_, macs in rows) != walk("B", input=32).totals.macs
@@ -520,7 +520,7 @@ def test_what_is_not_an_image_size_is_told_what_is(size):
 
 def test_other_channels_than_the_networks_are_refused_by_both_numbers():
     message = refusal(walk, "D", input="1x224x224")
-    assert "1 channels" in message
+    assert "1 channel," in message
     assert "takes 3" in message
     assert "--input 3x224x224" in message
 

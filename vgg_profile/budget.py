@@ -40,7 +40,7 @@ class Moment(NamedTuple):
     categories: dict[Category, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ledger(Displayed):
     """The events of one training step, and what can be read off them.
 

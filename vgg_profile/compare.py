@@ -9,7 +9,7 @@ from vgg_profile.display import Displayed
 from vgg_profile.walker import SCHEMA_VERSION, Profile
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Displayed):
     """Several profiles, one row each, in the order given."""
 

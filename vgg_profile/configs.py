@@ -256,7 +256,7 @@ def read_file(path: Path) -> Config:
                 f"The config file {excerpt(str(path))} is over {LARGEST_FILE // 2**20} MiB.",
                 "A network needs a few lines: name, layers, classifier, classes.",
             )
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
         content = tomllib.loads(text) if suffix == ".toml" else json.loads(text, object_pairs_hook=_unique)
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
@@ -273,11 +273,11 @@ def read_file(path: Path) -> Config:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object, in which no key may stand twice; TOML refuses that by itself."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {excerpt(twice)} stands there twice")
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key {excerpt(key)} stands there twice")
+        content[key] = value
     return content
 
 
@@ -317,9 +317,12 @@ def from_dict(content: object, default_name: str = "custom") -> Config:
     if isinstance(layers, str):
         layers = [token for token in layers.split(",") if token.strip()]
     classifier = content.get("classifier", [4096, 4096])
-    for key, value in (("layers", layers), ("classifier", classifier)):
+    for key, value, allowed in (
+        ("layers", layers, _ALLOWED),
+        ("classifier", classifier, "List the hidden widths, such as [4096, 4096]; [] for none."),
+    ):
         if not isinstance(value, (list, tuple)):
-            raise InputError(f"The config's {key} is {excerpt(value)}, not a list.", _ALLOWED)
+            raise InputError(f"The config's {key} is {excerpt(value)}, not a list.", allowed)
     if len(classifier) > MOST_LAYERS:
         raise InputError(
             f"The classifier has {len(classifier):,} layers.", f"At most {MOST_LAYERS:,} are read."

@@ -86,7 +86,7 @@ class Check:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checks(Displayed):
     """Every check of one measurement, with the profile and the record that they compare."""
 

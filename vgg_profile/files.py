@@ -8,19 +8,32 @@ from pathlib import Path
 
 from vgg_profile.errors import InputError, excerpt
 
+_LONGEST_NAME = 255
+
 
 def check_writable(path: Path, *, force: bool = False) -> None:
     """Refuse a path that could not be written, before any long work is done for it."""
     name = excerpt(str(path), 200)
-    if path.is_dir():
-        raise InputError(f"{name} is a directory.", "Name a file in it, such as -o table.md.")
-    if not path.parent.is_dir():
-        raise InputError(
-            f"There is no directory {excerpt(str(path.parent), 200)}.", "Make it first, or name another file."
-        )
-    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise InputError(f"{name} cannot be written.", "Choose a place where you may write.")
-    if os.path.lexists(path) and not force:
+    try:
+        taken, exists = os.path.lexists(path), path.exists()
+        if path.is_dir():
+            raise InputError(f"{name} is a directory.", "Name a file in it, such as -o table.md.")
+        if not path.parent.is_dir():
+            raise InputError(
+                f"There is no directory {excerpt(str(path.parent), 200)}.",
+                "Make it first, or name another file.",
+            )
+        if exists and not path.is_file():
+            raise InputError(f"{name} is not a regular file.", "Name another file.")
+        if not os.access(path.parent, os.W_OK) or (exists and not os.access(path, os.W_OK)):
+            raise InputError(f"{name} cannot be written.", "Choose a place where you may write.")
+        if len(os.fsencode(path.name)) > _LONGEST_NAME:
+            raise InputError(f"The name {name} is too long for a file.", "Choose a shorter one.")
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise _refused(path, error) from None
+    if taken and not force:
         raise InputError(f"{name} exists already.", "Give --force to replace it, or name another file.")
 
 
@@ -33,25 +46,37 @@ def write_whole(path: Path, text: str, *, force: bool = False) -> None:
     try:
         descriptor, draft = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     except OSError as error:
-        raise InputError(
-            f"{excerpt(str(path), 200)} cannot be written: {error.strerror}.", "Choose another place."
-        ) from None
+        raise _refused(path, error) from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
-        Path(draft).chmod(0o666 & ~_umask())
+        Path(draft).chmod(path.stat().st_mode & 0o777 if path.is_file() else 0o666 & ~_umask())
         if force:
             Path(draft).replace(path)
         else:
-            os.link(draft, path)
-            Path(draft).unlink()
+            _link_or_claim(Path(draft), path)
     except BaseException as error:
         Path(draft).unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise InputError(
-                f"{excerpt(str(path), 200)} cannot be written: {error.strerror}.", "Choose another place."
-            ) from None
+            raise _refused(path, error) from None
         raise
+
+
+def _link_or_claim(draft: Path, path: Path) -> None:
+    """Give the draft its name unless somebody has it; where there are no hard links, claim it first."""
+    try:
+        os.link(draft, path)
+        draft.unlink()
+    except FileExistsError:
+        raise
+    except OSError:
+        path.touch(exist_ok=False)
+        draft.replace(path)
+
+
+def _refused(path: Path, error: Exception) -> InputError:
+    why = getattr(error, "strerror", None) or str(error)
+    return InputError(f"{excerpt(str(path), 200)} cannot be written: {why}.", "Choose another place.")
 
 
 def _umask() -> int:

@@ -5,11 +5,14 @@ The **predicted road** of the project begins here. Nothing in this file has ever
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from vgg_profile import units
 from vgg_profile.arithmetic import ZERO, Count, product, total
 from vgg_profile.configs import LARGEST, Config
 from vgg_profile.configs import config as find_config
@@ -84,7 +87,7 @@ class Totals:
         return self.weights + self.biases
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Profile(Displayed):
     """What a network costs at one input: its rows, and totals that are added up from them.
 
@@ -219,15 +222,22 @@ def walk(
     _check_choice(device, DEVICES, "device")
     check_size(batch, "batch", "--batch 1")
     _check_image(net, shape)
-    saved = _saved(net, shape, ITEMSIZE[dtype], device)
-    return Profile(
-        config=net,
-        input=shape,
-        batch=batch,
-        dtype=dtype,
-        device=device,
-        module_rows=tuple(_count(net, shape, saved)),
-    )
+    with _no_collections():
+        saved = _saved(net, shape, ITEMSIZE[dtype], device)
+        rows = tuple(_count(net, shape, saved))
+    return Profile(config=net, input=shape, batch=batch, dtype=dtype, device=device, module_rows=rows)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """A walk makes many objects and no cycle; looking for cycles among them doubles its time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _count(config: Config, shape: Shape, saved: dict[str, list[Storage]]) -> Iterator[Row]:
@@ -270,7 +280,8 @@ def _check_image(config: Config, shape: Shape) -> None:
         if 0 in shape:
             raise InputError(
                 f"The image is too small: at {module.name} ({module.path}) the pool leaves nothing.",
-                f"{config.label} halves each side {config.pools:,} times, so " + _smallest(config.pools),
+                f"{config.label} halves each side {units.plural(config.pools, 'time')}, so "
+                + _smallest(config.pools),
             )
 
 
@@ -385,7 +396,7 @@ def input_shape(text: str | int | Sequence[int] | None, channels: int) -> Shape:
         sizes.insert(0, channels)
     if sizes[0] != channels:
         raise InputError(
-            f"The input has {sizes[0]:,} channels, and the network takes {channels:,}.",
+            f"The input has {units.plural(sizes[0], 'channel')}, and the network takes {channels:,}.",
             f"Try --input {channels}x{sizes[1]}x{sizes[2]}, or a config file with in_channels.",
         )
     return tuple(sizes)

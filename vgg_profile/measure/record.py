@@ -43,7 +43,7 @@ class Moment(NamedTuple):
     op: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measurement(Displayed):
     """Everything read from one real pass; ``subject`` says of what, ``environment`` on what."""
 

@@ -636,3 +636,13 @@ def test_a_hundred_thousand_8k_frames_do_not_overflow() -> None:
     data = json.loads(accepted(call(*arguments)))
     assert breaches(data) == []
     assert data["rows"][1]["memory_bytes"] == 64 * 4320 * 7680 * 100_000 * 4
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_no_help_shows_clicks_own_signs(command: str) -> None:
+    assert "\\b" not in call(command, "--help").stdout
+    assert "\b" not in call(command, "--help").stdout
+
+
+def test_two_tables_at_once_are_refused() -> None:
+    assert "--saved" in refusal(call("table", "D", "--notes", "--saved"))

@@ -285,7 +285,9 @@ def test_running_out_of_memory_keeps_the_partial_record(monkeypatch: pytest.Monk
     partial = caught.value.partial
     assert partial.get("parameters") is not None
     assert partial.get("forward_flops") is None
-    assert crosscheck(profile_for(SMALL, partial), partial).verdict is Verdict.FAIL
+    checks = crosscheck(profile_for(SMALL, partial), partial)
+    assert checks.verdict is Verdict.SKIP
+    assert checks.count(Verdict.PASS) == 3  # parameters, buffers, weights loaded
 
 
 def test_the_environment_names_versions_and_device(honest: Measurement) -> None:

@@ -207,11 +207,13 @@ def out_of_memory(profile: Profile, mode: str, optimizer: str, why: str) -> str:
     """What to say when a device had no memory left: what it lacked, what the step needs, what would fit."""
     step = ledger(profile, mode=mode, optimizer=optimizer)
     peak = step.peak
+    images = step.largest_batch(peak.peak // 2)
+    fits = f"a batch of {images:,}" if images else "not even one image"
     return (
         f"Out of memory: {why}. The step needs {peak.peak:,} bytes = {binary(peak.peak)} of tensors at its "
         f"peak ({peak.phase}{', ' if peak.layer else ''}{peak.layer}), before any scratch; "
         f"{binary(step.fixed_points[Phase.LOAD])} of them are weights. Try a smaller --batch or --input: "
-        f"half that memory would hold a batch of {step.largest_batch(peak.peak // 2):,}."
+        f"half that memory would hold {fits}."
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +19,7 @@ from vgg_profile.configs import PAPER, config
 from vgg_profile.crosscheck import Checks, Verdict, crosscheck, profile_for
 from vgg_profile.errors import InputError
 from vgg_profile.files import check_writable, write_whole
-from vgg_profile.measure.record import load
+from vgg_profile.measure.record import dumps, load
 from vgg_profile.render import FORMATS, format_of, render
 from vgg_profile.walker import DEVICES, ITEMSIZE, walk
 
@@ -96,7 +98,7 @@ def deliver(result: Any, format_: str | None, output: Path | None, force: bool, 
         check_writable(output, force=force)
         format_ = format_ or format_of(output)
     format_ = format_ or "table"
-    if format_ == "table" and not to_file and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+    if format_ == "table" and not to_file and _is_colourful():
         format_ = "colour"
     text = render(result, "page" if format_ == "html" else format_, **options)
     if to_file:
@@ -107,11 +109,18 @@ def deliver(result: Any, format_: str | None, output: Path | None, force: bool, 
         _show(text)
 
 
+def _is_colourful() -> bool:
+    """Whether stdout is a terminal that shows colour, and its user wants any."""
+    dull = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout is not None and sys.stdout.isatty() and not dull
+
+
 def _show(text: str) -> None:
     """Print to stdout; what stops that is told in a line."""
     try:
         click.echo(text, nl=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except UnicodeEncodeError as error:
         raise click.ClickException(
             f"The encoding of stdout, {error.encoding}, cannot hold the table. "
@@ -197,6 +206,8 @@ def table(
                  in_channels = 3
                  batch_norm = false
     """
+    if notes and saved:
+        raise InputError("--notes and --saved are two different tables.", "Ask for one at a time.")
     profile = walk(
         config(config_, batch_norm=batch_norm, classes=classes),
         input=input_,
@@ -268,7 +279,7 @@ def measure_command(
     output: Path | None,
     force: bool,
 ) -> None:
-    r"""Run one network for real, and check every prediction against what is measured.
+    """Run one network for real, and check every prediction against what is measured.
 
     Builds it with random weights, runs forward, loss, backward and, with --optimizer, a step; reads the
     allocator, FlopCounterMode, fvcore and the clock. Exit code 0 if all checks hold, 3 if one fails.
@@ -286,8 +297,8 @@ def measure_command(
     profile = walk(net, input=input_, batch=batch, dtype=dtype, device=rules)
     check_setup(profile, mode, optimizer)
 
-    from vgg_profile.measure import OutOfMemoryError, measure
-    from vgg_profile.measure.record import dumps
+    with _undivided():
+        from vgg_profile.measure import OutOfMemoryError, measure
 
     try:
         measurement = measure(
@@ -338,7 +349,7 @@ def check_command(
     output: Path | None,
     force: bool,
 ) -> None:
-    r"""The verdicts of a saved record, without torch, on any machine.
+    """The verdicts of a saved record, without torch, on any machine.
 
     RECORD is what `vgg-profile measure CONFIG -o record.json` wrote. A record of another network or
     another setting, a damaged or altered one is refused. Exit code 0 if all checks hold, 3 if one fails.
@@ -346,9 +357,29 @@ def check_command(
     measurement = load(record)
     net = config(config_, batch_norm=batch_norm, classes=classes)
     checks = crosscheck(profile_for(net, measurement), measurement)
-    options = {} if format_ == "json" or (output and output.suffix == ".json") else {"all_layers": all_layers}
-    deliver(checks, format_, output, force, **options)
+    deliver(checks, format_, output, force, all_layers=all_layers)
     _exit_with(checks)
+
+
+@contextmanager
+def _undivided() -> Iterator[None]:
+    """Let an import come to its end: half of torch cannot be imported again. Ctrl-C counts afterwards."""
+    pressed: list[int] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    except ValueError:  # not the main thread: nobody's Ctrl-C comes here
+        yield
+        return
+    try:
+        yield
+    except ImportError as error:
+        raise Failure(
+            f"PyTorch cannot be loaded: {error}. `pip install -c constraints.txt .` installs it."
+        ) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _exit_with(checks: Checks) -> None:

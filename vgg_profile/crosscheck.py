@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from vgg_profile.budget import Ledger, ledger
 from vgg_profile.configs import Config
+from vgg_profile.configs import config as find_config
 from vgg_profile.display import Displayed
-from vgg_profile.errors import InputError
-from vgg_profile.measure.record import SUBJECT, Measurement, Reading
+from vgg_profile.errors import InputError, excerpt
+from vgg_profile.measure.record import EVERYTHING_ELSE, SUBJECT, Measurement, Reading
 from vgg_profile.tape import Phase
 from vgg_profile.walker import SCHEMA_VERSION, Profile, Row, walk
 
@@ -119,8 +120,24 @@ class Checks(Displayed):
 def profile_for(network: str | Config | Sequence[int | str], measurement: Measurement) -> Profile:
     """The profile of a network at a record's input, batch, dtype and device."""
     subject = _subject(measurement)
+    net = find_config(network)
+    if subject["config"] is not None:
+        _check_config(net, subject["config"])
     setting = {key: subject[key] for key in ("input", "batch", "dtype", "device")}
-    return walk(network, **setting)
+    return walk(net, **setting)
+
+
+def _check_config(config: Config, measured: object) -> None:
+    """Refuse a record of another network, and say in what it is another."""
+    ours = config.to_dict()
+    theirs = measured if isinstance(measured, dict) else {}
+    for key, value in ours.items():
+        if theirs.get(key) != value:
+            raise InputError(
+                f"The record was measured with another config: its {key} is {excerpt(theirs.get(key))}, "
+                f"and {config.label}'s is {excerpt(value)}.",
+                "Name the config that was measured, with the same options.",
+            )
 
 
 def _subject(measurement: Measurement) -> dict[str, Any]:
@@ -151,21 +168,20 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
 
 def _check_subject(profile: Profile, measurement: Measurement) -> None:
     subject = _subject(measurement)
+    if subject["config"] is not None:
+        _check_config(profile.config, subject["config"])
     expected = {
-        "config": profile.config.to_dict(),
         "input": list(profile.input),
         "batch": profile.batch,
         "dtype": profile.dtype,
         "device": profile.device,
     }
     for key, value in expected.items():
-        found = subject.get(key)
-        if found != value and not (key == "config" and found is None and key in subject):
-            shown = (found or {}).get("name") if key == "config" and isinstance(found, dict) else found
-            what = f"another {key}, {shown!r}" if shown != value else f"another {key}"
+        if subject[key] != value:
             raise InputError(
-                f"The record was measured with {what}; the profile is of {profile.config.label}.",
-                "Name the config that was measured, with the same options.",
+                f"The record was measured with another {key}: {excerpt(subject[key])}, and the profile's is "
+                f"{excerpt(value)}.",
+                "Walk the network at the setting that was measured; profile_for does.",
             )
 
 
@@ -265,8 +281,13 @@ def _read(check: Check, measurement: Measurement, names: dict[str, str]) -> Chec
         check.predicted,
         measured,
         check.terms,
-        measurement.skipped.get(check.quantity, ""),
+        _reason(measurement, check.quantity),
     )
+
+
+def _reason(measurement: Measurement, quantity: str) -> str:
+    """Why a quantity was not measured, if the measurement says so."""
+    return measurement.skipped.get(quantity, measurement.skipped.get(EVERYTHING_ELSE, ""))
 
 
 _FIXED = {
@@ -283,7 +304,7 @@ def _memory(step: Ledger, measurement: Measurement, names: dict[str, str]) -> It
     """Live bytes at every boundary of the step, and at the fixed points between its phases."""
     measured = {(m.phase, names.get(m.layer, m.layer)): m.live for m in measurement.timeline}
     last = {moment.phase: moment.layer for moment in step.moments}
-    reason = measurement.skipped.get("live_bytes", "")
+    reason = _reason(measurement, "live_bytes")
     for phase, layer in last.items():
         live = measured.get((phase, layer))
         yield Check(_FIXED[phase], "", "B", step.fixed_points[phase], live, (), reason)
@@ -313,7 +334,7 @@ def _peak(step: Ledger, measurement: Measurement) -> Check:
     reading = measurement.get("peak_bytes")
     predicted = step.peak.peak
     if reading is None or not isinstance(reading.value, int):
-        return Check("peak", "", "B", predicted, None, (), measurement.skipped.get("live_bytes", ""))
+        return Check("peak", "", "B", predicted, None, (), _reason(measurement, "live_bytes"))
     remainder = reading.value - predicted
     highest = max(
         (moment for moment in measurement.timeline if moment.phase != Phase.LOAD),

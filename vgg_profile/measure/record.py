@@ -23,6 +23,10 @@ SUBJECT = ("config", "input", "batch", "dtype", "device", "mode", "optimizer")
 """What a record says of its subject; ``config`` is ``None`` for a module that is not built from one."""
 
 
+EVERYTHING_ELSE = "everything else"
+"""In ``Measurement.skipped``: why whatever is missing is missing."""
+
+
 class Reading(NamedTuple):
     """One raw value read during a real pass; ``layer`` is empty for the whole network."""
 
@@ -127,7 +131,7 @@ def load(path: Path) -> Measurement:
     try:
         genuine = digest == _digest(content)
         measurement = _from_dict(content)
-    except (TypeError, KeyError, ValueError, RecursionError):
+    except (AttributeError, TypeError, KeyError, ValueError, RecursionError):
         genuine = False
     if not genuine:
         raise InputError(
@@ -138,6 +142,12 @@ def load(path: Path) -> Measurement:
 
 
 def _from_dict(content: dict[str, Any]) -> Measurement:
+    for text in (*content["environment"].items(), *content["skipped"].items()):
+        if not all(isinstance(part, str) and part.isprintable() for part in text):
+            raise ValueError("a text that cannot be shown")
+    for moment in content["timeline"]:
+        if not all(type(moment[key]) is int for key in ("live", "peak")):
+            raise ValueError("bytes that are no whole number")
     return Measurement(
         subject=content["subject"],
         environment=content["environment"],

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from vgg_profile import __version__, models
 from vgg_profile.configs import Config
 from vgg_profile.configs import config as find_config
-from vgg_profile.errors import InputError
+from vgg_profile.errors import InputError, excerpt
 from vgg_profile.measure import flops
 from vgg_profile.measure.memory import MEMORY_METHOD, CpuMemory, CudaMemory, Step
-from vgg_profile.measure.record import Measurement, Moment, Reading
+from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Moment, Reading
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.network import modules
 
@@ -117,7 +117,9 @@ def measure(
             ) from None
         if not _is_out_of_memory(error):
             raise
-        raise OutOfMemoryError(str(error).splitlines()[0], measurement()) from None
+        skipped[EVERYTHING_ELSE] = "out of memory"
+        why = str(error).splitlines()[0].rpartition("DefaultCPUAllocator: ")[2]
+        raise OutOfMemoryError(excerpt(why.rstrip("."), 300).strip("'\""), measurement()) from None
     return measurement()
 
 
@@ -272,7 +274,9 @@ def _device(name: str) -> torch.device:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+        sign in str(error) for sign in ("can't allocate memory", "size calculation overflowed")
+    )
 
 
 def environment(device: torch.device) -> dict[str, str]:

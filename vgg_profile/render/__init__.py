@@ -16,6 +16,7 @@ from vgg_profile.render.latex import to_latex
 from vgg_profile.render.markdown import to_markdown
 from vgg_profile.render.tables import Table, describe
 from vgg_profile.render.text import to_text
+from vgg_profile.walker import Profile
 
 _TABLE_FORMATS: dict[str, Callable[[Table], str]] = {
     "table": to_text,
@@ -39,6 +40,7 @@ _SUFFIXES = {
     ".tsv": "tsv",
     ".json": "json",
     ".tex": "latex",
+    ".latex": "latex",
     ".html": "html",
     ".htm": "html",
 }
@@ -48,11 +50,12 @@ def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - th
     """A result as text in one of ``FORMATS``, ``page`` for HTML that stands alone,
     or ``colour`` for a terminal.
 
-    ``options`` are those of the result's kind, such as ``all_layers`` of a profile.
+    ``options`` are those of the result's kind, such as ``all_layers`` of a profile. JSON holds everything
+    that a result knows, whatever is shown of it; only a profile chooses between its two sets of rows.
     """
     if format == "json":
-        options = {name: given for name, given in options.items() if name not in ("notes", "saved")}
-        return json.dumps(result.to_dict(**options), indent=2, ensure_ascii=False) + "\n"
+        rows = {"all_layers": options.get("all_layers", False)} if isinstance(result, Profile) else {}
+        return json.dumps(result.to_dict(**rows), indent=2, ensure_ascii=False) + "\n"
     return _TABLE_FORMATS[format](describe(result, **options))
 
 

@@ -11,10 +11,11 @@ from vgg_profile.render.text import cell_text, total_texts
 _STYLE = """
 .vgg-profile { font: 14px/1.45 system-ui, sans-serif; overflow-x: auto; }
 .vgg-profile table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.vgg-profile caption { white-space: normal; }
 .vgg-profile caption { text-align: left; font-weight: 600; font-size: 1.15em; padding: .4em 0; }
 .vgg-profile th, .vgg-profile td { padding: .22em .7em; text-align: right; white-space: nowrap; }
 .vgg-profile thead th { border-bottom: 2px solid; vertical-align: bottom; white-space: pre-line; }
-.vgg-profile .text { text-align: left; }
+.vgg-profile .text { text-align: left; white-space: normal; }
 .vgg-profile tbody th { font-weight: 600; }
 .vgg-profile tr.end > * { border-bottom: 1px solid color-mix(in srgb, currentColor 30%, transparent); }
 .vgg-profile tbody tr:hover { background: color-mix(in srgb, currentColor 8%, transparent); }

@@ -112,7 +112,7 @@ def _layer_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
             None,
         ),
         ends=_block_ends(rows),
-        footer=_conventions(profile, totals),
+        footer=_conventions(profile, totals, all_layers=rows is profile.module_rows),
     )
 
 
@@ -125,21 +125,32 @@ def _title(profile: Profile) -> str:
     )
 
 
-def _conventions(profile: Profile, totals: Totals) -> tuple[str, ...]:
+def _conventions(profile: Profile, totals: Totals, all_layers: bool) -> tuple[str, ...]:
     images = units.plural(profile.batch, "image")
     parameter_bytes = totals.parameters * profile.itemsize
     return (
         f"Parameters: {_sum(totals.weights, totals.biases)} (weights + biases), "
         f"{_sized(parameter_bytes)} as {profile.dtype}"
         + (f"; and {totals.buffers:,} values in batch-norm buffers." if totals.buffers else "."),
-        f"Memory: every output once, {totals.values:,} values an image, "
+        f"Memory: {_what_is_counted(all_layers)}, once, {totals.values:,} values an image, "
         f"{_sized(totals.memory_bytes)} for {images} at {profile.itemsize} bytes a value.",
         f"Saved for backward: what stays alive after a training forward pass, above weights and input, "
-        f"by the rules of device {profile.device}: {_sized(totals.saved_bytes)} for {images}.",
+        f"by the rules of device {_rules(profile.device)}: {_sized(totals.saved_bytes)} for {images}.",
         f"Compute: {totals.macs:,} MACs an image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
         "Biases count as parameters, not as MACs.",
         "Values and MACs are for one image, bytes for the batch. MiB = 2^20 bytes.",
     )
+
+
+def _what_is_counted(all_layers: bool) -> str:
+    if all_layers:
+        return "the input and every module's output, where it is new memory"
+    return "the input and every output of convolutions, pools and fully-connected layers"
+
+
+def _rules(device: str) -> str:
+    """The device whose rules hold, and whether a real one has confirmed them."""
+    return device if device == "cpu" else f"{device} (not yet verified on a real device)"
 
 
 def _sum(*terms: int) -> str:
@@ -179,7 +190,7 @@ def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
         total=("total", "", profile.total(rows).saved_bytes, None),
         footer=(
             "Alive after a training forward pass, above weights and input, "
-            f"by the rules of device {profile.device}: {_sized(profile.total(rows).saved_bytes)}.",
+            f"by the rules of device {_rules(profile.device)}: {_sized(profile.total(rows).saved_bytes)}.",
         ),
     )
 
@@ -323,7 +334,7 @@ def _ledger(step: Ledger) -> Table:
         footer=(
             f"Peak: {_sized(peak.peak)}, in {peak.phase.value}{' of ' if peak.layer else ''}{peak.layer}; "
             "tensors alone, before a backend's scratch.",
-            f"By the rules of device {profile.device}. The step is the first: the optimizer's state appears "
-            "in it.",
+            f"By the rules of device {_rules(profile.device)}. The step is the first: the optimizer's state "
+            "appears in it.",
         ),
     )

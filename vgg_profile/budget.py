@@ -16,12 +16,7 @@ from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.tape import Bytes, Category, Event, Mark, Phase, Storage, Tape, Tensor
 from vgg_profile.units import binary
-from vgg_profile.walker import SCHEMA_VERSION, Profile, forward
-
-MODES = ("train", "eval", "inference")
-"""``eval`` switches batch norm and dropout but keeps the graph; ``inference`` is eval without gradients."""
-
-OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
+from vgg_profile.walker import MODES, OPTIMIZERS, SCHEMA_VERSION, Profile, forward
 
 STEP_COUNT_BYTES = 4
 """Adam counts its steps in a float32 scalar beside each parameter, on the CPU whatever the device."""

@@ -1,4 +1,7 @@
-"""The command line: options to calls, results to files. Nothing is computed here."""
+"""The command line: options to calls, results to files. Nothing is computed here.
+
+What only one command needs is imported within it, so that ``table`` starts at once.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from vgg_profile import __version__
-from vgg_profile.budget import MODES, OPTIMIZERS, check_setup, ledger, out_of_memory
 from vgg_profile.compare import Comparison
 from vgg_profile.configs import PAPER, config
-from vgg_profile.crosscheck import Checks, Verdict, crosscheck, profile_for
 from vgg_profile.errors import InputError
 from vgg_profile.files import check_writable, write_whole
-from vgg_profile.measure.record import dumps, load
 from vgg_profile.render import FORMATS, format_of, render
-from vgg_profile.walker import DEVICES, ITEMSIZE, walk
+from vgg_profile.walker import DEVICES, ITEMSIZE, MODES, OPTIMIZERS, walk
+
+if TYPE_CHECKING:
+    from vgg_profile.crosscheck import Checks
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -244,6 +247,8 @@ def timeline(
     Each line is what is allocated when that part is over, split by what it is for, and the most that was
     allocated within it. `measure` checks every one of these lines against a real pass.
     """
+    from vgg_profile.budget import ledger
+
     profile = walk(
         config(config_, batch_norm=batch_norm, classes=classes),
         input=input_,
@@ -289,6 +294,10 @@ def measure_command(
     vgg-profile measure D-BN --batch 4 --input 64 --optimizer adam
     vgg-profile measure D -o record.json       keeps the record; then: vgg-profile check D record.json
     """
+    from vgg_profile.budget import check_setup, out_of_memory
+    from vgg_profile.crosscheck import crosscheck, profile_for
+    from vgg_profile.measure.record import dumps
+
     if output is not None and str(output) != "-":
         check_writable(output, force=force)
         format_ = format_ or format_of(output)
@@ -354,6 +363,9 @@ def check_command(
     RECORD is what `vgg-profile measure CONFIG -o record.json` wrote. A record of another network or
     another setting, a damaged or altered one is refused. Exit code 0 if all checks hold, 3 if one fails.
     """
+    from vgg_profile.crosscheck import crosscheck, profile_for
+    from vgg_profile.measure.record import load
+
     measurement = load(record)
     net = config(config_, batch_norm=batch_norm, classes=classes)
     checks = crosscheck(profile_for(net, measurement), measurement)
@@ -383,5 +395,5 @@ def _undivided() -> Iterator[None]:
 
 
 def _exit_with(checks: Checks) -> None:
-    if checks.verdict is not Verdict.PASS:
+    if checks.verdict != "PASS":
         click.get_current_context().exit(3)

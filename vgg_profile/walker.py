@@ -32,6 +32,11 @@ TARGET_BYTES = 8
 
 DEVICES = ("cpu", "cuda")
 
+MODES = ("train", "eval", "inference")
+"""``eval`` switches batch norm and dropout but keeps the graph; ``inference`` is eval without gradients."""
+
+OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
+
 _STAGE_HEADS = ("input", "conv", "maxpool", "fc")
 
 

@@ -9,25 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vgg_profile.errors import InputError, excerpt
-from vgg_profile.render import checks as _checks  # noqa: F401 - it registers its descriptions
-from vgg_profile.render.delimited import to_csv, to_tsv
-from vgg_profile.render.html import to_fragment, to_page
-from vgg_profile.render.latex import to_latex
-from vgg_profile.render.markdown import to_markdown
 from vgg_profile.render.tables import Table, describe
-from vgg_profile.render.text import to_text
 from vgg_profile.walker import Profile
-
-_TABLE_FORMATS: dict[str, Callable[[Table], str]] = {
-    "table": to_text,
-    "colour": partial(to_text, colour=True),
-    "markdown": to_markdown,
-    "csv": to_csv,
-    "tsv": to_tsv,
-    "latex": to_latex,
-    "html": to_fragment,
-    "page": to_page,
-}
 
 FORMATS = ("table", "markdown", "csv", "tsv", "json", "latex", "html")
 """What ``--format`` takes."""
@@ -56,7 +39,31 @@ def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - th
     if format == "json":
         rows = {"all_layers": options.get("all_layers", False)} if isinstance(result, Profile) else {}
         return json.dumps(result.to_dict(**rows), indent=2, ensure_ascii=False) + "\n"
-    return _TABLE_FORMATS[format](describe(result, **options))
+    return _renderer(format)(describe(result, **options))
+
+
+def _renderer(format: str) -> Callable[[Table], str]:  # noqa: A002
+    """The function that writes a format, loaded when it is asked for: a terminal need not wait for HTML."""
+    match format:
+        case "table" | "colour":
+            from vgg_profile.render.text import to_text
+
+            return partial(to_text, colour=format == "colour")
+        case "markdown":
+            from vgg_profile.render.markdown import to_markdown as write
+        case "csv":
+            from vgg_profile.render.delimited import to_csv as write
+        case "tsv":
+            from vgg_profile.render.delimited import to_tsv as write
+        case "latex":
+            from vgg_profile.render.latex import to_latex as write
+        case "html":
+            from vgg_profile.render.html import to_fragment as write
+        case "page":
+            from vgg_profile.render.html import to_page as write
+        case _:
+            raise ValueError(f"there is no format {format!r}")
+    return write
 
 
 def format_of(path: Path) -> str:

@@ -13,9 +13,7 @@ from itertools import pairwise
 
 from vgg_profile import units
 from vgg_profile.arithmetic import Count, total
-from vgg_profile.budget import Ledger
 from vgg_profile.compare import Comparison
-from vgg_profile.tape import Category
 from vgg_profile.walker import Profile, Row, Totals
 
 Cell = str | int | None | Count | tuple[int, ...]
@@ -43,13 +41,24 @@ class Table:
     footer: tuple[str, ...] = ()
 
 
-@singledispatch
 def describe(result: object, **options: bool) -> Table:
-    """The table of a result; options are those of its kind."""
+    """The table of a result; options are those of its kind.
+
+    What tells of a whole step, predicted or measured, is described in a module of its own, which a table
+    of layers need not wait for.
+    """
+    if not isinstance(result, (Profile, Comparison)):
+        import vgg_profile.render.steps  # noqa: F401 - it registers its descriptions
+    return describe_kind(result, **options)
+
+
+@singledispatch
+def describe_kind(result: object, **options: bool) -> Table:
+    """One description for each kind of result; register here, call ``describe``."""
     raise TypeError(f"there is no table for a {type(result).__name__}")
 
 
-@describe.register
+@describe_kind.register
 def _profile(
     profile: Profile, *, all_layers: bool = False, notes: bool = False, saved: bool = False
 ) -> Table:
@@ -78,7 +87,7 @@ _LAYER_COLUMNS = (
 def _layer_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
     totals = profile.total(rows)
     return Table(
-        title=_title(profile),
+        title=title(profile),
         columns=_LAYER_COLUMNS,
         rows=tuple(
             (
@@ -116,7 +125,8 @@ def _layer_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
     )
 
 
-def _title(profile: Profile) -> str:
+def title(profile: Profile) -> str:
+    """The network and the setting that a table is of."""
     config = profile.config
     return (
         f"VGG config {config.label}: {config.depth} weight layers, "
@@ -130,12 +140,12 @@ def _conventions(profile: Profile, totals: Totals, all_layers: bool) -> tuple[st
     parameter_bytes = totals.parameters * profile.itemsize
     return (
         f"Parameters: {_sum(totals.weights, totals.biases)} (weights + biases), "
-        f"{_sized(parameter_bytes)} as {profile.dtype}"
+        f"{sized(parameter_bytes)} as {profile.dtype}"
         + (f"; and {totals.buffers:,} values in batch-norm buffers." if totals.buffers else "."),
         f"Memory: {_what_is_counted(all_layers)}, once, {totals.values:,} values an image, "
-        f"{_sized(totals.memory_bytes)} for {images} at {profile.itemsize} bytes a value.",
+        f"{sized(totals.memory_bytes)} for {images} at {profile.itemsize} bytes a value.",
         f"Saved for backward: what stays alive after a training forward pass, above weights and input, "
-        f"by the rules of device {_rules(profile.device)}: {_sized(totals.saved_bytes)} for {images}.",
+        f"by the rules of device {rules(profile.device)}: {sized(totals.saved_bytes)} for {images}.",
         f"Compute: {totals.macs:,} MACs an image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
         "Biases count as parameters, not as MACs.",
         "Values and MACs are for one image, bytes for the batch. MiB = 2^20 bytes.",
@@ -148,7 +158,7 @@ def _what_is_counted(all_layers: bool) -> str:
     return "the input and every output of convolutions, pools and fully-connected layers"
 
 
-def _rules(device: str) -> str:
+def rules(device: str) -> str:
     """The device whose rules hold, and whether a real one has confirmed them."""
     return device if device == "cpu" else f"{device} (not yet verified on a real device)"
 
@@ -157,7 +167,8 @@ def _sum(*terms: int) -> str:
     return f"{' + '.join(map(units.exact, terms))} = {sum(terms):,}"
 
 
-def _sized(size: int) -> str:
+def sized(size: int) -> str:
+    """Exact bytes, with MiB beside them."""
     return f"{size:,} bytes = {units.mebibytes(size)}"
 
 
@@ -176,7 +187,7 @@ def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
     """What each layer leaves alive for the backward pass, one line a tensor, and why."""
     kept = [storage for row in rows for storage in row.saved]
     return Table(
-        title=f"{_title(profile)}: saved for backward",
+        title=f"{title(profile)}: saved for backward",
         columns=(
             Column("name", "layer", is_text=True),
             Column("category", "category", is_text=True),
@@ -190,7 +201,7 @@ def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
         total=("total", "", profile.total(rows).saved_bytes, None),
         footer=(
             "Alive after a training forward pass, above weights and input, "
-            f"by the rules of device {_rules(profile.device)}: {_sized(profile.total(rows).saved_bytes)}.",
+            f"by the rules of device {rules(profile.device)}: {sized(profile.total(rows).saved_bytes)}.",
         ),
     )
 
@@ -201,7 +212,7 @@ def _notes_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
     weights = total(row.weights for row in rows).value
     rounded = units.as_the_notes
     return Table(
-        title=f"{_title(profile)}: the notes' conventions",
+        title=f"{title(profile)}: the notes' conventions",
         columns=(
             Column("layer", "layer", is_text=True),
             Column("output", "output", is_text=True),
@@ -221,7 +232,7 @@ def _notes_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
         ends=_block_ends(rows),
         footer=(
             f"TOTAL memory: {rounded(totals.values)} * {profile.itemsize} bytes; exactly {totals.values:,} "
-            f"values = {_sized(totals.values * profile.itemsize)} an image, forward only.",
+            f"values = {sized(totals.values * profile.itemsize)} an image, forward only.",
             f"TOTAL params: {rounded(weights)}; exactly {weights:,} weights. "
             f"The notes leave out {totals.biases:,} biases; with them {weights + totals.biases:,}.",
         ),
@@ -245,7 +256,7 @@ def _notes_shape(row: Row) -> str:
     return "x".join(map(str, [*(plane or [1, 1]), channels]))
 
 
-@describe.register
+@describe_kind.register
 def _comparison(comparison: Comparison) -> Table:
     profiles = comparison.profiles
     first = profiles[0]
@@ -281,60 +292,5 @@ def _comparison(comparison: Comparison) -> Table:
             "convolutions, pools and fully-connected layers, once.",
             "Saved for backward: alive after a training forward pass, above weights and input, by the rules "
             f"of device {first.device}.",
-        ),
-    )
-
-
-_TIMELINE_GROUPS: dict[str, tuple[Category, ...]] = {
-    "weights": (Category.WEIGHTS, Category.BUFFERS),
-    "input": (Category.INPUT,),
-    "activations": (Category.ACTIVATIONS, Category.STATISTICS),
-    "indices": (Category.INDICES,),
-    "masks": (Category.MASKS,),
-    "in_flight": (Category.IN_FLIGHT, Category.TEMPORARY),
-    "gradients": (Category.GRADIENTS,),
-    "optimizer": (Category.OPTIMIZER,),
-}
-"""Columns of the timeline; together they are every category, so a line adds up to what is live."""
-
-
-@describe.register
-def _ledger(step: Ledger) -> Table:
-    """What is live when one part of the step is over, split by what it is for."""
-    profile, moments, peak = step.profile, step.moments, step.peak
-    return Table(
-        title=f"Live bytes through one step: {_title(profile)}, {step.mode}, optimizer {step.optimizer}",
-        columns=(
-            Column("phase", "phase", is_text=True),
-            Column("layer", "layer", is_text=True),
-            Column("live_bytes", "live after\n(bytes)"),
-            Column("peak_bytes", "most within\n(bytes)"),
-            Column("weights_bytes", "weights,\nbuffers"),
-            Column("input_bytes", "input"),
-            Column("activations_bytes", "activations"),
-            Column("indices_bytes", "pool\nindices"),
-            Column("masks_bytes", "dropout\nmasks"),
-            Column("in_flight_bytes", "gradients\nin flight"),
-            Column("gradients_bytes", "gradients"),
-            Column("optimizer_bytes", "optimizer\nstate"),
-        ),
-        rows=tuple(
-            (
-                moment.phase.value,
-                moment.layer,
-                moment.live,
-                moment.peak,
-                *(sum(moment.categories[c] for c in group) for group in _TIMELINE_GROUPS.values()),
-            )
-            for moment in moments
-        ),
-        ends=frozenset(
-            place for place, (one, after) in enumerate(pairwise(moments)) if one.phase is not after.phase
-        ),
-        footer=(
-            f"Peak: {_sized(peak.peak)}, in {peak.phase.value}{' of ' if peak.layer else ''}{peak.layer}; "
-            "tensors alone, before a backend's scratch.",
-            f"By the rules of device {_rules(profile.device)}. The step is the first: the optimizer's state "
-            "appears in it.",
         ),
     )

@@ -1,14 +1,16 @@
-"""Checks and measurements described as tables."""
+"""A whole step described as tables: the ledger, its measurement, and the checks between them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from vgg_profile import units
+from vgg_profile.budget import Ledger
 from vgg_profile.crosscheck import Check, Checks, Verdict
 from vgg_profile.measure.record import Measurement, Reading
-from vgg_profile.render.tables import Cell, Column, Table, describe
+from vgg_profile.render.tables import Cell, Column, Table, describe_kind, rules, sized, title
+from vgg_profile.tape import Category
 
 _QUANTITIES = {
     "parameters": "parameters",
@@ -26,7 +28,7 @@ _QUANTITIES = {
 }
 
 
-@describe.register
+@describe_kind.register
 def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for quantity, group in groupby(checks.checks, key=lambda check: (check.quantity, bool(check.layer))):
@@ -122,7 +124,7 @@ def _group_row(members: Sequence[Check]) -> tuple[Cell, ...]:
     )
 
 
-@describe.register
+@describe_kind.register
 def _times(measurement: Measurement) -> Table:
     """Time by layer; no verdicts."""
     rate = measurement.get("matrix_product_rate")
@@ -178,3 +180,58 @@ def _time_totals(rows: Iterable[Sequence[Cell]], whole: float) -> tuple[Cell, ..
         return ("total", None, None, None, None)
     forward, backward = (sum(cell for cell in column if isinstance(cell, int)) for column in columns[1:3])
     return ("total", forward, backward, None, None)
+
+
+_TIMELINE_GROUPS: dict[str, tuple[Category, ...]] = {
+    "weights": (Category.WEIGHTS, Category.BUFFERS),
+    "input": (Category.INPUT,),
+    "activations": (Category.ACTIVATIONS, Category.STATISTICS),
+    "indices": (Category.INDICES,),
+    "masks": (Category.MASKS,),
+    "in_flight": (Category.IN_FLIGHT, Category.TEMPORARY),
+    "gradients": (Category.GRADIENTS,),
+    "optimizer": (Category.OPTIMIZER,),
+}
+"""Columns of the timeline; together they are every category, so a line adds up to what is live."""
+
+
+@describe_kind.register
+def _ledger(step: Ledger) -> Table:
+    """What is live when one part of the step is over, split by what it is for."""
+    profile, moments, peak = step.profile, step.moments, step.peak
+    return Table(
+        title=f"Live bytes through one step: {title(profile)}, {step.mode}, optimizer {step.optimizer}",
+        columns=(
+            Column("phase", "phase", is_text=True),
+            Column("layer", "layer", is_text=True),
+            Column("live_bytes", "live after\n(bytes)"),
+            Column("peak_bytes", "most within\n(bytes)"),
+            Column("weights_bytes", "weights,\nbuffers"),
+            Column("input_bytes", "input"),
+            Column("activations_bytes", "activations"),
+            Column("indices_bytes", "pool\nindices"),
+            Column("masks_bytes", "dropout\nmasks"),
+            Column("in_flight_bytes", "gradients\nin flight"),
+            Column("gradients_bytes", "gradients"),
+            Column("optimizer_bytes", "optimizer\nstate"),
+        ),
+        rows=tuple(
+            (
+                moment.phase.value,
+                moment.layer,
+                moment.live,
+                moment.peak,
+                *(sum(moment.categories[c] for c in group) for group in _TIMELINE_GROUPS.values()),
+            )
+            for moment in moments
+        ),
+        ends=frozenset(
+            place for place, (one, after) in enumerate(pairwise(moments)) if one.phase is not after.phase
+        ),
+        footer=(
+            f"Peak: {sized(peak.peak)}, in {peak.phase.value}{' of ' if peak.layer else ''}{peak.layer}; "
+            "tensors alone, before a backend's scratch.",
+            f"By the rules of device {rules(profile.device)}. The step is the first: the optimizer's state "
+            "appears in it.",
+        ),
+    )

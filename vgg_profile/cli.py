@@ -10,18 +10,20 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from vgg_profile import __version__
 from vgg_profile.compare import Comparison
-from vgg_profile.configs import PAPER, config
+from vgg_profile.configs import PAPER, Config, config
 from vgg_profile.errors import InputError
 from vgg_profile.files import check_writable, write_whole
 from vgg_profile.render import FORMATS, format_of, render
-from vgg_profile.walker import DEVICES, ITEMSIZE, MODES, OPTIMIZERS, walk
+from vgg_profile.walker import DEVICES, ITEMSIZE, MODES, OPTIMIZERS, Profile, walk
 
 if TYPE_CHECKING:
     from vgg_profile.crosscheck import Checks
@@ -65,9 +67,13 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
     return decorate
 
 
-network_options = _together(
+_network = (
+    click.argument("config_", metavar="CONFIG"),
     click.option("--batch-norm/--no-batch-norm", default=None, help="A batch norm after each convolution."),
     click.option("--classes", type=int, metavar="N", help="Classes (default: the config's)."),
+)
+
+_setting = (
     click.option(
         "--input", "input_", metavar="SIZE", help="Image size: 224, 192x256 or 3x192x256.  [default: 224]"
     ),
@@ -75,7 +81,7 @@ network_options = _together(
     click.option("--dtype", type=click.Choice(list(ITEMSIZE)), default="float32", show_default=True),
 )
 
-output_options = _together(
+_output = (
     click.option(
         "--format",
         "format_",
@@ -92,24 +98,79 @@ output_options = _together(
     click.option("--force", is_flag=True, help="Replace the file if it exists."),
 )
 
+rules_option = click.option(
+    "--device", type=click.Choice(DEVICES), default="cpu", show_default=True, help="Whose rules."
+)
+mode_option = click.option("--mode", type=click.Choice(MODES), default="train", show_default=True)
+optimizer_option = click.option(
+    "--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True
+)
 
-def deliver(result: Any, format_: str | None, output: Path | None, force: bool, **options: bool) -> None:
-    """Print a result, or write it whole to a file."""
-    to_file = output is not None and str(output) != "-"
-    if to_file:
-        assert output is not None
-        check_writable(output, force=force)
-        format_ = format_ or format_of(output)
-    format_ = format_ or "table"
-    if format_ == "table" and not to_file and _is_colourful():
-        format_ = "colour"
-    text = render(result, "page" if format_ == "html" else format_, **options)
-    if to_file:
-        assert output is not None
-        write_whole(output, text, force=force)
-        click.echo(f"Wrote {output}", err=True)
-    else:
-        _show(text)
+
+def takes_config(command: Command) -> Command:
+    """CONFIG and its options, handed to the command as ``net``."""
+
+    @wraps(command)
+    def with_config(config_: str, batch_norm: bool | None, classes: int | None, **rest: Any) -> Any:
+        return command(net=config(config_, batch_norm=batch_norm, classes=classes), **rest)
+
+    return _together(*_network)(cast(Command, with_config))
+
+
+def takes_network(command: Command) -> Command:
+    """CONFIG and its setting, handed to the command as ``walk_on``: a device's rules to a profile."""
+
+    @wraps(command)
+    def with_network(net: Config, input_: str | None, batch: int, dtype: str, **rest: Any) -> Any:
+        return command(
+            walk_on=lambda device: walk(net, input=input_, batch=batch, dtype=dtype, device=device), **rest
+        )
+
+    return takes_config(_together(*_setting)(cast(Command, with_network)))
+
+
+def gives_output(command: Command) -> Command:
+    """``--format``, ``-o`` and ``--force``, handed to the command as ``out``."""
+
+    @wraps(command)
+    def with_output(format_: str | None, output: Path | None, force: bool, **rest: Any) -> Any:
+        return command(out=Output.to(output, format_, force), **rest)
+
+    return _together(*_output)(cast(Command, with_output))
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a result goes and in which format; a path that cannot be written is refused at once."""
+
+    path: Path | None
+    format: str
+    force: bool
+
+    @classmethod
+    def to(cls, path: Path | None, format_: str | None, force: bool) -> Output:
+        if path is None or str(path) == "-":
+            return cls(None, format_ or "table", force)
+        check_writable(path, force=force)
+        return cls(path, format_ or format_of(path), force)
+
+    def deliver(self, result: Any, **options: bool) -> None:
+        """Print a result, or write it whole to the file."""
+        form = "page" if self.format == "html" else self.format
+        if form == "table" and self.path is None and _is_colourful():
+            form = "colour"
+        self.write(render(result, form, **options))
+
+    def write(self, text: str, remark: str = "") -> None:
+        """Print a text, or write it whole to the file."""
+        if self.path is None:
+            _show(text)
+        else:
+            write_whole(self.path, text, force=self.force)
+            click.echo(f"Wrote {self.path}{remark}", err=True)
+
+
+STDOUT = Output(None, "table", force=False)
 
 
 def _is_colourful() -> bool:
@@ -153,41 +214,22 @@ def main() -> None:
 
 
 @main.command("list")
-@output_options
-def list_command(format_: str | None, output: Path | None, force: bool) -> None:
+@gives_output
+def list_command(out: Output) -> None:
     """Every config of the paper: depth, parameters, MACs, memory."""
     labels = [*PAPER, *(f"{name}-BN" for name in ("A", "B", "D", "E"))]
-    deliver(Comparison(tuple(walk(label) for label in labels)), format_, output, force)
+    out.deliver(Comparison(tuple(walk(label) for label in labels)))
 
 
 @main.command()
-@click.argument("config_", metavar="CONFIG")
-@network_options
-@click.option(
-    "--device",
-    type=click.Choice(DEVICES),
-    default="cpu",
-    show_default=True,
-    help="Whose rules.",
-)
+@takes_network
+@rules_option
 @click.option("--all-layers", is_flag=True, help="Every module: also ReLU, norms, dropout, average pool.")
 @click.option("--notes", is_flag=True, help="The notes' conventions: their labels and rounding, no biases.")
 @click.option("--saved", is_flag=True, help="What each layer keeps for the backward pass, and why.")
-@output_options
+@gives_output
 def table(
-    config_: str,
-    batch_norm: bool | None,
-    classes: int | None,
-    input_: str | None,
-    batch: int,
-    dtype: str,
-    device: str,
-    all_layers: bool,
-    notes: bool,
-    saved: bool,
-    format_: str | None,
-    output: Path | None,
-    force: bool,
+    walk_on: Callable[[str], Profile], device: str, all_layers: bool, notes: bool, saved: bool, out: Output
 ) -> None:
     """One network, layer by layer, with the arithmetic beside each figure.
 
@@ -211,37 +253,16 @@ def table(
     """
     if notes and saved:
         raise InputError("--notes and --saved are two different tables.", "Ask for one at a time.")
-    profile = walk(
-        config(config_, batch_norm=batch_norm, classes=classes),
-        input=input_,
-        batch=batch,
-        dtype=dtype,
-        device=device,
-    )
-    deliver(profile, format_, output, force, all_layers=all_layers, notes=notes, saved=saved)
+    out.deliver(walk_on(device), all_layers=all_layers, notes=notes, saved=saved)
 
 
 @main.command()
-@click.argument("config_", metavar="CONFIG")
-@network_options
-@click.option("--device", type=click.Choice(DEVICES), default="cpu", show_default=True, help="Whose rules.")
-@click.option("--mode", type=click.Choice(MODES), default="train", show_default=True)
-@click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True)
-@output_options
-def timeline(
-    config_: str,
-    batch_norm: bool | None,
-    classes: int | None,
-    input_: str | None,
-    batch: int,
-    dtype: str,
-    device: str,
-    mode: str,
-    optimizer: str,
-    format_: str | None,
-    output: Path | None,
-    force: bool,
-) -> None:
+@takes_network
+@rules_option
+@mode_option
+@optimizer_option
+@gives_output
+def timeline(walk_on: Callable[[str], Profile], device: str, mode: str, optimizer: str, out: Output) -> None:
     """What is live when: one training step, predicted, layer by layer, forward, backward and step.
 
     Each line is what is allocated when that part is over, split by what it is for, and the most that was
@@ -249,40 +270,25 @@ def timeline(
     """
     from vgg_profile.budget import ledger
 
-    profile = walk(
-        config(config_, batch_norm=batch_norm, classes=classes),
-        input=input_,
-        batch=batch,
-        dtype=dtype,
-        device=device,
-    )
-    deliver(ledger(profile, mode=mode, optimizer=optimizer), format_, output, force)
+    out.deliver(ledger(walk_on(device), mode=mode, optimizer=optimizer))
 
 
 @main.command("measure")
-@click.argument("config_", metavar="CONFIG")
-@network_options
+@takes_network
 @click.option("--device", type=click.Choice(("auto", *DEVICES)), default="auto", show_default=True)
-@click.option("--mode", type=click.Choice(MODES), default="train", show_default=True)
-@click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True)
+@mode_option
+@optimizer_option
 @click.option("--repeats", type=click.IntRange(0, 1000), default=3, show_default=True, help="Timed passes.")
 @click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
-@output_options
+@gives_output
 def measure_command(
-    config_: str,
-    batch_norm: bool | None,
-    classes: int | None,
-    input_: str | None,
-    batch: int,
-    dtype: str,
+    walk_on: Callable[[str], Profile],
     device: str,
     mode: str,
     optimizer: str,
     repeats: int,
     all_layers: bool,
-    format_: str | None,
-    output: Path | None,
-    force: bool,
+    out: Output,
 ) -> None:
     """Run one network for real, and check every prediction against what is measured.
 
@@ -298,12 +304,7 @@ def measure_command(
     from vgg_profile.crosscheck import crosscheck, profile_for
     from vgg_profile.measure.record import dumps
 
-    if output is not None and str(output) != "-":
-        check_writable(output, force=force)
-        format_ = format_ or format_of(output)
-    net = config(config_, batch_norm=batch_norm, classes=classes)
-    rules = "cuda" if device == "cuda" else "cpu"
-    profile = walk(net, input=input_, batch=batch, dtype=dtype, device=rules)
+    profile = walk_on("cuda" if device == "cuda" else "cpu")
     check_setup(profile, mode, optimizer)
 
     with _undivided():
@@ -311,53 +312,39 @@ def measure_command(
 
     try:
         measurement = measure(
-            net,
+            profile.config,
             input=profile.input,
-            batch=batch,
-            dtype=dtype,
+            batch=profile.batch,
+            dtype=profile.dtype,
             device=device,
             mode=mode,
             optimizer=optimizer,
             repeats=repeats,
-            progress=lambda stage: click.echo(f"{net.label}: {stage} …", err=True),
+            progress=lambda stage: click.echo(f"{profile.config.label}: {stage} …", err=True),
         )
     except OutOfMemoryError as error:
-        if format_ == "json" and output is not None:
-            write_whole(output, dumps(error.partial), force=force)
-            click.echo(f"Wrote {output}, as far as it came", err=True)
+        if out.format == "json":
+            out.write(dumps(error.partial), ", as far as it came")
         raise Failure(out_of_memory(profile, mode, optimizer, str(error))) from None
-    checks = crosscheck(profile_for(net, measurement), measurement)
-    if format_ == "json" and output is not None and str(output) != "-":
-        write_whole(output, dumps(measurement), force=force)
-        click.echo(f"Wrote {output}", err=True)
-        deliver(checks, "table", None, force, all_layers=all_layers)
-    elif format_ == "json":
-        click.echo(dumps(measurement))
+    checks = crosscheck(profile_for(profile.config, measurement), measurement)
+    if out.format == "json":
+        out.write(dumps(measurement))
     else:
-        deliver(checks, format_, output, force, all_layers=all_layers)
-    if repeats and format_ in (None, "table") and (output is None or str(output) == "-"):
+        out.deliver(checks, all_layers=all_layers)
+    if out.path is not None:
+        STDOUT.deliver(checks, all_layers=all_layers)
+    elif repeats and out.format == "table":
         click.echo()
-        deliver(measurement, "table", None, force)
+        out.deliver(measurement)
     _exit_with(checks)
 
 
 @main.command("check")
-@click.argument("config_", metavar="CONFIG")
+@takes_config
 @click.argument("record", type=click.Path(path_type=Path))
-@click.option("--batch-norm/--no-batch-norm", default=None, help="A batch norm after each convolution.")
-@click.option("--classes", type=int, metavar="N", help="Classes (default: the config's).")
 @click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
-@output_options
-def check_command(
-    config_: str,
-    record: Path,
-    batch_norm: bool | None,
-    classes: int | None,
-    all_layers: bool,
-    format_: str | None,
-    output: Path | None,
-    force: bool,
-) -> None:
+@gives_output
+def check_command(net: Config, record: Path, all_layers: bool, out: Output) -> None:
     """The verdicts of a saved record, without torch, on any machine.
 
     RECORD is what `vgg-profile measure CONFIG -o record.json` wrote. A record of another network or
@@ -367,9 +354,8 @@ def check_command(
     from vgg_profile.measure.record import load
 
     measurement = load(record)
-    net = config(config_, batch_norm=batch_norm, classes=classes)
     checks = crosscheck(profile_for(net, measurement), measurement)
-    deliver(checks, format_, output, force, all_layers=all_layers)
+    out.deliver(checks, all_layers=all_layers)
     _exit_with(checks)
 
 

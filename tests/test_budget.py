@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgg_profile import InputError, walk
-from vgg_profile.budget import MODES, OPTIMIZERS, ledger
+from vgg_profile.budget import MODES, OPTIMIZERS, ledger, out_of_memory
 from vgg_profile.cli import main
 from vgg_profile.tape import Category, Phase
 
@@ -133,3 +133,12 @@ def test_the_timeline_prints_every_moment_and_the_peak() -> None:
 def test_a_step_that_cannot_be_is_refused(setup: dict[str, str]) -> None:
     with pytest.raises(InputError):
         ledger(walk("A"), **setup)
+
+
+def test_running_out_of_memory_names_what_was_live_there() -> None:
+    profile = walk("D")
+    moments = ledger(profile).moments
+    place = next(i for i, m in enumerate(moments) if (m.phase, m.layer) == (Phase.FORWARD, "conv3_2"))
+    said = out_of_memory(profile, "train", "none", "no room", "forward", "conv3_2")
+    assert f"at forward of conv3_2, where {moments[place - 1].live:,} bytes" in said
+    assert "It was at" not in out_of_memory(profile, "train", "none", "no room")

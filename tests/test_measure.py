@@ -283,6 +283,7 @@ def test_running_out_of_memory_keeps_the_partial_record(monkeypatch: pytest.Monk
     with pytest.raises(OutOfMemoryError, match="9 bytes") as caught:
         measure(SMALL, input=(3, 16, 16), repeats=0)
     partial = caught.value.partial
+    assert (caught.value.phase, caught.value.layer) == ("loss", "the step")
     assert partial.get("parameters") is not None
     assert partial.get("forward_flops") is None
     checks = crosscheck(profile_for(SMALL, partial), partial)

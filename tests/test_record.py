@@ -98,10 +98,17 @@ def test_a_record_with_any_digit_changed_is_refused(saved: Path, tmp_path: Path)
     digits = [match.start() for match in re.finditer(r"\d", text)]
     for place in digits[:: max(1, len(digits) // 150)]:
         edited.write_text(f"{text[:place]}{(int(text[place]) + 1) % 10}{text[place + 1 :]}")
-        try:
-            assert load(edited) == load(saved)  # beyond a float's precision, another digit is the same number
-        except InputError as refused:
-            assert re.search("changed after it was measured|schema|damaged", str(refused))
+        if not _reads_as(edited, load(saved)):
+            with pytest.raises(InputError, match=r"changed after it was measured|schema|damaged"):
+                load(edited)
+
+
+def _reads_as(path: Path, measurement: Measurement) -> bool:
+    """Whether a record says the same: beyond a float's precision, another digit is the same number."""
+    try:
+        return load(path) == measurement
+    except InputError:
+        return False
 
 
 def _resigned(measurement: Measurement, path: Path) -> Path:

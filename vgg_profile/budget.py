@@ -198,18 +198,32 @@ def check_setup(profile: Profile, mode: str, optimizer: str) -> None:
                 )
 
 
-def out_of_memory(profile: Profile, mode: str, optimizer: str, why: str) -> str:
+def out_of_memory(
+    profile: Profile, mode: str, optimizer: str, why: str, phase: str = "", layer: str = ""
+) -> str:
     """What to say when a device had no memory left: what it lacked, what the step needs, what would fit."""
     step = ledger(profile, mode=mode, optimizer=optimizer)
     peak = step.peak
     images = step.largest_batch(peak.peak // 2)
     fits = f"a batch of {images:,}" if images else "not even one image"
+    where = f"{peak.phase} of {peak.layer}" if peak.layer else str(peak.phase)
     return (
-        f"Out of memory: {why}. The step needs {peak.peak:,} bytes = {binary(peak.peak)} of tensors at its "
-        f"peak ({peak.phase}{', ' if peak.layer else ''}{peak.layer}), before any scratch; "
+        f"Out of memory: {why}.{_live_at(step, phase, layer)} The step needs {peak.peak:,} bytes = "
+        f"{binary(peak.peak)} of tensors at its peak ({where}), before any scratch; "
         f"{binary(step.fixed_points[Phase.LOAD])} of them are weights. Try a smaller --batch or --input: "
         f"half that memory would hold {fits}."
     )
+
+
+def _live_at(step: Ledger, phase: str, layer: str) -> str:
+    """What was live when a part of the step began, as far as tensors go."""
+    for before, moment in pairwise(step.moments):
+        if (moment.phase, moment.layer) == (phase, layer):
+            return (
+                f" It was at {phase} of {layer}, where {before.live:,} bytes = {binary(before.live)} "
+                "of tensors are live, by the prediction."
+            )
+    return ""
 
 
 def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:

@@ -325,7 +325,8 @@ def measure_command(
     except OutOfMemoryError as error:
         if out.format == "json":
             out.write(dumps(error.partial), ", as far as it came")
-        raise Failure(out_of_memory(profile, mode, optimizer, str(error))) from None
+        lack = out_of_memory(profile, mode, optimizer, str(error), error.phase, error.layer)
+        raise Failure(lack) from None
     checks = crosscheck(profile_for(profile.config, measurement), measurement)
     if out.format == "json":
         out.write(dumps(measurement))

@@ -211,6 +211,22 @@ def marked_layers(model: nn.Module, names: dict[str, str], recorder: Recorder) -
             handle.remove()
 
 
+AT = "at "
+"""How the note begins that says where in a step an exception was raised."""
+
+
+class _LastMark:
+    """Hands marks on, and remembers the last."""
+
+    def __init__(self, instrument: Recorder) -> None:
+        self.instrument = instrument
+        self.phase, self.layer = "input", ""
+
+    def mark(self, phase: str, layer: str = "") -> None:
+        self.phase, self.layer = phase, layer
+        self.instrument.mark(phase, layer)
+
+
 class Step(NamedTuple):
     """One training step of a network on given images and targets."""
 
@@ -221,8 +237,19 @@ class Step(NamedTuple):
     with_backward: bool
     optimizer: torch.optim.Optimizer | None = None
 
-    def run(self, recorder: Recorder) -> Tensor:
-        """Forward, loss, backward and step, as a training loop writes them; returns the logits."""
+    def run(self, instrument: Recorder) -> Tensor:
+        """Forward, loss, backward and step, as a training loop writes them; returns the logits.
+
+        An exception on the way carries a note of where it was: ``at forward of conv1_1``.
+        """
+        recorder = _LastMark(instrument)
+        try:
+            return self._run(recorder)
+        except (RuntimeError, MemoryError) as error:
+            error.add_note(f"{AT}{recorder.phase} of {recorder.layer or 'the step'}")
+            raise
+
+    def _run(self, recorder: Recorder) -> Tensor:
         with marked_layers(self.model, self.names, recorder), torch.set_grad_enabled(self.with_backward):
             logits: Tensor = self.model(self.images)
             if self.with_backward:

@@ -22,7 +22,7 @@ from vgg_profile.configs import Config
 from vgg_profile.configs import config as find_config
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.measure import flops
-from vgg_profile.measure.memory import MEMORY_METHOD, CpuMemory, CudaMemory, Step
+from vgg_profile.measure.memory import AT, MEMORY_METHOD, CpuMemory, CudaMemory, Step
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Moment, Reading
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.network import modules
@@ -33,11 +33,15 @@ MODES = ("train", "eval", "inference")
 
 
 class OutOfMemoryError(RuntimeError):
-    """The device had no memory left; ``partial`` holds what had been measured until then."""
+    """The device had no memory left, in a ``phase`` and ``layer`` of the step if it had begun.
 
-    def __init__(self, why: str, partial: Measurement) -> None:
+    ``partial`` holds what had been measured until then.
+    """
+
+    def __init__(self, why: str, partial: Measurement, phase: str = "", layer: str = "") -> None:
         super().__init__(why)
         self.partial = partial
+        self.phase, self.layer = phase, layer
 
 
 def measure(
@@ -119,7 +123,11 @@ def measure(
             raise
         skipped[EVERYTHING_ELSE] = "out of memory"
         why = str(error).splitlines()[0].rpartition("DefaultCPUAllocator: ")[2]
-        raise OutOfMemoryError(excerpt(why.rstrip("."), 300).strip("'\""), measurement()) from None
+        notes = [note.removeprefix(AT) for note in getattr(error, "__notes__", []) if note.startswith(AT)]
+        phase, _, layer = (notes or [""])[0].partition(" of ")
+        raise OutOfMemoryError(
+            excerpt(why.rstrip("."), 300).strip("'\""), measurement(), phase, layer
+        ) from None
     return measurement()
 
 

@@ -211,6 +211,18 @@ def test_a_term_closes_a_difference_only_to_the_last_unit() -> None:
 # -- the model comes back as it was ----------------------------------------------------------------
 
 
+def backend_flags() -> tuple[object, ...]:
+    cudnn = torch.backends.cudnn
+    return (
+        cudnn.enabled,
+        cudnn.benchmark,
+        cudnn.deterministic,
+        torch.backends.mkldnn.enabled,
+        torch.is_grad_enabled(),
+        torch.get_num_threads(),
+    )
+
+
 def test_a_module_comes_back_as_it_was() -> None:
     model = build(dataclasses.replace(SMALL, batch_norm=True))
     model.eval()
@@ -221,6 +233,7 @@ def test_a_module_comes_back_as_it_was() -> None:
     state = {key: value.clone() for key, value in model.state_dict().items()}
     training = [part.training for part in model.modules()]
     random = torch.get_rng_state()
+    flags = backend_flags()
 
     measure(model, input=(3, 16, 16), batch=2, mode="train", optimizer="adamw", repeats=1)
 
@@ -229,6 +242,7 @@ def test_a_module_comes_back_as_it_was() -> None:
     assert all(p.grad is g for p, g in zip(model.parameters(), gradients, strict=True))
     assert all(bool((g == 1).all()) for g in gradients)
     assert torch.equal(torch.get_rng_state(), random)
+    assert backend_flags() == flags
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
 
 

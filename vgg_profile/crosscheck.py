@@ -161,7 +161,8 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     step = ledger(profile, mode=subject["mode"], optimizer=subject["optimizer"])
     names = {row.module: row.name for row in _layers(profile)}
     checks = [*_tensors(profile), *_flops(profile, step), *_fvcore(profile, subject["mode"])]
-    read = [_read(check, measurement, names) for check in checks]
+    paths = {row.name: row.module for row in _layers(profile)}
+    read = [_read(check, measurement, paths) for check in checks]
     memory = (*_memory(step, measurement, names), *_beside_tensors(measurement), _peak(step, measurement))
     return Checks(profile, measurement, (*read, *memory))
 
@@ -265,9 +266,8 @@ def _fvcore(profile: Profile, mode: str) -> Iterator[Check]:
     yield from _with_total("fvcore_activations", "value", outputs)
 
 
-def _read(check: Check, measurement: Measurement, names: dict[str, str]) -> Check:
-    """The check with what was measured for it."""
-    paths = {name: path for path, name in names.items()}
+def _read(check: Check, measurement: Measurement, paths: dict[str, str]) -> Check:
+    """The check with what was measured for it, under the layer's name or its module path."""
     reading: Reading | None = measurement.get(check.quantity, check.layer)
     if reading is None and check.layer:
         reading = measurement.get(check.quantity, paths[check.layer])

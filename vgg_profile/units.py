@@ -38,24 +38,6 @@ def binary(size: int) -> str:
     return f"{size:,} B" if power == 0 else f"{size / 1024**power:,.2f} {_BINARY[power]}"
 
 
-def millions(number: int) -> str:
-    """A count in millions, with two decimals.
-
-    >>> millions(138357544)
-    '138.36 M'
-    """
-    return f"{number / 10**6:,.2f} M"
-
-
-def billions(number: int) -> str:
-    """A count in billions (10^9), with two decimals.
-
-    >>> billions(15470264320)
-    '15.47 G'
-    """
-    return f"{number / 10**9:,.2f} G"
-
-
 def as_the_notes(number: int) -> str:
     """The notes' rounding: two leading digits and a K or an M, whole millions from 10M on.
 

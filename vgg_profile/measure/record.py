@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,7 +63,7 @@ class Measurement(Displayed):
         """The reading of a quantity, ``None`` if it was not taken."""
         return self._by_name.get((quantity, layer))
 
-    @property
+    @cached_property
     def _by_name(self) -> dict[tuple[str, str], Reading]:
         return {(reading.quantity, reading.layer): reading for reading in self.readings}
 

@@ -1,0 +1,162 @@
+"""The options that commands share, each bundle handed over as one object: a network, a place to deliver."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from vgg_profile.configs import Config, config
+from vgg_profile.files import check_writable, write_whole
+from vgg_profile.render import FORMATS, format_of, render
+from vgg_profile.walker import DEVICES, ITEMSIZE, MODES, OPTIMIZERS, walk
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several click decorators as one, in the order that ``--help`` shall show them."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_network = (
+    click.argument("config_", metavar="CONFIG"),
+    click.option("--batch-norm/--no-batch-norm", default=None, help="A batch norm after each convolution."),
+    click.option("--classes", type=int, metavar="N", help="Classes (default: the config's)."),
+)
+
+_setting = (
+    click.option(
+        "--input", "input_", metavar="SIZE", help="Image size: 224, 192x256 or 3x192x256.  [default: 224]"
+    ),
+    click.option("--batch", type=int, default=1, show_default=True, metavar="N", help="Images at a time."),
+    click.option("--dtype", type=click.Choice(list(ITEMSIZE)), default="float32", show_default=True),
+)
+
+_output = (
+    click.option(
+        "--format",
+        "format_",
+        type=click.Choice(FORMATS),
+        help="How to print it (default: by the suffix of -o, else table).",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write to a file instead of the terminal.",
+    ),
+    click.option("--force", is_flag=True, help="Replace the file if it exists."),
+)
+
+rules_option = click.option(
+    "--device", type=click.Choice(DEVICES), default="cpu", show_default=True, help="Whose rules."
+)
+mode_option = click.option("--mode", type=click.Choice(MODES), default="train", show_default=True)
+optimizer_option = click.option(
+    "--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True
+)
+
+
+def takes_config(command: Command) -> Command:
+    """CONFIG and its options, handed to the command as ``net``."""
+
+    @wraps(command)
+    def with_config(config_: str, batch_norm: bool | None, classes: int | None, **rest: Any) -> Any:
+        return command(net=config(config_, batch_norm=batch_norm, classes=classes), **rest)
+
+    return _together(*_network)(cast(Command, with_config))
+
+
+def takes_network(command: Command) -> Command:
+    """CONFIG and its setting, handed to the command as ``walk_on``: a device's rules to a profile."""
+
+    @wraps(command)
+    def with_network(net: Config, input_: str | None, batch: int, dtype: str, **rest: Any) -> Any:
+        return command(
+            walk_on=lambda device: walk(net, input=input_, batch=batch, dtype=dtype, device=device), **rest
+        )
+
+    return takes_config(_together(*_setting)(cast(Command, with_network)))
+
+
+def gives_output(command: Command) -> Command:
+    """``--format``, ``-o`` and ``--force``, handed to the command as ``out``."""
+
+    @wraps(command)
+    def with_output(format_: str | None, output: Path | None, force: bool, **rest: Any) -> Any:
+        return command(out=Output.to(output, format_, force), **rest)
+
+    return _together(*_output)(cast(Command, with_output))
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a result goes and in which format; a path that cannot be written is refused at once."""
+
+    path: Path | None
+    format: str
+    force: bool
+
+    @classmethod
+    def to(cls, path: Path | None, format_: str | None, force: bool) -> Output:
+        if path is None or str(path) == "-":
+            return cls(None, format_ or "table", force)
+        check_writable(path, force=force)
+        return cls(path, format_ or format_of(path), force)
+
+    def deliver(self, result: Any, **options: bool) -> None:
+        """Print a result, or write it whole to the file."""
+        form = "page" if self.format == "html" else self.format
+        if form == "table" and self.path is None and _is_colourful():
+            form = "colour"
+        self.write(render(result, form, **options))
+
+    def write(self, text: str, remark: str = "") -> None:
+        """Print a text, or write it whole to the file."""
+        if self.path is None:
+            _show(text)
+        else:
+            write_whole(self.path, text, force=self.force)
+            click.echo(f"Wrote {self.path}{remark}", err=True)
+
+
+STDOUT = Output(None, "table", force=False)
+
+
+def _is_colourful() -> bool:
+    """Whether stdout is a terminal that shows colour, and its user wants any."""
+    dull = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout is not None and sys.stdout.isatty() and not dull
+
+
+def _show(text: str) -> None:
+    """Print to stdout; what stops that is told in a line."""
+    try:
+        click.echo(text, nl=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except UnicodeEncodeError as error:
+        raise click.ClickException(
+            f"The encoding of stdout, {error.encoding}, cannot hold the table. "
+            "Set PYTHONIOENCODING=utf-8, or write to a file with -o."
+        ) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise click.ClickException(
+            f"Stdout cannot be written: {error.strerror}. Write to a file elsewhere with -o."
+        ) from None

@@ -1,0 +1,58 @@
+"""The program around the commands: one place for what goes wrong in any of them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from vgg_profile.errors import InputError
+
+
+class Refusal(click.ClickException):
+    """A user's mistake, in one paragraph on stderr; exit code 2."""
+
+    exit_code = 2
+
+
+class Failure(click.ClickException):
+    """Something went wrong while running, through no mistake of the user's; exit code 1."""
+
+    exit_code = 1
+
+
+class Program(click.Group):
+    """The commands, with one place for what goes wrong in any of them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            raise Refusal(str(error)) from None
+        except KeyboardInterrupt:
+            click.echo("Interrupted; nothing half-written was left behind.", err=True)
+            ctx.exit(130)
+
+
+@contextmanager
+def undivided() -> Iterator[None]:
+    """Let an import come to its end: half of torch cannot be imported again. Ctrl-C counts afterwards."""
+    pressed: list[int] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    except ValueError:  # not the main thread: nobody's Ctrl-C comes here
+        yield
+        return
+    try:
+        yield
+    except ImportError as error:
+        raise Failure(
+            f"PyTorch cannot be loaded: {error}. `pip install -c constraints.txt .` installs it."
+        ) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt

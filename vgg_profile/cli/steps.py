@@ -1,0 +1,135 @@
+"""The commands about a whole training step: predicted, measured, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vgg_profile.cli.options import (
+    STDOUT,
+    Output,
+    gives_output,
+    mode_option,
+    optimizer_option,
+    rules_option,
+    takes_config,
+    takes_network,
+)
+from vgg_profile.cli.program import Failure, undivided
+from vgg_profile.configs import Config
+from vgg_profile.walker import DEVICES, Profile
+
+if TYPE_CHECKING:
+    from vgg_profile.crosscheck import Checks
+
+
+@click.command()
+@takes_network
+@rules_option
+@mode_option
+@optimizer_option
+@gives_output
+def timeline(walk_on: Callable[[str], Profile], device: str, mode: str, optimizer: str, out: Output) -> None:
+    """What is live when: one training step, predicted, layer by layer, forward, backward and step.
+
+    Each line is what is allocated when that part is over, split by what it is for, and the most that was
+    allocated within it. `measure` checks every one of these lines against a real pass.
+    """
+    from vgg_profile.budget import ledger
+
+    out.deliver(ledger(walk_on(device), mode=mode, optimizer=optimizer))
+
+
+@click.command("measure")
+@takes_network
+@click.option("--device", type=click.Choice(("auto", *DEVICES)), default="auto", show_default=True)
+@mode_option
+@optimizer_option
+@click.option("--repeats", type=click.IntRange(0, 1000), default=3, show_default=True, help="Timed passes.")
+@click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
+@gives_output
+def measure_command(
+    walk_on: Callable[[str], Profile],
+    device: str,
+    mode: str,
+    optimizer: str,
+    repeats: int,
+    all_layers: bool,
+    out: Output,
+) -> None:
+    """Run one network for real, and check every prediction against what is measured.
+
+    Builds it with random weights, runs forward, loss, backward and, with --optimizer, a step; reads the
+    allocator, FlopCounterMode, fvcore and the clock. Exit code 0 if all checks hold, 3 if one fails.
+
+    \b
+    vgg-profile measure D
+    vgg-profile measure D-BN --batch 4 --input 64 --optimizer adam
+    vgg-profile measure D -o record.json       keeps the record; then: vgg-profile check D record.json
+    """
+    from vgg_profile.budget import check_setup, out_of_memory
+    from vgg_profile.crosscheck import crosscheck, profile_for
+    from vgg_profile.measure.record import dumps
+
+    profile = walk_on("cuda" if device == "cuda" else "cpu")
+    check_setup(profile, mode, optimizer)
+
+    with undivided():
+        from vgg_profile.measure import OutOfMemoryError, measure
+
+    try:
+        measurement = measure(
+            profile.config,
+            input=profile.input,
+            batch=profile.batch,
+            dtype=profile.dtype,
+            device=device,
+            mode=mode,
+            optimizer=optimizer,
+            repeats=repeats,
+            progress=lambda stage: click.echo(f"{profile.config.label}: {stage} …", err=True),
+        )
+    except OutOfMemoryError as error:
+        if out.format == "json":
+            out.write(dumps(error.partial), ", as far as it came")
+        lack = out_of_memory(profile, mode, optimizer, str(error), error.phase, error.layer)
+        raise Failure(lack) from None
+    checks = crosscheck(profile_for(profile.config, measurement), measurement)
+    if out.format == "json":
+        out.write(dumps(measurement))
+    else:
+        out.deliver(checks, all_layers=all_layers)
+    if out.path is not None:
+        STDOUT.deliver(checks, all_layers=all_layers)
+    elif repeats and out.format == "table":
+        click.echo()
+        out.deliver(measurement)
+    _exit_with(checks)
+
+
+@click.command("check")
+@takes_config
+@click.argument("record", type=click.Path(path_type=Path))
+@click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
+@gives_output
+def check_command(net: Config, record: Path, all_layers: bool, out: Output) -> None:
+    """The verdicts of a saved record, without torch, on any machine.
+
+    RECORD is what `vgg-profile measure CONFIG -o record.json` wrote. A record of another network or
+    another setting, a damaged or altered one is refused. Exit code 0 if all checks hold, 3 if one fails.
+    """
+    from vgg_profile.crosscheck import crosscheck, profile_for
+    from vgg_profile.measure.record import load
+
+    measurement = load(record)
+    checks = crosscheck(profile_for(net, measurement), measurement)
+    out.deliver(checks, all_layers=all_layers)
+    _exit_with(checks)
+
+
+def _exit_with(checks: Checks) -> None:
+    if checks.verdict != "PASS":
+        click.get_current_context().exit(3)

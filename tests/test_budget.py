@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgg_profile import InputError, walk
-from vgg_profile.budget import MODES, OPTIMIZERS, ledger, out_of_memory
+from vgg_profile.budget import ledger, out_of_memory
 from vgg_profile.cli import main
 from vgg_profile.tape import Category, Phase
+from vgg_profile.training import MODES, OPTIMIZERS, Setup
 
 NETS = ["A", "A-LRN", "B", "C", "D", "E", "D-BN", "8,M,LRN,conv1-4,M"]
 
@@ -20,7 +21,7 @@ NETS = ["A", "A-LRN", "B", "C", "D", "E", "D-BN", "8,M,LRN,conv1-4,M"]
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("mode", MODES)
 def test_the_categories_of_a_moment_add_up_to_what_is_live(name: str, mode: str) -> None:
-    step = ledger(walk(name, batch=3, input=64), mode=mode)
+    step = ledger(walk(name, batch=3, input=64), Setup(mode))
     assert all(sum(moment.categories.values()) == moment.live for moment in step.moments)
     assert all(size >= 0 for moment in step.moments for size in moment.categories.values())
 
@@ -36,7 +37,7 @@ def test_saved_for_backward_is_what_the_forward_pass_leaves(name: str) -> None:
     ("mode", "kept"), [("train", 72_757_152), ("eval", 72_691_616), ("inference", 4_000)]
 )
 def test_vgg_16_keeps_what_the_allocator_was_seen_to_keep(mode: str, kept: int) -> None:
-    points = ledger(walk("D"), mode=mode).fixed_points  # FACTS: torch 2.13 on the CPU
+    points = ledger(walk("D"), Setup(mode)).fixed_points  # FACTS: torch 2.13 on the CPU
     assert points[Phase.FORWARD] - points[Phase.INPUT] == kept
 
 
@@ -61,7 +62,7 @@ def test_after_backward_only_weights_gradients_and_ends_are_left(name: str) -> N
 )
 def test_an_optimizer_keeps_its_copies_of_the_weights(optimizer: str, copies: int, counters: int) -> None:
     profile = walk("D")
-    points = ledger(profile, optimizer=optimizer).fixed_points
+    points = ledger(profile, Setup(optimizer=optimizer, first_step=True)).fixed_points
     tensors = sum(2 for row in profile.module_rows if row.parameters)
     state = copies * profile.totals.parameters * 4 + counters * tensors
     assert points[Phase.STEP] - points[Phase.BACKWARD] == state
@@ -69,7 +70,7 @@ def test_an_optimizer_keeps_its_copies_of_the_weights(optimizer: str, copies: in
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_everything_allocated_is_live_or_was_freed_once(optimizer: str) -> None:
-    step = ledger(walk("8,LRN,M,4", batch_norm=True, input=16), optimizer=optimizer)
+    step = ledger(walk("8,LRN,M,4", batch_norm=True, input=16), Setup(optimizer=optimizer))
     live: set[int] = set()
     for event in step.events:
         for storage in event.allocated:
@@ -98,16 +99,16 @@ def test_the_largest_batch_fits_and_one_more_does_not(
     name: str, optimizer: str, mode: str, limit: int
 ) -> None:
     def peak(batch: int) -> int:
-        return ledger(walk(name, input=64, batch=batch), mode=mode, optimizer=optimizer).peak.peak
+        return ledger(walk(name, input=64, batch=batch), Setup(mode, optimizer)).peak.peak
 
-    largest = ledger(walk(name, input=64), mode=mode, optimizer=optimizer).largest_batch(limit)
+    largest = ledger(walk(name, input=64), Setup(mode, optimizer)).largest_batch(limit)
     assert largest == 0 or peak(largest) <= limit
     assert peak(largest + 1) > limit
 
 
 def test_a_step_is_linear_in_depth() -> None:
     def events(depth: int) -> int:
-        return len(ledger(walk([8] * depth, input=8), optimizer="adam").events)
+        return len(ledger(walk([8] * depth, input=8), Setup(optimizer="adam")).events)
 
     assert events(300) - events(200) == events(200) - events(100)
 
@@ -132,13 +133,13 @@ def test_the_timeline_prints_every_moment_and_the_peak() -> None:
 )
 def test_a_step_that_cannot_be_is_refused(setup: dict[str, str]) -> None:
     with pytest.raises(InputError):
-        ledger(walk("A"), **setup)
+        ledger(walk("A"), Setup(**setup))
 
 
 def test_running_out_of_memory_names_what_was_live_there() -> None:
     profile = walk("D")
     moments = ledger(profile).moments
     place = next(i for i, m in enumerate(moments) if (m.phase, m.layer) == (Phase.FORWARD, "conv3_2"))
-    said = out_of_memory(profile, "train", "none", "no room", "forward", "conv3_2")
+    said = out_of_memory(profile, Setup(), "no room", "forward", "conv3_2")
     assert f"at forward of conv3_2, where {moments[place - 1].live:,} bytes" in said
-    assert "It was at" not in out_of_memory(profile, "train", "none", "no room")
+    assert "It was at" not in out_of_memory(profile, Setup(), "no room")

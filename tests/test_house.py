@@ -20,10 +20,21 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = "vgg_profile"
 
-COUNTING = {"arithmetic", "budget", "configs", "errors", "layers", "network", "tape", "units", "walker"}
+COUNTING = {
+    "arithmetic",
+    "budget",
+    "configs",
+    "errors",
+    "layers",
+    "network",
+    "tape",
+    "training",
+    "units",
+    "walker",
+}
 """The predicted road."""
 
-SHOWN = COUNTING | {"compare", "crosscheck", "measure.record", "notes"}
+SHOWN = COUNTING | {"compare", "crosscheck", "lesson", "measure.record", "notes"}
 """What a renderer may know: everything that can be shown; of the measured road, its record alone."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -36,14 +47,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "layers": {"arithmetic", "tape"},
     "network": {"configs", "layers"},
     "display": set(),
+    "training": {"errors"},
     "walker": {"arithmetic", "configs", "display", "errors", "layers", "network", "tape", "units"},
     "compare": {"configs", "display", "errors", "walker"},
     "budget": {*COUNTING, "display"} - {"budget"},
-    "notes": {*COUNTING, "display"},
+    "cards": {"errors", "units"},
+    "lesson": {"arithmetic", "display"},
+    "notes": {*COUNTING, "crosscheck", "display"},
+    "topics": {*COUNTING, "lesson", "notes"},
+    "explain": {*COUNTING, "lesson", "topics"},
     "models": {"configs", "errors", "layers", "network", "units"},
-    "measure": {"errors", "measure"},
-    "measure.record": {"display", "errors"},
-    "measure.run": {"configs", "errors", "measure", "models", "network"},
+    "measure": {"errors", "measure", "training"},
+    "measure.record": {"display", "errors", "training"},
+    "measure.run": {"configs", "errors", "measure", "models", "network", "training"},
     "crosscheck": {*COUNTING, "display", "measure.record"},
     "diagnose": {*COUNTING, "display"},
     "render": {*SHOWN, "display", "files", "render"},
@@ -290,6 +306,9 @@ def running(*arguments: str) -> str:
         ("table", "D", "--format", "json"),
         ("list",),
         ("list", "--format", "latex"),
+        ("notes",),
+        ("explain", "peak", "--format", "html"),
+        ("explain", "D", "conv3_2"),
     ],
     ids=" ".join,
 )

@@ -16,6 +16,7 @@ from vgg_profile.errors import InputError
 from vgg_profile.measure import OutOfMemoryError, measure
 from vgg_profile.measure.record import Measurement, Moment, Reading
 from vgg_profile.models import build
+from vgg_profile.training import Setup
 
 SMALL = from_dict(
     {"name": "small", "layers": [8, "M", 4, "conv1-4", "M"], "classifier": [16, 8], "classes": 5}
@@ -34,8 +35,9 @@ STEPS = [
 
 
 def check(net: Config, **setting: object) -> Checks:
+    choices = {key: setting.pop(key) for key in Setup.__dataclass_fields__ if key in setting}
     setting = {"input": (3, 20, 33), "batch": 2, "repeats": 0} | setting
-    measurement = measure(net, **setting)  # type: ignore[arg-type]
+    measurement = measure(net, setup=Setup(**choices), **setting)  # type: ignore[arg-type]
     return crosscheck(profile_for(net, measurement), measurement)
 
 
@@ -58,6 +60,58 @@ def test_every_figure_of_a_small_net_is_exact(
 def test_every_config_of_the_paper_is_exact_with_a_small_classifier(name: str, batch_norm: bool) -> None:
     net = dataclasses.replace(PAPER[name], batch_norm=batch_norm, classifier=(16, 8), classes=5)
     assert failures(check(net, input=(3, 32, 47), batch=2, optimizer="momentum")) == []
+
+
+SETUPS: list[dict[str, object]] = [
+    {"optimizer": "momentum", "first_step": True},
+    {"optimizer": "adam", "first_step": True},
+    {"optimizer": "sgd", "foreach": True},
+    {"optimizer": "momentum", "foreach": True},
+    {"optimizer": "adam", "foreach": True},
+    {"optimizer": "adamw", "foreach": True, "first_step": True},
+    {"amp": "bfloat16"},
+    {"amp": "bfloat16", "mode": "eval"},
+    {"amp": "bfloat16", "mode": "inference"},
+    {"amp": "float16", "optimizer": "adam"},
+    {"checkpoint": "blocks"},
+    {"checkpoint": "blocks", "mode": "eval"},
+    {"checkpoint": "blocks", "mode": "inference"},
+    {"checkpoint": "blocks", "amp": "bfloat16", "optimizer": "adamw"},
+    {"onednn": False},
+    {"onednn": False, "dtype": "bfloat16"},
+    {"onednn": False, "checkpoint": "blocks", "mode": "eval"},
+]
+
+
+@pytest.mark.parametrize("net", [SMALL, dataclasses.replace(SMALL, batch_norm=True), NORMALISED])
+@pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: " ".join(map(str, setup.values())))
+def test_every_way_to_run_a_step_is_exact(net: Config, setup: dict[str, object]) -> None:
+    if net is NORMALISED and setup.get("dtype"):
+        pytest.skip("PyTorch's CPU has no local response norm in bfloat16")
+    assert failures(check(net, **setup)) == []
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
+def test_the_native_convolution_leaves_no_remainder(dtype: str, batch_norm: bool) -> None:
+    net = dataclasses.replace(SMALL, batch_norm=batch_norm)
+    peak = check(net, dtype=dtype, onednn=False, input=(3, 40, 66)).checks[-1]
+    assert (peak.measured, peak.terms) == (peak.predicted, ())
+
+
+@pytest.mark.parametrize("layers_", ["5,LRN", "LRN,5,M", "M,5,M,3", "5,5,M,M", "M,M,5", "5,M,LRN"])
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
+def test_odd_blocks_are_checkpointed_exactly(layers_: str, batch_norm: bool) -> None:
+    net = dataclasses.replace(config(layers_), classifier=(4,), classes=3, batch_norm=batch_norm)
+    assert failures(check(net, input=(3, 24, 24), checkpoint="blocks")) == []
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_every_config_of_the_paper_is_exact_in_mixed_precision_with_checkpoints(name: str) -> None:
+    net = dataclasses.replace(PAPER[name], classifier=(16, 8), classes=5)
+    assert (
+        failures(check(net, input=(3, 32, 47), amp="bfloat16", checkpoint="blocks", optimizer="adam")) == []
+    )
 
 
 @pytest.mark.parametrize("mode", ["train", "eval", "inference"])
@@ -106,7 +160,7 @@ def test_a_dropped_bias_moves_the_measurement_and_not_the_prediction() -> None:
     checks = crosscheck(profile_for(SMALL, measurement), measurement)
     assert walk(SMALL, input=(3, 16, 16)).to_dict() == before
     failed = {c.quantity for c in checks.checks if c.verdict is Verdict.FAIL}
-    assert {"parameters", "live, weights loaded", "live after backward"} <= failed
+    assert {"parameters", "live before the step", "live after backward"} <= failed
 
 
 def test_a_wrong_formula_moves_the_prediction_and_not_the_measurement(
@@ -129,7 +183,7 @@ def honest() -> Measurement:
         dataclasses.replace(SMALL, batch_norm=True),
         input=(3, 16, 16),
         batch=2,
-        optimizer="adam",
+        setup=Setup(optimizer="adam"),
         repeats=1,
     )
 
@@ -235,7 +289,7 @@ def test_a_module_comes_back_as_it_was() -> None:
     random = torch.get_rng_state()
     flags = backend_flags()
 
-    measure(model, input=(3, 16, 16), batch=2, mode="train", optimizer="adamw", repeats=1)
+    measure(model, input=(3, 16, 16), batch=2, setup=Setup(optimizer="adamw"), repeats=1)
 
     assert [part.training for part in model.modules()] == training
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
@@ -250,7 +304,7 @@ def test_a_module_comes_back_as_it_was_after_an_error() -> None:
     model = build(NORMALISED, dtype=torch.bfloat16)
     model.eval()
     with pytest.raises(InputError, match="bfloat16"):
-        measure(model, input=(3, 16, 16), dtype="bfloat16", mode="train", repeats=0)
+        measure(model, input=(3, 16, 16), dtype="bfloat16", repeats=0)
     assert not model.training
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -260,7 +314,7 @@ def test_a_step_that_would_spoil_the_weights_is_refused() -> None:
     with torch.no_grad():
         model.classifier[0].weight.fill_(float("inf"))
     with pytest.raises(InputError, match="not finite"):
-        measure(model, input=(3, 16, 16), optimizer="sgd", repeats=0)
+        measure(model, input=(3, 16, 16), setup=Setup(optimizer="sgd"), repeats=0)
 
 
 def test_any_module_of_the_same_layers_can_be_measured() -> None:

@@ -26,7 +26,7 @@ from test_configs import answer, refusal
 from vgg_profile.configs import LARGEST, Config, Conv, Normalise, Pool, config
 from vgg_profile.tape import Phase, Tape
 from vgg_profile.units import as_the_notes
-from vgg_profile.walker import DEVICES, ITEMSIZE, Profile, forward, walk
+from vgg_profile.walker import DEVICES, ITEMSIZE, Profile, forward, load, walk
 
 # -- the paper
 
@@ -394,7 +394,8 @@ def test_as_much_is_saved_for_backward_as_an_allocator_says(label):
 )
 def test_eval_keeps_less_and_no_grad_keeps_the_logits_alone(mode, live):
     tape = Tape(itemsize=4, **mode)
-    forward(tape, config("D"), (3, 224, 224))
+    net = config("D")
+    forward(tape, net, (3, 224, 224), load(tape, net))
     kept = [
         storage.size.at(1)
         for event in tape.events
@@ -441,7 +442,8 @@ def steps(action, depths=(100, 200, 300)):
 def test_twice_the_depth_is_twice_the_events():
     def events(depth):
         tape = Tape(itemsize=4)
-        forward(tape, config([8, "LRN"] * depth, batch_norm=True), (3, 8, 8))
+        net = config([8, "LRN"] * depth, batch_norm=True)
+        forward(tape, net, (3, 8, 8), load(tape, net))
         return len(tape.events)
 
     first, second = steps(events)

@@ -1,7 +1,12 @@
 """A whole training step in memory: what is live when, and why.
 
 A :class:`Ledger` is the tape of one step: weights loaded, images given, forward, loss, backward, and
-the optimizer's first step. Retained bytes, boundaries, fixed points and peak are read off its events.
+the optimizer's step. Retained bytes, boundaries, fixed points, peak and the batch that fits are all
+read off its events.
+
+Micro-batches (gradient accumulation) need no setting of their own: the gradients are there after the
+first backward pass, a second one adds into them in place, and everything else has been freed by then.
+So the step costs what its micro-batch costs: ask for that batch.
 """
 
 from __future__ import annotations
@@ -13,10 +18,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from vgg_profile.display import Displayed
-from vgg_profile.errors import InputError, excerpt
+from vgg_profile.errors import InputError
 from vgg_profile.tape import Bytes, Category, Event, Mark, Phase, Storage, Tape, Tensor
+from vgg_profile.training import AMP_ITEMSIZE, Setup
 from vgg_profile.units import binary
-from vgg_profile.walker import MODES, OPTIMIZERS, SCHEMA_VERSION, Profile, forward
+from vgg_profile.walker import SCHEMA_VERSION, Profile, forward, load
+
+PLAIN = Setup()
 
 STEP_COUNT_BYTES = 4
 """Adam counts its steps in a float32 scalar beside each parameter, on the CPU whatever the device."""
@@ -37,14 +45,10 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Ledger(Displayed):
-    """The events of one training step, and what can be read off them.
-
-    It is the *first* step: the optimizer's state appears in it. A later step holds that state from the start.
-    """
+    """The events of one training step, and what can be read off them."""
 
     profile: Profile
-    mode: str
-    optimizer: str
+    setup: Setup
     events: tuple[Event, ...]
     marks: tuple[Mark, ...]
 
@@ -71,33 +75,78 @@ class Ledger(Displayed):
                     categories[storage.category] -= size
             yield Moment(mark.phase, mark.layer, live, peak, dict(categories))
 
+    @cached_property
+    def lines(self) -> tuple[Bytes, ...]:
+        """Live bytes at each event after loading, before it frees, as a function of the batch.
+
+        Only the lines that are highest for some batch are kept, by their slope: the upper envelope. The
+        peak of any batch, and the largest batch within any limit, can be read off these few.
+        """
+        fixed = per_image = 0
+        steepest: dict[int, int] = {}
+        for number, event in enumerate(self.events):
+            for storage in event.allocated:
+                fixed += storage.size.fixed
+                per_image += storage.size.per_image
+            if number >= self.marks[1].event:
+                steepest[per_image] = max(fixed, steepest.get(per_image, 0))
+            for storage in event.freed:
+                fixed -= storage.size.fixed
+                per_image -= storage.size.per_image
+        hull: list[Bytes] = []
+        for slope, height in sorted(steepest.items()):
+            line = Bytes(height, slope)
+            while hull and (
+                height >= hull[-1].fixed or (len(hull) > 1 and _is_under(hull[-2], hull[-1], line))
+            ):
+                hull.pop()
+            hull.append(line)
+        return tuple(hull)
+
+    def peak_bytes(self, batch: int) -> int:
+        """The most that is live at once after loading, for any batch."""
+        return max(line.at(batch) for line in self.lines)
+
     def largest_batch(self, limit: int) -> int:
         """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
 
-        Live bytes are affine in the batch at every event, so each event allows
-        ``(limit - fixed) // per_image`` images, and the least of them is the answer.
+        Each line allows ``(limit - fixed) // per_image`` images, and the least of them is the answer.
         """
-        fixed = per_image = 0
-        largest: int | None = None
-        for number, event in enumerate(self.events):
-            fixed += sum(storage.size.fixed for storage in event.allocated)
-            per_image += sum(storage.size.per_image for storage in event.allocated)
-            if per_image and number >= self.marks[1].event:
-                allowed = max(0, (limit - fixed) // per_image)
-                largest = allowed if largest is None else min(largest, allowed)
-            fixed -= sum(storage.size.fixed for storage in event.freed)
-            per_image -= sum(storage.size.per_image for storage in event.freed)
-        return largest or 0
+        allowed = [(limit - line.fixed) // line.per_image for line in self.lines if line.per_image]
+        return max(0, min(allowed, default=0)) if all(line.fixed <= limit for line in self.lines) else 0
 
     @property
     def fixed_points(self) -> dict[Phase, int]:
-        """Live bytes at the end of each phase."""
-        return {moment.phase: moment.live for moment in self.moments}
+        """Live bytes at the end of each phase; a recompute is part of the backward pass."""
+        return {m.phase: m.live for m in self.moments if m.phase is not Phase.RECOMPUTE}
 
     @property
     def peak(self) -> Moment:
         """The part of the step, after loading, in which most is live at once; the first if several."""
         return max((m for m in self.moments if m.phase is not Phase.LOAD), key=lambda moment: moment.peak)
+
+    @cached_property
+    def flops(self) -> dict[str, int]:
+        """FLOPs of the forward and the backward pass by layer; without a backward, of the forward.
+
+        Forward 2 a MAC; backward as many for the input's gradient, and again for the weights'. The first
+        layer with weights sees images, which want no gradient, so its share is less.
+        """
+        rows = [row for row in self.profile.module_rows[1:]]
+        first = next(row.name for row in rows if row.macs.value)
+        passes = {row.name: (2 if row.name == first else 3) if self.setup.has_backward else 1 for row in rows}
+        return {row.name: 2 * row.macs.value * self.profile.batch * passes[row.name] for row in rows}
+
+    @cached_property
+    def recomputed_flops(self) -> dict[str, int]:
+        """The FLOPs that checkpointing runs a second time, 2 a MAC, by layer."""
+        again = {mark.layer for mark in self.marks if mark.phase is Phase.RECOMPUTE}
+        profile = self.profile
+        return {
+            row.name: 2 * row.macs.value * profile.batch
+            for row in profile.module_rows
+            if row.name in again and row.macs.value
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON has it: moments with their categories, and every event behind them."""
@@ -110,11 +159,11 @@ class Ledger(Displayed):
             "batch": batch,
             "dtype": profile.dtype,
             "device": profile.device,
-            "mode": self.mode,
-            "optimizer": self.optimizer,
+            **self.setup.to_dict(),
             "peak_bytes": self.peak.peak,
             "peak_phase": self.peak.phase.value,
             "peak_layer": self.peak.layer,
+            "recomputed_flops": sum(self.recomputed_flops.values()),
             "fixed_points": {phase.value: live for phase, live in self.fixed_points.items()},
             "moments": [
                 {
@@ -148,47 +197,53 @@ def _storage(storage: Storage, batch: int) -> dict[str, Any]:
     }
 
 
-def ledger(profile: Profile, *, mode: str = "train", optimizer: str = "none") -> Ledger:
-    """Run one training step of a profile on paper.
+def _is_under(left: Bytes, middle: Bytes, right: Bytes) -> bool:
+    """Whether, of three lines of rising slope, the middle one is nowhere the highest alone."""
+    return (left.fixed - right.fixed) * (middle.per_image - left.per_image) <= (left.fixed - middle.fixed) * (
+        right.per_image - left.per_image
+    )
 
-    ``mode`` is train, eval or inference; an ``optimizer`` (sgd, momentum, adam, adamw) takes its first
-    step, in which it allocates its state. Raises ``InputError`` for what cannot be.
+
+def ledger(profile: Profile, setup: Setup = PLAIN) -> Ledger:
+    """Run one training step of a profile on paper, as a :class:`Setup` has it.
+
+    Raises ``InputError`` for a step that PyTorch would refuse.
 
     >>> from vgg_profile.walker import walk
     >>> ledger(walk("D")).fixed_points[Phase.FORWARD]  # weights, images and targets, saved activations
     626789448
     """
-    check_setup(profile, mode, optimizer)
+    check_setup(profile, setup)
+    setup = setup.on(profile.device)
     tape = Tape(
         itemsize=profile.itemsize,
         device=profile.device,
-        training=mode == "train",
-        grad=mode != "inference",
+        training=setup.mode == "train",
+        grad=setup.has_backward,
+        onednn=setup.onednn,
     )
-    logits = forward(tape, profile.config, profile.input)
-    if mode != "inference":
-        tape.begin(Phase.LOSS)
-        tape.backward(_cross_entropy(tape, logits))
-    if optimizer != "none":
+    parameters = load(tape, profile.config)
+    optimizer = None if setup.optimizer == "none" else Optimizer(tape, setup)
+    if optimizer and not setup.first_step:
+        optimizer.make_state()
+    with tape.autocast(AMP_ITEMSIZE[setup.amp]):
+        logits = forward(
+            tape, profile.config, profile.input, parameters, checkpoint_blocks=setup.checkpoint == "blocks"
+        )
+        if setup.has_backward:
+            tape.begin(Phase.LOSS)
+            loss = _cross_entropy(tape, logits)
+    if setup.has_backward:
+        tape.backward(loss)
+    if optimizer:
         tape.begin(Phase.STEP)
-        _OPTIMIZER_STEPS[optimizer](tape)
-    return Ledger(profile, mode, optimizer, tuple(tape.events), tuple(tape.marks))
+        optimizer.step()
+    return Ledger(profile, setup, tuple(tape.events), tuple(tape.marks))
 
 
-def check_setup(profile: Profile, mode: str, optimizer: str) -> None:
+def check_setup(profile: Profile, setup: Setup) -> None:
     """Refuse a step that PyTorch would refuse as well."""
-    if mode not in MODES:
-        raise InputError(f"There is no mode {excerpt(mode)}.", f"Choose from {', '.join(MODES)}.")
-    if optimizer not in OPTIMIZERS:
-        raise InputError(
-            f"There is no optimizer {excerpt(optimizer)} here.", f"Choose from {', '.join(OPTIMIZERS)}."
-        )
-    if optimizer != "none" and mode == "inference":
-        raise InputError(
-            "An optimizer has nothing to step on without gradients, and inference makes none.",
-            "Choose --mode train or eval, or --optimizer none.",
-        )
-    if mode == "train" and profile.batch == 1:
+    if setup.mode == "train" and profile.batch == 1:
         for row in profile.module_rows:
             if row.kind == "batchnorm" and row.output_shape[1:] == (1, 1):
                 raise InputError(
@@ -196,13 +251,18 @@ def check_setup(profile: Profile, mode: str, optimizer: str) -> None:
                     "and a mean of one value says nothing.",
                     "Use --batch 2 or more, a larger --input, or --mode eval.",
                 )
+    if setup.amp != "none" and profile.dtype != "float32":
+        raise InputError(
+            f"Autocast lowers float32 weights, and these are {profile.dtype}.",
+            "Leave --dtype out, or leave --amp out.",
+        )
+    if not setup.onednn and profile.device != "cpu":
+        raise InputError("oneDNN is a library of the CPU.", "Leave --no-onednn out, or use --device cpu.")
 
 
-def out_of_memory(
-    profile: Profile, mode: str, optimizer: str, why: str, phase: str = "", layer: str = ""
-) -> str:
+def out_of_memory(profile: Profile, setup: Setup, why: str, phase: str = "", layer: str = "") -> str:
     """What to say when a device had no memory left: what it lacked, what the step needs, what would fit."""
-    step = ledger(profile, mode=mode, optimizer=optimizer)
+    step = ledger(profile, setup)
     peak = step.peak
     images = step.largest_batch(peak.peak // 2)
     fits = f"a batch of {images:,}" if images else "not even one image"
@@ -227,8 +287,12 @@ def _live_at(step: Ledger, phase: str, layer: str) -> str:
 
 
 def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
-    """Cross entropy against class indices: a log-softmax, then the mean of one logit an image."""
+    """Cross entropy against class indices: a log-softmax, then the mean of one logit an image.
+
+    Autocast computes it in float32 and, a function of its own, holds the cast logits to its end.
+    """
     tape.layer = "loss"
+    logits, given = tape.in_float32(logits), logits
     log_probabilities = tape.op(
         "log_softmax",
         (logits,),
@@ -240,64 +304,69 @@ def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
     total_weight = Storage("loss", "total weight", Category.ACTIVATIONS, Bytes(logits.itemsize, 0))
     tape.reduce("nll_loss", log_probabilities, loss, node="NllLossBackward0", beside=total_weight)
     tape.drop(log_probabilities)
+    if logits is not given:
+        tape.drop(logits)
     return loss
 
 
-# -- optimizers: what the first step allocates, as torch.optim's single-tensor code does ----------
+class Optimizer:
+    """What ``torch.optim`` allocates: a state for every parameter, and temporaries in each step.
 
-
-def _gradients(tape: Tape) -> list[Storage]:
-    """The gradient of each parameter, in the order of ``model.parameters()``."""
-    made = {
-        storage.parameter: storage
-        for event in tape.events
-        for storage in event.allocated
-        if storage.category is Category.GRADIENTS
-    }
-    return [made[s] for event in tape.events for s in event.allocated if s.category is Category.WEIGHTS]
-
-
-def _state(gradient: Storage, what: str) -> Storage:
-    return Storage(gradient.layer, f"{what} of {gradient.what}", Category.OPTIMIZER, gradient.size)
-
-
-def _sgd(tape: Tape) -> None:
-    """``p.add_(grad, alpha=-lr)``: in place, nothing allocated."""
-
-
-def _momentum(tape: Tape) -> None:
-    """The first momentum buffer is a clone of the gradient."""
-    for gradient in _gradients(tape):
-        tape.layer = gradient.layer
-        tape.allocate("clone", _state(gradient, "momentum"))
-
-
-def _adam(tape: Tape) -> None:
-    """Two moments a parameter, made for all parameters first; then the updates, one by one.
-
-    Each update takes two temporaries, ``sqrt(second moment)`` and ``denom``; Python keeps the last
-    parameter's ``denom`` until the name is bound again.
+    Source: ``torch/optim/sgd.py`` and ``adam.py`` (AdamW is Adam there), their single-tensor and foreach code.
     """
-    gradients = _gradients(tape)
-    for gradient in gradients:
-        tape.layer = gradient.layer
-        if tape.device == "cpu":
-            tape.allocate(
-                "zeros", Storage(gradient.layer, "step count", Category.OPTIMIZER, Bytes(STEP_COUNT_BYTES, 0))
-            )
-        tape.allocate("zeros_like", _state(gradient, "first moment"))
-        tape.allocate("zeros_like", _state(gradient, "second moment"))
-    previous: list[Storage] = []
-    for gradient in gradients:
-        tape.layer = gradient.layer
-        root, denominator = (
-            Storage(gradient.layer, what, Category.TEMPORARY, gradient.size) for what in ("root", "denom")
-        )
-        tape.allocate("sqrt", root)
-        tape.allocate("div", denominator)
-        tape.release("release", [root, *previous])
-        previous = [denominator]
-    tape.release("release", previous)
 
+    def __init__(self, tape: Tape, setup: Setup) -> None:
+        self.tape = tape
+        self.setup = setup
+        self.weights = [
+            storage
+            for event in tape.events
+            for storage in event.allocated
+            if storage.category is Category.WEIGHTS
+        ]
+        """In the order of ``model.parameters()``."""
 
-_OPTIMIZER_STEPS = {"sgd": _sgd, "momentum": _momentum, "adam": _adam, "adamw": _adam}
+    def make_state(self) -> None:
+        """One momentum a parameter, or Adam's two moments and its count of steps."""
+        for weight in self.weights:
+            if self.setup.optimizer == "momentum":
+                self._make("clone", weight, "momentum", weight.size)
+            elif self.setup.optimizer.startswith("adam"):
+                if self.tape.device == "cpu":
+                    self._make("zeros", weight, "step count", Bytes(STEP_COUNT_BYTES, 0))
+                self._make("zeros_like", weight, "first moment", weight.size)
+                self._make("zeros_like", weight, "second moment", weight.size)
+
+    def _make(self, op: str, weight: Storage, what: str, size: Bytes) -> None:
+        self.tape.layer = weight.layer
+        self.tape.allocate(op, Storage(weight.layer, f"{what} of {weight.what}", Category.OPTIMIZER, size))
+
+    def step(self) -> None:
+        """SGD works in place. Adam's denominator is a tensor: ``sqrt(second moment) / correction + eps``."""
+        if self.setup.first_step:
+            self.make_state()
+        if self.setup.optimizer.startswith("adam"):
+            (self._divide_together if self.setup.foreach else self._divide_one_by_one)()
+
+    def _divide_one_by_one(self) -> None:
+        """Two temporaries a parameter; Python keeps the last ``denom`` until the name is bound again."""
+        previous: list[Storage] = []
+        for weight in self.weights:
+            self.tape.layer = weight.layer
+            root, denominator = self._temporary(weight, "root"), self._temporary(weight, "denom")
+            self.tape.allocate("sqrt", root)
+            self.tape.allocate("div", denominator)
+            self.tape.release("release", [root, *previous])
+            previous = [denominator]
+        self.tape.release("release", previous)
+
+    def _divide_together(self) -> None:
+        """The roots of all parameters at once, then divided in place: as much again as the weights."""
+        roots = [self._temporary(weight, "root") for weight in self.weights]
+        for root in roots:
+            self.tape.layer = root.layer
+            self.tape.allocate("_foreach_sqrt", root)
+        self.tape.release("release", roots)
+
+    def _temporary(self, weight: Storage, what: str) -> Storage:
+        return Storage(weight.layer, what, Category.TEMPORARY, weight.size)

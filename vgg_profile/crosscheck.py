@@ -7,7 +7,8 @@ exception is the backend's scratch memory within the peak, which is a measured r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
@@ -20,6 +21,7 @@ from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.measure.record import EVERYTHING_ELSE, SUBJECT, Measurement, Reading
 from vgg_profile.tape import Phase
+from vgg_profile.training import Setup
 from vgg_profile.walker import SCHEMA_VERSION, Profile, Row, walk
 
 Value = int | list[int]
@@ -127,6 +129,11 @@ def profile_for(network: str | Config | Sequence[int | str], measurement: Measur
     return walk(net, **setting)
 
 
+def setup_of(measurement: Measurement) -> Setup:
+    """How the step was run that a record is of."""
+    return Setup.from_dict(_subject(measurement))
+
+
 def _check_config(config: Config, measured: object) -> None:
     """Refuse a record of another network, and say in what it is another."""
     ours = config.to_dict()
@@ -157,10 +164,9 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     Raises ``InputError`` if the record is of another network or another setting.
     """
     _check_subject(profile, measurement)
-    subject = measurement.subject
-    step = ledger(profile, mode=subject["mode"], optimizer=subject["optimizer"])
+    step = ledger(profile, setup_of(measurement))
     names = {row.module: row.name for row in _layers(profile)}
-    checks = [*_tensors(profile), *_flops(profile, step), *_fvcore(profile, subject["mode"])]
+    checks = [*_tensors(profile), *_flops(profile, step), *_fvcore(profile, step.setup.mode)]
     paths = {row.name: row.module for row in _layers(profile)}
     read = [_read(check, measurement, paths) for check in checks]
     memory = (*_memory(step, measurement, names), *_beside_tensors(measurement), _peak(step, measurement))
@@ -200,20 +206,19 @@ def _layers(profile: Profile) -> Sequence[Row]:
 
 
 def _flops(profile: Profile, step: Ledger) -> Iterator[Check]:
-    """Forward 2 FLOPs a MAC; backward as much for the input's gradient, and again for the weights'.
-
-    The first layer with weights sees images, which want no gradient, so its share is less.
-    """
+    """FLOPs of the forward pass, and of both passes, as the ledger counts them."""
     forward = {row.name: 2 * row.macs.value * profile.batch for row in _layers(profile)}
     yield from _with_total("forward_flops", "FLOP", forward)
-    if step.mode != "inference":
-        first = next(row.name for row in _layers(profile) if row.macs.value)
-        both = {name: flops * (2 if name == first else 3) for name, flops in forward.items()}
+    if step.setup.has_backward:
+        both = step.flops
         yield Check("forward_backward_flops", "", "FLOP", sum(both.values()), None)
+        if step.setup.checkpoint != "none":
+            again = sum(step.recomputed_flops.values())
+            yield Check("checkpointed_flops", "", "FLOP", sum(both.values()) + again, None)
         backward_before = 0
         for row in _layers(profile):
             terms: tuple[Term, ...] = ()
-            if row.kind == "dropout" and step.mode == "eval":
+            if row.kind == "dropout" and step.setup.mode == "eval":
                 terms = (Term(_UNCLOSED, backward_before),)
             yield Check("forward_backward_flops", row.name, "FLOP", both[row.name], None, terms)
             backward_before += both[row.name] - forward[row.name]
@@ -291,7 +296,7 @@ def _reason(measurement: Measurement, quantity: str) -> str:
 
 
 _FIXED = {
-    Phase.LOAD: "live, weights loaded",
+    Phase.LOAD: "live before the step",
     Phase.INPUT: "live, input given",
     Phase.FORWARD: "live after forward",
     Phase.LOSS: "live after the loss",
@@ -302,16 +307,24 @@ _FIXED = {
 
 def _memory(step: Ledger, measurement: Measurement, names: dict[str, str]) -> Iterator[Check]:
     """Live bytes at every boundary of the step, and at the fixed points between its phases."""
-    measured = {(m.phase, names.get(m.layer, m.layer)): m.live for m in measurement.timeline}
-    last = {moment.phase: moment.layer for moment in step.moments}
     reason = _reason(measurement, "live_bytes")
-    for phase, layer in last.items():
-        live = measured.get((phase, layer))
-        yield Check(_FIXED[phase], "", "B", step.fixed_points[phase], live, (), reason)
-    for moment in step.moments:
-        if moment.layer:
-            live = measured.get((moment.phase, moment.layer))
-            yield Check(f"live_bytes_{moment.phase}", moment.layer, "B", moment.live, live, (), reason)
+    measured = dict(_numbered((m.phase, names.get(m.layer, m.layer), m.live) for m in measurement.timeline))
+    predicted = list(_numbered((m.phase, m.layer, m.live) for m in step.moments))
+    ends = {place[0]: (place, live) for place, live in predicted if place[0] in _FIXED}
+    for phase, (place, live) in ends.items():
+        yield Check(_FIXED[Phase(phase)], "", "B", live, measured.get(place), (), reason)
+    for place, live in predicted:
+        phase, layer, _ = place
+        if layer:
+            yield Check(f"live_bytes_{phase}", layer, "B", live, measured.get(place), (), reason)
+
+
+def _numbered(moments: Iterable[tuple[str, str, int]]) -> Iterator[tuple[tuple[str, str, int], int]]:
+    """Each moment's live bytes under its phase, layer, and how often both came before."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for phase, layer, live in moments:
+        yield (str(phase), layer, seen[phase, layer]), live
+        seen[phase, layer] += 1
 
 
 _BESIDE_TENSORS = {

@@ -17,9 +17,12 @@ from math import prod
 from typing import ClassVar
 
 from vgg_profile.arithmetic import ZERO, Count, plain, product
-from vgg_profile.tape import Bytes, Category, Saved, Tape, Tensor
+from vgg_profile.tape import NOTHING, Bytes, Category, Saved, Tape, Tensor
 
 Shape = tuple[int, ...]
+
+FLOAT64 = 8
+"""The bytes of a value that oneDNN does not convolve."""
 
 INDEX_BYTES = 8
 """PyTorch's max pool records where each maximum was as int64, whatever the dtype."""
@@ -114,13 +117,25 @@ class Conv2d(Layer):
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
         weight, bias = parameters["weight"], parameters["bias"]
+        columns = self._columns(tape, x)
         return tape.op(
             "convolution",
             (x, weight, bias),
             shape=self.output_shape(x.shape),
             node="ConvolutionBackward0",
             saves=(x, weight),
+            work=columns,
+            temporaries=(NOTHING, NOTHING, columns),
+            autocast="lower",
         )
+
+    def _columns(self, tape: Tape, x: Tensor) -> Bytes:
+        """Every window as a column (im2col), which PyTorch's own convolution on the CPU lays out first.
+
+        It is taken where oneDNN is not: for float64, or with oneDNN off. A 1×1 window is a column already.
+        """
+        is_native = tape.device == "cpu" and (not tape.onednn or x.itemsize == FLOAT64)
+        return x.size.times(self.kernel_size**2) if is_native and self.kernel_size > 1 else NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +177,7 @@ class Linear(Layer):
             shape=(self.out_features,),
             node="AddmmBackward0",
             saves=(x, weight),
+            autocast="lower",
         )
 
 
@@ -202,7 +218,7 @@ class BatchNorm2d(Layer):
                 for what in ("batch mean", "batch inverse deviation")
                 if tape.training
             ],
-            temporaries=(0, 0, 1) if tape.device == "cpu" else (),
+            temporaries=(NOTHING, NOTHING, x.size) if tape.device == "cpu" else (),
         )
 
 
@@ -237,7 +253,11 @@ class LocalResponseNorm(Layer):
     kind: ClassVar[str] = "lrn"
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        """Seven small operations, as ``torch.nn.functional.local_response_norm`` writes them."""
+        """Seven small operations, as ``torch.nn.functional.local_response_norm`` writes them.
+
+        Autocast runs the average pool (CPU) or the power (CUDA) in float32, and the division follows it.
+        """
+        on_cpu = tape.device == "cpu"
         channels, height, width = x.shape
         padded_shape = (channels + self.size - 1, height, width)
         square = tape.op("mul", (x, x), what="squares", node="MulBackward0", saves=(x, x))
@@ -252,24 +272,34 @@ class LocalResponseNorm(Layer):
             shape=x.shape,
             node="AvgPool3DBackward0",
             saves=(padded,),
+            autocast="float32" if on_cpu else None,
         )
         tape.drop(padded)
         # Python's float alpha becomes a float64 tensor of its own, on the CPU whatever the device.
-        scalar = [Saved("alpha as a tensor", Category.TEMPORARY, Bytes(8, 0))]
+        alpha = Saved("alpha as a tensor", Category.TEMPORARY, Bytes(8, 0), is_number=True)
         scaled = tape.op(
-            "mul",
-            (mean,),
-            what="scaled mean",
-            node="MulBackward0",
-            extras=scalar if tape.device == "cpu" else (),
+            "mul", (mean,), what="scaled mean", node="MulBackward0", extras=(alpha,) if on_cpu else ()
         )
         shifted = tape.op("add", (scaled,), what="shifted mean", node="AddBackward0", passes_gradient=True)
         tape.drop(scaled)
         power = tape.op(
-            "pow", (shifted,), what="divisor", node="PowBackward0", saves=(shifted,), temporaries=(2,)
+            "pow",
+            (shifted,),
+            what="divisor",
+            node="PowBackward0",
+            saves=(shifted,),
+            temporaries=(shifted.size.times(2),),
+            autocast=None if on_cpu else "float32",
         )
         tape.drop(shifted, mean)
-        output = tape.op("div", (power, x), node="DivBackward0", saves=(x, power), temporaries=(3, 0))
+        output = tape.op(
+            "div",
+            (power, x),
+            node="DivBackward0",
+            saves=(x, power),
+            temporaries=(power.size.times(3), NOTHING),
+            work=power.size if on_cpu and power.itemsize != x.itemsize else NOTHING,
+        )
         tape.drop(power)
         return output
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from errno import EINVAL
 from http.client import HTTPException
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from vgg_profile.configs import Config
 from vgg_profile.configs import config as find_config
@@ -76,6 +77,8 @@ class VGG(nn.Module):
     """A network of the VGG family: images (N, C, H, W) in, logits (N, classes) out.
 
     Made on the meta device: it has every shape and no memory yet. :func:`build` gives it both.
+    With ``checkpoint_blocks`` set, each block keeps its input alone, and runs again in the backward pass; a
+    batch norm then updates its running statistics twice a step.
 
     >>> VGG(find_config("64,M,128,M")).features[3]
     Conv2d(64, 128, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
@@ -89,16 +92,29 @@ class VGG(nn.Module):
     def __init__(self, config: Config, dtype: torch.dtype | None = None) -> None:
         super().__init__()
         self.config = config
+        self.checkpoint_blocks = False
         for part, group in groupby(modules(config), key=lambda module: module.path.partition(".")[0]):
             built = [_on_meta(module.layer, dtype) for module in group]
             self.add_module(part, nn.Sequential(*built) if part in ("features", "classifier") else built[0])
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.features(x)  # one name for all: each step lets go of the one before
+        if self.checkpoint_blocks:
+            for block in self._blocks():  # no dropout in them: no random state to keep
+                x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
+        else:
+            x = self.features(x)  # one name for all: each step lets go of the one before
         x = self.avgpool(x)
         x = self.flatten(x)
         x = self.classifier(x)
         return x  # noqa: RET504
+
+    def _blocks(self) -> Iterator[nn.Sequential]:
+        """The features cut after each pool."""
+        start = 0
+        for index, layer in enumerate(self.features, start=1):
+            if isinstance(layer, nn.MaxPool2d) or index == len(self.features):
+                yield cast(nn.Sequential, self.features[start:index])
+                start = index
 
 
 def _on_meta(layer: Layer, dtype: torch.dtype | None) -> nn.Module:

@@ -14,11 +14,12 @@ for 2.6 to 2.13; ``crosscheck`` holds every figure against a real pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import prod
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Bytes(NamedTuple):
@@ -34,6 +35,15 @@ class Bytes(NamedTuple):
     def at(self, batch: int) -> int:
         return self.fixed + self.per_image * batch
 
+    def times(self, count: int) -> Bytes:
+        return Bytes(self.fixed * count, self.per_image * count)
+
+
+NOTHING = Bytes(0, 0)
+
+FLOAT32 = 4
+"""The bytes of a value that autocast reads and leaves alone, or raises to."""
+
 
 class Category(StrEnum):
     """What a storage is for; one of these, so that the categories add up to what is live."""
@@ -42,6 +52,7 @@ class Category(StrEnum):
     BUFFERS = "buffers"
     INPUT = "input"
     ACTIVATIONS = "activations"
+    CASTS = "autocast copies"
     INDICES = "pool indices"
     MASKS = "dropout masks"
     STATISTICS = "batch statistics"
@@ -52,13 +63,14 @@ class Category(StrEnum):
 
 
 class Phase(StrEnum):
-    """The parts of a training step, in their order."""
+    """The parts of a training step, in their order; a recompute falls within the backward pass."""
 
     LOAD = "load"
     INPUT = "input"
     FORWARD = "forward"
     LOSS = "loss"
     BACKWARD = "backward"
+    RECOMPUTE = "recompute"
     STEP = "step"
 
 
@@ -106,7 +118,7 @@ class Mark(NamedTuple):
 class Tensor:
     """A symbolic tensor: a view of a storage, and the node that will receive its gradient.
 
-    ``shape`` is that of one image for an activation, the whole shape for a parameter.
+    ``shape`` is that of one image if it is ``batched``, as an activation is; else the whole shape.
     """
 
     storage: Storage
@@ -114,6 +126,7 @@ class Tensor:
     itemsize: int
     node: Node | None = None
     is_parameter: bool = False
+    batched: bool = True
 
     @property
     def requires_grad(self) -> bool:
@@ -122,7 +135,7 @@ class Tensor:
     @property
     def size(self) -> Bytes:
         count = prod(self.shape) * self.itemsize
-        return Bytes(count, 0) if self.is_parameter else Bytes(0, count)
+        return Bytes(0, count) if self.batched else Bytes(count, 0)
 
 
 @dataclass(eq=False, slots=True)
@@ -132,38 +145,66 @@ class Node:
     name: str
     layer: str
     inputs: tuple[Tensor, ...]
-    saved: tuple[Storage, ...]
-    passes_gradient: bool
-    temporaries: tuple[int, ...]
+    saved: tuple[Storage, ...] = ()
+    passes_gradient: bool = False
+    temporaries: tuple[Bytes, ...] = ()
+    block: Checkpoint | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Checkpoint:
+    """A part of the network that kept its input alone: how to run it again for its backward."""
+
+    run: Callable[[Tensor], Tensor]
+    input: Tensor
+    lowering: int
+    nodes: int = 0
 
 
 class Saved(NamedTuple):
-    """Something that an operation allocates for its own backward only, such as pool indices."""
+    """Something that an operation allocates for its own backward only, such as pool indices.
+
+    A Python number that became a tensor is kept even where a checkpoint keeps nothing else: PyTorch
+    hides such tensors from the hooks that checkpointing works by.
+    """
 
     what: str
     category: Category
     size: Bytes
+    is_number: bool = False
 
 
 class Tape:
     """Records one training step.
 
     ``device`` is ``"cpu"`` or ``"cuda"``, whose kernels keep different things; ``training`` is the
-    module mode; without ``grad`` nothing is kept for a backward pass, as under ``torch.no_grad()``.
+    module mode; without ``grad`` nothing is kept for a backward pass, as under ``torch.no_grad()``;
+    ``onednn`` says whether the CPU's convolutions are oneDNN's.
     """
 
     def __init__(
-        self, *, itemsize: int, device: str = "cpu", training: bool = True, grad: bool = True
+        self,
+        *,
+        itemsize: int,
+        device: str = "cpu",
+        training: bool = True,
+        grad: bool = True,
+        onednn: bool = True,
     ) -> None:
         self.itemsize = itemsize
         self.device = device
         self.training = training
         self.grad = grad
+        self.onednn = onednn
         self.phase = Phase.LOAD
         self.layer = ""
         self.events: list[Event] = []
         self.marks: list[Mark] = []
         self._nodes: list[Node] = []
+        self._lowering = 0
+        self._lowered: dict[int, Tensor] = {}
+        self._block: Checkpoint | None = None
+        self._last_node = -1
 
     def begin(self, phase: Phase, layer: str = "") -> None:
         """From here on, what happens belongs to this phase and layer; a boundary of the timeline."""
@@ -201,14 +242,14 @@ class Tape:
 
     def parameter(self, what: str, shape: tuple[int, ...]) -> Tensor:
         """A new learnable parameter, held by its module for good."""
-        tensor = self._new(Category.WEIGHTS, what, shape, self.itemsize, is_parameter=True)
+        tensor = self._new(Category.WEIGHTS, what, shape, self.itemsize, is_parameter=True, batched=False)
         self.allocate("parameter", tensor.storage)
         return tensor
 
     def scalar(self, what: str, itemsize: int) -> Tensor:
         """A single value for the whole batch, not yet allocated."""
         storage = Storage(self.layer, what, Category.ACTIVATIONS, Bytes(itemsize, 0))
-        return Tensor(storage, (), itemsize)
+        return Tensor(storage, (), itemsize, batched=False)
 
     def buffer(self, what: str, size: int) -> None:
         """A module's buffer: loaded with the weights, never given a gradient."""
@@ -223,30 +264,39 @@ class Tape:
         *,
         node: str,
         shape: tuple[int, ...] | None = None,
+        itemsize: int | None = None,
         what: str = "output",
+        category: Category = Category.ACTIVATIONS,
         saves: Sequence[Tensor] = (),
         saves_output: bool = False,
         extras: Sequence[Saved] = (),
         in_place: bool = False,
         view: bool = False,
         passes_gradient: bool = False,
-        temporaries: Sequence[int] = (),
+        work: Bytes = NOTHING,
+        temporaries: Sequence[Bytes] = (),
+        autocast: Literal["lower", "float32"] | None = None,
     ) -> Tensor:
         """One forward operation on ``inputs``; returns its output, held once by the caller.
 
         ``saves`` are inputs that the backward node reads, ``extras`` what it allocates beside the
         output (freed at once when no backward will come). ``in_place`` overwrites the first input,
         ``view`` looks at it; both allocate nothing. A view ``passes_gradient``, and so does an addition:
-        its backward hands on the gradient that it was given. ``temporaries[i]`` counts the tensors of
-        the output's size that the backward allocates only while it computes the gradient of input ``i``.
+        its backward hands on the gradient that it was given. ``work`` is what the kernel takes and gives
+        back, ``temporaries[i]`` what the backward takes while it computes the gradient of input ``i``.
+        ``autocast`` names the operation's list under ``torch.autocast``, if it stands on one.
         """
+        given, inputs = inputs, self._as_autocast_wants(inputs, autocast)
+        saves = [inputs[given.index(tensor)] for tensor in saves]
         first = inputs[0]
         shape = first.shape if shape is None else shape
-        keeps_storage = in_place or view
+        # a recompute stops at the last tensor that it was run for, before the kernel if that is an input
+        is_cut_short = len(self._nodes) == self._last_node and not (saves_output or extras)
+        keeps_storage = in_place or view or is_cut_short
         output = (
-            Tensor(first.storage, shape, first.itemsize)
+            Tensor(first.storage, shape, first.itemsize, batched=first.batched)
             if keeps_storage
-            else self._new(Category.ACTIVATIONS, what, shape, first.itemsize)
+            else self._new(category, what, shape, itemsize or first.itemsize, batched=first.batched)
         )
         made = [] if keeps_storage else [output.storage]
         made += [Storage(self.layer, extra.what, extra.category, extra.size) for extra in extras]
@@ -254,26 +304,33 @@ class Tape:
             storage.holders += 1
         output.storage.holders += keeps_storage
         beside = made if keeps_storage else made[1:]
+        freed: tuple[Storage, ...] = ()
         if self.grad and any(tensor.requires_grad for tensor in inputs):
+            output.node = Node(
+                node,
+                self.layer,
+                tuple(inputs),
+                passes_gradient=view or passes_gradient,
+                temporaries=tuple(temporaries),
+                block=self._block,
+            )
+            self._nodes.append(output.node)
+        if output.node is None:
+            freed = _let_go(beside)
+        elif self._block is not None:
+            output.node.saved = tuple(s for s, e in zip(beside, extras, strict=True) if e.is_number)
+            freed = _let_go(s for s, e in zip(beside, extras, strict=True) if not e.is_number)
+        else:
             saved = [tensor.storage for tensor in saves] + ([output.storage] if saves_output else [])
             for storage in saved:
                 storage.holders += 1
             for storage in (*saved, *beside):
                 storage.readers.append(f"{self.layer}'s backward")
-            output.node = Node(
-                node,
-                self.layer,
-                tuple(inputs),
-                (*saved, *beside),
-                view or passes_gradient,
-                tuple(temporaries),
-            )
-            self._nodes.append(output.node)
-            freed: tuple[Storage, ...] = ()
-        else:
-            freed = _let_go(beside)
+            output.node.saved = (*saved, *beside)
+        scratch = [Storage(self.layer, "columns", Category.TEMPORARY, work)] if work != NOTHING else []
         if made:
-            self._event(name, made, freed)
+            self._event(name, (*made, *scratch), (*scratch, *freed))
+        self.drop(*(t for t, was in zip(inputs, given, strict=True) if t is not was and not was.is_parameter))
         return output
 
     def reduce(self, name: str, x: Tensor, scalar: Tensor, *, node: str, beside: Storage) -> None:
@@ -281,8 +338,68 @@ class Tape:
         self.allocate(name, scalar.storage, beside)
         if x.requires_grad:
             x.storage.holders += 1
-            scalar.node = Node(node, self.layer, (x,), (x.storage, beside), False, ())
+            scalar.node = Node(node, self.layer, (x,), (x.storage, beside))
             self._nodes.append(scalar.node)
+
+    # -- precision -----------------------------------------------------------------------------
+
+    @contextmanager
+    def autocast(self, itemsize: int) -> Iterator[None]:
+        """While this lasts, operations are under ``torch.autocast`` to values of ``itemsize`` bytes; 0: none.
+
+        Lowered parameters are made once and kept until the end.
+        """
+        self._lowering = itemsize
+        yield
+        self._lowering = 0
+        self.drop(*self._lowered.values())
+        self._lowered.clear()
+
+    def in_float32(self, x: Tensor) -> Tensor:
+        """A tensor as operations read it that autocast runs in float32."""
+        return self._cast(x, FLOAT32) if self._lowering else x
+
+    def _as_autocast_wants(self, inputs: Sequence[Tensor], wanted: str | None) -> Sequence[Tensor]:
+        """The inputs cast as autocast casts them: C++ evaluates the arguments from the last to the first."""
+        if not self._lowering or wanted is None:
+            return inputs
+        itemsize = self._lowering if wanted == "lower" else FLOAT32
+        return [self._cast(tensor, itemsize) for tensor in reversed(inputs)][::-1]
+
+    def _cast(self, x: Tensor, itemsize: int) -> Tensor:
+        """A copy of a tensor in another precision, or the tensor itself if it has that precision."""
+        if x.itemsize == itemsize:
+            return x
+        if id(x.storage) in self._lowered:
+            return self._lowered[id(x.storage)]
+        copy = self.op(
+            "to",
+            (x,),
+            itemsize=itemsize,
+            what=f"{x.storage.what}, cast",
+            category=Category.CASTS,
+            node="ToCopyBackward0",
+        )
+        if x.is_parameter:
+            self._lowered[id(x.storage)] = copy
+        return copy
+
+    # -- the backward pass -----------------------------------------------------------------------
+
+    def checkpoint(self, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Run a block without keeping anything but its input; the backward pass runs it again.
+
+        As ``torch.utils.checkpoint.checkpoint(use_reentrant=False, preserve_rng_state=False)``. ``run`` gets
+        a name of its own for ``x``, to drop.
+        """
+        before = len(self._nodes)
+        self._block = Checkpoint(run, self.hold(x), self._lowering)
+        output = run(self.hold(x))
+        self._block.nodes = len(self._nodes) - before
+        if not self._block.nodes:
+            self.drop(x)
+        self._block = None
+        return output
 
     def backward(self, loss: Tensor) -> None:
         """The backward pass from a scalar loss: every node once, last created first.
@@ -304,8 +421,25 @@ class Tape:
             if gradient is not None:
                 if node.layer != self.layer:
                     self.begin(Phase.BACKWARD, node.layer)
+                if node.block is not None:
+                    node = self._recompute(node, node.block)
                 self._run_node(node, gradient, pending)
         self.release("release", [root])
+
+    def _recompute(self, last: Node, block: Checkpoint) -> Node:
+        """Run a checkpointed block again, keeping what its backward reads; its last node, made anew."""
+        first = len(self._nodes) + 1 - block.nodes
+        numbers = [storage for node in (*self._nodes[first:], last) for storage in node.saved]
+        del self._nodes[first:]
+        self._last_node = first + block.nodes - 1
+        self.phase, layer = Phase.RECOMPUTE, self.layer
+        with self.autocast(block.lowering):
+            self.drop(block.run(self.hold(block.input)))
+            self._nodes[first].saved += (block.input.storage,)  # the block holds its input to its end
+            self._last_node = -1
+            self.begin(Phase.BACKWARD, layer)
+        self.release("release", numbers)
+        return self._nodes.pop()
 
     def _run_node(self, node: Node, gradient: Storage, pending: dict[int, Storage]) -> None:
         made: list[Storage] = []
@@ -322,12 +456,9 @@ class Tape:
                 incoming.holders = 1
                 incoming.parameter = tensor.storage if tensor.is_parameter else None
                 made.append(incoming)
-            if node.temporaries and node.temporaries[place]:
-                work = [
-                    Storage(node.layer, "temporary", Category.TEMPORARY, gradient.size)
-                    for _ in range(node.temporaries[place])
-                ]
-                self._event(node.name, (*made, *work), work)
+            if node.temporaries and node.temporaries[place] != NOTHING:
+                work = Storage(node.layer, "temporary", Category.TEMPORARY, node.temporaries[place])
+                self._event(node.name, (*made, work), (work,))
                 made = []
             if tensor.node is not None and pending.setdefault(id(tensor.node), incoming) is not incoming:
                 surplus.append(incoming)
@@ -343,9 +474,10 @@ class Tape:
         itemsize: int,
         *,
         is_parameter: bool = False,
+        batched: bool = True,
     ) -> Tensor:
-        storage = Storage(self.layer, what, category, Bytes(0, 0))
-        tensor = Tensor(storage, shape, itemsize, is_parameter=is_parameter)
+        storage = Storage(self.layer, what, category, NOTHING)
+        tensor = Tensor(storage, shape, itemsize, is_parameter=is_parameter, batched=batched)
         storage.size = tensor.size
         return tensor
 

@@ -9,7 +9,8 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import groupby
 from typing import Any
 
 from vgg_profile import units
@@ -19,7 +20,7 @@ from vgg_profile.configs import config as find_config
 from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.layers import Shape
-from vgg_profile.network import modules
+from vgg_profile.network import Module, modules
 from vgg_profile.tape import Bytes, Category, Phase, Storage, Tape, Tensor
 
 SCHEMA_VERSION = 1
@@ -31,11 +32,6 @@ TARGET_BYTES = 8
 """A class index is an int64."""
 
 DEVICES = ("cpu", "cuda")
-
-MODES = ("train", "eval", "inference")
-"""``eval`` switches batch norm and dropout but keeps the graph; ``inference`` is eval without gradients."""
-
-OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
 
 _STAGE_HEADS = ("input", "conv", "maxpool", "fc")
 
@@ -301,7 +297,7 @@ def _smallest(pools: int) -> str:
 def _saved(config: Config, shape: Shape, itemsize: int, device: str) -> dict[str, list[Storage]]:
     """What each layer leaves alive after the forward pass of a training step, weights and input apart."""
     tape = Tape(itemsize=itemsize, device=device)
-    forward(tape, config, shape)
+    forward(tape, config, shape, load(tape, config))
     saved: dict[str, list[Storage]] = {}
     for event in tape.events:
         if event.phase is Phase.FORWARD:
@@ -311,10 +307,14 @@ def _saved(config: Config, shape: Shape, itemsize: int, device: str) -> dict[str
     return saved
 
 
-def load(tape: Tape, config: Config) -> dict[str, dict[str, Tensor]]:
-    """Allocate every parameter and buffer on a tape; parameters by layer and name."""
+Parameters = dict[str, dict[str, Tensor]]
+"""The learnable tensors by layer and name."""
+
+
+def load(tape: Tape, config: Config) -> Parameters:
+    """Allocate every parameter and buffer on a tape."""
     tape.begin(Phase.LOAD)
-    parameters: dict[str, dict[str, Tensor]] = {}
+    parameters: Parameters = {}
     for module in modules(config):
         tape.layer = module.name
         parameters[module.name] = {
@@ -325,30 +325,53 @@ def load(tape: Tape, config: Config) -> dict[str, dict[str, Tensor]]:
     return parameters
 
 
-def forward(tape: Tape, config: Config, shape: Shape) -> Tensor:
-    """Record loading, input and forward pass on a tape; returns the logits.
+def forward(
+    tape: Tape, config: Config, shape: Shape, parameters: Parameters, *, checkpoint_blocks: bool = False
+) -> Tensor:
+    """Record input and forward pass on a tape; returns the logits.
 
     A container keeps its own input until it returns: while the classifier runs, somebody
     still holds the flattened maps, even where no backward pass will ask for them.
     """
-    parameters = load(tape, config)
     tape.begin(Phase.INPUT)
     x = tape.tensor(Category.INPUT, "images", shape)
     tape.allocate("empty", Storage("input", "targets", Category.INPUT, Bytes(0, TARGET_BYTES)))
 
-    container, container_input = "", tape.hold(x)
-    for module in modules(config):
-        part = module.path.partition(".")[0]
-        if part != container:
-            tape.drop(container_input)
-            container, container_input = part, tape.hold(x)
-        tape.begin(Phase.FORWARD, module.name)
-        output = module.layer.trace(tape, x, parameters[module.name])
-        if x.node is not None or x.storage.category is not Category.INPUT:
-            tape.drop(x)
-        x = output
-    tape.drop(container_input)
+    tape.phase = Phase.FORWARD
+    tape.hold(x)  # the caller's own name for its images
+    for container, members in groupby(modules(config), key=lambda module: module.path.partition(".")[0]):
+        container_input = tape.hold(x)
+        if container == "features" and checkpoint_blocks:
+            for block in _blocks(members):
+                output = tape.checkpoint(partial(_run, tape, block, parameters), x)
+                tape.drop(x)
+                x = output
+        else:
+            x = _run(tape, members, parameters, x)
+        tape.drop(container_input)
     return x
+
+
+def _run(tape: Tape, members: Iterable[Module], parameters: Parameters, x: Tensor) -> Tensor:
+    """Run modules one after the other; each lets go of its input, the first of the one that was given."""
+    for module in members:
+        tape.begin(tape.phase, module.name)
+        output = module.layer.trace(tape, x, parameters[module.name])
+        tape.drop(x)
+        x = output
+    return x
+
+
+def _blocks(members: Iterable[Module]) -> Iterator[list[Module]]:
+    """The features cut after each pool."""
+    block: list[Module] = []
+    for module in members:
+        block.append(module)
+        if module.layer.kind == "maxpool":
+            yield block
+            block = []
+    if block:
+        yield block
 
 
 def _notes_rows(rows: Sequence[Row]) -> Iterator[Row]:

@@ -15,7 +15,8 @@ import click
 from vgg_profile.configs import Config, config
 from vgg_profile.files import check_writable, write_whole
 from vgg_profile.render import FORMATS, format_of, render
-from vgg_profile.walker import DEVICES, ITEMSIZE, MODES, OPTIMIZERS, walk
+from vgg_profile.training import AMP_ITEMSIZE, CHECKPOINTS, MODES, OPTIMIZERS, Setup
+from vgg_profile.walker import DEVICES, ITEMSIZE, walk
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -65,10 +66,51 @@ _output = (
 rules_option = click.option(
     "--device", type=click.Choice(DEVICES), default="cpu", show_default=True, help="Whose rules."
 )
-mode_option = click.option("--mode", type=click.Choice(MODES), default="train", show_default=True)
-optimizer_option = click.option(
-    "--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True
+_setup = (
+    click.option("--mode", type=click.Choice(MODES), default="train", show_default=True),
+    click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True),
+    click.option(
+        "--foreach/--no-foreach",
+        default=None,
+        help="Step all parameters at once (default: as PyTorch, on CUDA only).",
+    ),
+    click.option("--first-step", is_flag=True, help="The step in which the optimizer makes its state."),
+    click.option(
+        "--amp",
+        type=click.Choice(tuple(AMP_ITEMSIZE)),
+        default="none",
+        show_default=True,
+        help="Mixed precision by torch.autocast: float32 weights, activations lowered.",
+    ),
+    click.option(
+        "--checkpoint",
+        type=click.Choice(CHECKPOINTS),
+        default="none",
+        show_default=True,
+        help="Keep each conv block's input alone; run the block again in the backward pass.",
+    ),
+    click.option("--onednn/--no-onednn", default=True, help="How the CPU convolves.", show_default=True),
 )
+
+
+def takes_setup(command: Command) -> Command:
+    """How a training step is run, handed to the command as ``setup``."""
+
+    @wraps(command)
+    def with_setup(
+        mode: str,
+        optimizer: str,
+        foreach: bool | None,
+        first_step: bool,
+        amp: str,
+        checkpoint: str,
+        onednn: bool,
+        **rest: Any,
+    ) -> Any:
+        setup = Setup(mode, optimizer, foreach, first_step, amp, checkpoint, onednn)
+        return command(setup=setup, **rest)
+
+    return _together(*_setup)(cast(Command, with_setup))
 
 
 def takes_config(command: Command) -> Command:

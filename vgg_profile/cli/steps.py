@@ -12,14 +12,14 @@ from vgg_profile.cli.options import (
     STDOUT,
     Output,
     gives_output,
-    mode_option,
-    optimizer_option,
     rules_option,
     takes_config,
     takes_network,
+    takes_setup,
 )
 from vgg_profile.cli.program import Failure, undivided
 from vgg_profile.configs import Config
+from vgg_profile.training import Setup
 from vgg_profile.walker import DEVICES, Profile
 
 if TYPE_CHECKING:
@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 @click.command()
 @takes_network
 @rules_option
-@mode_option
-@optimizer_option
+@takes_setup
 @gives_output
-def timeline(walk_on: Callable[[str], Profile], device: str, mode: str, optimizer: str, out: Output) -> None:
+def timeline(walk_on: Callable[[str], Profile], device: str, setup: Setup, out: Output) -> None:
     """What is live when: one training step, predicted, layer by layer, forward, backward and step.
 
     Each line is what is allocated when that part is over, split by what it is for, and the most that was
@@ -40,22 +39,20 @@ def timeline(walk_on: Callable[[str], Profile], device: str, mode: str, optimize
     """
     from vgg_profile.budget import ledger
 
-    out.deliver(ledger(walk_on(device), mode=mode, optimizer=optimizer))
+    out.deliver(ledger(walk_on(device), setup))
 
 
 @click.command("measure")
 @takes_network
 @click.option("--device", type=click.Choice(("auto", *DEVICES)), default="auto", show_default=True)
-@mode_option
-@optimizer_option
+@takes_setup
 @click.option("--repeats", type=click.IntRange(0, 1000), default=3, show_default=True, help="Timed passes.")
 @click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
 @gives_output
 def measure_command(
     walk_on: Callable[[str], Profile],
     device: str,
-    mode: str,
-    optimizer: str,
+    setup: Setup,
     repeats: int,
     all_layers: bool,
     out: Output,
@@ -75,7 +72,7 @@ def measure_command(
     from vgg_profile.measure.record import dumps
 
     profile = walk_on("cuda" if device == "cuda" else "cpu")
-    check_setup(profile, mode, optimizer)
+    check_setup(profile, setup)
 
     with undivided():
         from vgg_profile.measure import OutOfMemoryError, measure
@@ -87,15 +84,14 @@ def measure_command(
             batch=profile.batch,
             dtype=profile.dtype,
             device=device,
-            mode=mode,
-            optimizer=optimizer,
+            setup=setup,
             repeats=repeats,
             progress=lambda stage: click.echo(f"{profile.config.label}: {stage} …", err=True),
         )
     except OutOfMemoryError as error:
         if out.format == "json":
             out.write(dumps(error.partial), ", as far as it came")
-        lack = out_of_memory(profile, mode, optimizer, str(error), error.phase, error.layer)
+        lack = out_of_memory(profile, setup, str(error), error.phase, error.layer)
         raise Failure(lack) from None
     checks = crosscheck(profile_for(profile.config, measurement), measurement)
     if out.format == "json":

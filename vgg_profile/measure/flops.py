@@ -60,12 +60,19 @@ def count_flops(step: Step) -> Iterator[Reading]:
         yield Reading("output_shape", shape, "values", "forward hook: tuple(output.shape[1:])", name)
     root = type(step.model).__name__
     counted = {"forward_flops": forward.counts}
-    if step.with_backward:
+    if step.setup.has_backward:
         counted["forward_backward_flops"] = _by_module(counter)
     for quantity, counts in counted.items():
         yield Reading(quantity, counts["Global"], "FLOP", FLOP_COUNTER)
         for path, name in step.names.items():
             yield Reading(quantity, counts.get(f"{root}.{path}", 0), "FLOP", FLOP_COUNTER, name)
+
+
+def count_all_flops(step: Step) -> int:
+    """FLOPs of a whole step, whatever it runs twice."""
+    with FlopCounterMode(display=False) as counter:
+        step.run(_ForwardCounts(counter))
+    return int(counter.get_total_flops())
 
 
 def count_with_fvcore(model: nn.Module, images: Tensor, names: dict[str, str]) -> Iterator[Reading]:

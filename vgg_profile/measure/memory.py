@@ -9,8 +9,9 @@ counters, and ``timing.Clock`` reads a clock. All three therefore see the same b
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.autograd.profiler import profile, record_function
 
 from vgg_profile.measure.record import Moment, Reading
+from vgg_profile.training import Setup
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler announces itself on stderr
 
@@ -182,21 +184,33 @@ def marked_layers(model: nn.Module, names: dict[str, str], recorder: Recorder) -
     """While this lasts, a layer marks where its forward and its backward begin.
 
     ``names`` maps module paths to layer names. A backward begins with the node that made the layer's
-    output; a layer that hands its input on, like dropout in eval mode, has none.
+    output; a layer that hands its input on, like dropout in eval mode, has none. A checkpointed layer that
+    runs again in the backward pass marks that as "recompute"; where PyTorch has all it was after, it stops
+    the layer by an exception, and the backward pass of ``place`` goes on.
     """
     handles = []
     entering: list[Any] = [None]
+    place = [""]
+    """The layer in whose backward we are, if in any."""
+
+    def enter_backward(name: str) -> None:
+        place[0] = name
+        recorder.mark("backward", name)
 
     def watch(name: str) -> tuple[Callable[..., None], Callable[..., None]]:
         def before(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-            entering[0] = args[0].grad_fn
-            recorder.mark("forward", name)
+            entering[0] = None if place[0] else args[0].grad_fn
+            recorder.mark("recompute" if place[0] else "forward", name)
 
-        def after(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-            node, entered = output.grad_fn, entering[0]
-            entering[0] = None
-            if node is not None and node is not entered:
-                node.register_prehook(lambda gradients: recorder.mark("backward", name))
+        def after(module: nn.Module, args: tuple[Tensor, ...], output: Tensor | None) -> None:
+            if place[0]:
+                if output is None and not isinstance(sys.exception(), (RuntimeError, MemoryError)):
+                    recorder.mark("backward", place[0])
+            elif output is not None:
+                node, entered = output.grad_fn, entering[0]
+                entering[0] = None
+                if node is not None and node is not entered:
+                    node.register_prehook(lambda gradients: enter_backward(name))
 
         return before, after
 
@@ -204,7 +218,8 @@ def marked_layers(model: nn.Module, names: dict[str, str], recorder: Recorder) -
         for path, name in names.items():
             module = model.get_submodule(path)
             before, after = watch(name)
-            handles += [module.register_forward_pre_hook(before), module.register_forward_hook(after)]
+            handles.append(module.register_forward_pre_hook(before))
+            handles.append(module.register_forward_hook(after, always_call=True))
         yield
     finally:
         for handle in handles:
@@ -234,7 +249,7 @@ class Step(NamedTuple):
     images: Tensor
     targets: Tensor
     names: dict[str, str]
-    with_backward: bool
+    setup: Setup
     optimizer: torch.optim.Optimizer | None = None
 
     def run(self, instrument: Recorder) -> Tensor:
@@ -250,11 +265,14 @@ class Step(NamedTuple):
             raise
 
     def _run(self, recorder: Recorder) -> Tensor:
-        with marked_layers(self.model, self.names, recorder), torch.set_grad_enabled(self.with_backward):
-            logits: Tensor = self.model(self.images)
-            if self.with_backward:
-                recorder.mark("loss")
-                loss = nn.functional.cross_entropy(logits, self.targets)
+        has_backward = self.setup.has_backward
+        with marked_layers(self.model, self.names, recorder), torch.set_grad_enabled(has_backward):
+            with self._autocast():
+                logits: Tensor = self.model(self.images)
+                if has_backward:
+                    recorder.mark("loss")
+                    loss = nn.functional.cross_entropy(logits, self.targets)
+            if has_backward:
                 recorder.mark("backward", "loss")
                 loss.backward()  # type: ignore[no-untyped-call]
         if self.optimizer is not None:
@@ -262,3 +280,8 @@ class Step(NamedTuple):
             self.optimizer.step()
         recorder.mark("end")
         return logits
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.setup.amp == "none":
+            return nullcontext()
+        return torch.autocast(self.images.device.type, dtype=getattr(torch, self.setup.amp))

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError, excerpt
+from vgg_profile.training import Setup
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KIND = "vgg-profile measurement"
 LARGEST_FILE = 64 * 2**20
 
-SUBJECT = ("config", "input", "batch", "dtype", "device", "mode", "optimizer")
+SUBJECT = ("config", "input", "batch", "dtype", "device", *(each.name for each in fields(Setup)))
 """What a record says of its subject; ``config`` is ``None`` for a module that is not built from one."""
 
 

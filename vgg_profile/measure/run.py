@@ -11,6 +11,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -26,10 +27,11 @@ from vgg_profile.measure.memory import AT, MEMORY_METHOD, CpuMemory, CudaMemory,
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Moment, Reading
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.network import modules
+from vgg_profile.training import Setup
 
+PLAIN = Setup()
 SEED = 0
 DTYPES = ("float64", "float32", "bfloat16", "float16")
-MODES = ("train", "eval", "inference")
 
 
 class OutOfMemoryError(RuntimeError):
@@ -51,8 +53,7 @@ def measure(
     batch: int = 1,
     dtype: str = "float32",
     device: str = "cpu",
-    mode: str = "train",
-    optimizer: str = "none",
+    setup: Setup = PLAIN,
     repeats: int = 3,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Measurement:
@@ -61,11 +62,12 @@ def measure(
     ``network`` is whatever :func:`vgg_profile.configs.config` takes, built here with random weights, or a
     module, which comes back as it was: its mode, weights, buffers, gradients and hooks, and torch's random
     state. ``input`` is (C, H, W), or one number for a square of the network's channels.
-    ``mode`` is train, eval or inference (no backward pass), ``optimizer`` none, sgd, momentum, adam or
-    adamw; it steps with a learning rate of 0. ``repeats`` passes are timed. Raises ``InputError`` if
+    ``setup`` says how the step is run; an optimizer steps with a learning rate of 0, and unless it is the
+    first step, a whole step is run before the one that is read. ``repeats`` passes are timed. Raises ``InputError`` if
     the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory does not suffice.
     """
     place = _device(device)
+    setup = setup.on(place.type)
     if not isinstance(network, nn.Module):
         network = find_config(network)
     config = network if isinstance(network, Config) else getattr(network, "config", None)
@@ -77,16 +79,10 @@ def measure(
         "batch": batch,
         "dtype": dtype,
         "device": place.type,
-        "mode": mode,
-        "optimizer": optimizer,
+        **setup.to_dict(),
     }
-    for what, value, allowed in (
-        ("dtype", dtype, DTYPES),
-        ("mode", mode, MODES),
-        ("optimizer", optimizer, _OPTIMIZERS),
-    ):
-        if value not in allowed:
-            raise InputError(f"There is no {what} {value!r} here.", f"Choose from {', '.join(allowed)}.")
+    if dtype not in DTYPES:
+        raise InputError(f"There is no dtype {excerpt(dtype)} here.", f"Choose from {', '.join(DTYPES)}.")
     readings: list[Reading] = []
     timeline: list[Moment] = []
     skipped: dict[str, str] = {}
@@ -95,9 +91,9 @@ def measure(
         return Measurement(subject, environment(place), tuple(readings), tuple(timeline), skipped)
 
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), _onednn(enabled=setup.onednn):
             torch.manual_seed(SEED)
-            run = _Run(network, shape, batch, getattr(torch, dtype), place, mode, optimizer)
+            run = _Run(network, shape, batch, getattr(torch, dtype), place, setup)
             progress("building the network")
             timeline.append(run.load())
             readings += run.count_tensors()
@@ -107,7 +103,7 @@ def measure(
                 progress("counting with fvcore")
                 readings += flops.count_with_fvcore(run.model, run.images(), run.names)
                 progress("recording memory, forward and backward")
-                timeline += run.record_memory(readings)
+                run.record_memory(timeline, readings)
                 if repeats:
                     progress(f"timing {repeats} passes")
                     readings += run.time(repeats)
@@ -141,11 +137,10 @@ class _Run:
         batch: int,
         dtype: torch.dtype,
         device: torch.device,
-        mode: str,
-        optimizer: str,
+        setup: Setup,
     ) -> None:
         self.network, self.shape, self.batch = network, shape, batch
-        self.dtype, self.device, self.mode, self.optimizer = dtype, device, mode, optimizer
+        self.dtype, self.device, self.setup = dtype, device, setup
         self.model: nn.Module
         self.names: dict[str, str] = {}
 
@@ -192,7 +187,7 @@ class _Run:
         training = {part: part.training for part in model.modules()}
         buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
-        model.train(self.mode == "train")
+        model.train(self.setup.mode == "train")
         model.zero_grad(set_to_none=True)
         try:
             yield
@@ -215,12 +210,21 @@ class _Run:
             yield Reading(quantity, count, "value", f"sum of numel() over model.{quantity}()")
 
     def _step(self, images: Tensor, optimizer: torch.optim.Optimizer | None = None) -> Step:
-        return Step(self.model, images, self.targets(), self.names, self.mode != "inference", optimizer)
+        return Step(self.model, images, self.targets(), self.names, self.setup, optimizer)
 
     def count_flops(self) -> Iterator[Reading]:
         """FLOPs and output shapes of a real pass, which also warms the device up."""
         yield from flops.count_flops(self._step(self.images()))
-        if self.optimizer != "none" and not all(
+        if self.setup.checkpoint != "none" and self.setup.has_backward:
+            self.model.zero_grad(set_to_none=True)
+            with self._checkpointing():
+                yield Reading(
+                    "checkpointed_flops",
+                    flops.count_all_flops(self._step(self.images())),
+                    "FLOP",
+                    flops.FLOP_COUNTER,
+                )
+        if self.setup.optimizer != "none" and not all(
             bool(parameter.grad.isfinite().all())
             for parameter in self.model.parameters()
             if parameter.grad is not None
@@ -231,11 +235,44 @@ class _Run:
             )
         self.model.zero_grad(set_to_none=True)
 
-    def record_memory(self, readings: list[Reading]) -> list[Moment]:
-        """One whole step under the eyes of the allocator."""
-        optimizer = _OPTIMIZERS[self.optimizer](self.model.parameters())
-        gc.collect()
+    @contextmanager
+    def _checkpointing(self) -> Iterator[None]:
+        """While this lasts, the network checkpoints its blocks if the setup says so."""
+        if self.setup.checkpoint == "none":
+            yield
+            return
+        if not isinstance(self.model, models.VGG):
+            raise InputError(
+                f"A {type(self.model).__name__} has no blocks that are known here.",
+                "Measure a config, or a network of vgg_profile.models, with --checkpoint blocks.",
+            )
+        before, self.model.checkpoint_blocks = self.model.checkpoint_blocks, True
+        try:
+            yield
+        finally:
+            self.model.checkpoint_blocks = before
+
+    def _optimizer(self) -> torch.optim.Optimizer | None:
+        make = _OPTIMIZERS[self.setup.optimizer]
+        return make(self.model.parameters(), lr=0.0, foreach=self.setup.foreach) if make else None
+
+    def _first_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Let the optimizer make its state under the eyes of the allocator, and drop everything else."""
         with self._memory(self.loaded) as recorder:
+            recorder.mark("load")
+            self._step(self.images(), optimizer).run(_Deaf())
+            self.model.zero_grad(set_to_none=True)
+            recorder.mark("end")
+        self.loaded = recorder.moments[0].live
+
+    def record_memory(self, timeline: list[Moment], readings: list[Reading]) -> None:
+        """One whole step under the eyes of the allocator."""
+        optimizer = self._optimizer()
+        gc.collect()
+        if optimizer is not None and not self.setup.first_step:
+            self._first_step(optimizer)
+            timeline[0] = timeline[0]._replace(live=self.loaded, peak=self.loaded)
+        with self._memory(self.loaded) as recorder, self._checkpointing():
             recorder.mark("input")
             images = self.images()
             self._step(images, optimizer).run(recorder)
@@ -245,29 +282,50 @@ class _Run:
         peak = max(recorder.moments, key=lambda moment: moment.peak)
         method = MEMORY_METHOD[self.device.type]
         readings.append(Reading("peak_bytes", peak.peak, "B", method))
-        return [moment for moment in recorder.moments if moment.phase != "end"]
+        timeline += [moment for moment in recorder.moments if moment.phase != "end"]
 
     def time(self, repeats: int) -> Iterator[Reading]:
         """Seconds by layer, after the passes before have warmed everything up."""
         images = self.images()
-        optimizer = _OPTIMIZERS[self.optimizer](self.model.parameters())
+        optimizer = self._optimizer()
         clocks = []
         for _ in range(repeats):
             self.model.zero_grad(set_to_none=True)
             clock = Clock(self.device)
-            self._step(images, optimizer).run(clock)
+            with self._checkpointing():
+                self._step(images, optimizer).run(clock)
             clocks.append(clock)
         self.model.zero_grad(set_to_none=True)
         yield from timings(clocks)
-        yield matrix_product_rate(self.device, self.dtype)
+        lowered = None if self.setup.amp == "none" else getattr(torch, self.setup.amp)
+        yield matrix_product_rate(self.device, lowered or self.dtype)
 
 
-_OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer | None]] = {
-    "none": lambda parameters: None,
-    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.0, foreach=False),
-    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=0.0, momentum=0.9, foreach=False),
-    "adam": lambda parameters: torch.optim.Adam(parameters, lr=0.0, foreach=False),
-    "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=0.0, foreach=False),
+@contextmanager
+def _onednn(*, enabled: bool) -> Iterator[None]:
+    """While this lasts, the CPU convolves with oneDNN, or without."""
+    backend: Any = torch.backends.mkldnn
+    before = backend.enabled
+    backend.enabled = before and enabled
+    try:
+        yield
+    finally:
+        backend.enabled = before
+
+
+class _Deaf:
+    """A recorder for a step that nobody reads."""
+
+    def mark(self, phase: str, layer: str = "") -> None:
+        pass
+
+
+_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer] | None] = {
+    "none": None,
+    "sgd": torch.optim.SGD,
+    "momentum": partial(torch.optim.SGD, momentum=0.9),
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from statistics import median
 
 import torch
@@ -28,11 +29,10 @@ class Clock:
 
     def seconds(self) -> dict[tuple[str, str], float]:
         """How long each part of the step took."""
-        ends = [mark[2] for mark in self.marks[1:]]
-        return {
-            (phase, layer): (end - start) / 1e9
-            for (phase, layer, start), end in zip(self.marks, ends, strict=False)
-        }
+        seconds: dict[tuple[str, str], float] = {}
+        for (phase, layer, start), (_, _, end) in pairwise(self.marks):
+            seconds[phase, layer] = seconds.get((phase, layer), 0.0) + (end - start) / 1e9
+        return seconds
 
 
 def timings(clocks: Sequence[Clock]) -> Iterator[Reading]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
+from typing import NamedTuple
 
 from vgg_profile import units
-from vgg_profile.budget import Ledger
-from vgg_profile.crosscheck import Check, Checks, Verdict
+from vgg_profile.budget import Ledger, Moment
+from vgg_profile.crosscheck import Check, Checks, Verdict, setup_of
 from vgg_profile.measure.record import Measurement, Reading
 from vgg_profile.render.tables import Cell, Column, Table, describe_kind, rules, sized, title
 from vgg_profile.tape import Category
@@ -18,10 +19,12 @@ _QUANTITIES = {
     "output_shape": "output shape",
     "forward_flops": "FLOPs forward",
     "forward_backward_flops": "FLOPs forward + backward",
+    "checkpointed_flops": "FLOPs with the blocks run again",
     "fvcore_flops": "fvcore's count (MACs)",
     "fvcore_activations": "fvcore's activations",
     "live_bytes_forward": "live after the layer, forward",
     "live_bytes_backward": "live after the layer, backward",
+    "live_bytes_recompute": "live after the layer, run again",
     "lasting_workspace_bytes": "lasting workspace",
     "allocator_rounding_bytes": "allocator rounding, at most",
     "peak": "peak",
@@ -44,7 +47,7 @@ def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
         title=(
             f"Predicted against measured: {checks.profile.config.label}, input "
             f"{units.shape(checks.profile.input)}, batch {checks.profile.batch:,}, {subject['dtype']}, "
-            f"{subject['mode']}, optimizer {subject['optimizer']}, {subject['device']}"
+            f"{setup_of(checks.measurement).label}, {subject['device']}"
         ),
         columns=(
             Column("quantity", "quantity", is_text=True),
@@ -182,38 +185,41 @@ def _time_totals(rows: Iterable[Sequence[Cell]], whole: float) -> tuple[Cell, ..
     return ("total", forward, backward, None, None)
 
 
-_TIMELINE_GROUPS: dict[str, tuple[Category, ...]] = {
-    "weights": (Category.WEIGHTS, Category.BUFFERS),
-    "input": (Category.INPUT,),
-    "activations": (Category.ACTIVATIONS, Category.STATISTICS),
-    "indices": (Category.INDICES,),
-    "masks": (Category.MASKS,),
-    "in_flight": (Category.IN_FLIGHT, Category.TEMPORARY),
-    "gradients": (Category.GRADIENTS,),
-    "optimizer": (Category.OPTIMIZER,),
-}
-"""Columns of the timeline; together they are every category, so a line adds up to what is live."""
+class _Part(NamedTuple):
+    """A column of the timeline: what some categories take together."""
+
+    name: str
+    header: str
+    categories: tuple[Category, ...]
+
+
+_PARTS = (
+    _Part("weights_bytes", "weights,\nbuffers", (Category.WEIGHTS, Category.BUFFERS)),
+    _Part("input_bytes", "input", (Category.INPUT,)),
+    _Part("activations_bytes", "activations", (Category.ACTIVATIONS, Category.STATISTICS)),
+    _Part("casts_bytes", "autocast\ncopies", (Category.CASTS,)),
+    _Part("indices_bytes", "pool\nindices", (Category.INDICES,)),
+    _Part("masks_bytes", "dropout\nmasks", (Category.MASKS,)),
+    _Part("in_flight_bytes", "gradients\nin flight", (Category.IN_FLIGHT, Category.TEMPORARY)),
+    _Part("gradients_bytes", "gradients", (Category.GRADIENTS,)),
+    _Part("optimizer_bytes", "optimizer\nstate", (Category.OPTIMIZER,)),
+)
+"""Together they are every category, so a line adds up to what is live."""
 
 
 @describe_kind.register
 def _ledger(step: Ledger) -> Table:
     """What is live when one part of the step is over, split by what it is for."""
     profile, moments, peak = step.profile, step.moments, step.peak
+    parts = [part for part in _PARTS if part.name != "casts_bytes" or step.setup.amp != "none"]
     return Table(
-        title=f"Live bytes through one step: {title(profile)}, {step.mode}, optimizer {step.optimizer}",
+        title=f"Live bytes through one step: {title(profile)}, {step.setup.label}",
         columns=(
             Column("phase", "phase", is_text=True),
             Column("layer", "layer", is_text=True),
             Column("live_bytes", "live after\n(bytes)"),
             Column("peak_bytes", "most within\n(bytes)"),
-            Column("weights_bytes", "weights,\nbuffers"),
-            Column("input_bytes", "input"),
-            Column("activations_bytes", "activations"),
-            Column("indices_bytes", "pool\nindices"),
-            Column("masks_bytes", "dropout\nmasks"),
-            Column("in_flight_bytes", "gradients\nin flight"),
-            Column("gradients_bytes", "gradients"),
-            Column("optimizer_bytes", "optimizer\nstate"),
+            *(Column(part.name, part.header) for part in parts),
         ),
         rows=tuple(
             (
@@ -221,17 +227,45 @@ def _ledger(step: Ledger) -> Table:
                 moment.layer,
                 moment.live,
                 moment.peak,
-                *(sum(moment.categories[c] for c in group) for group in _TIMELINE_GROUPS.values()),
+                *(sum(moment.categories[each] for each in part.categories) for part in parts),
             )
             for moment in moments
         ),
-        ends=frozenset(
-            place for place, (one, after) in enumerate(pairwise(moments)) if one.phase is not after.phase
-        ),
+        ends=_ends(moments),
         footer=(
-            f"Peak: {sized(peak.peak)}, in {peak.phase.value}{' of ' if peak.layer else ''}{peak.layer}; "
-            "tensors alone, before a backend's scratch.",
-            f"By the rules of device {rules(profile.device)}. The step is the first: the optimizer's state "
-            "appears in it.",
+            f"Peak: {sized(peak.peak)}, {_place(peak)}; tensors alone, before a backend's scratch.",
+            f"By the rules of device {rules(profile.device)}.",
+            *_remarks(step),
         ),
     )
+
+
+def _ends(moments: Sequence[Moment]) -> frozenset[int]:
+    """The rows after which a phase is over."""
+    return frozenset(n for n, (one, after) in enumerate(pairwise(moments)) if one.phase is not after.phase)
+
+
+def _place(moment: Moment) -> str:
+    """Where a moment is, in words."""
+    return f"in {moment.phase.value}{' of ' if moment.layer else ''}{moment.layer}"
+
+
+def _remarks(step: Ledger) -> Iterator[str]:
+    """What the setup does that a reader of the figures should know."""
+    setup = step.setup
+    if setup.optimizer != "none":
+        yield (
+            "The step is the first: the optimizer's state appears in it."
+            if setup.first_step
+            else "The step is a later one: the optimizer's state is there from the start; in the --first-step "
+            "it appears."
+        )
+    if step.recomputed_flops:
+        again = sum(step.recomputed_flops.values())
+        plain = sum(step.flops.values())
+        yield (
+            f"Checkpointing runs {units.exact(again)} FLOPs a second time, "
+            f"{100 * again / plain:.1f} % on top of {units.exact(plain)} forward and backward."
+        )
+    if setup.amp == "float16":
+        yield "A GradScaler, which float16 wants, keeps a few scalars more; they are not counted."

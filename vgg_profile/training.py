@@ -1,0 +1,91 @@
+"""How a training step is run: everything about it that the network itself does not say.
+
+The two roads share these words and nothing else: a :class:`Setup` tells the ledger what to predict,
+and the measuring side what to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from vgg_profile.errors import InputError, excerpt
+
+MODES = ("train", "eval", "inference")
+"""``eval`` switches batch norm and dropout but keeps the graph; ``inference`` is eval without gradients."""
+
+OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
+
+AMP_ITEMSIZE = {"none": 0, "bfloat16": 2, "float16": 2}
+"""Bytes a value that ``torch.autocast`` casts to; ``none`` is no autocast."""
+
+CHECKPOINTS = ("none", "blocks")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """One training step's mode, optimizer and precision; the defaults are the plainest step.
+
+    ``foreach`` steps all parameters at once instead of one by one; left open (``None``), it is PyTorch's
+    habit: so on CUDA, not on the CPU. ``first_step`` is the step in which the optimizer makes its state; in
+    every later one that state is there from the start. ``amp`` is the dtype of ``torch.autocast``; ``checkpoint`` "blocks" keeps each block's input alone
+    and runs the block again in the backward pass. Without ``onednn``, the CPU convolves by im2col.
+
+    >>> Setup(optimizer="adam").label
+    'train, adam'
+    """
+
+    mode: str = "train"
+    optimizer: str = "none"
+    foreach: bool | None = None
+    first_step: bool = False
+    amp: str = "none"
+    checkpoint: str = "none"
+    onednn: bool = True
+
+    def __post_init__(self) -> None:
+        choices: tuple[tuple[str, Iterable[str]], ...] = (
+            ("mode", MODES),
+            ("optimizer", OPTIMIZERS),
+            ("amp", AMP_ITEMSIZE),
+            ("checkpoint", CHECKPOINTS),
+        )
+        for what, allowed in choices:
+            value = getattr(self, what)
+            if value not in tuple(allowed):
+                raise InputError(
+                    f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}."
+                )
+        if self.optimizer != "none" and not self.has_backward:
+            raise InputError(
+                "An optimizer has nothing to step on without gradients, and inference makes none.",
+                "Choose --mode train or eval, or --optimizer none.",
+            )
+
+    def on(self, device: str) -> Setup:
+        """The setup with what it leaves open as PyTorch settles it on a device."""
+        return self if self.foreach is not None else replace(self, foreach=device == "cuda")
+
+    @property
+    def has_backward(self) -> bool:
+        return self.mode != "inference"
+
+    @property
+    def label(self) -> str:
+        """What sets it apart, in a few words."""
+        parts = [self.mode, self.optimizer if self.optimizer != "none" else "no optimizer"]
+        if self.optimizer != "none":
+            parts += ["foreach"] * bool(self.foreach) + ["first step"] * self.first_step
+        parts += [f"autocast to {self.amp}"] * (self.amp != "none")
+        parts += [f"checkpoint {self.checkpoint}"] * (self.checkpoint != "none")
+        parts += ["without oneDNN"] * (not self.onednn)
+        return ", ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Setup:
+        """The setup among other keys, as a record's subject has it."""
+        return cls(**{each.name: content[each.name] for each in fields(cls)})

@@ -34,7 +34,7 @@ COUNTING = {
 }
 """The predicted road."""
 
-SHOWN = COUNTING | {"compare", "crosscheck", "lesson", "measure.record", "notes"}
+SHOWN = COUNTING | {"compare", "crosscheck", "fit", "sweep", "lesson", "measure.record", "notes"}
 """What a renderer may know: everything that can be shown; of the measured road, its record alone."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -48,6 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network": {"configs", "layers"},
     "display": set(),
     "training": {"errors"},
+    "fit": {*COUNTING, "cards", "display"},
+    "sweep": {*COUNTING, "display"},
     "walker": {"arithmetic", "configs", "display", "errors", "layers", "network", "tape", "units"},
     "compare": {"configs", "display", "errors", "walker"},
     "budget": {*COUNTING, "display"} - {"budget"},

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError
-from vgg_profile.tape import Bytes, Category, Event, Mark, Phase, Storage, Tape, Tensor
+from vgg_profile.tape import NOTHING, Bytes, Category, Event, Mark, Phase, Storage, Tape, Tensor
 from vgg_profile.training import AMP_ITEMSIZE, Setup
 from vgg_profile.units import binary
 from vgg_profile.walker import SCHEMA_VERSION, Profile, forward, load
@@ -41,6 +41,17 @@ class Moment(NamedTuple):
     live: int
     peak: int
     categories: dict[Category, int]
+
+
+class Line(NamedTuple):
+    """Live bytes at one event, affine in the batch; ``event`` is its number in the ledger's list."""
+
+    fixed: int
+    per_image: int
+    event: int
+
+    def at(self, batch: int) -> int:
+        return self.fixed + self.per_image * batch
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,44 +87,62 @@ class Ledger(Displayed):
             yield Moment(mark.phase, mark.layer, live, peak, dict(categories))
 
     @cached_property
-    def lines(self) -> tuple[Bytes, ...]:
+    def lines(self) -> tuple[Line, ...]:
         """Live bytes at each event after loading, before it frees, as a function of the batch.
 
         Only the lines that are highest for some batch are kept, by their slope: the upper envelope. The
         peak of any batch, and the largest batch within any limit, can be read off these few.
         """
         fixed = per_image = 0
-        steepest: dict[int, int] = {}
+        steepest: dict[int, Line] = {}
         for number, event in enumerate(self.events):
             for storage in event.allocated:
                 fixed += storage.size.fixed
                 per_image += storage.size.per_image
             if number >= self.marks[1].event:
-                steepest[per_image] = max(fixed, steepest.get(per_image, 0))
+                known = steepest.get(per_image)
+                if known is None or fixed > known.fixed:
+                    steepest[per_image] = Line(fixed, per_image, number)
             for storage in event.freed:
                 fixed -= storage.size.fixed
                 per_image -= storage.size.per_image
-        hull: list[Bytes] = []
-        for slope, height in sorted(steepest.items()):
-            line = Bytes(height, slope)
-            while hull and (
-                height >= hull[-1].fixed or (len(hull) > 1 and _is_under(hull[-2], hull[-1], line))
+        envelope: list[Line] = []
+        for _, line in sorted(steepest.items()):
+            while envelope and (
+                line.fixed >= envelope[-1].fixed
+                or (len(envelope) > 1 and _is_under(envelope[-2], envelope[-1], line))
             ):
-                hull.pop()
-            hull.append(line)
-        return tuple(hull)
+                envelope.pop()
+            envelope.append(line)
+        return tuple(envelope)
+
+    def highest(self, batch: int) -> Line:
+        """The line on which a batch has its peak."""
+        return max(self.lines, key=lambda line: line.at(batch))
 
     def peak_bytes(self, batch: int) -> int:
         """The most that is live at once after loading, for any batch."""
-        return max(line.at(batch) for line in self.lines)
+        return self.highest(batch).at(batch)
+
+    def live_at(self, line: Line) -> dict[Category, Bytes]:
+        """What is live at a line's event, by category."""
+        sizes = dict.fromkeys(Category, NOTHING)
+        for event in self.events[: line.event + 1]:
+            for storage in event.allocated:
+                sizes[storage.category] = sizes[storage.category].plus(storage.size)
+            if event is not self.events[line.event]:
+                for storage in event.freed:
+                    sizes[storage.category] = sizes[storage.category].plus(storage.size.times(-1))
+        return {category: size for category, size in sizes.items() if size != NOTHING}
 
     def largest_batch(self, limit: int) -> int:
         """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
 
         Each line allows ``(limit - fixed) // per_image`` images, and the least of them is the answer.
         """
-        allowed = [(limit - line.fixed) // line.per_image for line in self.lines if line.per_image]
-        return max(0, min(allowed, default=0)) if all(line.fixed <= limit for line in self.lines) else 0
+        if any(line.fixed > limit for line in self.lines):
+            return 0
+        return min((limit - line.fixed) // line.per_image for line in self.lines if line.per_image)
 
     @property
     def fixed_points(self) -> dict[Phase, int]:
@@ -132,7 +161,7 @@ class Ledger(Displayed):
         Forward 2 a MAC; backward as many for the input's gradient, and again for the weights'. The first
         layer with weights sees images, which want no gradient, so its share is less.
         """
-        rows = [row for row in self.profile.module_rows[1:]]
+        rows = self.profile.module_rows[1:]
         first = next(row.name for row in rows if row.macs.value)
         passes = {row.name: (2 if row.name == first else 3) if self.setup.has_backward else 1 for row in rows}
         return {row.name: 2 * row.macs.value * self.profile.batch * passes[row.name] for row in rows}
@@ -197,7 +226,7 @@ def _storage(storage: Storage, batch: int) -> dict[str, Any]:
     }
 
 
-def _is_under(left: Bytes, middle: Bytes, right: Bytes) -> bool:
+def _is_under(left: Line, middle: Line, right: Line) -> bool:
     """Whether, of three lines of rising slope, the middle one is nowhere the highest alone."""
     return (left.fixed - right.fixed) * (middle.per_image - left.per_image) <= (left.fixed - middle.fixed) * (
         right.per_image - left.per_image
@@ -312,7 +341,7 @@ def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
 class Optimizer:
     """What ``torch.optim`` allocates: a state for every parameter, and temporaries in each step.
 
-    Source: ``torch/optim/sgd.py`` and ``adam.py`` (AdamW is Adam there), their single-tensor and foreach code.
+    Source: ``torch/optim/sgd.py`` and ``adam.py`` (AdamW is Adam there), single-tensor and foreach.
     """
 
     def __init__(self, tape: Tape, setup: Setup) -> None:
@@ -355,8 +384,9 @@ class Optimizer:
             self.tape.layer = weight.layer
             root, denominator = self._temporary(weight, "root"), self._temporary(weight, "denom")
             self.tape.allocate("sqrt", root)
-            self.tape.allocate("div", denominator)
-            self.tape.release("release", [root, *previous])
+            correction = self._correction()
+            self.tape.allocate("div", denominator, *correction)
+            self.tape.release("release", [root, *correction, *previous])
             previous = [denominator]
         self.tape.release("release", previous)
 
@@ -366,7 +396,14 @@ class Optimizer:
         for root in roots:
             self.tape.layer = root.layer
             self.tape.allocate("_foreach_sqrt", root)
-        self.tape.release("release", roots)
+        correction = self._correction()
+        self.tape.allocate("_foreach_div_", *correction)
+        self.tape.release("release", [*correction, *roots])
+
+    def _correction(self) -> list[Storage]:
+        """The bias correction, a Python number, as the division reads it."""
+        size = self.tape.number(self.tape.itemsize)
+        return [Storage(self.tape.layer, "correction", Category.TEMPORARY, size)] if size != NOTHING else []
 
     def _temporary(self, weight: Storage, what: str) -> Storage:
         return Storage(weight.layer, what, Category.TEMPORARY, weight.size)

@@ -173,6 +173,20 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     return Checks(profile, measurement, (*read, *memory))
 
 
+def remainders(network: str | Config | Sequence[int | str], measurement: Measurement) -> tuple[Term, ...]:
+    """What a record holds beside the predicted tensors: scratch at the peak, and what an allocator keeps.
+
+    Raises ``InputError`` if a check of it failed, or there was no peak to read.
+    """
+    checks = crosscheck(profile_for(network, measurement), measurement)
+    if checks.count(Verdict.FAIL) or measurement.get("peak_bytes") is None:
+        raise InputError(
+            "The record does not hold: a check of it fails, or its peak was not measured.",
+            "See which with `vgg-profile check CONFIG RECORD`, and measure again.",
+        )
+    return tuple(term for check in checks.checks for term in check.terms if term.is_remainder)
+
+
 def _check_subject(profile: Profile, measurement: Measurement) -> None:
     subject = _subject(measurement)
     if subject["config"] is not None:

@@ -17,12 +17,9 @@ from math import prod
 from typing import ClassVar
 
 from vgg_profile.arithmetic import ZERO, Count, plain, product
-from vgg_profile.tape import NOTHING, Bytes, Category, Saved, Tape, Tensor
+from vgg_profile.tape import FLOAT64, NOTHING, Bytes, Category, Saved, Tape, Tensor
 
 Shape = tuple[int, ...]
-
-FLOAT64 = 8
-"""The bytes of a value that oneDNN does not convolve."""
 
 INDEX_BYTES = 8
 """PyTorch's max pool records where each maximum was as int64, whatever the dtype."""
@@ -276,11 +273,18 @@ class LocalResponseNorm(Layer):
         )
         tape.drop(padded)
         # Python's float alpha becomes a float64 tensor of its own, on the CPU whatever the device.
-        alpha = Saved("alpha as a tensor", Category.TEMPORARY, Bytes(8, 0), is_number=True)
+        alpha = Saved("alpha as a tensor", Category.TEMPORARY, Bytes(FLOAT64, 0), is_number=True)
         scaled = tape.op(
             "mul", (mean,), what="scaled mean", node="MulBackward0", extras=(alpha,) if on_cpu else ()
         )
-        shifted = tape.op("add", (scaled,), what="shifted mean", node="AddBackward0", passes_gradient=True)
+        shifted = tape.op(
+            "add",
+            (scaled,),
+            what="shifted mean",
+            node="AddBackward0",
+            passes_gradient=True,
+            work=tape.number(scaled.itemsize),
+        )
         tape.drop(scaled)
         power = tape.op(
             "pow",

@@ -35,11 +35,17 @@ class Bytes(NamedTuple):
     def at(self, batch: int) -> int:
         return self.fixed + self.per_image * batch
 
+    def plus(self, other: Bytes) -> Bytes:
+        return Bytes(self.fixed + other.fixed, self.per_image + other.per_image)
+
     def times(self, count: int) -> Bytes:
         return Bytes(self.fixed * count, self.per_image * count)
 
 
 NOTHING = Bytes(0, 0)
+
+FLOAT64 = 8
+"""The bytes of a value that oneDNN does not convolve, and of a Python number that became a tensor."""
 
 FLOAT32 = 4
 """The bytes of a value that autocast reads and leaves alone, or raises to."""
@@ -254,6 +260,12 @@ class Tape:
     def buffer(self, what: str, size: int) -> None:
         """A module's buffer: loaded with the weights, never given a gradient."""
         self.allocate("buffer", Storage(self.layer, what, Category.BUFFERS, Bytes(size, 0)))
+
+    def number(self, itemsize: int) -> Bytes:
+        """What a Python number takes in the CPU's kernels: a float64 tensor, and its cast to ``itemsize``."""
+        if self.device != "cpu":
+            return NOTHING
+        return Bytes(FLOAT64 + (itemsize if itemsize != FLOAT64 else 0), 0)
 
     # -- operations ----------------------------------------------------------------------------
 

@@ -29,8 +29,9 @@ class Setup:
 
     ``foreach`` steps all parameters at once instead of one by one; left open (``None``), it is PyTorch's
     habit: so on CUDA, not on the CPU. ``first_step`` is the step in which the optimizer makes its state; in
-    every later one that state is there from the start. ``amp`` is the dtype of ``torch.autocast``; ``checkpoint`` "blocks" keeps each block's input alone
-    and runs the block again in the backward pass. Without ``onednn``, the CPU convolves by im2col.
+    every later one that state is there from the start. ``amp`` is the dtype of ``torch.autocast``.
+    ``checkpoint`` "blocks" keeps each block's input alone and runs the block again in the backward pass.
+    Without ``onednn``, the CPU convolves by im2col.
 
     >>> Setup(optimizer="adam").label
     'train, adam'

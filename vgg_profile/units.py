@@ -6,6 +6,7 @@ A **MiB** is 2^20 bytes, a **MB** 10^6. Rounded figures are for reading, and sta
 from __future__ import annotations
 
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def exact(number: int) -> str:
@@ -72,3 +73,40 @@ def plural(number: int, noun: str) -> str:
     ('1 image', '8 images')
     """
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def decimal(size: int) -> str:
+    """Bytes in the largest decimal unit that leaves a whole part, as disks and networks are sold.
+
+    >>> decimal(96000000), decimal(553430176)
+    ('96.00 MB', '553.43 MB')
+    """
+    power = 0
+    while round(abs(size) / 1000**power, 2) >= 1000 and power < len(_DECIMAL) - 1:
+        power += 1
+    return f"{size:,} B" if power == 0 else f"{size / 1000**power:,.2f} {_DECIMAL[power]}"
+
+
+def ratio(number: int, base: int) -> str:
+    """How many times the base a number is, with as many decimals as it takes to tell it from 1.
+
+    >>> ratio(126981024, 72757152), ratio(73060264, 72757152), ratio(12, 6)
+    ('1.75 times', '1.004 times', '2 times')
+    """
+    places = 0 if number % base == 0 else 2
+    while number != base and round(number / base, places) == 1 and places < 9:
+        places += 1
+    return f"{number / base:,.{places}f} times"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share, with two leading digits at least.
+
+    >>> percent(102764544, 138357544), percent(13416, 138357544)
+    ('74.3 %', '0.0097 %')
+    """
+    share = 100 * part / whole
+    places = 1
+    while part and share < 10 ** (1 - places) and places < 9:
+        places += 1
+    return f"{share:,.{places}f} %"

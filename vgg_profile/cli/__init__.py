@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from vgg_profile import __version__
-from vgg_profile.cli import steps, tables
+from vgg_profile.cli import plans, steps, tables, teach
 from vgg_profile.cli.program import Program
 
 
@@ -33,5 +33,9 @@ for command in (
     steps.timeline,
     steps.measure_command,
     steps.check_command,
+    plans.fit_command,
+    plans.sweep_command,
+    teach.notes,
+    teach.explain,
 ):
     main.add_command(command)

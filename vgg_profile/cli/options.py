@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -38,12 +38,17 @@ _network = (
     click.option("--classes", type=int, metavar="N", help="Classes (default: the config's)."),
 )
 
+input_option = click.option(
+    "--input", "input_", metavar="SIZE", help="Image size: 224, 192x256 or 3x192x256.  [default: 224]"
+)
+dtype_option = click.option(
+    "--dtype", type=click.Choice(list(ITEMSIZE)), default="float32", show_default=True
+)
+
 _setting = (
-    click.option(
-        "--input", "input_", metavar="SIZE", help="Image size: 224, 192x256 or 3x192x256.  [default: 224]"
-    ),
+    input_option,
     click.option("--batch", type=int, default=1, show_default=True, metavar="N", help="Images at a time."),
-    click.option("--dtype", type=click.Choice(list(ITEMSIZE)), default="float32", show_default=True),
+    dtype_option,
 )
 
 _output = (
@@ -66,9 +71,10 @@ _output = (
 rules_option = click.option(
     "--device", type=click.Choice(DEVICES), default="cpu", show_default=True, help="Whose rules."
 )
-_setup = (
+_optimizer = click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True)
+
+_conditions = (
     click.option("--mode", type=click.Choice(MODES), default="train", show_default=True),
-    click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True),
     click.option(
         "--foreach/--no-foreach",
         default=None,
@@ -93,24 +99,25 @@ _setup = (
 )
 
 
+def takes_conditions(command: Command) -> Command:
+    """How a training step is run, but for its optimizer, handed to the command as ``setup``."""
+    names = [each.name for each in fields(Setup) if each.name != "optimizer"]
+
+    @wraps(command)
+    def with_conditions(**given: Any) -> Any:
+        return command(setup=Setup(**{name: given.pop(name) for name in names}), **given)
+
+    return _together(*_conditions)(cast(Command, with_conditions))
+
+
 def takes_setup(command: Command) -> Command:
     """How a training step is run, handed to the command as ``setup``."""
 
     @wraps(command)
-    def with_setup(
-        mode: str,
-        optimizer: str,
-        foreach: bool | None,
-        first_step: bool,
-        amp: str,
-        checkpoint: str,
-        onednn: bool,
-        **rest: Any,
-    ) -> Any:
-        setup = Setup(mode, optimizer, foreach, first_step, amp, checkpoint, onednn)
-        return command(setup=setup, **rest)
+    def with_optimizer(setup: Setup, optimizer: str, **rest: Any) -> Any:
+        return command(setup=replace(setup, optimizer=optimizer), **rest)
 
-    return _together(*_setup)(cast(Command, with_setup))
+    return _optimizer(takes_conditions(cast(Command, with_optimizer)))
 
 
 def takes_config(command: Command) -> Command:

@@ -63,8 +63,9 @@ def measure(
     module, which comes back as it was: its mode, weights, buffers, gradients and hooks, and torch's random
     state. ``input`` is (C, H, W), or one number for a square of the network's channels.
     ``setup`` says how the step is run; an optimizer steps with a learning rate of 0, and unless it is the
-    first step, a whole step is run before the one that is read. ``repeats`` passes are timed. Raises ``InputError`` if
-    the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory does not suffice.
+    first step, a whole step is run before the one that is read. ``repeats`` passes are timed. Raises
+    ``InputError`` if the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory
+    does not suffice.
     """
     place = _device(device)
     setup = setup.on(place.type)

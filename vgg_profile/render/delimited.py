@@ -51,7 +51,8 @@ def to_tsv(table: Table) -> str:
 def _delimited(table: Table, delimiter: str) -> str:
     rows = list(records(table))
     out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(rows[0]), delimiter=delimiter, lineterminator="\n")
+    keys = list(rows[0]) if rows else [column.key for column in table.columns]
+    writer = csv.DictWriter(out, fieldnames=keys, delimiter=delimiter, lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: defuse(cell) for key, cell in row.items()} for row in rows)
     return out.getvalue()

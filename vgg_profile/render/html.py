@@ -41,8 +41,8 @@ def _row(tag: str, cells: list[str], table: Table) -> str:
     return "".join(texts)
 
 
-def to_fragment(table: Table) -> str:
-    """The table with its caption and footnotes, styled, to stand within a page."""
+def bare_table(table: Table) -> str:
+    """The table with its caption and footnotes, to stand among others."""
     head = "".join(
         f'<th scope="col"{" class=text" if column.is_text else ""}>{escape(column.header)}</th>'
         for column in table.columns
@@ -58,17 +58,31 @@ def to_fragment(table: Table) -> str:
     )
     notes = "\n".join(f"<p>{escape(line)}</p>" for line in table.footer)
     return (
-        f'<div class="vgg-profile">\n<style>{_STYLE}</style>\n<table>\n'
-        f"<caption>{escape(table.title)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}\n</tbody>\n{foot}</table>\n{notes}\n</div>\n"
+        f"<table>\n<caption>{escape(table.title)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{body}\n</tbody>\n{foot}</table>\n{notes}\n"
     )
 
 
-def to_page(table: Table) -> str:
-    """A whole page, in the reader's light or dark."""
+def fragment(content: str) -> str:
+    """HTML with the style of these tables, to stand within a page."""
+    return f'<div class="vgg-profile">\n<style>{_STYLE}</style>\n{content}</div>\n'
+
+
+def page(title: str, content: str) -> str:
+    """A whole page around a fragment, in the reader's light or dark."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(table.title)}</title>\n</head>\n<body>\n{to_fragment(table)}</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n</head>\n<body>\n{content}</body>\n</html>\n"
     )
+
+
+def to_fragment(table: Table) -> str:
+    """A table, styled, to stand within a page."""
+    return fragment(bare_table(table))
+
+
+def to_page(table: Table) -> str:
+    """A table as a whole page."""
+    return page(table.title, to_fragment(table))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from vgg_profile import units
 from vgg_profile.budget import Ledger, Moment
 from vgg_profile.crosscheck import Check, Checks, Verdict, setup_of
+from vgg_profile.fit import Fit
 from vgg_profile.measure.record import Measurement, Reading
 from vgg_profile.render.tables import Cell, Column, Table, describe_kind, rules, sized, title
+from vgg_profile.sweep import Point, Sweep
 from vgg_profile.tape import Category
 
 _QUANTITIES = {
@@ -257,8 +260,8 @@ def _remarks(step: Ledger) -> Iterator[str]:
         yield (
             "The step is the first: the optimizer's state appears in it."
             if setup.first_step
-            else "The step is a later one: the optimizer's state is there from the start; in the --first-step "
-            "it appears."
+            else "The step is a later one: the optimizer's state is there from the start; in the "
+            "--first-step it appears."
         )
     if step.recomputed_flops:
         again = sum(step.recomputed_flops.values())
@@ -269,3 +272,92 @@ def _remarks(step: Ledger) -> Iterator[str]:
         )
     if setup.amp == "float16":
         yield "A GradScaler, which float16 wants, keeps a few scalars more; they are not counted."
+
+
+@describe_kind.register
+def _fit(fit: Fit) -> Table:
+    """What a batch takes at the event that decides, and what is left of the memory."""
+    step, batch = fit.step, fit.batch
+    binding = fit.binding
+    moment = f"in {fit.place[0].value}{' of ' if fit.place[1] else ''}{fit.place[1]}"
+    tensors = [
+        (category.value, size.fixed, size.per_image, size.at(batch))
+        for category, size in fit.categories.items()
+    ]
+    kept = [(f"reserve: {reserve.what}", reserve.bytes, 0, reserve.bytes) for reserve in fit.reserves]
+    rows: list[tuple[Cell, ...]] = [
+        *tensors,
+        (f"tensors, {moment}", binding.fixed, binding.per_image, binding.at(batch)),
+        *kept,
+        (f"memory, {fit.memory.label}", fit.memory.bytes, None, fit.memory.bytes),
+    ]
+    return Table(
+        title=f"{title(replace(step.profile, batch=batch))}, {step.setup.label}, in {fit.memory.label}",
+        columns=(
+            Column("part", "part", is_text=True),
+            Column("fixed_bytes", "fixed\n(bytes)"),
+            Column("bytes_per_image", "per image\n(bytes)"),
+            Column("batch_bytes", f"batch {batch:,}\n(bytes)"),
+        ),
+        rows=tuple(rows),
+        ends=frozenset({len(tensors) - 1, len(tensors), len(tensors) + len(kept)}),
+        total=("left", None, None, fit.spare_bytes),
+        footer=tuple(_working(fit)),
+    )
+
+
+def _working(fit: Fit) -> Iterator[str]:
+    """The answer, and how it comes about, in numbers."""
+    largest, line = fit.largest_batch, fit.binding
+    if fit.asked is not None and not fit.fits:
+        yield (
+            f"Batch {fit.asked:,} does not fit: it is short by {sized(-fit.spare_bytes)}. "
+            + (f"The largest that fits is {largest:,}." if largest else "Not even one image fits.")
+        )
+    elif fit.asked is not None:
+        yield f"Batch {fit.asked:,} fits, and {sized(fit.spare_bytes)} are left; the largest is {largest:,}."
+    elif largest:
+        yield f"The largest batch is {largest:,}; one more would be short by {sized(_short_by(fit))}."
+    else:
+        yield f"Not even one image fits: it is short by {sized(-fit.spare_bytes)}."
+    if fit.asked is None and largest:
+        yield (
+            f"Working: ({units.exact(fit.memory.bytes)} - {units.exact(fit.reserve_bytes)} - "
+            f"{units.exact(line.fixed)}) / {units.exact(line.per_image)} = "
+            f"{units.exact(fit.available_bytes - line.fixed)} / {units.exact(line.per_image)} = "
+            f"{(fit.available_bytes - line.fixed) / line.per_image:,.2f}, rounded down."
+        )
+    yield (
+        f"Bytes at every event are fixed + per image * batch; this event is the one that decides. "
+        f"By the rules of device {rules(fit.step.profile.device)}."
+    )
+    for reserve in fit.reserves:
+        yield f"Reserve for {reserve.what}: {reserve.source}."
+    if fit.memory.source:
+        yield f"{fit.memory.label}: {fit.memory.source}."
+    yield from _remarks(fit.step)
+
+
+def _short_by(fit: Fit) -> int:
+    return fit.step.peak_bytes(fit.largest_batch + 1) - fit.available_bytes
+
+
+@describe_kind.register
+def _sweep(grid: Sweep) -> Table:
+    return Table(
+        title=f"Predicted peak over {units.plural(len(grid.points), 'point')}: {grid.config.label}, "
+        f"{replace(grid.setup, optimizer='none').label.replace(', no optimizer', '')}, "
+        f"rules of {grid.device}",
+        columns=tuple(
+            Column(name, name.replace("_bytes", "\n(bytes)").replace("_", " "), is_text=name in _TEXTS)
+            for name in Point._fields
+        ),
+        rows=tuple(tuple(point) for point in grid.points),
+        footer=(
+            "Peaks are of tensors, before a backend's scratch; MACs and bytes are for the whole batch.",
+            f"By the rules of device {rules(grid.device)}.",
+        ),
+    )
+
+
+_TEXTS = {"dtype", "optimizer", "peak_phase", "peak_layer"}

@@ -44,11 +44,12 @@ class Table:
 def describe(result: object, **options: bool) -> Table:
     """The table of a result; options are those of its kind.
 
-    What tells of a whole step, predicted or measured, is described in a module of its own, which a table
-    of layers need not wait for.
+    What tells of a whole step, predicted or measured, and what teaches, are described in modules of their
+    own, which a table of layers need not wait for.
     """
     if not isinstance(result, (Profile, Comparison)):
-        import vgg_profile.render.steps  # noqa: F401 - it registers its descriptions
+        import vgg_profile.render.steps
+        import vgg_profile.render.teach  # noqa: F401 - they register their descriptions
     return describe_kind(result, **options)
 
 

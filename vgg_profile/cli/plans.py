@@ -1,0 +1,169 @@
+"""The commands that plan: what fits, and what a whole grid of settings would take."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vgg_profile.cli.options import (
+    Output,
+    dtype_option,
+    gives_output,
+    input_option,
+    rules_option,
+    takes_conditions,
+    takes_config,
+    takes_setup,
+)
+from vgg_profile.configs import Config
+from vgg_profile.errors import InputError
+from vgg_profile.training import OPTIMIZERS, Setup
+from vgg_profile.walker import DEVICES, ITEMSIZE, walk
+
+DOES_NOT_FIT = 4
+
+
+@click.command("fit")
+@takes_config
+@click.option(
+    "--memory",
+    "memory_",
+    required=True,
+    metavar="SIZE",
+    help="8GiB, 8 GB, 24576MiB, bytes, or a card: rtx4090.",
+)
+@input_option
+@dtype_option
+@click.option("--batch", type=int, metavar="N", help="Ask about this batch (default: find the largest).")
+@click.option(
+    "--device", type=click.Choice(DEVICES), help="Whose rules.  [default: cuda for a card, else cpu]"
+)
+@click.option(
+    "--reserve", "reserve_", metavar="SIZE", help="Kept free for what is no tensor.  [default: 1GiB]"
+)
+@click.option(
+    "--measured",
+    type=click.Path(path_type=Path),
+    metavar="RECORD",
+    help="Add the scratch that a record of this network and setup was seen to take.",
+)
+@takes_setup
+@gives_output
+def fit_command(
+    net: Config,
+    memory_: str,
+    input_: str | None,
+    dtype: str,
+    batch: int | None,
+    device: str | None,
+    reserve_: str | None,
+    measured: Path | None,
+    setup: Setup,
+    out: Output,
+) -> None:
+    """Will it fit? The largest batch that a memory holds, with the working.
+
+    Exit code 0 if it fits, 4 if it does not.
+
+    \b
+    vgg-profile fit D --memory 8GiB --optimizer adam
+    vgg-profile fit D --memory rtx4090 --optimizer adam --amp bfloat16
+    vgg-profile fit D --memory 8GiB --batch 64 --checkpoint blocks
+    """
+    from vgg_profile.budget import ledger
+    from vgg_profile.cards import memory
+    from vgg_profile.fit import DEFAULT_RESERVE, Fit, Reserve
+
+    have = memory(memory_)
+    rules = device or have.device or "cpu"
+    reserves = [DEFAULT_RESERVE[rules]]
+    if reserve_ is not None:
+        kept = 0 if reserve_.strip() == "0" else memory(reserve_).bytes
+        reserves = [Reserve(kept, "all that is no tensor", "--reserve")] if kept else []
+    # a batch norm that cannot train on one image may still fit two
+    images = 2 if batch is None else batch
+    profile = walk(net, input=input_, batch=images, dtype=dtype, device=rules)
+    step = ledger(profile, setup)
+    if measured is not None:
+        reserves += _scratch(step.setup, profile.config, list(profile.input), dtype, rules, measured)
+    fit = Fit(step, have, tuple(reserves), batch)
+    out.deliver(fit)
+    if not fit.fits:
+        click.get_current_context().exit(DOES_NOT_FIT)
+
+
+def _scratch(
+    setup: Setup, net: Config, input_: list[int], dtype: str, device: str, path: Path
+) -> Iterator[Any]:
+    """What a record took beside its tensors; it must be of the same network and setup, at any batch."""
+    from vgg_profile.crosscheck import remainders, setup_of
+    from vgg_profile.fit import Reserve
+    from vgg_profile.measure.record import load
+
+    record = load(path)
+    terms = remainders(net, record)
+    wanted = {"input": input_, "dtype": dtype, "device": device, **setup.to_dict()}
+    has = {**record.subject, **setup_of(record).to_dict()}
+    for what, value in wanted.items():
+        if has[what] != value:
+            raise InputError(
+                f"The record was measured with another {what}: {has[what]}, and the question has {value}.",
+                "Ask about what was measured, or measure what is asked.",
+            )
+    for term in terms:
+        yield Reserve(term.value, term.name, f"measured at batch {record.subject['batch']:,} by {path}")
+
+
+@click.command("sweep")
+@takes_config
+@click.option("--batch", default="1", show_default=True, metavar="LIST", help="1..256, or 8,16,32..256:32.")
+@click.option(
+    "--input", "input_", metavar="LIST", default="224", show_default=True, help="64..512:32, or 224,192x256."
+)
+@click.option("--dtype", default="float32", show_default=True, metavar="LIST", help="float32,bfloat16 …")
+@click.option("--optimizer", default="none", show_default=True, metavar="LIST", help="sgd,adam …")
+@rules_option
+@takes_conditions
+@gives_output
+def sweep_command(
+    net: Config, batch: str, input_: str, dtype: str, optimizer: str, device: str, setup: Setup, out: Output
+) -> None:
+    """The predicted peak over a grid of batches, image sizes, dtypes and optimizers.
+
+    \b
+    vgg-profile sweep D --batch 1..256 --input 64..512:32 -o grid.csv
+    vgg-profile sweep D --dtype float32,bfloat16 --optimizer sgd,adam --format json
+    """
+    from vgg_profile.sweep import image_sizes, numbers, sweep
+
+    def bar(steps: Iterator[Any], length: int) -> Iterator[Any]:
+        hidden = length < 20 or not sys.stderr.isatty()
+        with click.progressbar(
+            steps, length, f"Sweeping {net.label}", file=sys.stderr, hidden=hidden
+        ) as walked:
+            yield from walked
+
+    grid = sweep(
+        net,
+        inputs=image_sizes(input_),
+        batches=numbers(batch, "batch"),
+        dtypes=_choices(dtype, tuple(ITEMSIZE), "dtype"),
+        optimizers=_choices(optimizer, OPTIMIZERS, "optimizer"),
+        setup=setup,
+        device=device,
+        progress=bar,
+    )
+    out.deliver(grid)
+
+
+def _choices(text: str, allowed: tuple[str, ...], what: str) -> list[str]:
+    """A list of words, each one of those allowed."""
+    found = [word.strip() for word in text.split(",")]
+    for word in found:
+        if word not in allowed:
+            raise InputError(f"There is no {what} {word!r} here.", f"Choose from {', '.join(allowed)}.")
+    return found

@@ -1,0 +1,121 @@
+"""The commands that teach: the notes audited, a fact or a layer worked out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from vgg_profile.cli.options import Output, _network, _setting, _together, gives_output, rules_option
+from vgg_profile.cli.program import Failure, undivided
+from vgg_profile.errors import InputError, excerpt
+from vgg_profile.walker import walk
+
+if TYPE_CHECKING:
+    from vgg_profile.measure.record import Measurement
+
+
+_, *_network_options = _network
+"""What says more of a network than its name, which ``explain`` reads for itself."""
+
+
+@click.command()
+@click.option(
+    "--measured",
+    "record",
+    type=click.Path(path_type=Path),
+    metavar="RECORD",
+    help="Hold the claim about the backward pass against a record of D, too.",
+)
+@click.option("--measure", "run", is_flag=True, help="The same against a real pass, run now.")
+@click.option("--claims", is_flag=True, help="What the notes say of the whole network, as a table.")
+@gives_output
+def notes(record: Path | None, run: bool, claims: bool, out: Output) -> None:
+    """The course notes' VGG-16 table, audited line by line.
+
+    Each figure as printed, as computed, and whether they agree; the biases that the notes leave out; their
+    totals, and their factor for the backward pass, against a prediction and, if asked, a measurement. It is
+    an audit and not a check: whatever it finds, the exit code is 0.
+
+    \b
+    vgg-profile notes
+    vgg-profile notes --claims --format csv
+    vgg-profile notes --measured reports/measured/D-cpu.json
+    """
+    from vgg_profile.crosscheck import crosscheck, profile_for
+    from vgg_profile.measure.record import load
+    from vgg_profile.notes import audit
+
+    if record is not None and run:
+        raise InputError("--measured and --measure are two sources of one measurement.", "Give one of them.")
+    checks = None
+    if record is not None or run:
+        measurement = load(record) if record is not None else _measured()
+        checks = crosscheck(profile_for("D", measurement), measurement)
+    out.deliver(audit(checks), claims=claims)
+
+
+def _measured() -> Measurement:
+    """One real step of D with one image."""
+    from vgg_profile.budget import out_of_memory
+    from vgg_profile.training import Setup
+
+    with undivided():
+        from vgg_profile.measure import OutOfMemoryError, measure
+    try:
+        return measure("D", repeats=0, progress=lambda stage: click.echo(f"D: {stage} …", err=True))
+    except OutOfMemoryError as error:
+        lack = out_of_memory(walk("D"), Setup(), str(error), error.phase, error.layer)
+        raise Failure(lack) from None
+
+
+@click.command()
+@click.argument("what", metavar="[TOPIC | CONFIG]", required=False)
+@click.argument("layer", metavar="[LAYER]", required=False)
+@_together(*_network_options, *_setting)
+@rules_option
+@gives_output
+def explain(what: str | None, layer: str | None, out: Output, **setting: Any) -> None:
+    """One fact, or one layer, worked out with the numbers in place.
+
+    TOPIC is one of those that `vgg-profile explain` lists. CONFIG is what `table` takes: with a LAYER,
+    such as conv3_2 or features.12, that layer is worked out; without, its layers are listed.
+
+    \b
+    vgg-profile explain pool-indices
+    vgg-profile explain D conv3_2 --batch 8
+    vgg-profile explain "64,64,M,128,M" pool1 --input 3x192x256
+    """
+    from vgg_profile import explain as explaining
+
+    if what is None:
+        _refuse_options(setting, "The list of topics")
+        out.deliver(explaining.topics())
+        return
+    lesson = explaining.topic(what)
+    if lesson is not None:
+        if layer is not None:
+            raise InputError(
+                f"A topic has no layers, and {excerpt(layer)} was asked for.",
+                f"Try `vgg-profile explain {lesson.name}`.",
+            )
+        _refuse_options(setting, f"The topic {lesson.name}")
+        out.deliver(lesson)
+        return
+    explaining.check_known(what)
+    profile = walk(what, input=setting.pop("input_"), **setting)
+    out.deliver(explaining.layers(profile) if layer is None else explaining.layer(profile, layer))
+
+
+def _refuse_options(setting: dict[str, Any], who: str) -> None:
+    """A setting that would change nothing is a misunderstanding."""
+    context = click.get_current_context()
+    given = [name for name in setting if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        option = given[0].rstrip("_").replace("_", "-")
+        raise InputError(
+            f"{who} takes no --{option}: it speaks of the notes' setting, D at 224×224, one image, float32.",
+            "A layer takes it: `vgg-profile explain D conv3_2 --batch 8`.",
+        )

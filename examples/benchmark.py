@@ -1,4 +1,4 @@
-"""How cheap is the table? Time and memory beside torchinfo's summary, measured side by side.
+"""How cheap is it? The table beside torchinfo's summary; walks, timelines and sweeps of growing size.
 
 Every run is a fresh process, and the contestants take turns, so that a busy moment hits both.
 Wall time is from start to exit; memory is the peak resident set that the kernel reports.
@@ -51,7 +51,31 @@ walk(layers, input=8).totals
 print(time.perf_counter() - start)
 """
 
-DEPTHS = (1_000, 10_000, 100_000)
+STEP = """
+import sys, time
+from vgg_profile import walk
+from vgg_profile.budget import ledger
+from vgg_profile.training import Setup
+layers = [8] * int(sys.argv[1])
+start = time.perf_counter()
+ledger(walk(layers, input=8), Setup(optimizer="adam")).moments
+print(time.perf_counter() - start)
+"""
+
+SWEEP = """
+import sys, time
+from vgg_profile.configs import config
+from vgg_profile.sweep import sweep
+start = time.perf_counter()
+sweep(config("D"), inputs=range(64, 464, 4), batches=range(1, int(sys.argv[1]) // 100 + 1))
+print(time.perf_counter() - start)
+"""
+
+GROWING = {
+    "walk of N convolutions": (WALK, (1_000, 10_000, 100_000)),
+    "timeline of N convolutions": (STEP, (1_000, 3_000, 10_000)),
+    "sweep of N points": (SWEEP, (1_000, 10_000, 100_000)),
+}
 
 
 def run(command: list[str]) -> tuple[float, int, str]:
@@ -82,8 +106,8 @@ def take_turns(contestants: list[list[str]], runs: int) -> list[list[tuple[float
 
 
 def main() -> None:
-    """Measure, and print two small tables."""
-    parser = argparse.ArgumentParser(description="The table beside torchinfo's summary, and long walks.")
+    """Measure, and print four small tables."""
+    parser = argparse.ArgumentParser(description="The table beside torchinfo's summary, and what grows.")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each (default: 5)")
     runs = max(1, parser.parse_args().runs)
 
@@ -99,12 +123,14 @@ def main() -> None:
         print(f"{name:<32}{wall:>10.3f}{peak / 2**20:>12.1f}")
     print(f"{'ratio':<32}{f'1/{theirs[0] / ours[0]:.1f}':>10}{f'1/{theirs[1] / ours[1]:.1f}':>12}\n")
 
-    walks = take_turns([[sys.executable, "-c", WALK, str(depth)] for depth in DEPTHS], runs)
-    print(f"{'walk of N convolutions':<32}{'walk (s)':>10}{'µs a layer':>12}{'peak (MiB)':>12}")
-    for depth, taken in zip(DEPTHS, walks, strict=True):
-        seconds = statistics.median(float(printed) for _, _, printed in taken)
-        peak = statistics.median(peak for _, peak, _ in taken)
-        print(f"{depth:<32,}{seconds:>10.3f}{seconds / depth * 1e6:>12.1f}{peak / 2**20:>12.1f}")
+    for what, (code, sizes) in GROWING.items():
+        turns = take_turns([[sys.executable, "-c", code, str(size)] for size in sizes], runs)
+        print(f"{what:<32}{'time (s)':>10}{'µs each':>12}{'peak (MiB)':>12}")
+        for size, taken in zip(sizes, turns, strict=True):
+            seconds = statistics.median(float(printed) for _, _, printed in taken)
+            peak = statistics.median(peak for _, peak, _ in taken)
+            print(f"{size:<32,}{seconds:>10.3f}{seconds / size * 1e6:>12.1f}{peak / 2**20:>12.1f}")
+        print()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from vgg_profile.budget import Ledger, ledger
 from vgg_profile.configs import Config
@@ -87,6 +87,68 @@ class Check:
             "verdict": self.verdict.value,
             "reason": self.reason,
         }
+
+
+class Boundary(NamedTuple):
+    """The end of one part of the step, predicted and measured: what is live there, the most within it.
+
+    ``operation`` took the scratch, which is what was measured at most beyond the predicted tensors.
+    """
+
+    phase: str
+    layer: str
+    live: int
+    measured_live: int | None
+    peak: int
+    measured_peak: int | None
+    operation: str
+
+    @property
+    def residual(self) -> int | None:
+        return None if self.measured_live is None else self.measured_live - self.live
+
+    @property
+    def scratch(self) -> int | None:
+        return None if self.measured_peak is None else self.measured_peak - self.peak
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The scratch by its name; less than none is no scratch."""
+        taken = self.scratch or 0
+        return (Term(f"scratch within {self.operation}", taken, is_remainder=True),) if taken > 0 else ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "measured_live_bytes": self.measured_live,
+            "residual": self.residual,
+            "measured_peak_bytes": self.measured_peak,
+            "scratch_bytes": self.scratch,
+            "operation": self.operation,
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Overlay(Displayed):
+    """The measured curve of a step laid over the predicted one."""
+
+    step: Ledger
+    measurement: Measurement
+    boundaries: tuple[Boundary, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """PASS if the curves meet at every boundary and no measured peak is below the predicted one."""
+        if any(each.residual is None for each in self.boundaries):
+            return Verdict.SKIP if _reason(self.measurement, "live_bytes") else Verdict.FAIL
+        holds = all(each.residual == 0 and (each.scratch or 0) >= 0 for each in self.boundaries)
+        return Verdict.PASS if holds else Verdict.FAIL
+
+    def to_dict(self) -> dict[str, Any]:
+        """The step as the ledger has it, each moment with what was measured there."""
+        content = self.step.to_dict()
+        for moment, boundary in zip(content["moments"], self.boundaries, strict=True):
+            moment.update(boundary.to_dict())
+        return {**content, "verdict": self.verdict.value, "environment": self.measurement.environment}
 
 
 @dataclass(frozen=True, repr=False)
@@ -165,12 +227,17 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     """
     _check_subject(profile, measurement)
     step = ledger(profile, setup_of(measurement))
-    names = {row.module: row.name for row in _layers(profile)}
     checks = [*_tensors(profile), *_flops(profile, step), *_fvcore(profile, step.setup.mode)]
     paths = {row.name: row.module for row in _layers(profile)}
     read = [_read(check, measurement, paths) for check in checks]
-    memory = (*_memory(step, measurement, names), *_beside_tensors(measurement), _peak(step, measurement))
+    memory = (*_memory(step, measurement), *_beside_tensors(measurement), _peak(step, measurement))
     return Checks(profile, measurement, (*read, *memory))
+
+
+def overlay(network: str | Config | Sequence[int | str], measurement: Measurement) -> Overlay:
+    """Lay the measured curve of a record over the predicted one of its network, boundary by boundary."""
+    step = ledger(profile_for(network, measurement), setup_of(measurement))
+    return Overlay(step, measurement, tuple(_boundaries(step, measurement)))
 
 
 def remainders(network: str | Config | Sequence[int | str], measurement: Measurement) -> tuple[Term, ...]:
@@ -184,25 +251,37 @@ def remainders(network: str | Config | Sequence[int | str], measurement: Measure
             "The record does not hold: a check of it fails, or its peak was not measured.",
             "See which with `vgg-profile check CONFIG RECORD`, and measure again.",
         )
-    return tuple(term for check in checks.checks for term in check.terms if term.is_remainder)
+    of_the_step = (check for check in checks.checks if not check.layer)
+    return tuple(term for check in of_the_step for term in check.terms if term.is_remainder)
 
 
 def _check_subject(profile: Profile, measurement: Measurement) -> None:
     subject = _subject(measurement)
     if subject["config"] is not None:
         _check_config(profile.config, subject["config"])
-    expected = {
-        "input": list(profile.input),
-        "batch": profile.batch,
-        "dtype": profile.dtype,
-        "device": profile.device,
-    }
-    for key, value in expected.items():
+    check_setting(
+        measurement,
+        {
+            "input": list(profile.input),
+            "batch": profile.batch,
+            "dtype": profile.dtype,
+            "device": profile.device,
+        },
+    )
+
+
+def check_setting(measurement: Measurement, asked: dict[str, Any]) -> None:
+    """Refuse a record that was measured with another setting than what is asked about.
+
+    ``asked`` has some of the keys of a record's subject.
+    """
+    subject = _subject(measurement)
+    for key, value in asked.items():
         if subject[key] != value:
             raise InputError(
-                f"The record was measured with another {key}: {excerpt(subject[key])}, and the profile's is "
-                f"{excerpt(value)}.",
-                "Walk the network at the setting that was measured; profile_for does.",
+                f"The record was measured with another {key}: {excerpt(subject[key])}, and {excerpt(value)} "
+                "is asked about.",
+                "Ask about what was measured, or measure what is asked about.",
             )
 
 
@@ -319,25 +398,47 @@ _FIXED = {
 }
 
 
-def _memory(step: Ledger, measurement: Measurement, names: dict[str, str]) -> Iterator[Check]:
-    """Live bytes at every boundary of the step, and at the fixed points between its phases."""
+def _memory(step: Ledger, measurement: Measurement) -> Iterator[Check]:
+    """Live bytes at the fixed points between the phases and at every boundary; the most within each part."""
     reason = _reason(measurement, "live_bytes")
-    measured = dict(_numbered((m.phase, names.get(m.layer, m.layer), m.live) for m in measurement.timeline))
-    predicted = list(_numbered((m.phase, m.layer, m.live) for m in step.moments))
-    ends = {place[0]: (place, live) for place, live in predicted if place[0] in _FIXED}
-    for phase, (place, live) in ends.items():
-        yield Check(_FIXED[Phase(phase)], "", "B", live, measured.get(place), (), reason)
-    for place, live in predicted:
-        phase, layer, _ = place
-        if layer:
-            yield Check(f"live_bytes_{phase}", layer, "B", live, measured.get(place), (), reason)
+    boundaries = list(_boundaries(step, measurement))
+    ends = {each.phase: each for each in boundaries if each.phase in _FIXED}
+    for phase, end in ends.items():
+        yield Check(_FIXED[Phase(phase)], "", "B", end.live, end.measured_live, (), reason)
+    order = list(dict.fromkeys(each.phase for each in boundaries))
+    of_layers = sorted((each for each in boundaries if each.layer), key=lambda each: order.index(each.phase))
+    for each in of_layers:
+        yield Check(f"live_bytes_{each.phase}", each.layer, "B", each.live, each.measured_live, (), reason)
+    for each in of_layers:
+        quantity = f"peak_bytes_{each.phase}"
+        yield Check(quantity, each.layer, "B", each.peak, each.measured_peak, each.terms, reason)
 
 
-def _numbered(moments: Iterable[tuple[str, str, int]]) -> Iterator[tuple[tuple[str, str, int], int]]:
-    """Each moment's live bytes under its phase, layer, and how often both came before."""
+def _boundaries(step: Ledger, measurement: Measurement) -> Iterator[Boundary]:
+    """Each part of the predicted step, with the part of the measured one that bears its name."""
+    names = {row.module: row.name for row in _layers(step.profile)}
+    measured = dict(_numbered((m.phase, names.get(m.layer, m.layer), m) for m in measurement.timeline))
+    for place, part in _numbered((m.phase, m.layer, m) for m in step.moments):
+        read = measured.get(place)
+        yield Boundary(
+            part.phase.value,
+            part.layer,
+            part.live,
+            read and read.live,
+            part.peak,
+            read and read.peak,
+            read.op if read else "",
+        )
+
+
+Part = TypeVar("Part")
+
+
+def _numbered(parts: Iterable[tuple[str, str, Part]]) -> Iterator[tuple[tuple[str, str, int], Part]]:
+    """Each part under its phase, its layer, and how often both came before."""
     seen: Counter[tuple[str, str]] = Counter()
-    for phase, layer, live in moments:
-        yield (str(phase), layer, seen[phase, layer]), live
+    for phase, layer, part in parts:
+        yield (str(phase), layer, seen[phase, layer]), part
         seen[phase, layer] += 1
 
 

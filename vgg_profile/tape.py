@@ -339,7 +339,7 @@ class Tape:
             for storage in (*saved, *beside):
                 storage.readers.append(f"{self.layer}'s backward")
             output.node.saved = (*saved, *beside)
-        scratch = [Storage(self.layer, "columns", Category.TEMPORARY, work)] if work != NOTHING else []
+        scratch = [Storage(self.layer, "workspace", Category.TEMPORARY, work)] if work != NOTHING else []
         if made:
             self._event(name, (*made, *scratch), (*scratch, *freed))
         self.drop(*(t for t, was in zip(inputs, given, strict=True) if t is not was and not was.is_parameter))

@@ -100,21 +100,13 @@ def _scratch(
     setup: Setup, net: Config, input_: list[int], dtype: str, device: str, path: Path
 ) -> Iterator[Any]:
     """What a record took beside its tensors; it must be of the same network and setup, at any batch."""
-    from vgg_profile.crosscheck import remainders, setup_of
+    from vgg_profile.crosscheck import check_setting, remainders
     from vgg_profile.fit import Reserve
     from vgg_profile.measure.record import load
 
     record = load(path)
-    terms = remainders(net, record)
-    wanted = {"input": input_, "dtype": dtype, "device": device, **setup.to_dict()}
-    has = {**record.subject, **setup_of(record).to_dict()}
-    for what, value in wanted.items():
-        if has[what] != value:
-            raise InputError(
-                f"The record was measured with another {what}: {has[what]}, and the question has {value}.",
-                "Ask about what was measured, or measure what is asked.",
-            )
-    for term in terms:
+    check_setting(record, {"input": input_, "dtype": dtype, "device": device, **setup.to_dict()})
+    for term in remainders(net, record):
         yield Reserve(term.value, term.name, f"measured at batch {record.subject['batch']:,} by {path}")
 
 

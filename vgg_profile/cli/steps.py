@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from vgg_profile.cli.options import (
     STDOUT,
@@ -19,27 +20,120 @@ from vgg_profile.cli.options import (
 )
 from vgg_profile.cli.program import Failure, undivided
 from vgg_profile.configs import Config
+from vgg_profile.errors import InputError
 from vgg_profile.training import Setup
 from vgg_profile.walker import DEVICES, Profile
 
 if TYPE_CHECKING:
     from vgg_profile.crosscheck import Checks
+    from vgg_profile.measure.record import Measurement
 
 
 @click.command()
 @takes_network
 @rules_option
 @takes_setup
+@click.option(
+    "--measured",
+    "record",
+    type=click.Path(path_type=Path),
+    metavar="RECORD",
+    help="Lay the curve of a record over it, at the setting that was measured.",
+)
+@click.option("--measure", "run", is_flag=True, help="The same with a real step, run now.")
 @gives_output
-def timeline(walk_on: Callable[[str], Profile], device: str, setup: Setup, out: Output) -> None:
+def timeline(
+    walk_on: Callable[[str], Profile],
+    device: str,
+    setup: Setup,
+    record: Path | None,
+    run: bool,
+    out: Output,
+) -> None:
     """What is live when: one training step, predicted, layer by layer, forward, backward and step.
 
     Each line is what is allocated when that part is over, split by what it is for, and the most that was
-    allocated within it. `measure` checks every one of these lines against a real pass.
+    allocated within it. With a measurement: both curves and their difference, which is 0 bytes everywhere
+    or the exit code is 3.
+
+    \b
+    vgg-profile timeline D --batch 8 --optimizer adam
+    vgg-profile timeline D --batch 8 --optimizer adam --measure
+    vgg-profile timeline D --measured reports/measured/D-cpu.json
     """
     from vgg_profile.budget import ledger
+    from vgg_profile.crosscheck import Verdict, check_setting, overlay
 
-    out.deliver(ledger(walk_on(device), setup))
+    profile = walk_on(device)
+    measurement = one_measurement(record, run, lambda: run_now(profile, setup, device))
+    if measurement is None:
+        out.deliver(ledger(profile, setup))
+        return
+    check_setting(measurement, _asked(profile, setup))
+    curve = overlay(profile.config, measurement)
+    out.deliver(curve)
+    if curve.verdict is not Verdict.PASS:
+        click.get_current_context().exit(3)
+
+
+def _asked(profile: Profile, setup: Setup) -> dict[str, object]:
+    """The setting, as far as it was asked for on the command line."""
+    context = click.get_current_context()
+    setting = {
+        "input": list(profile.input),
+        "batch": profile.batch,
+        "dtype": profile.dtype,
+        "device": profile.device,
+        **setup.to_dict(),
+    }
+    names = {"input": "input_"}
+    return {
+        key: value
+        for key, value in setting.items()
+        if context.get_parameter_source(names.get(key, key)) is ParameterSource.COMMANDLINE
+    }
+
+
+def one_measurement(
+    record: Path | None, run: bool, measure_now: Callable[[], Measurement]
+) -> Measurement | None:
+    """What ``--measured`` and ``--measure`` ask for: a record, a real step, or neither."""
+    from vgg_profile.measure.record import load
+
+    if record is not None and run:
+        raise InputError("--measured and --measure are two sources of one measurement.", "Give one of them.")
+    return load(record) if record is not None else measure_now() if run else None
+
+
+def run_now(
+    profile: Profile,
+    setup: Setup,
+    device: str,
+    *,
+    repeats: int = 0,
+    keep: Callable[[Measurement], None] = lambda partial: None,
+) -> Measurement:
+    """One real step. If memory runs out, ``keep`` gets what was measured so far, and the user is told."""
+    from vgg_profile.budget import check_setup, out_of_memory
+
+    check_setup(profile, setup)
+    with undivided():
+        from vgg_profile.measure import OutOfMemoryError, measure
+    try:
+        return measure(
+            profile.config,
+            input=profile.input,
+            batch=profile.batch,
+            dtype=profile.dtype,
+            device=device,
+            setup=setup,
+            repeats=repeats,
+            progress=lambda stage: click.echo(f"{profile.config.label}: {stage} …", err=True),
+        )
+    except OutOfMemoryError as error:
+        keep(error.partial)
+        lack = out_of_memory(profile, setup, str(error), error.phase, error.layer)
+        raise Failure(lack) from None
 
 
 @click.command("measure")
@@ -67,32 +161,15 @@ def measure_command(
     vgg-profile measure D-BN --batch 4 --input 64 --optimizer adam
     vgg-profile measure D -o record.json       keeps the record; then: vgg-profile check D record.json
     """
-    from vgg_profile.budget import check_setup, out_of_memory
     from vgg_profile.crosscheck import crosscheck, profile_for
     from vgg_profile.measure.record import dumps
 
-    profile = walk_on("cuda" if device == "cuda" else "cpu")
-    check_setup(profile, setup)
-
-    with undivided():
-        from vgg_profile.measure import OutOfMemoryError, measure
-
-    try:
-        measurement = measure(
-            profile.config,
-            input=profile.input,
-            batch=profile.batch,
-            dtype=profile.dtype,
-            device=device,
-            setup=setup,
-            repeats=repeats,
-            progress=lambda stage: click.echo(f"{profile.config.label}: {stage} …", err=True),
-        )
-    except OutOfMemoryError as error:
+    def keep(partial: Measurement) -> None:
         if out.format == "json":
-            out.write(dumps(error.partial), ", as far as it came")
-        lack = out_of_memory(profile, setup, str(error), error.phase, error.layer)
-        raise Failure(lack) from None
+            out.write(dumps(partial), ", as far as it came")
+
+    profile = walk_on("cuda" if device == "cuda" else "cpu")
+    measurement = run_now(profile, setup, device, repeats=repeats, keep=keep)
     checks = crosscheck(profile_for(profile.config, measurement), measurement)
     if out.format == "json":
         out.write(dumps(measurement))

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from vgg_profile.cli.options import Output, _network, _setting, _together, gives_output, rules_option
-from vgg_profile.cli.program import Failure, undivided
+from vgg_profile.cli.steps import one_measurement, run_now
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.walker import walk
-
-if TYPE_CHECKING:
-    from vgg_profile.measure.record import Measurement
-
 
 _, *_network_options = _network
 """What says more of a network than its name, which ``explain`` reads for itself."""
@@ -45,30 +41,12 @@ def notes(record: Path | None, run: bool, claims: bool, out: Output) -> None:
     vgg-profile notes --measured reports/measured/D-cpu.json
     """
     from vgg_profile.crosscheck import crosscheck, profile_for
-    from vgg_profile.measure.record import load
     from vgg_profile.notes import audit
-
-    if record is not None and run:
-        raise InputError("--measured and --measure are two sources of one measurement.", "Give one of them.")
-    checks = None
-    if record is not None or run:
-        measurement = load(record) if record is not None else _measured()
-        checks = crosscheck(profile_for("D", measurement), measurement)
-    out.deliver(audit(checks), claims=claims)
-
-
-def _measured() -> Measurement:
-    """One real step of D with one image."""
-    from vgg_profile.budget import out_of_memory
     from vgg_profile.training import Setup
 
-    with undivided():
-        from vgg_profile.measure import OutOfMemoryError, measure
-    try:
-        return measure("D", repeats=0, progress=lambda stage: click.echo(f"D: {stage} …", err=True))
-    except OutOfMemoryError as error:
-        lack = out_of_memory(walk("D"), Setup(), str(error), error.phase, error.layer)
-        raise Failure(lack) from None
+    measurement = one_measurement(record, run, lambda: run_now(walk("D"), Setup(), "auto"))
+    checks = None if measurement is None else crosscheck(profile_for("D", measurement), measurement)
+    out.deliver(audit(checks), claims=claims)
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from vgg_profile import units
 from vgg_profile.budget import Ledger, Moment
-from vgg_profile.crosscheck import Check, Checks, Verdict, setup_of
+from vgg_profile.crosscheck import Check, Checks, Overlay, Verdict, setup_of
 from vgg_profile.fit import Fit
 from vgg_profile.measure.record import Measurement, Reading
 from vgg_profile.render.tables import Cell, Column, Table, describe_kind, rules, sized, title
@@ -28,6 +28,9 @@ _QUANTITIES = {
     "live_bytes_forward": "live after the layer, forward",
     "live_bytes_backward": "live after the layer, backward",
     "live_bytes_recompute": "live after the layer, run again",
+    "peak_bytes_forward": "most within, forward",
+    "peak_bytes_backward": "most within, backward",
+    "peak_bytes_recompute": "most within, run again",
     "lasting_workspace_bytes": "lasting workspace",
     "allocator_rounding_bytes": "allocator rounding, at most",
     "peak": "peak",
@@ -111,8 +114,11 @@ def _group_row(members: Sequence[Check]) -> tuple[Cell, ...]:
     skipped = sum(check.verdict is Verdict.SKIP for check in members)
     residuals = [abs(check.residual) for check in members if check.residual is not None]
     named = sorted({term.name for check in members for term in check.terms})
+    rest = sum(any(term.is_remainder for term in check.terms) for check in members)
     verdict = (
-        f"PASS: exact at all {len(members)}"
+        f"PASS: exact at {len(members) - rest}, the rest of {rest} measured"
+        if held == len(members) and rest
+        else f"PASS: exact at all {len(members)}"
         if held == len(members)
         else f"SKIP: {skipped} not measured"
         if held + skipped == len(members)
@@ -123,7 +129,7 @@ def _group_row(members: Sequence[Check]) -> tuple[Cell, ...]:
         f"each of {len(members)}",
         members[0].unit,
         f"{len(members)} figures",
-        f"{held} equal",
+        f"{held - rest} equal",
         "; ".join(named),
         max(residuals, default=None),
         verdict,
@@ -243,6 +249,51 @@ def _ledger(step: Ledger) -> Table:
     )
 
 
+@describe_kind.register
+def _overlay(curve: Overlay) -> Table:
+    """Predicted beside measured at every boundary: what is live there, and the most within the part."""
+    step, moments = curve.step, curve.step.moments
+    met = sum(each.residual == 0 for each in curve.boundaries)
+    exact = sum(each.scratch == 0 for each in curve.boundaries)
+    takers = sorted({each.operation for each in curve.boundaries if each.scratch})
+    return Table(
+        title=f"Predicted and measured through one step: {title(step.profile)}, {step.setup.label}",
+        columns=(
+            Column("phase", "phase", is_text=True),
+            Column("layer", "layer", is_text=True),
+            Column("live_bytes", "live after,\npredicted"),
+            Column("measured_live_bytes", "measured\n(bytes)"),
+            Column("residual", "residual\n(bytes)"),
+            Column("peak_bytes", "most within,\npredicted"),
+            Column("measured_peak_bytes", "measured\n(bytes)"),
+            Column("scratch_bytes", "scratch\n(bytes)"),
+            Column("operation", "taken by", is_text=True),
+        ),
+        rows=tuple(
+            (
+                each.phase,
+                each.layer,
+                each.live,
+                each.measured_live,
+                each.residual,
+                each.peak,
+                each.measured_peak,
+                each.scratch,
+                each.operation if each.scratch else "",
+            )
+            for each in curve.boundaries
+        ),
+        ends=_ends(moments),
+        footer=(
+            f"{curve.verdict.value}: the curves meet at {met} of {len(moments)} boundaries, to the byte.",
+            f"Within {exact} of {len(moments)} parts the most that is live is as predicted, too."
+            + (f" The rest is scratch within {' and '.join(takers)}." if takers else ""),
+            f"Predicted peak: {sized(step.peak.peak)}, {_place(step.peak)}.",
+            *_remarks(step),
+        ),
+    )
+
+
 def _ends(moments: Sequence[Moment]) -> frozenset[int]:
     """The rows after which a phase is over."""
     return frozenset(n for n, (one, after) in enumerate(pairwise(moments)) if one.phase is not after.phase)
@@ -277,7 +328,8 @@ def _remarks(step: Ledger) -> Iterator[str]:
 @describe_kind.register
 def _fit(fit: Fit) -> Table:
     """What a batch takes at the event that decides, and what is left of the memory."""
-    step, batch = fit.step, fit.batch
+    batch = fit.batch
+    step = fit.step.at(batch)
     binding = fit.binding
     moment = f"in {fit.place[0].value}{' of ' if fit.place[1] else ''}{fit.place[1]}"
     tensors = [
@@ -292,7 +344,7 @@ def _fit(fit: Fit) -> Table:
         (f"memory, {fit.memory.label}", fit.memory.bytes, None, fit.memory.bytes),
     ]
     return Table(
-        title=f"{title(replace(step.profile, batch=batch))}, {step.setup.label}, in {fit.memory.label}",
+        title=f"{title(step.profile)}, {step.setup.label}, in {fit.memory.label}",
         columns=(
             Column("part", "part", is_text=True),
             Column("fixed_bytes", "fixed\n(bytes)"),
@@ -335,7 +387,7 @@ def _working(fit: Fit) -> Iterator[str]:
         yield f"Reserve for {reserve.what}: {reserve.source}."
     if fit.memory.source:
         yield f"{fit.memory.label}: {fit.memory.source}."
-    yield from _remarks(fit.step)
+    yield from _remarks(fit.step.at(fit.batch))
 
 
 def _short_by(fit: Fit) -> int:

@@ -1,0 +1,127 @@
+"""The measured curve over the predicted one: every boundary to the byte, and a difference is found."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from vgg_profile.cli import main
+from vgg_profile.configs import from_dict
+from vgg_profile.crosscheck import Overlay, Verdict, overlay
+from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Moment, dumps, load
+
+REPORTS = Path(__file__).parent.parent / "reports" / "measured"
+RECORDS = sorted(REPORTS.glob("*.json"))
+D = REPORTS / "D-cpu.json"
+ADAM = REPORTS / "D-adam-cpu.json"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def laid(measurement: Measurement) -> Overlay:
+    return overlay(from_dict(measurement.subject["config"]), measurement)
+
+
+def forged(measurement: Measurement, place: int, **change: int) -> Measurement:
+    timeline = list(measurement.timeline)
+    timeline[place] = timeline[place]._replace(**change)
+    return dataclasses.replace(measurement, timeline=tuple(timeline))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_the_curves_meet_at_every_boundary(path: Path) -> None:
+    curve = laid(load(path))
+    assert curve.verdict is Verdict.PASS
+    assert [each.residual for each in curve.boundaries] == [0] * len(curve.step.moments)
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_scratch_is_never_negative_and_nothing_but_convolutions_takes_any(path: Path) -> None:
+    for each in laid(load(path)).boundaries:
+        assert each.scratch is not None
+        assert each.scratch >= 0
+        assert each.scratch == 0 or each.layer.startswith("conv")
+        assert sum(term.value for term in each.terms) == each.scratch
+
+
+@pytest.mark.parametrize("place", [1, 30, -1])
+def test_one_byte_off_is_found(place: int) -> None:
+    measurement = load(D)
+    live = measurement.timeline[place].live
+    assert laid(forged(measurement, place, live=live + 1)).verdict is Verdict.FAIL
+
+
+def test_a_measured_peak_below_the_predicted_one_is_found() -> None:
+    measurement = load(D)
+    assert laid(forged(measurement, 30, peak=measurement.timeline[30].peak // 2)).verdict is Verdict.FAIL
+
+
+def test_what_was_not_measured_is_no_pass() -> None:
+    measurement = load(D)
+    cut = dataclasses.replace(measurement, timeline=measurement.timeline[:10])
+    assert laid(cut).verdict is Verdict.FAIL
+    said = dataclasses.replace(cut, skipped={EVERYTHING_ELSE: "memory ran out"})
+    assert laid(said).verdict is Verdict.SKIP
+
+
+def test_the_command_prints_both_curves() -> None:
+    result = run("timeline", "D", "--measured", D)
+    assert result.exit_code == 0
+    assert "PASS: the curves meet at 84 of 84 boundaries" in result.stdout
+
+
+def test_json_is_the_ledger_with_the_measured_curve() -> None:
+    content = json.loads(run("timeline", "D", "--measured", ADAM, "--format", "json").stdout)
+    assert (content["optimizer"], content["batch"], content["verdict"]) == ("adam", 4, "PASS")
+    assert all(moment["live_bytes"] == moment["measured_live_bytes"] for moment in content["moments"])
+    assert {"events", "peak_bytes"} <= content.keys()
+
+
+def test_a_difference_ends_with_exit_code_3(tmp_path: Path) -> None:
+    path = tmp_path / "forged.json"
+    measurement = load(D)
+    path.write_text(dumps(forged(measurement, 40, live=measurement.timeline[40].live + 4)))
+    result = run("timeline", "D", "--measured", path)
+    assert (result.exit_code, "FAIL" in result.stdout) == (3, True)
+
+
+def test_a_real_step_can_be_run_at_once(tmp_path: Path) -> None:
+    net = tmp_path / "tiny.json"
+    net.write_text(json.dumps({"name": "tiny", "layers": [4, "M"], "classifier": [], "classes": 3}))
+    result = run("timeline", net, "--input", 8, "--optimizer", "adam", "--measure")
+    assert result.exit_code == 0, result.output
+    assert "PASS" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("A", "--measured", D), "another config"),
+        (("D", "--measured", D, "--batch", 8), "another batch: 1"),
+        (("D", "--measured", D, "--optimizer", "adam"), "another optimizer"),
+        (("D", "--measured", D, "--input", "64"), "another input"),
+        (("D", "--measured", "nowhere.json"), "no record"),
+        (("D", "--measured", D, "--measure"), "two sources"),
+    ],
+)
+def test_a_record_that_does_not_belong_is_refused(arguments: tuple[object, ...], said: str) -> None:
+    result = run("timeline", *arguments)
+    assert (result.exit_code, said in result.stderr) == (2, True)
+
+
+def test_asking_for_what_was_measured_is_no_contradiction() -> None:
+    same = ("--batch", 4, "--optimizer", "adam", "--input", "224", "--dtype", "float32")
+    assert run("timeline", "D", "--measured", ADAM, *same).exit_code == 0
+
+
+def test_a_boundary_is_named_by_its_moment() -> None:
+    curve = laid(load(D))
+    moments = [(moment.phase.value, moment.layer) for moment in curve.step.moments]
+    assert [(each.phase, each.layer) for each in curve.boundaries] == moments
+    assert isinstance(curve.measurement.timeline[0], Moment)

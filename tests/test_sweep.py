@@ -1,0 +1,131 @@
+"""The grid: every point is what the ledger says of it."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from vgg_profile import InputError, walk
+from vgg_profile.budget import ledger
+from vgg_profile.cli import main
+from vgg_profile.configs import config
+from vgg_profile.sweep import MOST_POINTS, Point, image_sizes, numbers, sweep
+from vgg_profile.training import Setup
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_every_point_is_what_the_ledger_says_of_it() -> None:
+    setup = Setup(checkpoint="blocks")
+    grid = sweep(
+        config("D-BN"),
+        inputs=(64, "96x64", 128),
+        batches=(1, 2, 30),
+        dtypes=("float32", "bfloat16"),
+        optimizers=("none", "adam"),
+        setup=setup,
+    )
+    assert len(grid.points) == 3 * 3 * 2 * 2
+    for point in random.Random(0).sample(grid.points, 12):
+        profile = walk("D-BN", input=tuple(point[:3]), batch=point.batch, dtype=point.dtype)
+        step = ledger(profile, Setup(optimizer=point.optimizer, checkpoint="blocks"))
+        assert point.peak_bytes == step.peak.peak
+        assert point.macs == profile.totals.macs * point.batch
+        assert point.fixed_bytes + point.bytes_per_image * point.batch == point.peak_bytes
+
+
+def test_the_points_come_in_the_order_of_the_grid() -> None:
+    result = run("sweep", "8,M", "--batch", "1..3", "--input", "16,8", "--dtype", "float32,float16")
+    content = json.loads(
+        run(
+            *("sweep", "8,M", "--batch", "1..3", "--input", "16,8", "--dtype", "float32,float16"),
+            *("--format", "json"),
+        ).stdout
+    )
+    places = [(point["height"], point["dtype"], point["batch"]) for point in content["points"]]
+    assert places == list(product((16, 8), ("float32", "float16"), (1, 2, 3)))
+    assert "12 points" in result.stdout
+
+
+def test_csv_opens_in_pandas_with_integer_columns() -> None:
+    arguments = ("sweep", "D", "--batch", "1,8", "--input", "64..128:32", "--optimizer", "sgd,adam")
+    frame = pd.read_csv(io.StringIO(run(*arguments, "--format", "csv").stdout))
+    points = json.loads(run(*arguments, "--format", "json").stdout)["points"]
+    assert frame.to_dict("records") == points
+    assert list(frame.columns) == list(Point._fields)
+    assert frame["peak_bytes"].dtype == "int64"
+
+
+def test_a_frame_is_ready_for_parquet() -> None:
+    frame = sweep(config("A"), batches=(1, 2)).to_frame()
+    assert {str(kind) for kind in frame.dtypes} == {"Int64", "string"}
+
+
+def test_no_progress_bar_in_a_pipe(tmp_path: Path) -> None:
+    done = run("sweep", "8,M", "--input", "8..40", "--classes", 3, "-o", tmp_path / "grid.csv")
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == [f"Wrote {tmp_path / 'grid.csv'}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("8", [8]),
+        ("1..4", [1, 2, 3, 4]),
+        ("64..128:32,7", [64, 96, 128, 7]),
+        ("5..5", [5]),
+        (" 3 , 4", [3, 4]),
+    ],
+)
+def test_a_list_is_read(text: str, found: list[int]) -> None:
+    assert numbers(text, "batch") == found
+
+
+def test_a_list_of_sizes_is_read() -> None:
+    assert image_sizes("224,3x64x32,64..96:32") == [224, "3x64x32", 64, 96]
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--batch", ""),
+        ("--batch", "0"),
+        ("--batch", "4..1"),
+        ("--batch", "1..x"),
+        ("--batch", "1..4:0"),
+        ("--batch", "8:2"),
+        ("--batch", "-3"),
+        ("--batch", "1,,2"),
+        ("--batch", f"1..{10 * MOST_POINTS}"),
+        ("--batch", "9" * 60),
+        ("--batch", "²"),
+        ("--input", "1..10"),
+        ("--input", "3x3"),
+        ("--dtype", "float8"),
+        ("--dtype", "float32,"),
+        ("--optimizer", "lion"),
+    ],
+)
+def test_a_bad_grid_is_a_clear_error(option: str, text: str) -> None:
+    result = run("sweep", "D", f"{option}={text}")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+
+
+def test_a_huge_grid_is_refused_before_it_is_walked() -> None:
+    result = run("sweep", "D", "--batch", "1..2000", "--input", "64..1000")
+    assert (result.exit_code, "points" in result.stderr) == (2, True)
+
+
+def test_an_empty_grid_is_refused() -> None:
+    with pytest.raises(InputError, match="empty"):
+        sweep(config("A"), batches=())

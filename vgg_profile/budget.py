@@ -11,7 +11,9 @@ So the step costs what its micro-batch costs: ask for that batch.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -237,6 +239,19 @@ def _is_under(left: Line, middle: Line, right: Line) -> bool:
     )
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold off the garbage collector: it would walk the growing tape over and over, and find nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_uncollected()
 def ledger(profile: Profile, setup: Setup = PLAIN) -> Ledger:
     """Run one training step of a profile on paper, as a :class:`Setup` has it.
 

@@ -34,7 +34,7 @@ COUNTING = {
 }
 """The predicted road."""
 
-SHOWN = COUNTING | {"compare", "crosscheck", "fit", "sweep", "lesson", "measure.record", "notes"}
+SHOWN = COUNTING | {"compare", "crosscheck", "diagnose", "fit", "sweep", "lesson", "measure.record", "notes", "report"}
 """What a renderer may know: everything that can be shown; of the measured road, its record alone."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -51,8 +51,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fit": {*COUNTING, "cards", "display"},
     "sweep": {*COUNTING, "display"},
     "walker": {"arithmetic", "configs", "display", "errors", "layers", "network", "tape", "units"},
-    "compare": {"configs", "display", "errors", "walker"},
+    "compare": {*COUNTING, "crosscheck", "display", "measure.record"},
     "budget": {*COUNTING, "display"} - {"budget"},
+    "report": {"compare", "display"},
     "cards": {"errors", "units"},
     "lesson": {"arithmetic", "display"},
     "notes": {*COUNTING, "crosscheck", "display"},
@@ -63,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measure.record": {"display", "errors", "training"},
     "measure.run": {"configs", "errors", "measure", "models", "network", "training"},
     "crosscheck": {*COUNTING, "display", "measure.record"},
-    "diagnose": {*COUNTING, "display"},
+    "diagnose": {*COUNTING, "diagnose", "display"},
     "render": {*SHOWN, "display", "files", "render"},
     "cli": {"*"},
     "__main__": {"cli"},
@@ -78,7 +79,7 @@ HEAVY = {"torch", "numpy", "pandas", "matplotlib", "fvcore"}
 
 CARRIES: dict[str, set[str]] = {
     "models": {"torch"},
-    "diagnose": {"torch"},
+    "diagnose.child": {"torch"},
     "measure.flops": {"torch", "fvcore"},
     "measure.memory": {"torch"},
     "measure.run": {"torch"},
@@ -308,6 +309,7 @@ def running(*arguments: str) -> str:
         ("table", "D", "--format", "json"),
         ("list",),
         ("list", "--format", "latex"),
+        ("compare", "A", "D", "--by", "layer", "--relative-to", "A"),
         ("notes",),
         ("explain", "peak", "--format", "html"),
         ("explain", "D", "conv3_2"),

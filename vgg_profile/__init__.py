@@ -19,6 +19,7 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "InputError": "errors",
+    "Comparison": "compare",
     "Config": "configs",
     "config": "configs",
     "Checks": "crosscheck",
@@ -32,6 +33,7 @@ _HOMES = {
 
 __all__ = [
     "Checks",
+    "Comparison",
     "Config",
     "InputError",
     "Ledger",
@@ -46,6 +48,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from vgg_profile.budget import Ledger, ledger
+    from vgg_profile.compare import Comparison
     from vgg_profile.configs import Config, config
     from vgg_profile.crosscheck import Checks
     from vgg_profile.errors import InputError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from vgg_profile.errors import InputError, excerpt
@@ -37,29 +38,51 @@ def check_writable(path: Path, *, force: bool = False) -> None:
         raise InputError(f"{name} exists already.", "Give --force to replace it, or name another file.")
 
 
-def write_whole(path: Path, text: str, *, force: bool = False) -> None:
+def write_whole(path: Path, content: str | bytes, *, force: bool = False) -> None:
     """Write a file in one step: to a neighbour first, then renamed; an old file stays until then.
 
-    A name that has appeared meanwhile is refused like one that was there before, unless ``force``.
+    A text is written as UTF-8, bytes as they are. A name that has appeared meanwhile is refused like one
+    that was there before, unless ``force``.
     """
-    check_writable(path, force=force)
+    write_all({path: content}, force=force)
+
+
+def write_all(contents: Mapping[Path, str | bytes], *, force: bool = False) -> None:
+    """Write files that belong together: all to neighbours first, then renamed one after the other.
+
+    What stops it while they are written leaves every old file in place.
+    """
+    for path in contents:
+        check_writable(path, force=force)
+    drafts: dict[Path, Path] = {}
     try:
-        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise _refused(path, error) from None
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(draft).chmod(path.stat().st_mode & 0o777 if path.is_file() else 0o666 & ~_umask())
-        if force:
-            Path(draft).replace(path)
-        else:
-            _link_or_claim(Path(draft), path)
+        for path, content in contents.items():
+            drafts[path] = _draft(path, content)
+        for path, draft in drafts.items():
+            if force:
+                draft.replace(path)
+            else:
+                _link_or_claim(draft, path)
     except BaseException as error:
-        Path(draft).unlink(missing_ok=True)
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise _refused(path, error) from None
         raise
+
+
+def _draft(path: Path, content: str | bytes) -> Path:
+    """The content in a new file beside the path, with the rights that the path's file shall have."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        draft.chmod(path.stat().st_mode & 0o777 if path.is_file() else 0o666 & ~_umask())
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return draft
 
 
 def _link_or_claim(draft: Path, path: Path) -> None:

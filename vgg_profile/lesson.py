@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from vgg_profile.arithmetic import Count
 from vgg_profile.display import Displayed
@@ -80,6 +80,7 @@ class Lesson(Displayed):
     ``commands`` are what to type to see the same numbers.
     """
 
+    is_document: ClassVar[bool] = True
     name: str
     title: str
     sections: tuple[Section, ...]

@@ -5,6 +5,8 @@ A **MiB** is 2^20 bytes, a **MB** 10^6. Rounded figures are for reading, and sta
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -75,6 +77,16 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def listed(words: Sequence[str]) -> str:
+    """Words as a list in a sentence.
+
+    >>> listed(["A"]), listed(["A", "B", "D"])
+    ('A', 'A, B and D')
+    """
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def decimal(size: int) -> str:
     """Bytes in the largest decimal unit that leaves a whole part, as disks and networks are sold.
 
@@ -87,16 +99,26 @@ def decimal(size: int) -> str:
     return f"{size:,} B" if power == 0 else f"{size / 1000**power:,.2f} {_DECIMAL[power]}"
 
 
+def times(ratio: float) -> str:
+    """A ratio with two decimals, or as many as it takes to tell it from 0 and 1.
+
+    >>> times(1), times(126981024 / 72757152), times(73060264 / 72757152), times(0.0016)
+    ('×1.00', '×1.75', '×1.004', '×0.002')
+    """
+    places = 2
+    while round(ratio, places) in (0, 1) and ratio not in (0, 1) and places < 9:
+        places += 1
+    return f"×{ratio:,.{places}f}"
+
+
 def ratio(number: int, base: int) -> str:
-    """How many times the base a number is, with as many decimals as it takes to tell it from 1.
+    """The same in words, for whole numbers.
 
     >>> ratio(126981024, 72757152), ratio(73060264, 72757152), ratio(12, 6)
     ('1.75 times', '1.004 times', '2 times')
     """
-    places = 0 if number % base == 0 else 2
-    while number != base and round(number / base, places) == 1 and places < 9:
-        places += 1
-    return f"{number / base:,.{places}f} times"
+    whole, rest = divmod(number, base)
+    return f"{times(number / base)[1:] if rest else f'{whole:,}'} times"
 
 
 def percent(part: int, whole: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from vgg_profile import __version__
-from vgg_profile.cli import plans, steps, tables, teach
+from vgg_profile.cli import doctor, mend, pictures, plans, reports, steps, tables, teach
 from vgg_profile.cli.program import Program
 
 
@@ -23,19 +23,26 @@ def main() -> None:
     \b
     vgg-profile table D                  the notes' VGG-16 table
     vgg-profile table "64,64,M,128,M"    a network of your own
-    vgg-profile list                     every config of the paper
+    vgg-profile compare A B D E          networks side by side
+    vgg-profile fit D --memory 8GiB      the batch that fits
+    vgg-profile measure D                every prediction checked against a real pass
     """
 
 
 for command in (
     tables.list_command,
     tables.table,
+    tables.compare_command,
     steps.timeline,
     steps.measure_command,
     steps.check_command,
     plans.fit_command,
     plans.sweep_command,
+    pictures.plot,
     teach.notes,
     teach.explain,
+    mend.diagnose_command,
+    reports.report_command,
+    doctor.doctor,
 ):
     main.add_command(command)

@@ -6,17 +6,17 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
-from vgg_profile.configs import Config, config
+from vgg_profile.configs import config
 from vgg_profile.files import check_writable, write_whole
 from vgg_profile.render import FORMATS, format_of, render
 from vgg_profile.training import AMP_ITEMSIZE, CHECKPOINTS, MODES, OPTIMIZERS, Setup
-from vgg_profile.walker import DEVICES, ITEMSIZE, walk
+from vgg_profile.walker import DEVICES, ITEMSIZE, Profile, walk
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,8 +32,10 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
     return decorate
 
 
+_config = click.argument("config_", metavar="CONFIG")
+_configs = click.argument("configs", metavar="CONFIG…", nargs=-1, required=True)
+
 _network = (
-    click.argument("config_", metavar="CONFIG"),
     click.option("--batch-norm/--no-batch-norm", default=None, help="A batch norm after each convolution."),
     click.option("--classes", type=int, metavar="N", help="Classes (default: the config's)."),
 )
@@ -51,6 +53,8 @@ _setting = (
     dtype_option,
 )
 
+force_option = click.option("--force", is_flag=True, help="Replace the file if it exists.")
+
 _output = (
     click.option(
         "--format",
@@ -65,7 +69,7 @@ _output = (
         metavar="FILE",
         help="Write to a file instead of the terminal.",
     ),
-    click.option("--force", is_flag=True, help="Replace the file if it exists."),
+    force_option,
 )
 
 rules_option = click.option(
@@ -127,19 +131,53 @@ def takes_config(command: Command) -> Command:
     def with_config(config_: str, batch_norm: bool | None, classes: int | None, **rest: Any) -> Any:
         return command(net=config(config_, batch_norm=batch_norm, classes=classes), **rest)
 
-    return _together(*_network)(cast(Command, with_config))
+    return _together(_config, *_network)(cast(Command, with_config))
 
 
 def takes_network(command: Command) -> Command:
     """CONFIG and its setting, handed to the command as ``walk_on``: a device's rules to a profile."""
 
     @wraps(command)
-    def with_network(net: Config, input_: str | None, batch: int, dtype: str, **rest: Any) -> Any:
-        return command(
-            walk_on=lambda device: walk(net, input=input_, batch=batch, dtype=dtype, device=device), **rest
-        )
+    def with_network(config_: str, walk_one: Callable[..., Profile], **rest: Any) -> Any:
+        return command(walk_on=partial(walk_one, config_), **rest)
 
-    return takes_config(_together(*_setting)(cast(Command, with_network)))
+    return _config(takes_walk(cast(Command, with_network)))
+
+
+def takes_networks(command: Command) -> Command:
+    """Several CONFIG and one setting, handed to the command as ``configs`` and ``walk_one``.
+
+    ``walk_one(source, device)`` walks any network at that setting, by the device's rules.
+    """
+    return _configs(takes_walk(command))
+
+
+def takes_walk(command: Command) -> Command:
+    """The options of a network and its setting, handed to the command as ``walk_one``."""
+
+    @wraps(command)
+    def with_walk(
+        batch_norm: bool | None,
+        classes: int | None,
+        input_: str | None,
+        batch: int,
+        dtype: str,
+        **rest: Any,
+    ) -> Any:
+        def walk_one(source: str, device: str) -> Profile:
+            return walk(
+                source,
+                input=input_,
+                batch=batch,
+                dtype=dtype,
+                device=device,
+                batch_norm=batch_norm,
+                classes=classes,
+            )
+
+        return command(walk_one=walk_one, **rest)
+
+    return _together(*_network, *_setting)(cast(Command, with_walk))
 
 
 def gives_output(command: Command) -> Command:

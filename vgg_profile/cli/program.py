@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,11 @@ from typing import Any
 import click
 
 from vgg_profile.errors import InputError
+
+NAME = "vgg-profile"
+
+TYPED = f"{__name__}.typed"
+"""Where a context keeps the command as it was typed."""
 
 
 class Refusal(click.ClickException):
@@ -27,6 +33,14 @@ class Failure(click.ClickException):
 class Program(click.Group):
     """The commands, with one place for what goes wrong in any of them."""
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        typed = shlex.join([NAME, *args])
+        context = super().make_context(info_name, args, parent, **extra)
+        context.meta[TYPED] = typed
+        return context
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -35,6 +49,11 @@ class Program(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted; nothing half-written was left behind.", err=True)
             ctx.exit(130)
+
+
+def as_typed() -> str:
+    """The command that is running, as it was typed."""
+    return str(click.get_current_context().meta[TYPED])
 
 
 @contextmanager

@@ -69,14 +69,14 @@ def timeline(
     if measurement is None:
         out.deliver(ledger(profile, setup))
         return
-    check_setting(measurement, _asked(profile, setup))
+    check_setting(measurement, asked(profile, setup))
     curve = overlay(profile.config, measurement)
     out.deliver(curve)
     if curve.verdict is not Verdict.PASS:
         click.get_current_context().exit(3)
 
 
-def _asked(profile: Profile, setup: Setup) -> dict[str, object]:
+def asked(profile: Profile, setup: Setup) -> dict[str, object]:
     """The setting, as far as it was asked for on the command line."""
     context = click.get_current_context()
     setting = {

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from vgg_profile.cli.options import Output, _network, _setting, _together, gives_output, rules_option
+from vgg_profile.cli.options import Output, gives_output, rules_option, takes_walk
 from vgg_profile.cli.steps import one_measurement, run_now
 from vgg_profile.errors import InputError, excerpt
-from vgg_profile.walker import walk
-
-_, *_network_options = _network
-"""What says more of a network than its name, which ``explain`` reads for itself."""
+from vgg_profile.walker import Profile, walk
 
 
 @click.command()
@@ -52,10 +49,12 @@ def notes(record: Path | None, run: bool, claims: bool, out: Output) -> None:
 @click.command()
 @click.argument("what", metavar="[TOPIC | CONFIG]", required=False)
 @click.argument("layer", metavar="[LAYER]", required=False)
-@_together(*_network_options, *_setting)
+@takes_walk
 @rules_option
 @gives_output
-def explain(what: str | None, layer: str | None, out: Output, **setting: Any) -> None:
+def explain(
+    what: str | None, layer: str | None, walk_one: Callable[[str, str], Profile], device: str, out: Output
+) -> None:
     """One fact, or one layer, worked out with the numbers in place.
 
     TOPIC is one of those that `vgg-profile explain` lists. CONFIG is what `table` takes: with a LAYER,
@@ -69,7 +68,7 @@ def explain(what: str | None, layer: str | None, out: Output, **setting: Any) ->
     from vgg_profile import explain as explaining
 
     if what is None:
-        _refuse_options(setting, "The list of topics")
+        _refuse_options("The list of topics")
         out.deliver(explaining.topics())
         return
     lesson = explaining.topic(what)
@@ -79,21 +78,22 @@ def explain(what: str | None, layer: str | None, out: Output, **setting: Any) ->
                 f"A topic has no layers, and {excerpt(layer)} was asked for.",
                 f"Try `vgg-profile explain {lesson.name}`.",
             )
-        _refuse_options(setting, f"The topic {lesson.name}")
+        _refuse_options(f"The topic {lesson.name}")
         out.deliver(lesson)
         return
     explaining.check_known(what)
-    profile = walk(what, input=setting.pop("input_"), **setting)
+    profile = walk_one(what, device)
     out.deliver(explaining.layers(profile) if layer is None else explaining.layer(profile, layer))
 
 
-def _refuse_options(setting: dict[str, Any], who: str) -> None:
+def _refuse_options(who: str) -> None:
     """A setting that would change nothing is a misunderstanding."""
     context = click.get_current_context()
-    given = [name for name in setting if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    if given:
-        option = given[0].rstrip("_").replace("_", "-")
-        raise InputError(
-            f"{who} takes no --{option}: it speaks of the notes' setting, D at 224×224, one image, float32.",
-            "A layer takes it: `vgg-profile explain D conv3_2 --batch 8`.",
-        )
+    for name in ("batch_norm", "classes", "input_", "batch", "dtype", "device"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = name.rstrip("_").replace("_", "-")
+            raise InputError(
+                f"{who} takes no --{option}: it speaks of the notes' setting, D at 224×224, one image, "
+                "float32.",
+                "A layer takes it: `vgg-profile explain D conv3_2 --batch 8`.",
+            )

@@ -363,6 +363,18 @@ def environment(device: torch.device) -> dict[str, str]:
     }
 
 
+def devices() -> Iterator[tuple[str, str]]:
+    """Every device that could be measured on, and what is known of it."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    yield "cpu", f"{_processor()}, {torch.get_num_threads()} threads, {capability}"
+    if not torch.cuda.is_available():
+        built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU alone"
+        yield "cuda", f"no device; torch is built for {built}"
+    for number in range(torch.cuda.device_count()):
+        has = torch.cuda.get_device_properties(number)
+        yield f"cuda:{number}", f"{has.name}, {has.total_memory:,} bytes, compute {has.major}.{has.minor}"
+
+
 def _processor() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123

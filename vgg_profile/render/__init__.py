@@ -39,11 +39,11 @@ def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - th
     if format == "json":
         rows = {"all_layers": options.get("all_layers", False)} if isinstance(result, Profile) else {}
         return json.dumps(result.to_dict(**rows), indent=2, ensure_ascii=False) + "\n"
-    if hasattr(result, "sections"):  # a lesson; a table need not wait for its type to load
-        from vgg_profile.render.teach import WRITERS
+    if getattr(result, "is_document", False):
+        from vgg_profile.render import documents
 
-        if format in WRITERS:
-            return WRITERS[format](result)
+        if format in documents.WRITERS:
+            return documents.WRITERS[format](documents.compose(result))
     return _renderer(format)(describe(result, **options))
 
 

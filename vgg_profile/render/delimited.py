@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from vgg_profile.arithmetic import Count
 from vgg_profile.render.tables import Table
 
-Raw = str | int | None
+Raw = str | int | float | None
 
 
 def records(table: Table) -> Iterator[dict[str, Raw]]:

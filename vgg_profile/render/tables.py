@@ -16,8 +16,8 @@ from vgg_profile.arithmetic import Count, total
 from vgg_profile.compare import Comparison
 from vgg_profile.walker import Profile, Row, Totals
 
-Cell = str | int | None | Count | tuple[int, ...]
-"""A name, a raw number, unknown, a number with its working, or a shape."""
+Cell = str | int | float | None | Count | tuple[int, ...]
+"""A name, a raw number, a ratio, unknown, a number with its working, or a shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,13 @@ class Table:
 def describe(result: object, **options: bool) -> Table:
     """The table of a result; options are those of its kind.
 
-    What tells of a whole step, predicted or measured, and what teaches, are described in modules of their
-    own, which a table of layers need not wait for.
+    What compares, what tells of a whole step, predicted or measured, and what teaches, are described in
+    modules of their own, which a table of layers need not wait for.
     """
-    if not isinstance(result, (Profile, Comparison)):
+    if isinstance(result, Comparison):
+        import vgg_profile.render.comparison
+    elif not isinstance(result, Profile):
+        import vgg_profile.render.diagnosis
         import vgg_profile.render.steps
         import vgg_profile.render.teach  # noqa: F401 - they register their descriptions
     return describe_kind(result, **options)
@@ -255,43 +258,3 @@ def _notes_label(row: Row) -> str:
 def _notes_shape(row: Row) -> str:
     channels, *plane = row.output_shape
     return "x".join(map(str, [*(plane or [1, 1]), channels]))
-
-
-@describe_kind.register
-def _comparison(comparison: Comparison) -> Table:
-    profiles = comparison.profiles
-    first = profiles[0]
-    return Table(
-        title=f"VGG configs at input {units.shape(first.input)}, batch {first.batch:,}, {first.dtype}",
-        columns=(
-            Column("config", "config", is_text=True),
-            Column("depth", "weight\nlayers"),
-            Column("parameters", "parameters"),
-            Column("parameters_bytes", "parameters\n(bytes)"),
-            Column("macs", "MACs\n(an image)"),
-            Column("values", "values\n(an image)"),
-            Column("memory_bytes", "memory\n(bytes)"),
-            Column("saved_bytes", "saved for\nbackward\n(bytes)"),
-            Column("receptive_field", "receptive\nfield"),
-        ),
-        rows=tuple(
-            (
-                profile.config.label,
-                profile.config.depth,
-                profile.totals.parameters,
-                profile.totals.parameters * profile.itemsize,
-                profile.totals.macs,
-                profile.totals.values,
-                profile.totals.memory_bytes,
-                profile.totals.saved_bytes,
-                profile.receptive_field,
-            )
-            for profile in profiles
-        ),
-        footer=(
-            "Parameters are weights and biases. 1 MAC = 2 FLOPs. Memory is the input and every output of "
-            "convolutions, pools and fully-connected layers, once.",
-            "Saved for backward: alive after a training forward pass, above weights and input, by the rules "
-            f"of device {first.device}.",
-        ),
-    )

@@ -1,43 +1,41 @@
-"""Teaching material in its forms: lessons as text, Markdown and HTML; lessons and the audit as tables.
+"""Teaching material in its forms: lessons as documents; lessons and the audit as tables.
 
-A lesson's sentences are wrapped, its lines of working aligned, and its small tables are drawn by the
-renderers of every other table. Where a format knows tables alone (CSV, TSV, LaTeX), a lesson is the
-table of its workings.
+A lesson's lines of working are aligned, and its small tables are those of every other result. Where a
+format knows tables alone (CSV, TSV, LaTeX), a lesson is the table of its workings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from html import escape as escape_html
+from collections.abc import Iterator
 from itertools import groupby
-from textwrap import fill, indent
-
-import click
 
 from vgg_profile.lesson import Cell, Contents, Grid, Lesson, Line, Section
 from vgg_profile.notes import RULE, Audit, Claim, Finding
-from vgg_profile.render.html import bare_table, fragment, page
-from vgg_profile.render.markdown import escape as escape_markdown
-from vgg_profile.render.markdown import to_markdown
+from vgg_profile.render.documents import Code, Document, Heading, Part, compose_kind
 from vgg_profile.render.tables import Column, Table, describe_kind
-from vgg_profile.render.text import to_text
-
-WIDTH = 88
-"""Columns of a wrapped paragraph; a table is as wide as it is."""
-
-_MARGIN = " " * 4
 
 # -- lessons, whole
 
 
-def _blocks(section: Section) -> Iterator[str | list[str] | Table]:
+@compose_kind.register
+def _lesson(lesson: Lesson) -> Document:
+    """Sections of sentences, working and small tables; how it is known; what to type."""
+    parts: list[Part] = []
+    for section in lesson.sections:
+        parts += [Heading(section.heading), *_blocks(section)]
+    parts += [Heading("How we know"), lesson.evidence]
+    if lesson.commands:
+        parts += [Heading("See for yourself"), Code(lesson.commands, "sh")]
+    return Document(_headline(lesson), tuple(parts))
+
+
+def _blocks(section: Section) -> Iterator[str | Code | Table]:
     """A section's parts as they are drawn: paragraphs, blocks of aligned working, tables."""
     for _, group in groupby(section.parts, key=type):
         parts = list(group)
         lines = [part for part in parts if isinstance(part, Line)]
         if lines:
-            yield list(_aligned(lines))
+            yield Code(tuple(_aligned(lines)))
         for part in parts:
             if isinstance(part, str):
                 yield part
@@ -54,93 +52,9 @@ def _aligned(lines: list[Line]) -> Iterator[str]:
         yield f"{line.label:<{label}}  {left:>{working}} {right:>{value}} {line.unit}"
 
 
-def _text(lesson: Lesson, *, colour: bool = False) -> str:
-    """For a terminal: headings, wrapped paragraphs, working, tables."""
-    emphasise = partial(click.style, bold=True) if colour else str
-    blocks = [emphasise(_wrapped(_headline(lesson)))]
-    for section in lesson.sections:
-        blocks.append(emphasise(section.heading))
-        for block in _blocks(section):
-            if isinstance(block, str):
-                blocks.append(_wrapped(block))
-            elif isinstance(block, list):
-                blocks.append(indent("\n".join(block), _MARGIN))
-            else:
-                blocks.append(indent(to_text(block, colour=colour).rstrip("\n"), _MARGIN))
-    blocks += [emphasise("How we know"), _wrapped(lesson.evidence)]
-    if lesson.commands:
-        blocks += [emphasise("See for yourself"), indent("\n".join(lesson.commands), _MARGIN)]
-    return "\n\n".join(blocks) + "\n"
-
-
-def _wrapped(paragraph: str) -> str:
-    return fill(paragraph, WIDTH, break_on_hyphens=False)
-
-
-def _markdown(lesson: Lesson) -> str:
-    """For a page of notes: headings, paragraphs, working in code blocks, tables."""
-    blocks = [f"# {escape_markdown(_headline(lesson))}"]
-    for section in lesson.sections:
-        blocks.append(f"## {escape_markdown(section.heading)}")
-        for block in _blocks(section):
-            if isinstance(block, str):
-                blocks.append(escape_markdown(block))
-            elif isinstance(block, list):
-                blocks.append(_code("text", block))
-            else:
-                blocks.append(to_markdown(block).rstrip("\n"))
-    blocks += ["## How we know", escape_markdown(lesson.evidence)]
-    if lesson.commands:
-        blocks += ["## See for yourself", _code("sh", lesson.commands)]
-    return "\n\n".join(blocks) + "\n"
-
-
-def _code(language: str, lines: Iterable[str]) -> str:
-    """A code block, which nothing within it can close: its lines are indented if they try."""
-    return "\n".join(
-        [f"```{language}", *(f"{_MARGIN * line.startswith('```')}{line}" for line in lines), "```"]
-    )
-
-
-def _html(lesson: Lesson) -> str:
-    """For a notebook: the same, to stand within a page."""
-    parts = [f"<h1>{escape_html(_headline(lesson))}</h1>\n"]
-    for section in lesson.sections:
-        parts.append(f"<h2>{escape_html(section.heading)}</h2>\n")
-        for block in _blocks(section):
-            if isinstance(block, str):
-                parts.append(f"<p>{escape_html(block)}</p>\n")
-            elif isinstance(block, list):
-                parts.append(_preformatted(block))
-            else:
-                parts.append(bare_table(block))
-    parts.append(f"<h2>How we know</h2>\n<p>{escape_html(lesson.evidence)}</p>\n")
-    if lesson.commands:
-        parts.append(f"<h2>See for yourself</h2>\n{_preformatted(lesson.commands)}")
-    return fragment("".join(parts))
-
-
-def _preformatted(lines: Iterable[str]) -> str:
-    content = escape_html("\n".join(lines))
-    return f"<pre>{content}</pre>\n"
-
-
-def _page(lesson: Lesson) -> str:
-    return page(_headline(lesson), _html(lesson))
-
-
 def _headline(lesson: Lesson) -> str:
     return f"{lesson.name}: {lesson.title}"
 
-
-WRITERS: dict[str, Callable[[Lesson], str]] = {
-    "table": _text,
-    "colour": partial(_text, colour=True),
-    "markdown": _markdown,
-    "html": _html,
-    "page": _page,
-}
-"""The formats that hold a lesson whole; the others get the table of its workings."""
 
 # -- as tables
 

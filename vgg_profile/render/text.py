@@ -11,7 +11,7 @@ from vgg_profile.render.tables import Cell, Table
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell as people read it: ``(3*3*3)*64 = 1,728``, ``64×224×224``, ``–`` for unknown."""
+    """A cell as people read it: ``(3*3*3)*64 = 1,728``, ``64×224×224``, ``×1.75``, ``–`` for unknown."""
     match cell:
         case None:
             return "–"
@@ -21,6 +21,8 @@ def cell_text(cell: Cell) -> str:
             return units.shape(cell)
         case int():
             return units.exact(cell)
+        case float():
+            return units.times(cell)
         case _:
             return cell
 

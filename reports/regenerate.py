@@ -1,0 +1,117 @@
+"""Make everything under reports/ anew: each file by one command of vgg-profile, and the index of them.
+
+python reports/regenerate.py               # from the committed records
+python reports/regenerate.py --measure     # the records first: real passes, a few minutes
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+NETS = ("A", "B", "D", "E", "A-BN", "B-BN", "D-BN", "E-BN")
+
+MEASURED = {
+    **{f"{net}-cpu": f"measure {net} --device cpu" for net in NETS},
+    "D-adam-cpu": "measure D --device cpu --batch 4 --optimizer adam",
+    "D-amp-cpu": "measure D --device cpu --batch 4 --amp bfloat16",
+    "D-checkpoint-cpu": "measure D --device cpu --batch 4 --checkpoint blocks",
+}
+"""Record → what made it."""
+
+REPORTS = {
+    **{f"{net}.md": f"report {net} --measured reports/measured/{net}-cpu.json" for net in NETS},
+    "comparison.md": f"report {' '.join(NETS)} --measured reports/measured",
+    "vgg16.html": "report D --measured reports/measured/D-cpu.json",
+    "comparison.html": "report A B D E --measured reports/measured",
+    "D-adam.svg": "plot D timeline --measured reports/measured/D-adam-cpu.json",
+    "D-amp.svg": "plot D timeline --measured reports/measured/D-amp-cpu.json",
+    "D-checkpoint.svg": "plot D timeline --measured reports/measured/D-checkpoint-cpu.json",
+    "notes.md": "notes --measured reports/measured/D-cpu.json",
+}
+"""File → what made it."""
+
+SHOWN = {
+    "comparison.md": "all eight side by side, each with its table and two pictures",
+    "vgg16.html": "VGG-16 on one live page: batch, dtype, optimizer, image size and memory to turn",
+    "comparison.html": "the four configs without batch norm on one live page",
+    "D-adam.svg": "a step of Adam, the measured curve over the predicted one",
+    "D-amp.svg": "the same under autocast to bfloat16",
+    "D-checkpoint.svg": "the same with each block checkpointed",
+    "notes.md": "the course notes' figures, audited",
+}
+
+
+def command(name: str) -> list[str]:
+    """What to type for a report."""
+    return ["vgg-profile", *shlex.split(REPORTS[name]), "-o", f"reports/{name}", "--force"]
+
+
+def measuring(name: str) -> list[str]:
+    """What to type for a record."""
+    return ["vgg-profile", *shlex.split(MEASURED[name]), "-o", f"reports/measured/{name}.json", "--force"]
+
+
+def run(arguments: list[str]) -> None:
+    """Run one command in the root of the repository."""
+    print(shlex.join(arguments), file=sys.stderr)
+    subprocess.run(
+        [sys.executable, "-m", "vgg_profile", *arguments[1:]], check=True, cwd=ROOT, env=os.environ
+    )
+
+
+def index() -> str:
+    """The page that says how each was made."""
+    lines = [
+        "# Reports",
+        "",
+        "What the commands produced. `python reports/regenerate.py` makes all of it anew, from the records;",
+        "with `--measure`, the records too. A test makes each page again and compares.",
+        "",
+        "| file | what it shows | made by |",
+        "| --- | --- | --- |",
+    ]
+    for name in REPORTS:
+        shown = SHOWN.get(name, f"{Path(name).stem}: layers, pictures, one training step, the cross-check")
+        lines.append(f"| [{name}]({name}) | {shown} | `{shlex.join(command(name)[:-1])}` |")
+    lines += [
+        "| [reserve.md](reserve.md) | what a training step takes beside its tensors "
+        "| `python examples/measure_reserve.py > reports/reserve.md` |",
+        "| [tools.md](tools.md) | what other tools say of VGG-16, and why "
+        "| `python examples/reconcile_tools.py -o reports/tools.md` |",
+        "",
+        "## Records",
+        "",
+        "One a network and setting: a real forward and backward pass at 3×224×224, read raw. Each holds its",
+        "command, the device and the versions under `environment`. `vgg-profile check D` and a record gives",
+        "the verdicts, on any machine, without torch.",
+        "",
+        "| record | made by |",
+        "| --- | --- |",
+        *(f"| [{name}](measured/{name}.json) | `{shlex.join(measuring(name)[:-1])}` |" for name in MEASURED),
+        "",
+        "No CUDA device has been at hand yet, so there are no CUDA records. On a machine with one, the same",
+        "commands with `--device cuda` make them, and `pytest -m cuda` runs the CUDA tests.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Make everything anew."""
+    parser = argparse.ArgumentParser(description="Make everything under reports/ anew.")
+    parser.add_argument("--measure", action="store_true", help="the records first")
+    if parser.parse_args().measure:
+        for name in MEASURED:
+            run(measuring(name))
+    for name in REPORTS:
+        run(command(name))
+    (ROOT / "reports" / "README.md").write_text(index(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,714 @@
+"""Broken models: what is found, where, with which mend; and files that are no model at all."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from vgg_profile.cli import main
+from vgg_profile.configs import Config, Conv, Pool, config
+from vgg_profile.diagnose import Diagnosis, Draft, Kind, Written, diagnose, read
+from vgg_profile.diagnose.child import inspect_model
+from vgg_profile.diagnose.draft import Silent
+from vgg_profile.diagnose.written import Family, as_written
+from vgg_profile.errors import InputError
+from vgg_profile.models import vgg19_bn
+from vgg_profile.network import modules
+from vgg_profile.render import FORMATS, render
+from vgg_profile.walker import walk
+
+ROOT = Path(__file__).parent.parent
+BROKEN = ROOT / "examples" / "broken_vgg19.py"
+STORY = ROOT / "examples" / "broken_vgg19.md"
+IMAGE = (3, 32, 32)
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, **more: object) -> Written:
+    sizes = {"in_channels": inputs, "out_channels": outputs, "kernel_size": kernel, "padding": kernel // 2}
+    return Written("Conv2d", sizes | more)
+
+
+def norm(channels: int) -> Written:
+    return Written("BatchNorm2d", {"num_features": channels})
+
+
+def linear(inputs: int, outputs: int) -> Written:
+    return Written("Linear", {"in_features": inputs, "out_features": outputs})
+
+
+RELU, FLATTEN, DROPOUT = Written("ReLU"), Written("Flatten"), Written("Dropout")
+POOL = Written("MaxPool2d", {"kernel_size": 2, "stride": 2})
+
+
+def diagnosed(*layers: Written, image: tuple[int, ...] = IMAGE, like: Config | None = None) -> Diagnosis:
+    return diagnose(Draft(layers), image, like)
+
+
+def summary(diagnosis: Diagnosis) -> list[tuple[str, Kind, str]]:
+    return [(each.place, each.kind, each.mend) for each in diagnosis.defects]
+
+
+def run_mended(diagnosis: Diagnosis) -> torch.nn.Sequential:
+    """Build the mended list from its source and run it; every layer gives the shape that was said."""
+    space: dict[str, torch.nn.Sequential] = {}
+    exec(diagnosis.code, space)
+    model = space["model"].eval()
+    x = torch.zeros(2, *diagnosis.input)
+    with torch.no_grad():
+        for layer, (name, _, shape) in zip(model, diagnosis.mended, strict=True):
+            x = layer(x)
+            assert tuple(x.shape[1:]) == shape, name
+    assert sum(each.numel() for each in model.parameters()) == diagnosis.parameters
+    return model
+
+
+# -- one defect of each kind
+
+
+CASES = {
+    "a norm's width": (
+        (conv(3, 8), norm(64), RELU),
+        [("bn1_1", Kind.NORM_WIDTH, "nn.BatchNorm2d(8)")],
+    ),
+    "a group norm's width, and groups that divide it": (
+        (conv(3, 6), Written("GroupNorm", {"num_groups": 4, "num_channels": 8})),
+        [("bn1_1", Kind.NORM_WIDTH, "nn.GroupNorm(2, 6)")],
+    ),
+    "the first in-channels": (
+        (conv(1, 8), RELU),
+        [("conv1_1", Kind.IN_CHANNELS, "nn.Conv2d(3, 8, 3, padding=1)")],
+    ),
+    "groups that no longer divide": (
+        (conv(3, 6), conv(4, 8, groups=4)),
+        [("conv1_2", Kind.IN_CHANNELS, "nn.Conv2d(6, 8, 3, padding=1, groups=1)")],
+    ),
+    "a norm and the next convolution outvote a width": (
+        (conv(3, 8), norm(8), conv(8, 18), norm(16), conv(16, 16), norm(16)),
+        [("conv1_2", Kind.WIDTH, "nn.Conv2d(8, 16, 3, padding=1)")],
+    ),
+    "the block decides against a width": (
+        (conv(3, 18), conv(16, 16)),
+        [("conv1_1", Kind.WIDTH, "nn.Conv2d(3, 16, 3, padding=1)")],
+    ),
+    "the block decides for a width": (
+        (conv(3, 16), conv(18, 16)),
+        [("conv1_2", Kind.IN_CHANNELS, "nn.Conv2d(16, 16, 3, padding=1)")],
+    ),
+    "alone, a width stands": (
+        (conv(3, 16), POOL, conv(18, 24)),
+        [("conv2_1", Kind.IN_CHANNELS, "nn.Conv2d(16, 24, 3, padding=1)")],
+    ),
+    "a linear layer's fan-in": (
+        (conv(3, 8), POOL, FLATTEN, linear(8 * 8 * 8, 10)),
+        [("fc2", Kind.FAN_IN, "nn.Linear(8*16*16, 10)")],
+    ),
+    "a missing flatten": (
+        (conv(3, 8), POOL, linear(8 * 16 * 16, 10)),
+        [("flatten", Kind.NO_FLATTEN, "insert nn.Flatten() after pool1")],
+    ),
+    "a flatten too early": (
+        (conv(3, 8), FLATTEN, POOL, FLATTEN, linear(8 * 16 * 16, 10)),
+        [("flatten", Kind.MISPLACED, "remove it")],
+    ),
+    "images put in one row": (
+        (Written("Flatten", {"start_dim": 0}), linear(3 * 32 * 32, 10)),
+        [("flatten", Kind.FLATTEN, "nn.Flatten()")],
+    ),
+    "a row of the wrong length": (
+        (Written("Flatten", {"row": 3 * 28 * 28}), linear(3 * 32 * 32, 10)),
+        [("flatten", Kind.FLATTEN, "nn.Flatten()")],
+    ),
+    "a pool too many": (
+        (conv(3, 8), *[POOL] * 6, FLATTEN, linear(8, 10)),
+        [("pool6", Kind.NOTHING_LEFT, "remove it")],
+    ),
+    "a kernel larger than the map": (
+        (*[POOL] * 4, conv(3, 8, padding=0)),
+        [("conv5_1", Kind.NOTHING_LEFT, "nn.Conv2d(3, 8, 3, padding=1)")],
+    ),
+    "a norm that most have": (
+        (conv(3, 8), norm(8), conv(8, 8), norm(8), conv(8, 8), POOL),
+        [("bn1_3", Kind.NO_NORM, "insert nn.BatchNorm2d(8) after conv1_3")],
+    ),
+    "an activation that most have, after the norm": (
+        (conv(3, 8), norm(8), RELU, conv(8, 8), norm(8), conv(8, 8), norm(8), RELU, POOL),
+        [("relu1_2", Kind.NO_ACTIVATION, "insert nn.ReLU() after bn1_2")],
+    ),
+    "a convolution on a row": (
+        (FLATTEN, linear(3072, 8), RELU, conv(8, 8)),
+        [("conv1_1", Kind.MISPLACED, "remove it")],
+    ),
+    "a batch norm for the wrong dimensions": (
+        (conv(3, 8), Written("BatchNorm1d", {"num_features": 8})),
+        [("bn1_1", Kind.MISPLACED, "nn.BatchNorm2d(8)")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_kind_of_defect_is_named_at_its_place_with_its_mend(case):
+    layers, expected = CASES[case]
+    assert summary(diagnosed(*layers)) == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_mended_runs_and_is_clean(case):
+    diagnosis = diagnosed(*CASES[case][0])
+    run_mended(diagnosis)
+    assert not diagnosed(*(layer for _, layer, _ in diagnosis.mended)).defects
+
+
+def test_one_mistake_is_told_once():
+    """What comes after meets the mended layer."""
+    layers = (conv(3, 8), norm(64), RELU, conv(8, 8), norm(8), RELU, FLATTEN, linear(8 * 32 * 32, 10))
+    assert [each.place for each in diagnosed(*layers).defects] == ["bn1_1"]
+
+
+def test_the_working_of_a_fan_in_is_shown():
+    layers = (conv(3, 512), *[POOL] * 5, FLATTEN, linear(512 * 8 * 8, 4096))
+    (defect,) = diagnosed(*layers, image=(3, 224, 224)).defects
+    assert defect.found.endswith("512*8*8 = 32,768, and 512*7*7 = 25,088 arrive")
+    assert defect.fits == "512*7*7 = 25,088"
+
+
+def test_a_fan_in_that_is_no_square_map_is_a_bare_number():
+    (defect,) = diagnosed(conv(3, 8), FLATTEN, linear(1000, 10)).defects
+    assert ": 1,000, and 8*32*32 = 8,192 arrive" in defect.found
+
+
+@pytest.mark.parametrize("pool", ["MaxPool2d", "AvgPool2d"])
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("side", range(5, 12))
+@pytest.mark.parametrize(
+    "window", [(2, 2, 0), (3, 2, 0), (3, 2, 1), (2, 3, 1), ((2, 3), (2, 1), (1, 0))], ids=str
+)
+def test_a_pool_gives_what_pytorchs_gives(pool, ceil_mode, side, window):
+    kernel, stride, padding = window
+    arguments = {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil_mode}
+    real = getattr(torch.nn, pool)(**arguments)(torch.zeros(1, 2, side, side + 1))
+    assert Written(pool, arguments).output_shape((2, side, side + 1)) == tuple(real.shape[1:])
+
+
+# -- against a config
+
+
+TINY = config([4, 4, "M", 6, 6, "M"], batch_norm=True, classes=5)
+
+
+def written(net: Config) -> list[Written]:
+    return [as_written(module.layer) for module in modules(net)]
+
+
+def test_every_config_of_the_paper_is_clean_against_itself_and_its_neighbours():
+    for label in ("A", "A-LRN", "B-BN", "C", "D", "E-BN"):
+        layers, image = written(config(label)), (3, 224, 224)
+        for like in (config(label), None):
+            diagnosis = diagnosed(*layers, image=image, like=like)
+            assert not diagnosis.defects, label
+            assert diagnosis.parameters == walk(label).totals.parameters
+            assert [name for name, _, _ in diagnosis.mended] == [m.name for m in modules(config(label))]
+
+
+def test_another_config_is_not_clean():
+    diagnosis = diagnosed(*written(config("D")), image=(3, 224, 224), like=config("E"))
+    missing = {each.place for each in diagnosis.defects}
+    assert missing == {f"{what}{block}_4" for what in ("conv", "relu") for block in (3, 4, 5)}
+    assert diagnosis.parameters == diagnosis.wanted_parameters == walk("E").totals.parameters
+
+
+def test_a_setting_that_differs_is_told():
+    layers = written(TINY)
+    layers[0] = conv(3, 4, kernel=5)
+    assert summary(diagnosed(*layers, like=TINY)) == [
+        ("conv1_1", Kind.SETTING, "nn.Conv2d(3, 4, 3, padding=1)")
+    ]
+
+
+def test_a_layer_of_another_class_is_told():
+    layers = written(TINY)
+    layers[layers.index(POOL)] = Written("AvgPool2d", POOL.arguments)
+    assert summary(diagnosed(*layers, like=TINY)) == [
+        ("pool1", Kind.SETTING, "nn.MaxPool2d(2, stride=2)"),
+    ]
+
+
+def test_relu_in_place_or_not_is_no_difference():
+    layers = [RELU if layer.family is Family.ACTIVATION else layer for layer in written(TINY)]
+    assert not diagnosed(*layers, like=TINY).defects
+
+
+def test_an_image_too_small_for_the_config_is_refused():
+    with pytest.raises(InputError, match="too small"):
+        diagnosed(*written(TINY), image=(3, 2, 2), like=TINY)
+
+
+def test_a_layer_that_is_not_known_is_refused_at_its_place():
+    with pytest.raises(InputError, match=r"features\.3 \(line 7\) is a LSTM, whose shapes are not known"):
+        diagnosed(Written("LSTM", {}, "features.3", 7))
+
+
+# -- defects injected at random
+
+
+@st.composite
+def configs(draw: st.DrawFn, batch_norm: bool | None = None) -> Config:
+    """Small networks in VGG's style: blocks of one width, pools between."""
+    layers: list[Conv | Pool] = []
+    for _ in range(draw(st.integers(1, 3))):
+        layers += [Conv(draw(st.integers(2, 9)))] * draw(st.integers(1, 3))
+        layers.append(Pool())
+    norms = draw(st.booleans()) if batch_norm is None else batch_norm
+    hidden = tuple(draw(st.lists(st.integers(2, 9), max_size=2)))
+    return Config("tiny", tuple(layers), hidden, classes=5, batch_norm=norms)
+
+
+def replaced(key: str, by: int):
+    return lambda layer: [layer.mended(**{key: int(layer.arguments[key]) + by})]
+
+
+def dropped(layer: Written) -> list[Written]:
+    return []
+
+
+def doubled_by(extra: Written):
+    return lambda layer: [layer, extra]
+
+
+INJECTIONS = {
+    "norm width": (Family.NORM, replaced("num_features", 3), Kind.NORM_WIDTH),
+    "in-channels": (Family.CONV, replaced("in_channels", 2), Kind.IN_CHANNELS),
+    "out-channels": (Family.CONV, replaced("out_channels", 3), Kind.WIDTH),
+    "fan-in": (Family.LINEAR, replaced("in_features", 15), Kind.FAN_IN),
+    "out-features": (Family.LINEAR, replaced("out_features", 3), Kind.WIDTH),
+    "no norm": (Family.NORM, dropped, Kind.NO_NORM),
+    "no activation": (Family.ACTIVATION, dropped, Kind.NO_ACTIVATION),
+    "no flatten": (Family.FLATTEN, dropped, Kind.NO_FLATTEN),
+    "no pool": (Family.POOL, dropped, Kind.NO_LAYER),
+    "no dropout": (Family.DROPOUT, dropped, Kind.NO_LAYER),
+    "extra": (Family.CONV, doubled_by(Written("Softmax", {"dim": 1})), Kind.EXTRA),
+}
+
+
+Chosen = dict[int, str]
+
+
+def choose(draw: st.DrawFn, net: Config, names: Iterable[str]) -> Chosen:
+    """One to three injections, each at another layer."""
+    possible = [
+        (place, name)
+        for place, layer in enumerate(written(net))
+        for name in names
+        if INJECTIONS[name][0] is layer.family
+    ]
+    return dict(draw(st.lists(st.sampled_from(possible), min_size=1, max_size=3)))
+
+
+def inject(net: Config, chosen: Chosen) -> tuple[list[Written], set[tuple[str, Kind]]]:
+    """A network's layers with the defects chosen, and what should be told of them."""
+    layers: list[Written] = []
+    expected = set()
+    for place, (module, layer) in enumerate(zip(modules(net), written(net), strict=True)):
+        if place in chosen:
+            _, injected, kind = INJECTIONS[chosen[place]]
+            layers += injected(layer)
+            expected.add(("softmax" if kind is Kind.EXTRA else module.name, kind))
+        else:
+            layers.append(layer)
+    return layers, expected
+
+
+def check_all_is_named_and_mended(net: Config, chosen: Chosen, like: Config | None) -> None:
+    layers, expected = inject(net, chosen)
+    diagnosis = diagnosed(*layers, like=like)
+    assert {(each.place, each.kind) for each in diagnosis.defects} == expected
+    assert [str(layer) for _, layer, _ in diagnosis.mended] == list(map(str, written(net)))
+    run_mended(diagnosis)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_injected_defects_are_all_named_against_the_config_and_mended(data):
+    net = data.draw(configs())
+    check_all_is_named_and_mended(net, choose(data.draw, net, INJECTIONS), like=net)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_injected_defects_are_all_named_by_the_neighbours_and_mended(data):
+    """Where two of three witnesses of each width are right, and most layers have what one lacks."""
+    net = data.draw(configs(batch_norm=True))
+    told = ["norm width", "in-channels", "out-channels", "fan-in", "no norm", "no activation", "no flatten"]
+    chosen = choose(data.draw, net, told)
+    assume(can_be_told(net, chosen))
+    check_all_is_named_and_mended(net, chosen, like=None)
+
+
+def can_be_told(net: Config, chosen: Chosen) -> bool:
+    layers = written(net)
+    names = list(chosen.values())
+    convs = sum(layer.family is Family.CONV for layer in layers)
+    joints = [
+        sum(layer.is_weighted for layer in layers[: place + 1]) - (name in ("in-channels", "fan-in"))
+        for place, name in chosen.items()
+        if name not in ("no activation", "no flatten")
+    ]
+    return (
+        len(set(joints)) == len(joints)
+        and names.count("no norm") <= (convs >= 3)
+        and names.count("no activation") <= (convs >= 3)
+    )
+
+
+# -- files
+
+
+def inspected(monkeypatch: pytest.MonkeyPatch, folder: Path, source: str, name: str = "model") -> Draft:
+    """A file's model, read in this process."""
+    path = folder / f"file_{abs(hash(source))}.py"
+    path.write_text(source)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, path.stem, None)
+    return inspect_model(path, name, IMAGE)
+
+
+HEAD = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\n"
+
+TORCHVISIONS = f"""{HEAD}
+class VGG(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers, channels = [], 3
+        for width in (4, "M", 6, 6, "M"):
+            if width == "M":
+                layers += [nn.MaxPool2d(kernel_size=2, stride=2)]
+            else:
+                layers += [nn.Conv2d(channels, width, kernel_size=3, padding=1), nn.ReLU(inplace=True)]
+                channels = width
+        self.features = nn.Sequential(*layers)
+        self.avgpool = nn.AdaptiveAvgPool2d((7, 7))
+        self.classifier = nn.Sequential(
+            nn.Linear(6 * 7 * 7, 4096), nn.ReLU(True), nn.Dropout(),
+            nn.Linear(4096, 4096), nn.ReLU(True), nn.Dropout(),
+            nn.Linear(4096, 5),
+        )
+
+    def forward(self, x):
+        x = self.features(x)
+        x = self.avgpool(x)
+        x = torch.flatten(x, 1)
+        return self.classifier(x)
+"""
+
+
+def test_a_model_of_torchvisions_form_is_read_as_it_is(monkeypatch, tmp_path):
+    draft = inspected(monkeypatch, tmp_path, TORCHVISIONS, "VGG")
+    net = config([4, "M", 6, 6, "M"], classes=5)
+    assert [str(layer) for layer in draft.layers] == [
+        str(
+            layer.mended(
+                **{key: int(layer.arguments[key]) for key in layer.arguments if key == "in_features"}
+            )
+        )
+        for layer in written(net)
+    ]
+    assert [layer.module for layer in draft.layers if layer.module != "forward"] == [
+        module.path for module in modules(net) if module.name != "flatten"
+    ]
+    assert (draft.failure, draft.silent, draft.remarks) == (None, (), ())
+    assert not diagnose(draft, IMAGE, net).defects
+    assert draft.layers[0].line == 13
+    assert Draft.from_dict(json.loads(json.dumps(draft.to_dict()))) == draft
+
+
+FUNCTIONS = f"""{HEAD}
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.c1 = nn.Conv2d(3, 4, 3, padding="same")
+        self.c2 = nn.Conv2d(4, 6, (3, 3), padding=(1, 1))
+        self.fc = nn.Linear(6 * 8 * 8, 5)
+        self.idle = nn.Tanh()
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.c1(x)), 2)
+        x = F.avg_pool2d(torch.relu(self.c2(x)), kernel_size=2)
+        x = F.dropout(x, 0.3, self.training)
+        x = x.view(x.size(0), -1)
+        return F.log_softmax(self.fc(x).contiguous(), dim=1)
+"""
+
+
+def test_functions_in_forward_are_layers_too(monkeypatch, tmp_path):
+    draft = inspected(monkeypatch, tmp_path, FUNCTIONS, "Model")
+    assert [str(layer) for layer in draft.layers] == [
+        "Conv2d(3, 4, 3, padding=1)",
+        "ReLU()",
+        "MaxPool2d(2, stride=2)",
+        "Conv2d(4, 6, 3, padding=1)",
+        "ReLU()",
+        "AvgPool2d(2, stride=2)",
+        "Dropout(p=0.3)",
+        "Flatten()",
+        "Linear(384, 5)",
+        "LogSoftmax(dim=1)",
+    ]
+    assert [layer.line for layer in draft.layers[:3]] == [8, 14, 14]
+    assert draft.remarks == ("idle, a Tanh, is registered and never called.",)
+    assert not diagnose(draft, IMAGE).defects
+
+
+CLASS = f"{HEAD}class Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+BODY = "        self.conv = nn.Conv2d(3, 8, 3, padding=1)\n        self.fc = nn.Linear(8 * 32 * 32, 5)\n"
+
+
+def test_what_returns_nothing_is_told_and_read_all_the_same(monkeypatch, tmp_path):
+    function = f"{HEAD}def model():\n    nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())\n"
+    draft = inspected(monkeypatch, tmp_path, function)
+    assert draft.silent == (Silent("model", 5),)
+    (defect,) = diagnose(draft, IMAGE).defects
+    assert (defect.place, defect.kind, defect.line) == ("model()", Kind.SILENT, 5)
+    assert len(draft.layers) == 2
+
+    loose = f"{HEAD}def model():\n    layers = []\n    layers += [nn.ReLU()]\n    layers += [nn.Tanh()]\n"
+    assert [layer.name for layer in inspected(monkeypatch, tmp_path, loose).layers] == ["ReLU", "Tanh"]
+
+    forward = f"{CLASS}{BODY}    def forward(self, x):\n        self.fc(torch.flatten(self.conv(x), 1))\n"
+    draft = inspected(monkeypatch, tmp_path, forward, "Model")
+    assert draft.silent == (Silent("Model.forward", 10),)
+    assert [layer.name for layer in draft.layers] == ["Conv2d", "Flatten", "Linear"]
+
+
+def test_a_forward_that_cannot_be_traced_leaves_the_order_of_registration(monkeypatch, tmp_path):
+    source = f"{CLASS}{BODY}    def forward(self, x):\n        return self.fc(x) if x.sum() > 0 else x\n"
+    draft = inspected(monkeypatch, tmp_path, source, "Model")
+    assert [layer.module for layer in draft.layers] == ["conv", "fc"]
+    assert "could not be traced" in draft.remarks[0]
+
+
+def test_a_model_is_clean_only_if_it_runs(monkeypatch, tmp_path):
+    source = f"{CLASS}{BODY}    def forward(self, x, mask):\n        return self.conv(x)\n"
+    diagnosis = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE)
+    (defect,) = diagnosis.defects
+    assert defect.kind is Kind.DOES_NOT_RUN
+    assert "missing 1 required positional argument: 'mask'" in defect.found
+
+
+def test_a_file_that_reads_values_is_built_with_memory(monkeypatch, tmp_path):
+    source = f"{HEAD}width = int(torch.tensor(8.0).item())\nmodel = nn.Sequential(nn.Conv2d(3, width, 3))\n"
+    assert str(inspected(monkeypatch, tmp_path, source).layers[0]) == "Conv2d(3, 8, 3)"
+
+
+def test_names_of_the_files_own_making_are_printable(monkeypatch, tmp_path):
+    source = f"{HEAD}model = nn.Sequential()\nmodel.add_module('\\x1b[31m<b>', nn.Conv2d(3, 8, 3))\n"
+    draft = inspected(monkeypatch, tmp_path, source)
+    diagnosis = diagnose(draft, (1, 8, 8))
+    for form in FORMATS:
+        assert "\x1b" not in render(diagnosis, form)
+    assert "<b>" not in render(diagnosis, "page")
+
+
+REFUSED = {
+    "syntax": ("model = nn.Sequential(nn.ReLU()\n    nn.ReLU())", r"line 4: SyntaxError: .*forgot a comma\?"),
+    "a misspelt name": ("model = nn.Seuenital()", r"line 4: AttributeError: .*Did you mean: 'Sequential'\?"),
+    "its line": ("model = nn.Seuenital()", r"The line reads `model = nn.Seuenital\(\)`"),
+    "a name that is not there": (
+        "layers = 1\nmodel = layesr",
+        r"line 5: NameError: .*Did you mean: 'layers'\?",
+    ),
+    "a constructor": (
+        "def model():\n    return nn.Linear(512*8*8, )",
+        r"line 5: TypeError: .*'out_features'",
+    ),
+    "forward": (
+        f"{BODY.join((CLASS, ''))}    def forward(self, x):\n        return self.con(x)\nmodel = Model()",
+        r"line 13: AttributeError: .*Did you mean: 'conv'\?",
+    ),
+    "an exception": ("1 / 0", r"line 4: ZeroDivisionError: division by zero\."),
+    "an exit": ("import sys\nsys.exit(3)", r"line 5 ended in sys\.exit\(3\)"),
+    "a package": ("import no_such_package", r"line 4 needs a package that is not here: .*'no_such_package'"),
+    "input": ("input()", r"line 4: .*Error"),
+    "no such name": ("def modell(): ...", r"has nothing named 'model'. Did you mean modell\?"),
+    "a number": ("model = 3", r"model in .* is of type int"),
+    "another class": ("class model: ...", r"is a class, but no nn\.Module"),
+    "a function of a number": ("def model(): return 3", r"returns an object of type int"),
+    "a function of nothing": ("def model(): ...", r"returns nothing, and builds no module"),
+    "arguments": ("def model(cfg): ...", r"cannot be called without arguments: missing .* 'cfg'"),
+    "a join": (
+        f"{CLASS}{BODY}    def forward(self, x):\n        return x + self.conv(x)\nmodel = Model()",
+        r"line 13: forward calls 'add'",
+    ),
+    "no layer": (
+        f"{CLASS}    def forward(self, x):\n        return x\nmodel = Model()",
+        r"does not lead from its input",
+    ),
+    "a null byte": ("\x00", r"(SyntaxError|ValueError): source code .*null bytes"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_file_without_a_model_is_refused_at_its_line(case, monkeypatch, tmp_path):
+    source, complaint = REFUSED[case]
+    with pytest.raises(InputError, match=complaint) as refusal:
+        inspected(monkeypatch, tmp_path, HEAD + source)
+    assert "\n" not in str(refusal.value)
+    assert "Traceback" not in str(refusal.value)
+
+
+# -- the process of its own
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["diagnose", *arguments])
+
+
+def saved(folder: Path, source: str) -> str:
+    path = folder / "model.py"
+    path.write_text(HEAD + source)
+    return f"{path}:model"
+
+
+def test_the_command_prints_to_stdout_what_it_found_and_to_stderr_what_the_file_prints(tmp_path):
+    subject = saved(
+        tmp_path, "print('hello')\nmodel = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(64))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "vgg_profile", "diagnose", subject, "--input", "32", "--format", "json"],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert (ended.returncode, ended.stderr) == (3, "hello\n")
+    content = json.loads(ended.stdout)
+    assert list(content) == [
+        *("schema_version", "subject", "input", "like", "defects"),
+        *("layers", "mended", "parameters", "source", "remarks"),
+    ]
+    assert [each["mend"] for each in content["defects"]] == ["nn.BatchNorm2d(8)"]
+
+
+def test_a_clean_model_exits_with_0(tmp_path):
+    result = call(saved(tmp_path, "model = nn.Sequential(nn.Conv2d(1, 8, 3))\n"), "--input", "1x8x8")
+    assert result.exit_code == 0, result.output
+    assert "no defect" in result.stdout
+    assert result.stdout.endswith("Every layer fits.\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("while True: pass", "took longer than 3 seconds"),
+        ("import os; os._exit(5)", "ended the process with exit code 5"),
+        ("import os; os.kill(os.getpid(), 9)", "ended the process by signal 9"),
+        ("model = nn.Seuenital()", "Did you mean: 'Sequential'?"),
+    ],
+)
+def test_whatever_the_file_does_ends_in_one_paragraph(source, complaint, tmp_path):
+    timeout = "3" if "while" in source else "60"
+    result = call(saved(tmp_path, source), "--timeout", timeout)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert complaint in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("subject", "complaint"),
+    [
+        ("model.py", "does not say what to diagnose"),
+        ("model.py:", "does not say what to diagnose"),
+        (":model", "does not say what to diagnose"),
+        ("model.txt:model", "is no Python file"),
+        ("no-such.py:model", "cannot be read: No such file or directory"),
+        ("tests.py:mo del", "does not say what to diagnose"),
+    ],
+)
+def test_a_subject_that_is_none_is_refused_at_once(subject, complaint):
+    with pytest.raises(InputError, match=complaint):
+        read(subject, IMAGE)
+
+
+def test_an_input_of_other_channels_than_the_config_is_refused():
+    result = call(f"{BROKEN}:vgg19", "--like", "E-BN", "--input", "1x32x32")
+    assert result.exit_code == 2
+    assert "The input has 1 channel" in result.stderr
+
+
+# -- the example
+
+
+def diagnosed_example(monkeypatch: pytest.MonkeyPatch, folder: Path, source: str) -> Diagnosis:
+    return diagnose(inspected(monkeypatch, folder, source, "vgg19"), (3, 224, 224), config("E-BN"))
+
+
+def test_every_mistake_of_the_example_is_named(monkeypatch, tmp_path):
+    diagnosis = diagnosed_example(monkeypatch, tmp_path, BROKEN.read_text())
+    assert [(each.place, each.kind) for each in diagnosis.defects] == [
+        ("vgg19()", Kind.SILENT),
+        ("conv1_2", Kind.SETTING),
+        ("bn2_2", Kind.NORM_WIDTH),
+        ("conv3_1", Kind.IN_CHANNELS),
+        ("conv3_3", Kind.WIDTH),
+        ("conv4_4", Kind.NO_LAYER),
+        ("bn4_4", Kind.NO_NORM),
+        ("relu4_4", Kind.NO_ACTIVATION),
+        ("bn5_4", Kind.NO_NORM),
+        ("relu5_4", Kind.NO_ACTIVATION),
+        ("flatten", Kind.NO_FLATTEN),
+        ("fc6", Kind.FAN_IN),
+        ("relu6", Kind.NO_ACTIVATION),
+    ]
+
+
+def test_the_example_mended_is_vgg19_bn(monkeypatch, tmp_path):
+    diagnosis = diagnosed_example(monkeypatch, tmp_path, BROKEN.read_text())
+    space: dict[str, torch.nn.Module] = {}
+    with torch.device("meta"):
+        exec(diagnosis.code, space)
+        assert space["model"](torch.zeros(2, 3, 224, 224)).shape == (2, 1000)
+    own = [tuple(each.shape) for each in space["model"].parameters()]
+    assert own == [tuple(each.shape) for each in vgg19_bn(device="meta").parameters()]
+    assert diagnosis.parameters == walk("E-BN").totals.parameters
+    assert [name for name, _, _ in diagnosis.mended] == [each.name for each in modules(config("E-BN"))]
+
+
+def test_the_example_is_mended_step_by_step(monkeypatch, tmp_path):
+    """Each diff takes away just the defects that its heading names, and what was found is quoted."""
+    source = BROKEN.read_text()
+    before = diagnosed_example(monkeypatch, tmp_path, source).defects
+    steps = re.findall(r"^## \d+\. (.*?)\n(.*?)(?=^## |\Z)", STORY.read_text(), re.M | re.S)
+    assert len(steps) == 10, "as the file and the story say"
+    for heading, body in steps:
+        (change,) = re.findall(r"```diff\n(.*?)```", body, re.S)
+        (quoted,) = re.findall(r"```text\n(.*?)```", body, re.S)
+        old, new = ("".join(re.findall(rf"^[ {sign}](.*\n)", change, re.M)) for sign in "-+")
+        assert source.count(old) == 1, heading
+        source = source.replace(old, new)
+        after = diagnosed_example(monkeypatch, tmp_path, source).defects
+        mended = re.findall(r"`([^`]+)`", heading)
+        assert [each.place for each in before if each.place in mended] == mended
+        assert [each.place for each in after] == [each.place for each in before if each.place not in mended]
+        told = [each for each in before if each.place in mended]
+        assert quoted.splitlines() == [
+            line
+            for each in told
+            for line in (f"found  {each.found}", f"fits   {each.fits}", f"mend   {each.mend}")
+        ]
+        before = after
+    assert before == (), "the story ends before the model is whole"
+
+
+def test_the_example_looks_as_it_should(golden, monkeypatch, tmp_path):
+    draft = inspected(monkeypatch, tmp_path, BROKEN.read_text(), "vgg19")
+    diagnosis = diagnose(draft, (3, 224, 224), config("E-BN"), "examples/broken_vgg19.py:vgg19")
+    golden.check("diagnose_broken_vgg19.txt", render(diagnosis, "table"))
+    golden.check("diagnose_broken_vgg19.csv", render(diagnosis, "csv"))

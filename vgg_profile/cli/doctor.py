@@ -1,0 +1,47 @@
+"""The command for a bug report: versions and devices."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from vgg_profile import __version__
+from vgg_profile.cli.options import Output, gives_output
+from vgg_profile.cli.program import Failure, undivided
+from vgg_profile.lesson import Contents
+
+PACKAGES = ("torch", "fvcore", "pandas", "matplotlib", "numpy", "click", "tabulate")
+
+
+@click.command()
+@gives_output
+def doctor(out: Output) -> None:
+    """Versions and devices, for a bug report."""
+    rows = (*_versions(), *_devices())
+    hint = "Tables, timelines and fits need no torch; `vgg-profile measure` does."
+    out.deliver(Contents("What runs here", ("what", "answer"), rows, hint))
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    yield "vgg-profile", __version__
+    yield "python", f"{platform.python_version()} ({sys.executable})"
+    yield "platform", platform.platform()
+    for name in PACKAGES:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            yield name, "not installed; `pip install -c constraints.txt .` installs it"
+
+
+def _devices() -> Iterator[tuple[str, str]]:
+    try:
+        with undivided():
+            from vgg_profile.measure.run import devices
+    except Failure as error:
+        yield "devices", error.message
+        return
+    yield from devices()

@@ -1,0 +1,179 @@
+"""The command that draws: one figure to one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from vgg_profile.cli.options import force_option, rules_option, takes_networks, takes_setup
+from vgg_profile.cli.steps import asked
+from vgg_profile.errors import InputError, excerpt
+from vgg_profile.files import check_writable, write_whole
+from vgg_profile.training import Setup
+from vgg_profile.walker import Profile
+
+if TYPE_CHECKING:
+    from vgg_profile.crosscheck import Overlay
+    from vgg_profile.display import Displayed
+    from vgg_profile.fit import Fit
+    from vgg_profile.measure.record import Measurement
+
+SUFFIXES = (".svg", ".png", ".pdf")
+
+
+@click.command("plot")
+@takes_networks
+@click.argument("kind", metavar="KIND")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The picture: .svg, .png or .pdf."
+)
+@force_option
+@click.option(
+    "--memory", "have", metavar="SIZE", help="For batch: what it must fit, 8GiB or a card: rtx4090."
+)
+@click.option(
+    "--measured",
+    "record",
+    type=click.Path(path_type=Path),
+    metavar="RECORD",
+    help="For timeline, check and time: what `vgg-profile measure` wrote.",
+)
+@rules_option
+@takes_setup
+def plot(
+    configs: tuple[str, ...],
+    walk_one: Callable[[str, str], Profile],
+    kind: str,
+    output: Path | None,
+    force: bool,
+    have: str | None,
+    record: Path | None,
+    device: str,
+    setup: Setup,
+) -> None:
+    """One figure, whose title states the finding.
+
+    \b
+    memory           what each layer saves for backward, by category
+    parameters       learnable parameters by layer
+    macs             multiply-accumulates by layer
+    shares           memory, MACs and parameters by block, side by side
+    receptive-field  how much of the image one value sees
+    timeline         live bytes over one step; with --measured, those of a real one on top
+    check            a record against the prediction, boundary by boundary
+    batch            the peak against the batch; with --memory, the largest that fits
+    compare          several networks side by side
+    time             time and achieved speed by layer, of a record
+
+    \b
+    vgg-profile plot D memory -o memory.svg
+    vgg-profile plot A B D E compare -o compare.pdf
+    vgg-profile plot D batch --memory rtx4090 --optimizer adam -o batch.png
+    vgg-profile plot D timeline --measured reports/measured/D-cpu.json -o timeline.svg
+    """
+    from vgg_profile.render.figures import KINDS, check_kind, depict
+
+    if kind not in KINDS and configs[0] in KINDS:
+        raise InputError(
+            f"{excerpt(kind)} stands where the kind of figure is expected.",
+            f"The kind comes last: vgg-profile plot {kind} {configs[0]} -o {configs[0]}.svg.",
+        )
+    check_kind(kind)
+    path = _picture(output, kind, force=force)
+    figure = depict(_subject(kind, configs, walk_one, have, record, device, setup), kind)
+
+    from vgg_profile.render.plots import to_bytes
+
+    write_whole(path, to_bytes(figure, path.suffix[1:].lower()), force=force)
+    click.echo(f"Wrote {path}: {figure.title}", err=True)
+
+
+def _picture(path: Path | None, kind: str, *, force: bool) -> Path:
+    """Where the picture goes, in a format that its suffix names."""
+    if path is None:
+        raise InputError("A figure goes to a file, and none is named.", f"Name one: -o {kind}.svg.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(
+            f"The suffix of {excerpt(str(path))} names no format of pictures.",
+            f"Use one of {', '.join(SUFFIXES)}: -o {kind}.svg.",
+        )
+    check_writable(path, force=force)
+    return path
+
+
+def _subject(
+    kind: str,
+    configs: tuple[str, ...],
+    walk_one: Callable[[str, str], Profile],
+    have: str | None,
+    record: Path | None,
+    device: str,
+    setup: Setup,
+) -> Displayed:
+    """What the figure is of; what a kind needs and is missing, or has no use for, is refused."""
+    from vgg_profile.budget import Ledger, ledger
+    from vgg_profile.compare import Comparison
+    from vgg_profile.crosscheck import Overlay
+    from vgg_profile.fit import Fit
+    from vgg_profile.measure.record import Measurement
+    from vgg_profile.render.figures import KINDS
+
+    shows = KINDS[kind]
+    if have is not None and Fit not in shows:
+        raise InputError(f"The figure {kind} has no use for --memory.", "Leave it out, or ask for batch.")
+    if record is not None and not {Overlay, Measurement} & set(shows):
+        raise InputError(
+            f"The figure {kind} has no use for --measured.",
+            "Leave it out, or ask for timeline, check or time.",
+        )
+    if Comparison in shows:
+        return Comparison(tuple(walk_one(each, device) for each in configs), setup)
+    if len(configs) > 1:
+        raise InputError(
+            f"The figure {kind} is of one network, and {len(configs)} are named.",
+            "Name one, and the kind after it; or ask for compare.",
+        )
+    if have is not None:
+        return _fit(configs[0], walk_one, have, device, setup)
+    profile = walk_one(configs[0], device)
+    if record is not None:
+        return _measured(profile, record, setup, is_curve=Overlay in shows)
+    if Profile in shows:
+        return profile
+    if Ledger in shows:
+        return ledger(profile, setup)
+    raise InputError(
+        f"The figure {kind} is of a real step.", "Name its record: --measured reports/measured/D-cpu.json."
+    )
+
+
+def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> Overlay | Measurement:
+    """The record of the network, at the setting that it was measured; the curve of its step if so asked."""
+    from vgg_profile.crosscheck import check_setting, overlay, profile_for
+    from vgg_profile.measure.record import load
+
+    measurement = load(path)
+    check_setting(measurement, asked(profile, setup))
+    if is_curve:
+        return overlay(profile.config, measurement)
+    profile_for(profile.config, measurement)
+    return measurement
+
+
+def _fit(config: str, walk_one: Callable[[str, str], Profile], have: str, device: str, setup: Setup) -> Fit:
+    """The question that `vgg-profile fit` answers, by a card's own rules unless others are asked for."""
+    from vgg_profile.budget import ledger
+    from vgg_profile.cards import memory
+    from vgg_profile.fit import DEFAULT_RESERVE, Fit
+
+    amount = memory(have)
+    is_chosen = click.get_current_context().get_parameter_source("device") is ParameterSource.COMMANDLINE
+    rules = device if is_chosen else amount.device or device
+    # a batch norm that cannot train on one image may still fit two
+    profile = replace(walk_one(config, rules), batch=2)
+    return Fit(ledger(profile, setup), amount, (DEFAULT_RESERVE[rules],))

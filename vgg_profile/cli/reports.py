@@ -1,0 +1,101 @@
+"""The command that writes what people keep: a report as Markdown with its pictures, or as one page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vgg_profile.cli.options import rules_option, takes_networks, takes_setup
+from vgg_profile.cli.program import as_typed, undivided
+from vgg_profile.cli.steps import run_now
+from vgg_profile.compare import Comparison, read_records
+from vgg_profile.errors import InputError
+from vgg_profile.files import check_writable, write_all
+from vgg_profile.report import Report
+from vgg_profile.training import Setup
+from vgg_profile.walker import Profile
+
+if TYPE_CHECKING:
+    from vgg_profile.measure.record import Measurement
+
+WRITTEN_AS = (".md", ".markdown", ".html", ".htm")
+
+
+@click.command("report")
+@takes_networks
+@rules_option
+@takes_setup
+@click.option(
+    "--measured",
+    "records",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A record, or a folder of them: checks and times of the networks that they are of.",
+)
+@click.option("--measure", "run", is_flag=True, help="The same with real steps, run now.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def report_command(
+    configs: tuple[str, ...],
+    walk_one: Callable[[str, str], Profile],
+    device: str,
+    setup: Setup,
+    records: Path | None,
+    run: bool,
+    output: Path,
+    force: bool,
+) -> None:
+    """A report to keep: of one network in full, or of several side by side.
+
+    As Markdown (FILE.md), with its pictures in a folder FILE beside it; or as one page that needs nothing
+    else (FILE.html), with controls for batch, dtype, optimizer, image size and memory.
+
+    \b
+    vgg-profile report D -o vgg16.md
+    vgg-profile report A B D E --measured reports/measured -o comparison.md
+    vgg-profile report D --batch 8 --optimizer adam --measure -o vgg16.html
+    """
+    if output.suffix.lower() not in WRITTEN_AS:
+        raise InputError(
+            f"A report is written as Markdown or as a page, and {output.name!r} ends with neither.",
+            "Name it FILE.md or FILE.html.",
+        )
+    check_writable(output, force=force)
+    if records is not None and run:
+        raise InputError("--measured and --measure are two sources of one measurement.", "Give one of them.")
+    profiles = tuple(walk_one(each, device) for each in configs)
+    measured = dict(_measured(profiles, setup, device)) if run else read_records(records) if records else {}
+    report = Report(Comparison(profiles, setup, measured=measured), as_typed())
+    files = _files(report, output)
+    for folder in {path.parent for path in files}:
+        folder.mkdir(exist_ok=True)
+    write_all(files, force=force)
+    click.echo(f"Wrote {output}", err=True)
+
+
+def _measured(profiles: tuple[Profile, ...], setup: Setup, device: str) -> Iterator[tuple[str, Measurement]]:
+    """A real step of each network, named by what it is of."""
+    for number, profile in enumerate(profiles, start=1):
+        click.echo(f"Measuring {number} of {len(profiles)}", err=True)
+        yield f"this run, {number}", run_now(profile, setup, device, repeats=3)
+
+
+def _files(report: Report, output: Path) -> dict[Path, str | bytes]:
+    """Every file of a report with its content, the page itself last."""
+    from vgg_profile.render.documents import Picture, compose, to_markdown, to_page
+
+    with undivided():
+        from vgg_profile.render.plots import to_bytes
+
+    document = compose(report)
+    if output.suffix.lower().startswith(".htm"):
+        return {output: to_page(document)}
+    folder = output.with_suffix("")
+    pictures = {part.name: part.figure for part in document.parts if isinstance(part, Picture)}
+    return {
+        **{folder / f"{name}.svg": to_bytes(figure, "svg") for name, figure in pictures.items()},
+        output: to_markdown(document, folder.name),
+    }

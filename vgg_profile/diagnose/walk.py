@@ -1,0 +1,288 @@
+"""The walk: every layer meets what arrives, is mended where it does not fit, and the walk goes on.
+
+It takes the layers as they were written and never stops. What comes after a defect meets the mended layer, so
+one mistake is told once. Who is wrong where two layers disagree is decided by the config that the model is
+like or, without one, by the neighbours:
+
+* the width of a layer is what most of those say who meet at its output: itself, its norm, the next layer. If
+  they are split, the other convolutions of the block have the vote, and then the layer itself;
+* a norm or an activation is missing where more layers of the kind have one than lack one;
+* everything else takes what arrives: in-channels, a norm's width, a linear layer's fan-in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from math import gcd, isqrt, prod
+
+from vgg_profile import units
+from vgg_profile.arithmetic import Count, plain, product
+from vgg_profile.configs import Config
+from vgg_profile.diagnose.draft import Draft
+from vgg_profile.diagnose.findings import Diagnosis, Fault, Kind, Step
+from vgg_profile.diagnose.plan import Plan, by_config, by_neighbours
+from vgg_profile.diagnose.written import KNOWN, Family, Written
+from vgg_profile.errors import InputError, excerpt
+from vgg_profile.layers import Shape
+from vgg_profile.walker import walk
+
+
+def diagnose(
+    draft: Draft,
+    input: Shape,  # noqa: A002 - the word that users know
+    like: Config | None = None,
+    subject: str = "the model",
+) -> Diagnosis:
+    """Walk a draft on an input (C, H, W) and mend what does not fit; ``like`` is the config it should be.
+
+    Raises ``InputError`` for a layer that is not known here, and for an image too small for ``like``.
+
+    >>> conv = Written("Conv2d", {"in_channels": 3, "out_channels": 8, "kernel_size": 3, "padding": 1})
+    >>> norm = Written("BatchNorm2d", {"num_features": 64}, module="1", line=7)
+    >>> found = diagnose(Draft((conv, norm, Written("ReLU"))), (3, 32, 32))
+    >>> [(each.place, each.line, each.found, each.mend) for each in found.defects]
+    [('bn1_1', 7, 'BatchNorm2d(64), and 8 channels arrive', 'nn.BatchNorm2d(8)')]
+    """
+    for layer in draft.layers:
+        if layer.name not in KNOWN:
+            where = f" (line {layer.line})" if layer.line else ""
+            raise InputError(
+                f"{excerpt(layer.module)[1:-1]}{where} is a {excerpt(layer.name)[1:-1]}, "
+                "whose shapes are not known here.",
+                f"Known are {', '.join(KNOWN)}.",
+            )
+    if like is None:
+        plan = by_neighbours(draft.layers)
+    else:
+        walk(like, input=input)  # refuses an image too small for it
+        plan = by_config(draft.layers, like)
+    return Diagnosis(subject, input, draft, like, tuple(_walk(plan, input, by_vote=like is None)))
+
+
+# -- the walk
+
+
+def _walk(plans: Sequence[Plan], shape: Shape, *, by_vote: bool) -> Iterator[Step]:
+    """Go on as if mended: each layer meets what the mended ones before it give."""
+    after, factors = "the input", shape
+    for place, (plan, name) in enumerate(zip(plans, _names(plans), strict=True)):
+        layer, faults = plan.mended, list(plan.faults)
+        if len(shape) > 1:
+            factors = shape  # a row's working, once the map is flattened
+        if layer is not None and layer.family is Family.LINEAR and len(shape) > 1:
+            shape = (prod(factors),)
+            lacking = Fault(
+                Kind.NO_FLATTEN, f"{name} meets a map, {units.shape(factors)}", "one row of values"
+            )
+            yield Step("flatten", None, Written("Flatten"), shape, (lacking,), after)
+            after = "flatten"
+        if layer is not None:
+            layer, more = _fitted(layer, plan.written or layer, shape, factors)
+            faults += more if plan.written else []
+        if layer is not None:
+            if by_vote and layer.is_weighted:
+                layer, more = _voted(layer, shape, plans, place)
+                faults += more
+            shape = layer.output_shape(shape)
+            factors = shape if layer.family is Family.LINEAR else factors
+        yield Step(name, plan.written, layer, shape, tuple(faults), after)
+        after = after if layer is None else name
+
+
+def _names(plans: Sequence[Plan]) -> Iterator[str]:
+    """The paper's names, as ``network`` gives them: ``conv3_2``, ``bn3_2``, ``pool3``, ``fc6``, ``relu6``.
+
+    A layer that goes has none; it is called by its class.
+    """
+    block, convs, norms, number = 1, 0, 0, 0
+    of = "0"
+    for plan in plans:
+        if plan.mended is None:
+            assert plan.written is not None
+            yield plan.written.name.lower()
+            continue
+        match plan.mended.family:
+            case Family.CONV:
+                convs += 1
+                of = f"{block}_{convs}"
+                yield f"conv{of}"
+            case Family.POOL:
+                yield f"pool{block}"
+                block, convs, norms = block + 1, 0, 0
+            case Family.LINEAR:
+                number = number + 1 if number else block + bool(convs or norms)
+                of = str(number)
+                yield f"fc{of}"
+            case Family.NORM if plan.mended.name == "LocalResponseNorm":
+                norms += 1
+                yield f"lrn{block}_{norms}"
+            case Family.NORM:
+                yield f"bn{of}"
+            case Family.ACTIVATION:
+                yield f"relu{of}" if plan.mended.name == "ReLU" else f"{plan.mended.name.lower()}{of}"
+            case Family.DROPOUT:
+                yield f"drop{of}"
+            case Family.ADAPTIVE:
+                yield "avgpool"
+            case _:
+                yield plan.mended.name.lower()
+
+
+def _voted(layer: Written, shape: Shape, plans: Sequence[Plan], place: int) -> tuple[Written, list[Fault]]:
+    """The layer with the width that most of those say who meet at its output."""
+    key = "out_channels" if layer.family is Family.CONV else "out_features"
+    own = layer.size(key)
+    following = [plan.written for plan in plans[place + 1 :] if plan.written and plan.mended]
+    said = Counter([own, *_said(layer, shape, following)])
+    mates = Counter(_mates(plans, place))
+    width = max(said, key=lambda claim: (said[claim], mates[claim], claim == own))
+    if width == own:
+        return layer, []
+    found = f"{plans[place].written}, and its neighbours are made for {width:,}"
+    return layer.mended(**{key: width}), [Fault(Kind.WIDTH, found, f"a width of {width:,}")]
+
+
+def _said(layer: Written, shape: Shape, following: Iterable[Written]) -> Iterator[int]:
+    """The widths that a layer's norms and the next layer with weights are made for."""
+    shape = layer.output_shape(shape)
+    for each in following:
+        plane = prod(shape[1:])
+        match each.family:
+            case Family.CONV:
+                yield each.size("in_channels")
+                return
+            case Family.LINEAR:
+                if each.size("in_features") % plane == 0:
+                    yield each.size("in_features") // plane
+                return
+            case Family.NORM if key := each.width_key:
+                yield each.size(key)
+            case Family.POOL | Family.ADAPTIVE if len(shape) > 1:
+                shape = each.output_shape(shape)
+                if min(shape) < 1:
+                    return
+
+
+def _mates(plans: Sequence[Plan], place: int) -> Iterator[int]:
+    """The widths of the other convolutions between the same two pools."""
+    if plans[place].family is not Family.CONV:
+        return
+    for side in (reversed(plans[:place]), plans[place + 1 :]):
+        for plan in side:
+            if plan.family is Family.POOL:
+                break
+            if plan.mended and plan.family is Family.CONV:
+                yield plan.mended.size("out_channels")
+
+
+_Fitted = tuple[Written | None, list[Fault]]
+
+
+def _fitted(layer: Written, written: Written, shape: Shape, factors: Shape) -> _Fitted:
+    """A layer made to take what arrives, and what was wrong with it as it was written."""
+    if len(shape) == 1 and layer.takes_maps_only:
+        return None, [Fault(Kind.MISPLACED, f"{written}, and a row of {shape[0]:,} values arrives", "a map")]
+    match layer.family:
+        case Family.CONV:
+            return _with_something_left(*_conv(layer, written, shape[0]), written, shape)
+        case Family.POOL:
+            return _with_something_left(layer, [], written, shape)
+        case Family.NORM:
+            return _norm(layer, written, shape)
+        case Family.FLATTEN:
+            return _flatten(layer, written, shape, factors)
+        case Family.LINEAR:
+            return _linear(layer, written, factors)
+    return layer, []
+
+
+def _conv(layer: Written, written: Written, channels: int) -> tuple[Written, list[Fault]]:
+    if layer.size("in_channels") == channels:
+        return layer, []
+    arriving = units.plural(channels, "channel")
+    fault = Fault(Kind.IN_CHANNELS, f"{written}, and {_arrive(channels)}", arriving)
+    mended = layer.mended(in_channels=channels)
+    if channels % layer.size("groups", 1):
+        mended = mended.mended(groups=1)
+    return mended, [fault]
+
+
+def _arrive(channels: int) -> str:
+    return f"{units.plural(channels, 'channel')} arrive{'s' if channels == 1 else ''}"
+
+
+def _norm(layer: Written, written: Written, shape: Shape) -> _Fitted:
+    """A norm's width is the number of channels, and a batch norm's class tells maps from rows."""
+    key = layer.width_key
+    if key is None:
+        return layer, []
+    mended = layer
+    if layer.name.startswith("BatchNorm"):
+        mended = replace(layer, name="BatchNorm2d" if len(shape) > 1 else "BatchNorm1d")
+    if layer.size(key) != shape[0]:
+        mended = mended.mended(**{key: shape[0]})
+    if "num_groups" in layer.arguments:
+        mended = mended.mended(num_groups=gcd(layer.size("num_groups"), shape[0]))
+    if mended == layer:
+        return layer, []
+    found = f"{written}, and {_arrive(shape[0])}"
+    kind = Kind.NORM_WIDTH if mended.name == layer.name else Kind.MISPLACED
+    return mended, [Fault(kind, found, f"a {mended.name} of {units.plural(shape[0], 'channel')}")]
+
+
+def _flatten(layer: Written, written: Written, shape: Shape, factors: Shape) -> _Fitted:
+    """Everything but the images stands in one row, as long as what arrives."""
+    arriving = product(*factors)
+    if "row" in layer.arguments:
+        mended = Written("Flatten", {}, layer.module, layer.line)
+        if layer.size("row") == arriving.value:
+            return mended, []
+        row = _as_map(layer.size("row"), factors[0])
+        return mended, [Fault(Kind.FLATTEN, f"{written}: {_worked(row)}", _worked(arriving))]
+    sides = len(shape) + 1
+    first, last = layer.size("start_dim", 1), layer.size("end_dim", -1)
+    if first % sides == 1 and last % sides == sides - 1:
+        return layer, []
+    found = f"{written}, which does not give one row an image"
+    return replace(layer, arguments={}), [Fault(Kind.FLATTEN, found, "dimension 1 to the last")]
+
+
+def _linear(layer: Written, written: Written, factors: Shape) -> _Fitted:
+    arriving, own = product(*factors), layer.size("in_features")
+    if own == arriving.value:
+        return layer, []
+    found = f"{written}: {_worked(_as_map(own, factors[0]))}, and {_worked(arriving)} arrive"
+    return layer.mended(in_features=arriving), [Fault(Kind.FAN_IN, found, _worked(arriving))]
+
+
+def _as_map(features: int, channels: int) -> Count:
+    """A fan-in as the square map that it was probably worked out for.
+
+    >>> _as_map(32768, 512).working, _as_map(1000, 512).working
+    ('512*8*8', '1000')
+    """
+    side = isqrt(features // channels)
+    return product(channels, side, side) if side > 1 and channels * side**2 == features else plain(features)
+
+
+def _worked(count: Count) -> str:
+    return f"{count.value:,}" if count.is_plain else f"{count.working} = {count.value:,}"
+
+
+def _with_something_left(layer: Written, faults: list[Fault], written: Written, shape: Shape) -> _Fitted:
+    """A convolution that would leave nothing of the map is padded; a pool that would goes."""
+    if min(layer.output_shape(shape)) > 0:
+        return layer, faults
+    map_ = units.shape(shape[1:])
+    fault = Fault(
+        Kind.NOTHING_LEFT, f"{written}, and a map of {map_} arrives", "a larger map, or no such layer"
+    )
+    if layer.family is Family.CONV:
+        kernels, dilations = layer.pair("kernel_size", 1), layer.pair("dilation", 1)
+        height, width = (d * (k - 1) // 2 for k, d in zip(kernels, dilations, strict=True))
+        padded = layer.mended(padding=height if height == width else [height, width])
+        if min(padded.output_shape(shape)) > 0:
+            return padded, [*faults, fault]
+    return None, [*faults, fault]

@@ -1,0 +1,151 @@
+"""A report composed: headline, tables, pictures, checks, how to read it and how it was made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from vgg_profile import __version__, units
+from vgg_profile.compare import Network
+from vgg_profile.crosscheck import Checks, Verdict
+from vgg_profile.render.documents import Code, Document, Heading, Items, Part, Picture, compose_kind
+from vgg_profile.render.figures import depict
+from vgg_profile.render.tables import describe, rules, sized, title
+from vgg_profile.report import Report
+from vgg_profile.tape import Phase
+
+
+@compose_kind.register
+def _report(report: Report) -> Document:
+    """One network in full; of several, what sets them apart, and then each in short."""
+    networks = report.comparison.networks
+    labels = [network.label for network in networks]
+    parts = _one(networks[0]) if len(networks) == 1 else _several(report)
+    return Document(
+        f"What {units.listed(labels)} {'costs' if len(labels) == 1 else 'cost'}",
+        (*parts, *_how_to_read(), *_how_it_was_made(report)),
+    )
+
+
+def _one(network: Network) -> Iterator[Part]:
+    profile, step = network.profile, network.step
+    yield f"{title(profile)}; {step.setup.label}."
+    yield Items(tuple(_headline(network)))
+    yield Heading("Where the cost sits")
+    yield _picture(network, "shares", profile)
+    yield Heading("Layer by layer")
+    yield describe(profile)
+    for kind in ("memory", "macs", "parameters"):
+        yield _picture(network, kind, profile)
+    yield Heading("One training step")
+    yield _picture(network, "timeline", step)
+    yield _picture(network, "batch", step)
+    yield Heading("Predicted against measured")
+    if network.checks is None:
+        yield from _unmeasured(network)
+    else:
+        yield describe(network.checks)
+        yield _picture(network, "check", network.checks)
+        if network.checks.measurement.layers("forward_time"):
+            yield _picture(network, "time", network.checks.measurement)
+
+
+def _several(report: Report) -> Iterator[Part]:
+    comparison = report.comparison
+    yield describe(comparison)
+    yield Picture("compare", depict(comparison, "compare"))
+    for network in comparison.networks:
+        yield Heading(network.label)
+        yield f"{title(network.profile)}; {network.step.setup.label}."
+        yield Items(tuple(_headline(network)))
+        yield _picture(network, "shares", network.profile)
+        yield _picture(network, "timeline", network.step)
+        yield describe(network.profile)
+
+
+def _picture(network: Network, kind: str, result: object) -> Picture:
+    """A figure of a network, under a name that may be a file's."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", network.label).strip("-") or "network"
+    return Picture(f"{slug}-{kind}", depict(result, kind))
+
+
+def _headline(network: Network) -> Iterator[str]:
+    """What to remember of a network, a sentence each."""
+    profile, step = network.profile, network.step
+    totals, batch = profile.totals, profile.batch
+    images = units.plural(batch, "image")
+    yield f"{totals.parameters:,} parameters: {sized(totals.parameters * profile.itemsize)}."
+    yield (
+        f"{totals.macs:,} MACs an image forward. With {images}, {sum(step.flops.values()):,} FLOPs "
+        f"{'forward and backward' if step.setup.has_backward else 'forward'}; 1 MAC = 2 FLOPs."
+    )
+    yield f"{totals.values:,} values an image, as the notes count: {sized(totals.memory_bytes)} for {images}."
+    kept = step.fixed_points[Phase.FORWARD] - step.fixed_points[Phase.INPUT]
+    yield f"{sized(kept)} are saved for the backward pass."
+    yield f"{sized(step.peak.peak)} are live at the peak, {_place(network)}."
+    yield f"One value at the end sees {profile.receptive_field:,} pixels a side."
+    if network.checks is not None:
+        yield _proof(network.checks)
+
+
+def _place(network: Network) -> str:
+    peak = network.step.peak
+    return f"in {peak.phase}{' of ' if peak.layer else ''}{peak.layer}"
+
+
+def _proof(checks: Checks) -> str:
+    """What a real pass said to all that."""
+    environment = checks.measurement.environment
+    return (
+        f"{checks.verdict}: {checks.count(Verdict.PASS)} of {len(checks.checks)} predictions hold in a real "
+        f"pass, to the byte and the FLOP, on {environment.get('device', '?')}, torch "
+        f"{environment.get('torch', '?')}."
+    )
+
+
+def _unmeasured(network: Network) -> Iterator[Part]:
+    yield (
+        "No record of this network at this setting was given, so nothing here is measured: every figure is "
+        f"predicted, by the rules of device {rules(network.profile.device)}. To have it checked:"
+    )
+    yield Code((f"vgg-profile measure {_argument(network)} -o record.json",), "sh")
+
+
+def _argument(network: Network) -> str:
+    """What to type for a network that has a name; for another, a place to put it."""
+    label = network.profile.config.label
+    return label if re.fullmatch(r"[A-Za-z0-9-]+", label) else "CONFIG"
+
+
+def _how_to_read() -> Iterator[Part]:
+    yield Heading("How to read this")
+    yield Items(
+        (
+            "A value is one number of an activation; how many bytes it takes depends on the dtype. "
+            "MiB are 2^20 bytes; exact bytes stand beside every rounded figure.",
+            "A MAC is one multiply-accumulate, a FLOP one floating-point operation: 1 MAC = 2 FLOPs.",
+            "Saved for backward is everything alive after a training forward pass above weights and input: "
+            "activations, the max pools' indices, dropout's masks, batch norms' statistics.",
+            "The peak is the most that is live at once in the step, tensors alone. A backend's scratch comes "
+            "on top; where it was measured it is named by the operation that took it.",
+            "Predicted and measured figures never mix: residual = measured - predicted - named terms, and "
+            "there is no tolerance.",
+        )
+    )
+
+
+def _how_it_was_made(report: Report) -> Iterator[Part]:
+    yield Heading("How it was made")
+    yield Code((report.command,), "sh")
+    yield f"vgg-profile {__version__}. Predicted figures depend on nothing else."
+    records = [network for network in report.comparison.networks if network.checks is not None]
+    if records:
+        yield Items(tuple(_origin(network) for network in records))
+
+
+def _origin(network: Network) -> str:
+    has = network.checks.measurement.environment if network.checks else {}
+    return (
+        f"{network.label} was measured on {has.get('device', '?')} ({has.get('platform', '?')}), torch "
+        f"{has.get('torch', '?')}, {has.get('threads', '?')} threads: {network.record}."
+    )

@@ -97,7 +97,8 @@ def to_text(document: Document, *, colour: bool = False) -> str:
             case Heading():
                 blocks.append(emphasise(_wrapped(part.text)))
             case Code():
-                blocks.append(indent("\n".join(part.lines), _MARGIN))
+                margin = "" if part.language == "python" else _MARGIN  # a program is there to be copied
+                blocks.append(indent("\n".join(part.lines), margin))
             case Items():
                 blocks.append("\n".join(_wrapped(item, "- ") for item in part.items))
             case Table():

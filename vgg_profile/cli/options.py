@@ -14,7 +14,7 @@ import click
 
 from vgg_profile.configs import config
 from vgg_profile.files import check_writable, write_whole
-from vgg_profile.render import FORMATS, format_of, render
+from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render
 from vgg_profile.training import AMP_ITEMSIZE, CHECKPOINTS, MODES, OPTIMIZERS, Setup
 from vgg_profile.walker import DEVICES, ITEMSIZE, Profile, walk
 
@@ -206,19 +206,22 @@ class Output:
         return cls(path, format_ or format_of(path), force)
 
     def deliver(self, result: Any, **options: bool) -> None:
-        """Print a result, or write it whole to the file."""
+        """Print a result, or write it whole to the file: as a picture, if the file's suffix is one's."""
+        if self.format in PICTURES:
+            self.write(picture(result, self.format))
+            return
         form = "page" if self.format == "html" else self.format
         if form == "table" and self.path is None and _is_colourful():
             form = "colour"
         self.write(render(result, form, **options))
 
-    def write(self, text: str, remark: str = "") -> None:
-        """Print a text, or write it whole to the file."""
-        if self.path is None:
-            _show(text)
-        else:
-            write_whole(self.path, text, force=self.force)
+    def write(self, content: str | bytes, remark: str = "") -> None:
+        """Print a text, or write it whole to the file; what is no text goes to a file."""
+        if self.path is not None:
+            write_whole(self.path, content, force=self.force)
             click.echo(f"Wrote {self.path}{remark}", err=True)
+        elif isinstance(content, str):
+            _show(content)
 
 
 STDOUT = Output(None, "table", force=False)

@@ -14,6 +14,7 @@ from vgg_profile.cli.options import force_option, rules_option, takes_networks, 
 from vgg_profile.cli.steps import asked
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.files import check_writable, write_whole
+from vgg_profile.render import PICTURES
 from vgg_profile.training import Setup
 from vgg_profile.walker import Profile
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from vgg_profile.display import Displayed
     from vgg_profile.fit import Fit
     from vgg_profile.measure.record import Measurement
+    from vgg_profile.sweep import Sweep
 
-SUFFIXES = (".svg", ".png", ".pdf")
+SUFFIXES = tuple(f".{format_}" for format_ in PICTURES)
 
 
 @click.command("plot")
@@ -68,6 +70,7 @@ def plot(
     check            a record against the prediction, boundary by boundary
     batch            the peak against the batch; with --memory, the largest that fits
     compare          several networks side by side
+    sweep            the peak against the batch for images of 64 to 512 pixels
     time             time and achieved speed by layer, of a record
 
     \b
@@ -122,6 +125,7 @@ def _subject(
     from vgg_profile.fit import Fit
     from vgg_profile.measure.record import Measurement
     from vgg_profile.render.figures import KINDS
+    from vgg_profile.sweep import Sweep
 
     shows = KINDS[kind]
     if have is not None and Fit not in shows:
@@ -145,10 +149,27 @@ def _subject(
         return _measured(profile, record, setup, is_curve=Overlay in shows)
     if Profile in shows:
         return profile
+    if Sweep in shows:
+        return _grid(profile, setup)
     if Ledger in shows:
         return ledger(profile, setup)
     raise InputError(
         f"The figure {kind} is of a real step.", "Name its record: --measured reports/measured/D-cpu.json."
+    )
+
+
+def _grid(profile: Profile, setup: Setup) -> Sweep:
+    """The peak over batches and image sizes; `vgg-profile sweep` takes any other grid."""
+    from vgg_profile.sweep import sweep
+
+    return sweep(
+        profile.config,
+        inputs=(64, 128, 224, 320, 512),
+        batches=range(1, 65),
+        dtypes=(profile.dtype,),
+        optimizers=(setup.optimizer,),
+        setup=setup,
+        device=profile.device,
     )
 
 

@@ -15,6 +15,9 @@ from vgg_profile.walker import Profile
 FORMATS = ("table", "markdown", "csv", "tsv", "json", "latex", "html")
 """What ``--format`` takes."""
 
+PICTURES = ("svg", "png", "pdf")
+"""What a result with a figure can be drawn as; a file's suffix says so."""
+
 _SUFFIXES = {
     ".txt": "table",
     ".md": "markdown",
@@ -26,6 +29,7 @@ _SUFFIXES = {
     ".latex": "latex",
     ".html": "html",
     ".htm": "html",
+    **{f".{format_}": format_ for format_ in PICTURES},
 }
 
 
@@ -45,6 +49,14 @@ def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - th
         if format in documents.WRITERS:
             return documents.WRITERS[format](documents.compose(result))
     return _renderer(format)(describe(result, **options))
+
+
+def picture(result: Any, format: str, kind: str | None = None) -> bytes:  # noqa: A002
+    """A figure of a result in one of ``PICTURES``: of a kind, or of the first that it has."""
+    from vgg_profile.render.figures import depict
+    from vgg_profile.render.plots import to_bytes
+
+    return to_bytes(depict(result, kind), format)
 
 
 def _renderer(format: str) -> Callable[[Table], str]:  # noqa: A002

@@ -23,6 +23,8 @@ from vgg_profile.errors import InputError, excerpt
 from vgg_profile.fit import Fit
 from vgg_profile.measure.record import Measurement
 from vgg_profile.render.tables import rules, title
+from vgg_profile.sweep import Point as Swept
+from vgg_profile.sweep import Sweep
 from vgg_profile.tape import Category, Phase
 from vgg_profile.walker import Profile, Row
 
@@ -619,6 +621,83 @@ def _batches(step: Ledger, top: int, wanted: Sequence[int]) -> list[int]:
         turn = (left.fixed - right.fixed) // (right.per_image - left.per_image)
         batches |= {turn, turn + 1}
     return sorted(batch for batch in batches if 1 <= batch <= top)
+
+
+# -- over a grid
+
+
+MOST_LINES = 8
+
+_SETTINGS: dict[str, Callable[[Swept], str]] = {
+    "height": lambda point: f"{point.height}×{point.width}",
+    "dtype": lambda point: point.dtype,
+    "optimizer": lambda point: point.optimizer,
+}
+"""What sets one line apart from another, in words."""
+
+_LINES = (
+    Category.WEIGHTS,
+    Category.GRADIENTS,
+    Category.CASTS,
+    Category.IN_FLIGHT,
+    Category.ACTIVATIONS,
+    Category.OPTIMIZER,
+    Category.STATISTICS,
+    Category.INPUT,
+)
+"""Whose colours lines borrow that are of no category."""
+
+
+@figure_of("sweep", Sweep)
+def _sweep(grid: Sweep) -> Figure:
+    """The peak against the batch, or against the image where there is one batch; a line a setting."""
+    varied = [key for key in ("batch", *_SETTINGS) if len({getattr(each, key) for each in grid.points}) > 1]
+    along = "height" if varied[:1] == ["height"] else "batch"
+    lines: dict[str, list[Swept]] = {}
+    for point in grid.points:
+        said = [_SETTINGS[key](point) for key in varied if key in _SETTINGS and key != along]
+        lines.setdefault(", ".join(said) or "predicted peak", []).append(point)
+    shown = _spread(list(lines), MOST_LINES)
+    peaks = [point.peak_bytes for line in lines.values() for point in line]
+    unit = _bytes(max(peaks))
+    least, most = (each(grid.points, key=lambda point: point.peak_bytes) for each in (min, max))
+    low, high = _sized(least.peak_bytes, unit), _sized(most.peak_bytes, unit)
+    finding = f"The peak grows from {low} to {high}" if low != high else f"The peak is {low}"
+    left_out = len(lines) - len(shown)
+    what = "batch (images)" if along == "batch" else "side of the image (pixels)"
+    return Figure(
+        title=finding,
+        subtitle=f"{grid.config.label}, {units.plural(len(grid.points), 'point')}, {grid.setup.mode}",
+        panels=(
+            Panel(
+                "peak of live bytes",
+                unit,
+                tuple(
+                    Series(
+                        name,
+                        [getattr(point, along) for point in lines[name]],
+                        [point.peak_bytes for point in lines[name]],
+                        PALETTE[colour],
+                        Style.LINE if len(lines[name]) > 1 else Style.DOTS,
+                    )
+                    for name, colour in zip(shown, _LINES, strict=False)
+                ),
+                place_label=what,
+            ),
+        ),
+        alt=f"The predicted peak of live bytes against the {what}, in {units.plural(len(shown), 'line')}"
+        + (f", {left_out} more left out" if left_out else "")
+        + f". {finding}: from {min(peaks):,} to {max(peaks):,} bytes.",
+        footer=(f"Of {len(lines)} lines, {len(shown)} are drawn. " if left_out else "")
+        + f"Tensors alone, by the rules of device {rules(grid.device)}. {_convention(unit)}",
+    )
+
+
+def _spread(names: list[str], most: int) -> list[str]:
+    """So many of them at most, the first and the last among them."""
+    if len(names) <= most:
+        return names
+    return [names[round(place * (len(names) - 1) / (most - 1))] for place in range(most)]
 
 
 # -- several networks, and time

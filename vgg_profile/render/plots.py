@@ -29,8 +29,6 @@ from matplotlib.transforms import Bbox
 
 from vgg_profile.render.figures import INK, Figure, Panel, Series, Style
 
-FORMATS = ("svg", "png", "pdf")
-
 WIDTH = 8.0
 """Inches; heights follow from what is drawn."""
 
@@ -53,7 +51,8 @@ _DASHES: tuple[tuple[int, Any], ...] = ((0, (6, 2)), (0, (2, 2)))
 _STYLE: list[Any] = [
     "default",
     {
-        "font.family": "DejaVu Sans",
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans", "Verdana", "Bitstream Vera Sans"],
         "font.size": SMALLEST,
         "text.parse_math": False,
         "text.hinting": "none",
@@ -76,7 +75,7 @@ _STYLE: list[Any] = [
         "legend.fontsize": SMALLEST,
         "legend.frameon": False,
         "svg.hashsalt": "vgg-profile",
-        "svg.fonttype": "path",
+        "svg.fonttype": "none",  # text stays text; those three are as wide as each other
         "pdf.fonttype": 42,
     },
 ]
@@ -87,7 +86,7 @@ class PictureAxes(Axes):
 
     def _repr_png_(self) -> bytes:
         file = BytesIO()
-        self.get_figure(root=True).savefig(file, format="png", dpi=100)  # type: ignore[union-attr]
+        self.figure.savefig(file, format="png", dpi=100)  # type: ignore[union-attr]
         return file.getvalue()
 
 
@@ -125,7 +124,8 @@ def to_axes(figure: Figure, axes: Axes | None = None) -> Axes:
     panel = figure.panels[0]
     with _styled():
         _draw_panel(axes, panel)
-        axes.set_title(figure.title, loc="left", wrap=True)
+        has_names_above = any(band.text for band in panel.bands)
+        axes.set_title(figure.title, loc="left", wrap=True, pad=20 if has_names_above else 6)
         if handles := list(_handles([panel])):
             axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1))
         _make_room(axes, panel)
@@ -186,9 +186,9 @@ def draw(figure: Figure) -> Canvas:
         canvas.draw_without_rendering()
         canvas.set_layout_engine("none")
         for axes in canvas.axes:
-            axes.set_position(
-                [round(edge, 4) for edge in axes.get_position().bounds]
-            )  # else it varies, by 1e-16
+            # the layout's last digits differ from run to run
+            left, bottom_, width, tall = (round(edge, 4) for edge in axes.get_position().bounds)
+            axes.set_position((left, bottom_, width, tall))
             _thin(axes)
         return canvas
 
@@ -374,7 +374,7 @@ def _make_room(axes: Axes, panel: Panel) -> None:
         for place, (text, end) in enumerate(zip(panel.ends, ends, strict=True))
     ]
     width = axes.get_window_extent().width
-    gap = 8 * axes.get_figure(root=True).dpi / 72  # type: ignore[union-attr]
+    gap = 8 * axes.figure.dpi / 72
     needed = [
         end * width / max(width - text.get_window_extent().width - gap, width / 5)
         for end, text in zip(ends, texts, strict=True)

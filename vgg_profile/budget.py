@@ -4,9 +4,9 @@ A :class:`Ledger` is the tape of one step: weights loaded, images given, forward
 the optimizer's step. Retained bytes, boundaries, fixed points, peak and the batch that fits are all
 read off its events.
 
-Micro-batches (gradient accumulation) need no setting of their own: the gradients are there after the
-first backward pass, a second one adds into them in place, and everything else has been freed by then.
-So the step costs what its micro-batch costs: ask for that batch.
+Micro-batches (gradient accumulation) need no setting of their own: each frees its activations before the
+next begins, and adds its gradients in place to those that are there. So a hundredth adds nothing; but from
+the second on, one set of gradients is there from the beginning (``topics.later_peak``).
 """
 
 from __future__ import annotations

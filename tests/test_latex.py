@@ -1,0 +1,76 @@
+"""LaTeX that LaTeX takes: every kind of table compiled with booktabs, hostile names too."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from vgg_profile.cli import main
+
+ROOT = Path(__file__).parent.parent
+RECORD = str(ROOT / "reports" / "measured" / "D-cpu.json")
+
+PAGE = r"""\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage{booktabs}
+\usepackage[paperwidth=80cm,paperheight=120cm]{geometry}
+\begin{document}
+\input{table}
+\end{document}
+"""
+
+needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex here")
+
+
+def compiles(folder: Path) -> bool:
+    """Whether LaTeX takes the table in a folder, on a page with booktabs."""
+    (folder / "page.tex").write_text(PAGE, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=60)
+    return done.returncode == 0 and (folder / "page.pdf").stat().st_size > 1000
+
+
+@needs_latex
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("table", "D-BN", "--all-layers"),
+        ("table", "D", "--saved"),
+        ("compare", "A", "D", "--relative-to", "A", "--measured", str(ROOT / "reports" / "measured")),
+        ("timeline", "A", "--optimizer", "adam"),
+        ("timeline", "D", "--measured", RECORD),
+        ("fit", "D", "--memory", "8GiB"),
+        ("sweep", "A", "--batch", "1,2"),
+        ("check", "D", RECORD),
+        ("notes",),
+        ("explain", "D", "conv3_2"),
+    ],
+    ids=" ".join,
+)
+def test_a_table_compiles(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "table.tex")])
+    assert result.exit_code == 0, result.output
+    assert compiles(tmp_path)
+
+
+@needs_latex
+def test_a_hostile_name_compiles(tmp_path: Path) -> None:
+    name = r"50% of $x_1$ & #2 \input{page} {~^}"
+    net = tmp_path / "net.json"
+    net.write_text(json.dumps({"name": name, "layers": [4, "M"], "classifier": [], "classes": 3}))
+    arguments = ["compare", str(net), "A", "--input", "32", "-o", str(tmp_path / "table.tex")]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert compiles(tmp_path)
+
+
+@needs_latex
+def test_what_latex_does_not_take_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "table.tex").write_text(r"\begin{tabular}{l} 50% & \undefined \end{tabular}")
+    assert not compiles(tmp_path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 from pathlib import Path
 
@@ -81,6 +83,20 @@ def test_json_is_the_ledger_with_the_measured_curve() -> None:
     assert (content["optimizer"], content["batch"], content["verdict"]) == ("adam", 4, "PASS")
     assert all(moment["live_bytes"] == moment["measured_live_bytes"] for moment in content["moments"])
     assert {"events", "peak_bytes"} <= content.keys()
+
+
+@pytest.mark.parametrize("measured", [(), ("--measured", ADAM)], ids=["predicted", "measured"])
+def test_csv_has_the_figures_of_the_json(measured: tuple[object, ...]) -> None:
+    arguments = ("timeline", "D", "--batch", 4, "--optimizer", "adam", *measured)
+    moments = json.loads(run(*arguments, "--format", "json").stdout)["moments"]
+    rows = list(csv.DictReader(io.StringIO(run(*arguments, "--format", "csv").stdout)))
+    keys = [key for key in rows[0] if key in moments[0]]
+    assert {"phase", "layer", "live_bytes", "peak_bytes"} <= set(keys)
+    assert len(keys) == (9 if measured else 4)
+    for row, moment in zip(rows, moments, strict=True):
+        assert [row[key] for key in keys if key != "operation"] == [
+            str(moment[key]) for key in keys if key != "operation"
+        ]
 
 
 def test_a_difference_ends_with_exit_code_3(tmp_path: Path) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -74,6 +77,17 @@ def test_no_progress_bar_in_a_pipe(tmp_path: Path) -> None:
     done = run("sweep", "8,M", "--input", "8..40", "--classes", 3, "-o", tmp_path / "grid.csv")
     assert done.exit_code == 0
     assert done.stderr.splitlines() == [f"Wrote {tmp_path / 'grid.csv'}"]
+
+
+def test_a_progress_bar_on_a_terminal(tmp_path: Path) -> None:
+    terminal, end = os.openpty()
+    command = ["sweep", "8,M", "--input", "8..40", "--classes", "3", "-o", str(tmp_path / "grid.csv")]
+    subprocess.run([sys.executable, "-m", "vgg_profile", *command], stderr=end, check=True, timeout=60)
+    os.close(end)
+    said = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert "Sweeping 8,M" in said
+    assert "100%" in said
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from vgg_profile.cli.options import (
     takes_config,
     takes_setup,
 )
+from vgg_profile.cli.program import bar
 from vgg_profile.configs import Config
 from vgg_profile.errors import InputError
 from vgg_profile.training import OPTIMIZERS, Setup
@@ -132,13 +132,6 @@ def sweep_command(
     """
     from vgg_profile.sweep import image_sizes, numbers, sweep
 
-    def bar(steps: Iterator[Any], length: int) -> Iterator[Any]:
-        hidden = length < 20 or not sys.stderr.isatty()
-        with click.progressbar(
-            steps, length, f"Sweeping {net.label}", file=sys.stderr, hidden=hidden
-        ) as walked:
-            yield from walked
-
     grid = sweep(
         net,
         inputs=image_sizes(input_),
@@ -147,7 +140,7 @@ def sweep_command(
         optimizers=_choices(optimizer, OPTIMIZERS, "optimizer"),
         setup=setup,
         device=device,
-        progress=bar,
+        progress=lambda steps, length: bar(steps, length, f"Sweeping {net.label}"),
     )
     out.deliver(grid)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -54,6 +55,17 @@ class Program(click.Group):
 def as_typed() -> str:
     """The command that is running, as it was typed."""
     return str(click.get_current_context().meta[TYPED])
+
+
+Item = TypeVar("Item")
+
+
+def bar(items: Iterable[Item], length: int, label: str) -> Iterator[Item]:
+    """The items one after the other, with a bar on stderr if that is a terminal; in a pipe, none."""
+    with click.progressbar(
+        items, length, label, file=sys.stderr, hidden=length < 2 or not sys.stderr.isatty()
+    ) as walked:
+        yield from walked
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,11 @@ def one_measurement(
     return load(record) if record is not None else measure_now() if run else None
 
 
+def stage_said(profile: Profile, stage: str) -> None:
+    """What a measurement is at, in a line on stderr."""
+    click.echo(f"{profile.config.label}: {stage} …", err=True)
+
+
 def run_now(
     profile: Profile,
     setup: Setup,
@@ -112,6 +118,7 @@ def run_now(
     *,
     repeats: int = 0,
     keep: Callable[[Measurement], None] = lambda partial: None,
+    say: Callable[[Profile, str], None] = stage_said,
 ) -> Measurement:
     """One real step. If memory runs out, ``keep`` gets what was measured so far, and the user is told."""
     from vgg_profile.budget import check_setup, out_of_memory
@@ -128,7 +135,7 @@ def run_now(
             device=device,
             setup=setup,
             repeats=repeats,
-            progress=lambda stage: click.echo(f"{profile.config.label}: {stage} …", err=True),
+            progress=partial(say, profile),
         )
     except OutOfMemoryError as error:
         keep(error.partial)

@@ -423,9 +423,11 @@ def input_shape(text: str | int | Sequence[int] | None, channels: int) -> Shape:
     if len(sizes) == 2:
         sizes.insert(0, channels)
     if sizes[0] != channels:
+        height, width = sizes[:2] if sizes[2] == channels else sizes[1:]  # channels last, or others
         raise InputError(
-            f"The input has {units.plural(sizes[0], 'channel')}, and the network takes {channels:,}.",
-            f"Try --input {channels}x{sizes[1]}x{sizes[2]}, or a config file with in_channels.",
+            f"The input has {units.plural(sizes[0], 'channel')}, and the network takes {channels:,}; "
+            "channels come first.",
+            f"Try --input {channels}x{height}x{width}, or a config file with in_channels.",
         )
     return tuple(sizes)
 

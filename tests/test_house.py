@@ -34,7 +34,18 @@ COUNTING = {
 }
 """The predicted road."""
 
-SHOWN = COUNTING | {"compare", "crosscheck", "diagnose", "fit", "sweep", "lesson", "measure.record", "notes", "report"}
+SHOWN = COUNTING | {
+    "compare",
+    "crosscheck",
+    "diagnose",
+    "fit",
+    "lesson",
+    "live",
+    "measure.record",
+    "notes",
+    "report",
+    "sweep",
+}
 """What a renderer may know: everything that can be shown; of the measured road, its record alone."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -54,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compare": {*COUNTING, "crosscheck", "display", "measure.record"},
     "budget": {*COUNTING, "display"} - {"budget"},
     "report": {"compare", "display"},
+    "live": {*COUNTING, "cards", "compare", "fit"},
     "cards": {"errors", "units"},
     "lesson": {"arithmetic", "display"},
     "notes": {*COUNTING, "crosscheck", "display"},
@@ -326,6 +338,12 @@ def test_importing_the_package_loads_nothing_heavy():
 
 def test_a_record_reads_without_torch():
     assert heavy_modules_after("import vgg_profile.measure.record") == set()
+
+
+def test_a_figure_is_described_without_matplotlib_and_drawn_with_it():
+    described = "from vgg_profile.render.figures import depict; depict(vgg_profile.walk('D'))"
+    assert heavy_modules_after(f"import vgg_profile; {described}") == set()
+    assert "matplotlib" in heavy_modules_after("from vgg_profile import walk; walk('D').plot()")
 
 
 @pytest.mark.parametrize("package", ["numpy", "pandas"])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vgg_profile.cli.options import rules_option, takes_networks, takes_setup
-from vgg_profile.cli.program import as_typed, undivided
-from vgg_profile.cli.steps import run_now
+from vgg_profile.cli.program import as_typed, bar, undivided
+from vgg_profile.cli.steps import run_now, stage_said
 from vgg_profile.compare import Comparison, read_records
 from vgg_profile.errors import InputError
 from vgg_profile.files import check_writable, write_all
@@ -78,24 +78,28 @@ def report_command(
 
 def _measured(profiles: tuple[Profile, ...], setup: Setup, device: str) -> Iterator[tuple[str, Measurement]]:
     """A real step of each network, named by what it is of."""
-    for number, profile in enumerate(profiles, start=1):
-        click.echo(f"Measuring {number} of {len(profiles)}", err=True)
-        yield f"this run, {number}", run_now(profile, setup, device, repeats=3)
+    say = stage_said if len(profiles) == 1 else lambda profile, stage: None
+    for number, profile in enumerate(bar(profiles, len(profiles), "Measuring"), start=1):
+        yield f"this run, {number}", run_now(profile, setup, device, repeats=3, say=say)
 
 
 def _files(report: Report, output: Path) -> dict[Path, str | bytes]:
     """Every file of a report with its content, the page itself last."""
-    from vgg_profile.render.documents import Picture, compose, to_markdown, to_page
+    from vgg_profile.render.documents import Picture, compose, to_markdown
+    from vgg_profile.render.page import to_live_page
 
     with undivided():
         from vgg_profile.render.plots import to_bytes
 
-    document = compose(report)
     if output.suffix.lower().startswith(".htm"):
-        return {output: to_page(document)}
+        return {output: to_live_page(report)}
+    document = compose(report)
     folder = output.with_suffix("")
     pictures = {part.name: part.figure for part in document.parts if isinstance(part, Picture)}
     return {
-        **{folder / f"{name}.svg": to_bytes(figure, "svg") for name, figure in pictures.items()},
+        **{
+            folder / f"{name}.svg": to_bytes(figure, "svg")
+            for name, figure in bar(pictures.items(), len(pictures), "Drawing")
+        },
         output: to_markdown(document, folder.name),
     }

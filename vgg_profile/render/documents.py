@@ -6,7 +6,6 @@ description. Formats that know tables alone (CSV, TSV, LaTeX) get the result's t
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, singledispatch
@@ -147,10 +146,11 @@ def _fenced(code: Code) -> str:
 
 def to_html(document: Document) -> str:
     """The same, to stand within a page; figures lie in it as pictures."""
-    return fragment(f"<h1>{escape_html(document.title)}</h1>\n{''.join(map(_html, document.parts))}")
+    return fragment(f"<h1>{escape_html(document.title)}</h1>\n{''.join(map(part_to_html, document.parts))}")
 
 
-def _html(part: Part) -> str:
+def part_to_html(part: Part) -> str:
+    """One part of a document."""
     match part:
         case str():
             return f"<p>{escape_html(part)}</p>\n"
@@ -164,14 +164,20 @@ def _html(part: Part) -> str:
         case Table():
             return bare_table(part)
         case Picture():
-            alt, source = escape_html(part.figure.alt), _embedded(part.figure)
-            return f'<figure><img alt="{alt}" src="{source}"></figure>\n'
+            alt = escape_html(part.figure.alt)
+            return f"<figure><img alt=\"{alt}\" src='{_embedded(part.figure)}'></figure>\n"
+
+
+_PLAIN_IN_SOURCES = ' !"$()*+,/:;<=>?@[]^`{|}'
+"""What an address in single quotes may hold as it is: as little as possible is written longer."""
 
 
 def _embedded(figure: Figure) -> str:
+    """The picture as the address of an image, which can neither run nor fetch anything."""
     from vgg_profile.render.plots import to_bytes
 
-    return f"data:image/svg+xml;base64,{b64encode(to_bytes(figure, 'svg')).decode()}"
+    svg = " ".join(to_bytes(figure, "svg").decode().split())
+    return f"data:image/svg+xml,{quote(svg, safe=_PLAIN_IN_SOURCES)}"
 
 
 def to_page(document: Document) -> str:

@@ -1,0 +1,218 @@
+"""Reports: what people keep is complete, true to the JSON, made again alike, and whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import shutil
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from click.testing import CliRunner, Result
+
+from vgg_profile import units, walk
+from vgg_profile.budget import ledger
+from vgg_profile.cli import main
+from vgg_profile.compare import Comparison
+from vgg_profile.render import plots
+from vgg_profile.render.documents import Code, Document, Heading, Items, to_html, to_markdown, to_text
+from vgg_profile.report import Report
+from vgg_profile.training import Setup
+
+ROOT = Path(__file__).parent.parent
+RECORD = ROOT / "reports" / "measured" / "D-cpu.json"
+REGENERATE = runpy.run_path(str(ROOT / "reports" / "regenerate.py"))
+TINY = "4,M"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def links(markdown: str) -> list[str]:
+    """Where the pictures of a page are said to lie."""
+    return [unquote(path) for path in re.findall(r"!\[(?:[^\]\\]|\\.)*\]\(([^)]*)\)", markdown)]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "vgg16.md"
+    result = run("report", "D", "--measured", RECORD, "-o", path)
+    assert result.exit_code == 0, result.output
+    return path
+
+
+def test_the_page_has_its_headline_from_the_step(page: Path) -> None:
+    text, step = page.read_text(), ledger(walk("D"))
+    for figure in (
+        step.profile.totals.parameters,
+        step.profile.totals.macs,
+        step.profile.totals.saved_bytes,
+        step.peak.peak,
+        sum(step.flops.values()),
+    ):
+        assert units.exact(figure) in text
+    assert "PASS: 374 of 374 predictions hold" in text
+
+
+def test_the_page_says_how_it_was_made(page: Path) -> None:
+    assert f"vgg-profile report D --measured {RECORD} -o {page}" in page.read_text()
+
+
+def test_every_picture_lies_where_the_page_says_and_none_is_left_over(page: Path) -> None:
+    named = {page.parent / link for link in links(page.read_text())}
+    assert named == set((page.parent / "vgg16").iterdir())
+    assert len(named) == 8
+
+
+def test_without_a_record_nothing_is_called_measured(tmp_path: Path) -> None:
+    assert run("report", TINY, "--input", 8, "-o", tmp_path / "tiny.md").exit_code == 0
+    text = (tmp_path / "tiny.md").read_text()
+    assert "nothing here is measured" in text
+    assert "PASS" not in text
+    assert not any("check" in link or "time." in link for link in links(text))
+
+
+def test_a_fresh_measurement_can_be_asked_for(tmp_path: Path) -> None:
+    result = run("report", TINY, "--input", 8, "--classes", 3, "--measure", "-o", tmp_path / "tiny.md")
+    assert result.exit_code == 0, result.output
+    assert "recording memory" in result.stderr
+    assert "predictions hold in a real pass" in (tmp_path / "tiny.md").read_text()
+
+
+def test_several_networks_stand_side_by_side(tmp_path: Path) -> None:
+    path = tmp_path / "all.md"
+    assert run("report", "A", "D", TINY, "--optimizer", "adam", "-o", path).exit_code == 0
+    text = path.read_text()
+    assert text.startswith("# What A, D and 4,M cost\n")
+    for name in ("A", "D", TINY):
+        peak = ledger(walk(name), Setup(optimizer="adam")).peak.peak
+        assert text.count(units.exact(peak)) >= 2
+    assert len(set(links(text))) == 7
+
+
+def test_made_again_it_is_the_same_byte_for_byte(page: Path) -> None:
+    files = [page, *sorted((page.parent / "vgg16").iterdir())]
+    before = [path.read_bytes() for path in files]
+    assert run("report", "D", "--measured", RECORD, "-o", page, "--force").exit_code == 0
+    again = [path.read_bytes() for path in files]
+    assert again[1:] == before[1:]
+    assert again[0] == before[0].replace(f"-o {page}".encode(), f"-o {page} --force".encode())
+
+
+def test_a_report_interrupted_half_way_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "tiny.md"
+    assert run("report", TINY, "--input", 8, "-o", path).exit_code == 0
+    before = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()}
+    drawn = []
+
+    def stop(figure: object, form: str) -> bytes:
+        drawn.append(figure)
+        if len(drawn) == 3:
+            raise KeyboardInterrupt
+        return b"half"
+
+    monkeypatch.setattr(plots, "to_bytes", stop)
+    result = run("report", TINY, "--input", 16, "-o", path, "--force")
+    assert (result.exit_code, len(drawn)) == (130, 3)
+    assert {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("D", "-o", "report.pdf"), "Name it FILE.md or FILE.html"),
+        (("D",), "--output"),
+        (("F", "-o", "f.md"), "F"),
+        (("D", "-o", "nowhere/d.md"), "no directory"),
+        (("D", "--measured", RECORD, "--batch", "8", "-o", "d.md"), "none is of D"),
+        (("D", "--measured", RECORD, "--measure", "-o", "d.md"), "two sources"),
+        (("D", "--measured", "none.json", "-o", "d.md"), "no record"),
+    ],
+)
+def test_bad_input_is_a_clear_error(
+    arguments: tuple[object, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("report", *arguments)
+    assert (result.exit_code, said in result.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten_unasked(page: Path) -> None:
+    before = page.read_bytes()
+    result = run("report", "D", "-o", page)
+    assert (result.exit_code, "exists already" in result.stderr) == (2, True)
+    assert page.read_bytes() == before
+
+
+def test_a_hostile_name_is_text(tmp_path: Path) -> None:
+    net = tmp_path / "net.json"
+    name = '<img src=x onerror=alert(1)> | ![x](y) "quoted"'
+    net.write_text(json.dumps({"name": name, "layers": [4, "M"], "classifier": [], "classes": 3}))
+    for suffix in ("md", "html"):
+        result = run("report", net, "--input", 8, "-o", tmp_path / f"net.{suffix}")
+        assert result.exit_code == 0, result.output
+    markdown, html = ((tmp_path / f"net.{suffix}").read_text() for suffix in ("md", "html"))
+    assert "<img src=x" not in html
+    assert not re.search(r"(?<!\\)<img src=x", markdown)
+    assert all((tmp_path / link).is_file() for link in links(markdown))
+
+
+def test_a_report_knows_its_figures_as_json() -> None:
+    comparison = Comparison((walk("D"),), Setup())
+    content = Report(comparison, "a command").to_dict()
+    assert content["command"] == "a command"
+    assert content["configs"][0]["peak_bytes"] == ledger(walk("D")).peak.peak
+
+
+# -- documents
+
+
+DOCUMENT = Document("A & B", (Heading("<h>"), "1 < 2 | 3", Items(("one",)), Code(("```", "x"), "sh")))
+
+
+def test_a_document_is_the_same_in_every_format() -> None:
+    assert to_text(DOCUMENT) == "A & B\n\n<h>\n\n1 < 2 | 3\n\n- one\n\n    ```\n    x\n"
+    assert to_markdown(DOCUMENT) == (
+        "# A \\& B\n\n## \\<h\\>\n\n1 \\< 2 \\| 3\n\n- one\n\n```sh\n    ```\nx\n```\n"
+    )
+    html = to_html(DOCUMENT)
+    for part in ("<h1>A &amp; B</h1>", "<h2>&lt;h&gt;</h2>", "<li>one</li>", "<pre>```\nx</pre>"):
+        assert part in html
+
+
+# -- reports/
+
+
+def test_the_index_is_what_the_script_writes() -> None:
+    assert (ROOT / "reports" / "README.md").read_text() == REGENERATE["index"]()
+
+
+def test_every_file_under_reports_is_in_the_index() -> None:
+    index = (ROOT / "reports" / "README.md").read_text()
+    named = {ROOT / "reports" / path for path in re.findall(r"\]\(([^)]+)\)", index)}
+    pages = {path for path in (ROOT / "reports").rglob("*") if path.suffix in (".md", ".html", ".json")}
+    assert named >= pages - {ROOT / "reports" / "README.md", ROOT / "reports" / "tools.json"}
+    assert all(path.is_file() for path in named)
+
+
+@pytest.mark.parametrize("name", [*REGENERATE["REPORTS"]])
+def test_a_committed_report_is_what_its_command_makes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reports").mkdir()
+    shutil.copytree(ROOT / "reports" / "measured", tmp_path / "reports" / "measured")
+    monkeypatch.chdir(tmp_path)
+    result = run(*REGENERATE["command"](name)[1:])
+    assert result.exit_code == 0, result.output
+    made = [
+        path for path in (tmp_path / "reports").rglob("*") if path.is_file() and "measured" not in path.parts
+    ]
+    assert made
+    for path in made:
+        assert path.read_bytes() == (ROOT / path.relative_to(tmp_path)).read_bytes(), path.name

@@ -1,0 +1,121 @@
+"""A report as one page: the whole document, and over it figures that follow a reader's own setting.
+
+The page needs nothing else: its style, script, pictures and figures lie within it, and its own policy
+forbids it to ask for more. Without scripts the document is all there; the live part shows itself only
+once it runs.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from vgg_profile.errors import InputError
+from vgg_profile.live import live
+from vgg_profile.render.documents import Part, compose, part_to_html
+from vgg_profile.render.figures import PALETTE
+from vgg_profile.render.tables import Table, rules
+from vgg_profile.report import Report
+
+
+def to_live_page(report: Report) -> str:
+    """The page of a report; of networks too large for live figures, the document alone.
+
+    >>> from vgg_profile.walker import walk
+    >>> from vgg_profile.compare import Comparison
+    >>> page = to_live_page(Report(Comparison((walk("8,M", input=64),)), "vgg-profile report 8,M"))
+    >>> page.count("<h1>What 8,M costs</h1>"), page.count("https://")
+    (1, 0)
+    """
+    document = compose(report)
+    title, content = escape(document.title), "".join(map(_part, document.parts))
+    parts = {"title": title, "style": _read("page.css"), "report": content}
+    try:
+        data = live(report.comparison)
+    except InputError as error:
+        parts["report"] += f"<p>{escape(error.problem)}</p>\n"
+        return _page(**parts, live="", themes="", scripts="", policy=_policy(""))
+    data |= {"palette": PALETTE, "rules": {each: rules(each) for each in data["reserves"]}}
+    packed = b64encode(gzip.compress(json.dumps(data).encode(), mtime=0)).decode()
+    script = _read("page.js")
+    return _page(
+        **parts,
+        live=Template(_read("live.html")).substitute(_controls(data)),
+        themes=f'<div id="themes" hidden>{_choice("theme", "colours", _THEMES, "auto")}</div>\n',
+        scripts=f'<script type="text/plain" id="data">{packed}</script>\n<script>{script}</script>\n',
+        policy=_policy(script),
+    )
+
+
+def _page(**parts: str) -> str:
+    return Template(_read("page.html")).substitute(parts)
+
+
+def _read(name: str) -> str:
+    return (files("vgg_profile.render") / name).read_text("utf-8")
+
+
+def _policy(script: str) -> str:
+    """Nothing is fetched, and no script runs but this one."""
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def _part(part: Part) -> str:
+    """A part of the document; a table in a box of its own, in which it scrolls where the page is narrow."""
+    html = part_to_html(part)
+    if not isinstance(part, Table):
+        return html
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(part.title)}">\n{html}</div>\n'
+    )
+
+
+# -- the controls
+
+_THEMES = {each: each for each in ("auto", "light", "dark")}
+
+
+def _controls(data: Mapping[str, Any]) -> dict[str, str]:
+    """Each control by its name."""
+    setting = {name: escape(value) for name, value in data["setting"].items()}
+    return {
+        "network": _select("network", "network", data["networks"], setting)
+        if len(data["networks"]) > 1
+        else f'<input type="hidden" name="network" value="{setting["network"]}">\n',
+        "batch": setting["batch"],
+        "dtype": _select("dtype", "dtype", data["itemsizes"], setting),
+        "optimizer": _select("optimizer", "optimizer", data["optimizers"], setting),
+        "size": _select("size", "image", data["planes"], setting),
+        "norm": _choice("norm", "batch norm", {"false": "off", "true": "on"}, setting["norm"]),
+        "device": _select("device", "rules of", data["rules"], setting),
+        "card": _select("card", "card", ["", *data["cards"]], setting),
+        "unit": _choice("unit", "unit", {"MiB": "MiB", "bytes": "bytes"}, "MiB"),
+    }
+
+
+def _select(name: str, label: str, values: Iterable[str], setting: Mapping[str, str]) -> str:
+    """One of many."""
+    options = "".join(
+        f'<option value="{value}"{" selected" * (value == setting.get(name))}>'
+        f"{value or '…or a card'}</option>"
+        for value in map(escape, values)
+    )
+    return f'<label><span>{label}</span><select name="{name}">{options}</select></label>\n'
+
+
+def _choice(name: str, label: str, texts: Mapping[str, str], chosen: str) -> str:
+    """One of two or three, all in sight."""
+    options = "".join(
+        f'<label><input type="radio" form="controls" name="{name}" value="{value}"'
+        f"{' checked' * (value == chosen)}><b>{text}</b></label>"
+        for value, text in texts.items()
+    )
+    return f'<fieldset><legend>{label}</legend><div class="choice">{options}</div></fieldset>\n'

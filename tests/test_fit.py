@@ -16,6 +16,7 @@ from vgg_profile.budget import Ledger, ledger
 from vgg_profile.cards import Memory, memory
 from vgg_profile.cli import main
 from vgg_profile.fit import DEFAULT_RESERVE, Fit, Reserve
+from vgg_profile.render.tables import describe
 from vgg_profile.tape import Phase
 from vgg_profile.training import CHECKPOINTS, OPTIMIZERS, Setup
 
@@ -62,8 +63,12 @@ def test_at_the_largest_batch_peak_and_reserve_are_within_the_limit_and_at_one_m
     found = fit(ledger(walk(name, input=64, batch=2, device=device), setup), size, reserve)
     assert found.peak_bytes == peak(found.batch)
     assert peak(found.largest_batch) + reserve <= size < peak(found.largest_batch + 1) + reserve
-    binding = found.fixed_bytes + found.bytes_per_image * (found.largest_batch + 1)
-    assert binding == peak(found.largest_batch + 1)
+    assert found.limiting.at(found.largest_batch + 1) == peak(found.largest_batch + 1)
+    assert found.fixed_bytes + found.bytes_per_image * found.batch == found.peak_bytes
+    table = describe(found)
+    assert table.total is not None
+    *_, tensors, kept, have = (row[-1] for row in table.rows)
+    assert tensors + kept + table.total[-1] == have == size  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -193,3 +198,12 @@ def test_the_predicted_batch_runs_on_cuda_and_the_first_that_fails_is_near(gib: 
             measure("D", batch=largest * 102 // 100 + 1, device="cuda", setup=setup, repeats=0)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+def test_where_one_image_more_peaks_elsewhere_the_working_says_so() -> None:
+    result = run("fit", "D", "--memory", 3_050_000_000, "--reserve", 0, "--optimizer", "adam")
+    assert "The largest batch is 11" in result.stdout
+    assert "One image more has its peak elsewhere, in backward of relu4_3" in result.stdout
+    found = asked("D", "--memory", 3_050_000_000, "--reserve", 0, "--optimizer", "adam")
+    assert (found["peak_phase"], found["peak_layer"]) == ("step", "fc6")
+    assert found["spare_bytes"] == 3_050_000_000 - int(str(found["peak_bytes"]))

@@ -555,7 +555,7 @@ def test_a_result_without_that_figure_says_which_it_has() -> None:
         walk("D").plot("timeline")
     with pytest.raises(InputError, match=r"Did you mean memory\?"):
         walk("D").plot("memry")
-    with pytest.raises(InputError, match="no figure of a int"):
+    with pytest.raises(InputError, match="no figure of this kind of result"):
         depict(3)
 
 

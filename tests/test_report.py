@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 from click.testing import CliRunner, Result
 
-from vgg_profile import units, walk
+from vgg_profile import files, units, walk
 from vgg_profile.budget import ledger
 from vgg_profile.cli import main
 from vgg_profile.compare import Comparison
@@ -234,3 +234,32 @@ def test_a_changed_figure_in_a_page_would_be_noticed() -> None:
     assert b"102760448" in data
     assert b"102760448" not in page
     assert unpacked(page.replace(b"72,757,152", b"72,757,153")) != data
+
+
+def test_two_names_that_look_alike_to_a_file_keep_their_own_pictures(tmp_path: Path) -> None:
+    nets = []
+    for name, width in (("a b", 4), ("a-b", 8)):
+        nets.append(tmp_path / f"{width}.json")
+        content = {"name": name, "layers": [width, "M"], "classifier": [], "classes": 3}
+        nets[-1].write_text(json.dumps(content))
+    assert run("report", *nets, "--input", 8, "-o", tmp_path / "r.md").exit_code == 0
+    found = links((tmp_path / "r.md").read_text())
+    assert len(set(found)) == len(found) == 5
+    assert all((tmp_path / link).is_file() for link in found)
+
+
+def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text("here first")
+    result = run("report", TINY, "--input", 8, "-o", tmp_path / "r.md")
+    assert (result.exit_code, "cannot be written" in result.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
+
+
+def test_a_report_that_is_refused_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, content: object) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "_draft", refuse)
+    result = run("report", TINY, "--input", 8, "-o", tmp_path / "r.md")
+    assert (result.exit_code, "No space left" in result.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []

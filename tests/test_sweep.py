@@ -42,7 +42,7 @@ def test_every_point_is_what_the_ledger_says_of_it() -> None:
         profile = walk("D-BN", input=tuple(point[:3]), batch=point.batch, dtype=point.dtype)
         step = ledger(profile, Setup(optimizer=point.optimizer, checkpoint="blocks"))
         assert point.peak_bytes == step.peak.peak
-        assert point.macs == profile.totals.macs * point.batch
+        assert point.batch_macs == profile.totals.macs * point.batch
         assert point.fixed_bytes + point.bytes_per_image * point.batch == point.peak_bytes
 
 

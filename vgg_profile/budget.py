@@ -151,6 +151,12 @@ class Ledger(Displayed):
         return min((limit - line.fixed) // line.per_image for line in self.lines if line.per_image)
 
     @property
+    def place(self) -> tuple[Phase, str]:
+        """The phase and the layer of the event at which the peak is reached."""
+        event = self.events[self.highest(self.profile.batch).event]
+        return event.phase, event.layer
+
+    @property
     def fixed_points(self) -> dict[Phase, int]:
         """Live bytes at the end of each phase; a recompute is part of the backward pass."""
         return {m.phase: m.live for m in self.moments if m.phase is not Phase.RECOMPUTE}
@@ -186,6 +192,7 @@ class Ledger(Displayed):
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON has it: moments with their categories, and every event behind them."""
         profile, batch = self.profile, self.profile.batch
+        phase, layer = self.place
         return {
             "schema_version": SCHEMA_VERSION,
             "config": profile.config.name,
@@ -196,8 +203,8 @@ class Ledger(Displayed):
             "device": profile.device,
             **self.setup.to_dict(),
             "peak_bytes": self.peak.peak,
-            "peak_phase": self.peak.phase.value,
-            "peak_layer": self.peak.layer,
+            "peak_phase": phase.value,
+            "peak_layer": layer,
             "recomputed_flops": sum(self.recomputed_flops.values()),
             "fixed_points": {phase.value: live for phase, live in self.fixed_points.items()},
             "moments": [
@@ -221,6 +228,15 @@ class Ledger(Displayed):
                 for event in self.events
             ],
         }
+
+
+def in_words(phase: str, layer: str) -> str:
+    """Where in a step something is.
+
+    >>> in_words(Phase.BACKWARD, "conv1_1"), in_words(Phase.LOAD, "")
+    ('in backward of conv1_1', 'in load')
+    """
+    return f"in {phase}{' of ' if layer else ''}{layer}"
 
 
 def _storage(storage: Storage, batch: int) -> dict[str, Any]:
@@ -314,10 +330,9 @@ def out_of_memory(profile: Profile, setup: Setup, why: str, phase: str = "", lay
     peak = step.peak
     images = step.largest_batch(peak.peak // 2)
     fits = f"a batch of {images:,}" if images else "not even one image"
-    where = f"{peak.phase} of {peak.layer}" if peak.layer else str(peak.phase)
     return (
         f"Out of memory: {why}.{_live_at(step, phase, layer)} The step needs {peak.peak:,} bytes = "
-        f"{binary(peak.peak)} of tensors at its peak ({where}), before any scratch; "
+        f"{binary(peak.peak)} of tensors at its peak, {in_words(*step.place)}, before any scratch; "
         f"{binary(step.fixed_points[Phase.LOAD])} of them are weights. Try a smaller --batch or --input: "
         f"half that memory would hold {fits}."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from vgg_profile.errors import InputError, excerpt
@@ -19,6 +20,10 @@ def check_writable(path: Path, *, force: bool = False) -> None:
         taken, exists = os.path.lexists(path), path.exists()
         if path.is_dir():
             raise InputError(f"{name} is a directory.", "Name a file in it, such as -o table.md.")
+        if path.parent.exists() and not path.parent.is_dir():
+            raise InputError(
+                f"{excerpt(str(path.parent), 200)} is a file, and no directory.", "Name another file."
+            )
         if not path.parent.is_dir():
             raise InputError(
                 f"There is no directory {excerpt(str(path.parent), 200)}.",
@@ -47,15 +52,19 @@ def write_whole(path: Path, content: str | bytes, *, force: bool = False) -> Non
     write_all({path: content}, force=force)
 
 
-def write_all(contents: Mapping[Path, str | bytes], *, force: bool = False) -> None:
+def write_all(
+    contents: Mapping[Path, str | bytes], *, folder: Path | None = None, force: bool = False
+) -> None:
     """Write files that belong together: all to neighbours first, then renamed one after the other.
 
-    What stops it while they are written leaves every old file in place.
+    A ``folder`` of theirs is made if it is missing. What stops it while they are written leaves every old
+    file in place.
     """
-    for path in contents:
-        check_writable(path, force=force)
+    is_made = folder is not None and _make_folder(folder)
     drafts: dict[Path, Path] = {}
     try:
+        for path in contents:
+            check_writable(path, force=force)
         for path, content in contents.items():
             drafts[path] = _draft(path, content)
         for path, draft in drafts.items():
@@ -66,9 +75,23 @@ def write_all(contents: Mapping[Path, str | bytes], *, force: bool = False) -> N
     except BaseException as error:
         for draft in drafts.values():
             draft.unlink(missing_ok=True)
+        if folder is not None and is_made:
+            with suppress(OSError):  # it is kept if something lies in it by now
+                folder.rmdir()
         if isinstance(error, OSError):
             raise _refused(path, error) from None
         raise
+
+
+def _make_folder(folder: Path) -> bool:
+    """Make a folder that is missing; whether it was made."""
+    if folder.is_dir():
+        return False
+    try:
+        folder.mkdir()
+    except OSError as error:
+        raise _refused(folder, error) from None
+    return True
 
 
 def _draft(path: Path, content: str | bytes) -> Path:

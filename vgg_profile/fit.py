@@ -99,8 +99,13 @@ class Fit(Displayed):
 
     @property
     def binding(self) -> Line:
-        """The event that decides: the highest of the batch asked for, or of the first that does not fit."""
-        return self.step.highest(self.asked or self.largest_batch + 1)
+        """The event at which the batch has its peak."""
+        return self.step.highest(self.batch)
+
+    @property
+    def limiting(self) -> Line:
+        """The event that ends it: where one image more than the largest batch has its peak."""
+        return self.step.highest(self.largest_batch + 1)
 
     @property
     def fixed_bytes(self) -> int:
@@ -117,7 +122,7 @@ class Fit(Displayed):
 
     @property
     def place(self) -> tuple[Phase, str]:
-        """The phase and the layer of the event that decides."""
+        """The phase and the layer of the event at which the batch has its peak."""
         event = self.step.events[self.binding.event]
         return event.phase, event.layer
 
@@ -143,8 +148,8 @@ class Fit(Displayed):
             "fixed_bytes": self.fixed_bytes,
             "bytes_per_image": self.bytes_per_image,
             "peak_bytes": self.peak_bytes,
-            "binding_phase": phase.value,
-            "binding_layer": layer,
+            "peak_phase": phase.value,
+            "peak_layer": layer,
             "categories": {
                 category.value: {"fixed_bytes": size.fixed, "bytes_per_image": size.per_image}
                 for category, size in self.categories.items()
@@ -153,5 +158,5 @@ class Fit(Displayed):
 
     @property
     def categories(self) -> dict[Category, Any]:
-        """What is live at the event that decides, as bytes affine in the batch."""
+        """What is live at the batch's peak, as bytes affine in the batch."""
         return self.step.live_at(self.binding)

@@ -24,7 +24,7 @@ MOST_POINTS = 1_000_000
 
 
 class Point(NamedTuple):
-    """One setting and what it costs; ``macs`` and the bytes are for the whole batch."""
+    """One setting and what it costs; MACs and bytes are for the whole batch."""
 
     channels: int
     height: int
@@ -32,7 +32,7 @@ class Point(NamedTuple):
     dtype: str
     optimizer: str
     batch: int
-    macs: int
+    batch_macs: int
     loaded_bytes: int
     fixed_bytes: int
     bytes_per_image: int
@@ -124,7 +124,7 @@ def _points(profile: Profile, setup: Setup, batches: Sequence[int]) -> Iterator[
             dtype=profile.dtype,
             optimizer=setup.optimizer,
             batch=batch,
-            macs=profile.totals.macs * batch,
+            batch_macs=profile.totals.macs * batch,
             loaded_bytes=loaded,
             fixed_bytes=line.fixed,
             bytes_per_image=line.per_image,

@@ -70,9 +70,8 @@ def report_command(
     measured = dict(_measured(profiles, setup, device)) if run else read_records(records) if records else {}
     report = Report(Comparison(profiles, setup, measured=measured), as_typed())
     files = _files(report, output)
-    for folder in {path.parent for path in files}:
-        folder.mkdir(exist_ok=True)
-    write_all(files, force=force)
+    folder = output.with_suffix("") if len(files) > 1 else None
+    write_all(files, folder=folder, force=force)
     click.echo(f"Wrote {output}", err=True)
 
 

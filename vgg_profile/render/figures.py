@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import accumulate, groupby, pairwise
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from vgg_profile import units
@@ -171,7 +172,10 @@ def depict(result: object, kind: str | None = None) -> Figure:
     """
     has = {name: of[type(result)] for name, of in KINDS.items() if type(result) in of}
     if not has:
-        raise InputError(f"There is no figure of a {type(result).__name__}.", "Try one of a Profile.")
+        raise InputError(
+            f"There is no figure of this kind of result ({type(result).__name__}).",
+            "Write it as text, Markdown or a page: -o FILE.md, -o FILE.html.",
+        )
     name = next(iter(has)) if kind is None else check_kind(kind)
     if name not in has:
         raise InputError(f"A {type(result).__name__} has no figure {name}.", f"It has {', '.join(has)}.")
@@ -551,11 +555,17 @@ def _place(part: Moment) -> str:
 def _fit(fit: Fit) -> Figure:
     """The peak against the batch, and the largest batch that a memory holds."""
     step, largest, have = fit.step, fit.largest_batch, fit.memory.label
-    top = max(8, largest + largest // 4)
+    top = max(8, largest + largest // 4, fit.asked or 0)
     unit = _bytes(max(fit.memory.bytes, step.peak_bytes(top)))
     limits = [Limit(have, fit.memory.bytes)]
     if fit.reserves:
         limits.append(Limit(f"less {units.binary(fit.reserve_bytes)} in reserve", fit.available_bytes))
+    if fit.asked is not None:
+        answer = "fits" if fit.fits else "does not fit"
+        left = f"{units.binary(abs(fit.spare_bytes))} {'to spare' if fit.fits else 'too much'}"
+        finding = f"Batch {fit.asked:,} {answer} into {have}: {left}; the largest is {largest:,}"
+        point = Point(fit.asked, fit.peak_bytes, f"batch {fit.asked:,}: {_sized(fit.peak_bytes, unit)}")
+        return _batch_figure(step, top, unit, finding, limits, [point])
     if not largest:
         return _batch_figure(step, top, unit, f"Not even one image fits into {have}", limits)
     peak = step.peak_bytes(largest)
@@ -629,7 +639,7 @@ def _batches(step: Ledger, top: int, wanted: Sequence[int]) -> list[int]:
 MOST_LINES = 8
 
 _SETTINGS: dict[str, Callable[[Swept], str]] = {
-    "height": lambda point: f"{point.height}×{point.width}",
+    "image": lambda point: f"{point.height}×{point.width}",
     "dtype": lambda point: point.dtype,
     "optimizer": lambda point: point.optimizer,
 }
@@ -651,18 +661,21 @@ _LINES = (
 @figure_of("sweep", Sweep)
 def _sweep(grid: Sweep) -> Figure:
     """The peak against the batch, or against the image where there is one batch; a line a setting."""
-    varied = [key for key in ("batch", *_SETTINGS) if len({getattr(each, key) for each in grid.points}) > 1]
-    along = "height" if varied[:1] == ["height"] else "batch"
+    varied = [what for what, tell in _SETTINGS.items() if len(set(map(tell, grid.points))) > 1]
+    is_square = all(point.height == point.width for point in grid.points)
+    along = "height" if len({point.batch for point in grid.points}) == 1 and is_square else "batch"
     lines: dict[str, list[Swept]] = {}
-    for point in grid.points:
-        said = [_SETTINGS[key](point) for key in varied if key in _SETTINGS and key != along]
+    for point in sorted(grid.points, key=attrgetter(along)):
+        said = [_SETTINGS[what](point) for what in varied if (what, along) != ("image", "height")]
         lines.setdefault(", ".join(said) or "predicted peak", []).append(point)
     shown = _spread(list(lines), MOST_LINES)
     peaks = [point.peak_bytes for line in lines.values() for point in line]
     unit = _bytes(max(peaks))
     least, most = (each(grid.points, key=lambda point: point.peak_bytes) for each in (min, max))
     low, high = _sized(least.peak_bytes, unit), _sized(most.peak_bytes, unit)
-    finding = f"The peak grows from {low} to {high}" if low != high else f"The peak is {low}"
+    finding = f"The peak is {low}"
+    if low != high:
+        finding = f"From {_swept(least)} to {_swept(most)} the peak grows from {low} to {high}"
     left_out = len(lines) - len(shown)
     what = "batch (images)" if along == "batch" else "side of the image (pixels)"
     return Figure(
@@ -691,6 +704,12 @@ def _sweep(grid: Sweep) -> Figure:
         footer=(f"Of {len(lines)} lines, {len(shown)} are drawn. " if left_out else "")
         + f"Tensors alone, by the rules of device {rules(grid.device)}. {_convention(unit)}",
     )
+
+
+def _swept(point: Swept) -> str:
+    """A point in words."""
+    optimizer = f", {point.optimizer}" if point.optimizer != "none" else ""
+    return f"batch {point.batch:,} at {point.height}×{point.width}{optimizer}"
 
 
 def _spread(names: list[str], most: int) -> list[str]:

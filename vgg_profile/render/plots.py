@@ -312,7 +312,8 @@ def _axes(axes: Axes, panel: Panel, tops: Sequence[float], is_named: bool) -> No
     else:
         axes.set_ylim(bottom, highest + headroom)
         edges = [edge for band in panel.bands for edge in (band.start, band.stop)]
-        axes.set_xlim(min([*places, *edges]), max([*places, *edges]))
+        first, last = min([*places, *edges]), max([*places, *edges])
+        axes.set_xlim(first - (first == last), last + (first == last))
     for band in sorted(panel.bands, key=lambda band: band.start - band.stop):
         if band.text:
             axes.text(

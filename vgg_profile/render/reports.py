@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from vgg_profile import __version__, units
+from vgg_profile.budget import in_words
 from vgg_profile.compare import Network
 from vgg_profile.crosscheck import Checks, Verdict
 from vgg_profile.render.documents import Code, Document, Heading, Items, Part, Picture, compose_kind
@@ -20,53 +21,65 @@ def _report(report: Report) -> Document:
     """One network in full; of several, what sets them apart, and then each in short."""
     networks = report.comparison.networks
     labels = [network.label for network in networks]
-    parts = _one(networks[0]) if len(networks) == 1 else _several(report)
+    slugs = _slugs(networks)
+    parts = _one(networks[0], *slugs) if len(networks) == 1 else _several(report, slugs)
     return Document(
         f"What {units.listed(labels)} {'costs' if len(labels) == 1 else 'cost'}",
         (*parts, *_how_to_read(), *_how_it_was_made(report)),
     )
 
 
-def _one(network: Network) -> Iterator[Part]:
+def _one(network: Network, slug: str) -> Iterator[Part]:
     profile, step = network.profile, network.step
     yield f"{title(profile)}; {step.setup.label}."
     yield Items(tuple(_headline(network)))
     yield Heading("Where the cost sits")
-    yield _picture(network, "shares", profile)
+    yield _picture(slug, "shares", profile)
     yield Heading("Layer by layer")
     yield describe(profile)
     for kind in ("memory", "macs", "parameters"):
-        yield _picture(network, kind, profile)
+        yield _picture(slug, kind, profile)
     yield Heading("One training step")
-    yield _picture(network, "timeline", step)
-    yield _picture(network, "batch", step)
+    yield _picture(slug, "timeline", step)
+    yield _picture(slug, "batch", step)
     yield Heading("Predicted against measured")
     if network.checks is None:
-        yield from _unmeasured(network)
+        yield (
+            "No record of this network at this setting was given, so nothing here is measured: every figure "
+            f"is predicted, by the rules of device {rules(profile.device)}. The command below has it checked "
+            "if --measure is added."
+        )
     else:
         yield describe(network.checks)
-        yield _picture(network, "check", network.checks)
+        yield _picture(slug, "check", network.checks)
         if network.checks.measurement.layers("forward_time"):
-            yield _picture(network, "time", network.checks.measurement)
+            yield _picture(slug, "time", network.checks.measurement)
 
 
-def _several(report: Report) -> Iterator[Part]:
+def _several(report: Report, slugs: Sequence[str]) -> Iterator[Part]:
     comparison = report.comparison
     yield describe(comparison)
     yield Picture("compare", depict(comparison, "compare"))
-    for network in comparison.networks:
+    for network, slug in zip(comparison.networks, slugs, strict=True):
         yield Heading(network.label)
         yield f"{title(network.profile)}; {network.step.setup.label}."
         yield Items(tuple(_headline(network)))
-        yield _picture(network, "shares", network.profile)
-        yield _picture(network, "timeline", network.step)
+        yield _picture(slug, "shares", network.profile)
+        yield _picture(slug, "timeline", network.step)
         yield describe(network.profile)
 
 
-def _picture(network: Network, kind: str, result: object) -> Picture:
+def _picture(slug: str, kind: str, result: object) -> Picture:
     """A figure of a network, under a name that may be a file's."""
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", network.label).strip("-") or "network"
     return Picture(f"{slug}-{kind}", depict(result, kind))
+
+
+def _slugs(networks: Sequence[Network]) -> list[str]:
+    """A name for each network's files: its label, as far as a file may bear it; numbered if two are alike."""
+    slugs = [re.sub(r"[^A-Za-z0-9]+", "-", network.label).strip("-") or "network" for network in networks]
+    if len(set(map(str.lower, slugs))) == len(slugs):
+        return slugs
+    return [f"{number}-{slug}" for number, slug in enumerate(slugs, start=1)]
 
 
 def _headline(network: Network) -> Iterator[str]:
@@ -82,15 +95,10 @@ def _headline(network: Network) -> Iterator[str]:
     yield f"{totals.values:,} values an image, as the notes count: {sized(totals.memory_bytes)} for {images}."
     kept = step.fixed_points[Phase.FORWARD] - step.fixed_points[Phase.INPUT]
     yield f"{sized(kept)} are saved for the backward pass."
-    yield f"{sized(step.peak.peak)} are live at the peak, {_place(network)}."
+    yield f"{sized(step.peak.peak)} are live at the peak, {in_words(*step.place)}."
     yield f"One value at the end sees {profile.receptive_field:,} pixels a side."
     if network.checks is not None:
         yield _proof(network.checks)
-
-
-def _place(network: Network) -> str:
-    peak = network.step.peak
-    return f"in {peak.phase}{' of ' if peak.layer else ''}{peak.layer}"
 
 
 def _proof(checks: Checks) -> str:
@@ -101,20 +109,6 @@ def _proof(checks: Checks) -> str:
         f"pass, to the byte and the FLOP, on {environment.get('device', '?')}, torch "
         f"{environment.get('torch', '?')}."
     )
-
-
-def _unmeasured(network: Network) -> Iterator[Part]:
-    yield (
-        "No record of this network at this setting was given, so nothing here is measured: every figure is "
-        f"predicted, by the rules of device {rules(network.profile.device)}. To have it checked:"
-    )
-    yield Code((f"vgg-profile measure {_argument(network)} -o record.json",), "sh")
-
-
-def _argument(network: Network) -> str:
-    """What to type for a network that has a name; for another, a place to put it."""
-    label = network.profile.config.label
-    return label if re.fullmatch(r"[A-Za-z0-9-]+", label) else "CONFIG"
 
 
 def _how_to_read() -> Iterator[Part]:

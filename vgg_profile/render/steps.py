@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from vgg_profile import units
-from vgg_profile.budget import Ledger, Moment
+from vgg_profile.budget import Ledger, Moment, in_words
 from vgg_profile.crosscheck import Check, Checks, Overlay, Verdict, setup_of
 from vgg_profile.fit import Fit
 from vgg_profile.measure.record import Measurement, Reading
@@ -203,13 +203,13 @@ class _Part(NamedTuple):
 
 
 _PARTS = (
-    _Part("weights_bytes", "weights,\nbuffers", (Category.WEIGHTS, Category.BUFFERS)),
+    _Part("weights_and_buffers_bytes", "weights,\nbuffers", (Category.WEIGHTS, Category.BUFFERS)),
     _Part("input_bytes", "input", (Category.INPUT,)),
-    _Part("activations_bytes", "activations", (Category.ACTIVATIONS, Category.STATISTICS)),
+    _Part("activations_and_statistics_bytes", "activations", (Category.ACTIVATIONS, Category.STATISTICS)),
     _Part("casts_bytes", "autocast\ncopies", (Category.CASTS,)),
     _Part("indices_bytes", "pool\nindices", (Category.INDICES,)),
     _Part("masks_bytes", "dropout\nmasks", (Category.MASKS,)),
-    _Part("in_flight_bytes", "gradients\nin flight", (Category.IN_FLIGHT, Category.TEMPORARY)),
+    _Part("in_flight_and_temporary_bytes", "gradients\nin flight", (Category.IN_FLIGHT, Category.TEMPORARY)),
     _Part("gradients_bytes", "gradients", (Category.GRADIENTS,)),
     _Part("optimizer_bytes", "optimizer\nstate", (Category.OPTIMIZER,)),
 )
@@ -242,7 +242,7 @@ def _ledger(step: Ledger) -> Table:
         ),
         ends=_ends(moments),
         footer=(
-            f"Peak: {sized(peak.peak)}, {_place(peak)}; tensors alone, before a backend's scratch.",
+            f"Peak: {sized(peak.peak)}, {in_words(*step.place)}; tensors alone, before a backend's scratch.",
             f"By the rules of device {rules(profile.device)}.",
             *_remarks(step),
         ),
@@ -288,7 +288,7 @@ def _overlay(curve: Overlay) -> Table:
             f"{curve.verdict.value}: the curves meet at {met} of {len(moments)} boundaries, to the byte.",
             f"Within {exact} of {len(moments)} parts the most that is live is as predicted, too."
             + (f" The rest is scratch within {' and '.join(takers)}." if takers else ""),
-            f"Predicted peak: {sized(step.peak.peak)}, {_place(step.peak)}.",
+            f"Predicted peak: {sized(step.peak.peak)}, {in_words(*step.place)}.",
             *_remarks(step),
         ),
     )
@@ -297,11 +297,6 @@ def _overlay(curve: Overlay) -> Table:
 def _ends(moments: Sequence[Moment]) -> frozenset[int]:
     """The rows after which a phase is over."""
     return frozenset(n for n, (one, after) in enumerate(pairwise(moments)) if one.phase is not after.phase)
-
-
-def _place(moment: Moment) -> str:
-    """Where a moment is, in words."""
-    return f"in {moment.phase.value}{' of ' if moment.layer else ''}{moment.layer}"
 
 
 def _remarks(step: Ledger) -> Iterator[str]:
@@ -331,7 +326,6 @@ def _fit(fit: Fit) -> Table:
     batch = fit.batch
     step = fit.step.at(batch)
     binding = fit.binding
-    moment = f"in {fit.place[0].value}{' of ' if fit.place[1] else ''}{fit.place[1]}"
     tensors = [
         (category.value, size.fixed, size.per_image, size.at(batch))
         for category, size in fit.categories.items()
@@ -339,7 +333,7 @@ def _fit(fit: Fit) -> Table:
     kept = [(f"reserve: {reserve.what}", reserve.bytes, 0, reserve.bytes) for reserve in fit.reserves]
     rows: list[tuple[Cell, ...]] = [
         *tensors,
-        (f"tensors, {moment}", binding.fixed, binding.per_image, binding.at(batch)),
+        (f"tensors, {in_words(*fit.place)}", binding.fixed, binding.per_image, binding.at(batch)),
         *kept,
         (f"memory, {fit.memory.label}", fit.memory.bytes, None, fit.memory.bytes),
     ]
@@ -349,7 +343,7 @@ def _fit(fit: Fit) -> Table:
             Column("part", "part", is_text=True),
             Column("fixed_bytes", "fixed\n(bytes)"),
             Column("bytes_per_image", "per image\n(bytes)"),
-            Column("batch_bytes", f"batch {batch:,}\n(bytes)"),
+            Column(f"batch_{batch}_bytes", f"batch {batch:,}\n(bytes)"),
         ),
         rows=tuple(rows),
         ends=frozenset({len(tensors) - 1, len(tensors), len(tensors) + len(kept)}),
@@ -360,7 +354,7 @@ def _fit(fit: Fit) -> Table:
 
 def _working(fit: Fit) -> Iterator[str]:
     """The answer, and how it comes about, in numbers."""
-    largest, line = fit.largest_batch, fit.binding
+    largest, line = fit.largest_batch, fit.limiting
     if fit.asked is not None and not fit.fits:
         yield (
             f"Batch {fit.asked:,} does not fit: it is short by {sized(-fit.spare_bytes)}. "
@@ -379,8 +373,14 @@ def _working(fit: Fit) -> Iterator[str]:
             f"{units.exact(fit.available_bytes - line.fixed)} / {units.exact(line.per_image)} = "
             f"{(fit.available_bytes - line.fixed) / line.per_image:,.2f}, rounded down."
         )
+        if line != fit.binding:
+            ends = fit.step.events[line.event]
+            yield (
+                f"One image more has its peak elsewhere, {in_words(ends.phase, ends.layer)}: there "
+                f"{units.exact(line.fixed)} bytes are fixed, and {units.exact(line.per_image)} are per image."
+            )
     yield (
-        f"Bytes at every event are fixed + per image * batch; this event is the one that decides. "
+        f"Bytes at every event are fixed + per image * batch; the peak is the highest of them. "
         f"By the rules of device {rules(fit.step.profile.device)}."
     )
     for reserve in fit.reserves:
@@ -407,6 +407,7 @@ def _sweep(grid: Sweep) -> Table:
         rows=tuple(tuple(point) for point in grid.points),
         footer=(
             "Peaks are of tensors, before a backend's scratch; MACs and bytes are for the whole batch.",
+            "Loaded: weights, buffers, optimizer state. Where the peak is, it is fixed + per image * batch.",
             f"By the rules of device {rules(grid.device)}.",
         ),
     )

@@ -7,9 +7,12 @@ import sys
 
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
-from vgg_profile import layers, walk
+from vgg_profile import budget, layers, tape, walk
+from vgg_profile.budget import check_setup
 from vgg_profile.configs import PAPER, Config, config, from_dict
 from vgg_profile.crosscheck import Check, Checks, Term, Verdict, crosscheck, profile_for
 from vgg_profile.errors import InputError
@@ -79,6 +82,8 @@ SETUPS: list[dict[str, object]] = [
     {"checkpoint": "blocks", "amp": "bfloat16", "optimizer": "adamw"},
     {"onednn": False},
     {"onednn": False, "dtype": "bfloat16"},
+    {"onednn": False, "amp": "bfloat16"},
+    {"onednn": False, "amp": "float16", "optimizer": "momentum"},
     {"onednn": False, "checkpoint": "blocks", "mode": "eval"},
 ]
 
@@ -147,6 +152,80 @@ def test_a_peak_of_tensors_alone_leaves_no_remainder() -> None:
     peak = check(NORMALISED, input=(3, 16, 16)).checks[-1]
     assert peak.quantity == "peak"
     assert peak.predicted == peak.measured
+
+
+WIDTHS = st.sampled_from([1, 2, 5, 16, "conv1-4", "M", "LRN"])
+SETUP = st.builds(
+    Setup,
+    mode=st.sampled_from(["train", "eval"]),
+    optimizer=st.sampled_from(["none", "sgd", "momentum", "adam", "adamw"]),
+    foreach=st.booleans(),
+    first_step=st.booleans(),
+    amp=st.sampled_from(["none", "none", "bfloat16", "float16"]),
+    checkpoint=st.sampled_from(["none", "blocks"]),
+    onednn=st.booleans(),
+)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@given(
+    sizes=st.lists(WIDTHS, min_size=1, max_size=5),
+    classifier=st.lists(st.integers(1, 5), max_size=2),
+    batch_norm=st.booleans(),
+    image=st.sampled_from([(1, 1), (2, 2), (8, 5), (16, 16)]),
+    batch=st.integers(1, 3),
+    dtype=st.sampled_from(["float32", "float64", "bfloat16", "float16"]),
+    setup=SETUP,
+)
+def test_any_net_run_in_any_way_is_exact(
+    sizes: list[int | str],
+    classifier: list[int],
+    batch_norm: bool,
+    image: tuple[int, int],
+    batch: int,
+    dtype: str,
+    setup: Setup,
+) -> None:
+    if setup.amp != "none":
+        dtype = "float32"
+    try:
+        net = from_dict(
+            {"layers": sizes, "classifier": classifier, "classes": 2, "batch_norm": batch_norm}
+        )
+        check_setup(walk(net, input=(3, *image), batch=batch, dtype=dtype), setup)
+    except InputError:
+        assume(False)
+    if "LRN" in sizes and "float16" in (dtype, setup.amp, dtype.removeprefix("b")):
+        assume(False)  # PyTorch's CPU has no such kernel
+    assert failures(check(net, input=(3, *image), batch=batch, dtype=dtype, **setup.to_dict())) == []
+
+
+@pytest.mark.parametrize(
+    ("setup", "forget", "failing"),
+    [
+        (Setup(optimizer="adam"), "_divide_one_by_one", "most within the optimizer step "),
+        (Setup(optimizer="adam", foreach=True), "_divide_together", "most within the optimizer step "),
+    ],
+    ids=["one by one", "foreach"],
+)
+def test_forgotten_temporaries_of_an_optimizer_are_found(
+    monkeypatch: pytest.MonkeyPatch, setup: Setup, forget: str, failing: str
+) -> None:
+    monkeypatch.setattr(budget.Optimizer, forget, lambda self: None)
+    assert failing in failures(check(SMALL, **setup.to_dict()))
+
+
+def test_a_forgotten_number_of_an_operation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape.Tape, "number", lambda self, itemsize: tape.NOTHING)
+    net = dataclasses.replace(SMALL, classifier=(1,))
+    found = failures(check(net, batch=1, optimizer="momentum"))
+    assert found[:2] == ["peak_bytes_forward drop3", "most within the optimizer step "]
+
+
+def test_a_forgotten_workspace_is_found_where_no_scratch_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers.Conv2d, "_columns", lambda self, x, itemsize: tape.NOTHING)
+    found = failures(check(SMALL, onednn=False))
+    assert {"peak_bytes_forward conv1_1", "peak_bytes_backward conv1_1"} <= set(found)
 
 
 # -- the two roads stay apart ----------------------------------------------------------------------

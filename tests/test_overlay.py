@@ -46,10 +46,22 @@ def test_the_curves_meet_at_every_boundary(path: Path) -> None:
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_scratch_is_never_negative_and_nothing_but_convolutions_takes_any(path: Path) -> None:
     for each in laid(load(path)).boundaries:
-        assert each.scratch is not None
-        assert each.scratch >= 0
-        assert each.scratch == 0 or each.layer.startswith("conv")
-        assert sum(term.value for term in each.terms) == each.scratch
+        assert each.holds
+        assert each.beyond is not None
+        assert each.beyond >= 0
+        assert each.beyond == 0 or each.layer.startswith("conv")
+        assert sum(term.value for term in each.terms) == each.beyond
+
+
+def test_a_peak_beyond_the_prediction_is_scratch_in_a_convolution_and_nowhere_else() -> None:
+    measurement = load(ADAM)
+    verdicts = {}
+    for place, moment in enumerate(measurement.timeline[1:], start=1):
+        curve = laid(forged(measurement, place, peak=moment.peak + 4))
+        verdicts[moment.phase, moment.layer] = curve.verdict
+    passing = {layer for (phase, layer), verdict in verdicts.items() if verdict is Verdict.PASS}
+    assert passing == {layer for _, layer in verdicts if layer.startswith("conv")}
+    assert verdicts["step", ""] is Verdict.FAIL  # Adam's temporaries are predicted, all of them
 
 
 @pytest.mark.parametrize("place", [1, 30, -1])

@@ -36,6 +36,7 @@ class Moment(NamedTuple):
     """One part of the step: a layer's forward, a layer's backward, or a phase without layers.
 
     ``live`` is what is allocated when it is over, ``peak`` the most that was allocated within it.
+    ``scratch`` names who may take more within it, unpredicted; empty, and nobody does.
     """
 
     phase: Phase
@@ -43,6 +44,7 @@ class Moment(NamedTuple):
     live: int
     peak: int
     categories: dict[Category, int]
+    scratch: str
 
 
 class Line(NamedTuple):
@@ -79,8 +81,9 @@ class Ledger(Displayed):
         categories = dict.fromkeys(Category, 0)
         ends = [*self.marks, Mark(Phase.STEP, "", len(self.events))]
         for mark, after in pairwise(ends):
-            peak = live
+            peak, scratch = live, ""
             for event in self.events[mark.event : after.event]:
+                scratch = scratch or event.scratch
                 for storage in event.allocated:
                     size = storage.size.at(batch)
                     live += size
@@ -90,7 +93,7 @@ class Ledger(Displayed):
                     size = storage.size.at(batch)
                     live -= size
                     categories[storage.category] -= size
-            yield Moment(mark.phase, mark.layer, live, peak, dict(categories))
+            yield Moment(mark.phase, mark.layer, live, peak, dict(categories), scratch)
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -213,6 +216,7 @@ class Ledger(Displayed):
                     "layer": moment.layer,
                     "live_bytes": moment.live,
                     "peak_bytes": moment.peak,
+                    "scratch_of": moment.scratch,
                     "categories": {category.value: size for category, size in moment.categories.items()},
                 }
                 for moment in self.moments
@@ -408,6 +412,10 @@ class Optimizer:
         """SGD works in place. Adam's denominator is a tensor: ``sqrt(second moment) / correction + eps``."""
         if self.setup.first_step:
             self.make_state()
+        elif self.setup.optimizer == "momentum":
+            for weight in self.weights:
+                self.tape.layer = weight.layer
+                self.tape.work("mul_", self.tape.number(self.tape.itemsize))
         if self.setup.optimizer.startswith("adam"):
             (self._divide_together if self.setup.foreach else self._divide_one_by_one)()
 

@@ -2,7 +2,8 @@
 
 The only module that sees both roads. A :class:`Check` passes if measured = predicted + named terms, to
 the last byte and FLOP. A term is derived from a documented convention of the measuring tool; the one
-exception is the backend's scratch memory within the peak, which is a measured remainder and is shown as such.
+exception is a library's scratch memory, which is a measured remainder and is shown as such. It is allowed
+only where the prediction says that such a library computes; anywhere else a byte too many fails.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ class Check:
 class Boundary(NamedTuple):
     """The end of one part of the step, predicted and measured: what is live there, the most within it.
 
-    ``operation`` took the scratch, which is what was measured at most beyond the predicted tensors.
+    ``beyond`` is what was measured at most beyond the predicted tensors, ``operation`` what ran then, and
+    ``library`` who may take such scratch there; empty, and nobody may.
     """
 
     phase: str
@@ -101,6 +103,7 @@ class Boundary(NamedTuple):
     measured_live: int | None
     peak: int
     measured_peak: int | None
+    library: str
     operation: str
 
     @property
@@ -108,21 +111,32 @@ class Boundary(NamedTuple):
         return None if self.measured_live is None else self.measured_live - self.live
 
     @property
-    def scratch(self) -> int | None:
+    def beyond(self) -> int | None:
         return None if self.measured_peak is None else self.measured_peak - self.peak
 
     @property
+    def scratch(self) -> Term | None:
+        """What was measured beyond the tensors, by its name, where somebody may take any."""
+        if not self.library or not self.beyond or self.beyond < 0:
+            return None
+        within = f" within {self.operation}" if self.operation else ""
+        return Term(f"scratch of {self.library}{within}", self.beyond, is_remainder=True)
+
+    @property
     def terms(self) -> tuple[Term, ...]:
-        """The scratch by its name; less than none is no scratch."""
-        taken = self.scratch or 0
-        return (Term(f"scratch within {self.operation}", taken, is_remainder=True),) if taken > 0 else ()
+        return (self.scratch,) if self.scratch else ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is as predicted, to the byte, but for scratch where there may be some."""
+        return self.residual == 0 and (self.beyond == 0 or self.scratch is not None)
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "measured_live_bytes": self.measured_live,
             "residual": self.residual,
             "measured_peak_bytes": self.measured_peak,
-            "scratch_bytes": self.scratch,
+            "beyond_bytes": self.beyond,
             "operation": self.operation,
         }
 
@@ -137,11 +151,10 @@ class Overlay(Displayed):
 
     @property
     def verdict(self) -> Verdict:
-        """PASS if the curves meet at every boundary and no measured peak is below the predicted one."""
+        """PASS if the curves meet at every boundary, and within every part but for declared scratch."""
         if any(each.residual is None for each in self.boundaries):
             return Verdict.SKIP if _reason(self.measurement, "live_bytes") else Verdict.FAIL
-        holds = all(each.residual == 0 and (each.scratch or 0) >= 0 for each in self.boundaries)
-        return Verdict.PASS if holds else Verdict.FAIL
+        return Verdict.PASS if all(each.holds for each in self.boundaries) else Verdict.FAIL
 
     def to_dict(self) -> dict[str, Any]:
         """The step as the ledger has it, each moment with what was measured there."""
@@ -230,7 +243,12 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     checks = [*_tensors(profile), *_flops(profile, step), *_fvcore(profile, step.setup.mode)]
     paths = {row.name: row.module for row in _layers(profile)}
     read = [_read(check, measurement, paths) for check in checks]
-    memory = (*_memory(step, measurement), *_beside_tensors(measurement), _peak(step, measurement))
+    boundaries = tuple(_boundaries(step, measurement))
+    memory = (
+        *_memory(boundaries, measurement),
+        *_beside_tensors(measurement),
+        _peak(step, boundaries, measurement),
+    )
     return Checks(profile, measurement, (*read, *memory))
 
 
@@ -398,10 +416,17 @@ _FIXED = {
 }
 
 
-def _memory(step: Ledger, measurement: Measurement) -> Iterator[Check]:
+_MOST = {
+    Phase.INPUT: "most within giving the input",
+    Phase.LOSS: "most within the loss",
+    Phase.STEP: "most within the optimizer step",
+}
+"""The parts of a step that belong to no layer; before it is loaded, a network is not counted."""
+
+
+def _memory(boundaries: Sequence[Boundary], measurement: Measurement) -> Iterator[Check]:
     """Live bytes at the fixed points between the phases and at every boundary; the most within each part."""
     reason = _reason(measurement, "live_bytes")
-    boundaries = list(_boundaries(step, measurement))
     ends = {each.phase: each for each in boundaries if each.phase in _FIXED}
     for phase, end in ends.items():
         yield Check(_FIXED[Phase(phase)], "", "B", end.live, end.measured_live, (), reason)
@@ -412,6 +437,10 @@ def _memory(step: Ledger, measurement: Measurement) -> Iterator[Check]:
     for each in of_layers:
         quantity = f"peak_bytes_{each.phase}"
         yield Check(quantity, each.layer, "B", each.peak, each.measured_peak, each.terms, reason)
+    for each in boundaries:
+        if not each.layer and each.phase in _MOST:
+            quantity = _MOST[Phase(each.phase)]
+            yield Check(quantity, "", "B", each.peak, each.measured_peak, each.terms, reason)
 
 
 def _boundaries(step: Ledger, measurement: Measurement) -> Iterator[Boundary]:
@@ -427,6 +456,7 @@ def _boundaries(step: Ledger, measurement: Measurement) -> Iterator[Boundary]:
             read and read.live,
             part.peak,
             read and read.peak,
+            part.scratch,
             read.op if read else "",
         )
 
@@ -457,20 +487,19 @@ def _beside_tensors(measurement: Measurement) -> Iterator[Check]:
             yield Check(quantity, "", "B", 0, reading.value, terms)
 
 
-def _peak(step: Ledger, measurement: Measurement) -> Check:
-    """The peak: tensors as predicted, the rest scratch that one operation took and gave back."""
+def _peak(step: Ledger, boundaries: Sequence[Boundary], measurement: Measurement) -> Check:
+    """The peak: tensors as predicted, the rest scratch of the part in which it was measured."""
     reading = measurement.get("peak_bytes")
     predicted = step.peak.peak
     if reading is None or not isinstance(reading.value, int):
         return Check("peak", "", "B", predicted, None, (), _reason(measurement, "live_bytes"))
-    remainder = reading.value - predicted
-    highest = max(
-        (moment for moment in measurement.timeline if moment.phase != Phase.LOAD),
-        key=lambda moment: moment.peak,
-        default=None,
-    )
-    if highest is None or highest.peak != reading.value:
+    after_loading = [each for each in boundaries if each.phase != Phase.LOAD]
+    highest = max(after_loading, key=lambda each: each.measured_peak or 0)
+    if highest.measured_peak != reading.value:
         return Check("peak", "", "B", predicted, None)
-    where = f"{highest.layer or highest.phase}, {highest.phase}"
-    scratch = Term(f"scratch within {highest.op or 'one operation'} ({where})", remainder, is_remainder=True)
-    return Check("peak", "", "B", predicted, reading.value, (scratch,) if remainder > 0 else ())
+    scratch = highest.scratch
+    terms: tuple[Term, ...] = ()
+    if scratch and reading.value > predicted:
+        name = f"{scratch.name} ({highest.layer}, {highest.phase})"
+        terms = (Term(name, reading.value - predicted, is_remainder=True),)
+    return Check("peak", "", "B", predicted, reading.value, terms)

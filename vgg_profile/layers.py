@@ -17,7 +17,7 @@ from math import prod
 from typing import ClassVar
 
 from vgg_profile.arithmetic import ZERO, Count, plain, product
-from vgg_profile.tape import FLOAT32, FLOAT64, NOTHING, Bytes, Category, Saved, Tape, Tensor
+from vgg_profile.tape import FLOAT32, FLOAT64, HALF, NOTHING, Bytes, Category, Saved, Tape, Tensor
 
 Shape = tuple[int, ...]
 
@@ -114,7 +114,10 @@ class Conv2d(Layer):
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
         weight, bias = parameters["weight"], parameters["bias"]
-        columns = self._columns(tape, x)
+        itemsize = tape.itemsize_of(x, "lower")
+        is_native = tape.device == "cpu" and (not tape.onednn or itemsize == FLOAT64)
+        columns = self._columns(x, itemsize) if is_native else NOTHING
+        scratch = "" if is_native else "the convolution"
         return tape.op(
             "convolution",
             (x, weight, bias),
@@ -123,16 +126,18 @@ class Conv2d(Layer):
             saves=(x, weight),
             work=columns,
             temporaries=(NOTHING, NOTHING, columns),
+            scratch=scratch,
+            backward_scratch="the convolution" if itemsize == HALF else scratch,
             autocast="lower",
         )
 
-    def _columns(self, tape: Tape, x: Tensor) -> Bytes:
+    def _columns(self, x: Tensor, itemsize: int) -> Bytes:
         """Every window as a column (im2col), which PyTorch's own convolution on the CPU lays out first.
 
         It is taken where oneDNN is not: for float64, or with oneDNN off. A 1×1 window is a column already.
+        In two bytes a value its backward takes scratch, too: the bias's gradient is summed in float32.
         """
-        is_native = tape.device == "cpu" and (not tape.onednn or x.itemsize == FLOAT64)
-        return x.size.times(self.kernel_size**2) if is_native and self.kernel_size > 1 else NOTHING
+        return Bytes(0, prod(x.shape) * itemsize * self.kernel_size**2) if self.kernel_size > 1 else NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +172,18 @@ class Linear(Layer):
         return self.weights
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """On the CPU a product in two bytes a value is oneDNN's, unless that is off."""
         weight, bias = parameters["weight"], parameters["bias"]
+        is_plain = tape.device == "cpu" and (not tape.onednn or tape.itemsize_of(x, "lower") != HALF)
+        scratch = "" if is_plain else "the matrix product"
         return tape.op(
             "addmm",
             (x, weight, bias),
             shape=(self.out_features,),
             node="AddmmBackward0",
             saves=(x, weight),
+            scratch=scratch,
+            backward_scratch=scratch,
             autocast="lower",
         )
 
@@ -205,8 +215,9 @@ class BatchNorm2d(Layer):
         """In training, the batch's mean and inverse deviation are kept; in eval they are not made.
 
         The CPU's kernel folds them and the parameters to one scale and one shift a channel, in float32 at
-        least, while it runs.
+        least, while it runs. Maps of one value it reads as channels last: there each thread sums on its own.
         """
+        scratch = "the batch norm" if tape.device == "cuda" or x.shape[1:] == (1, 1) else ""
         weight, bias = parameters["weight"], parameters["bias"]
         folded = Bytes(2 * self.channels * max(weight.itemsize, FLOAT32), 0)
         statistic = Bytes(self.channels * weight.itemsize, 0)
@@ -222,6 +233,8 @@ class BatchNorm2d(Layer):
             ],
             work=folded if tape.device == "cpu" else NOTHING,
             temporaries=(NOTHING, NOTHING, x.size) if tape.device == "cpu" else (),
+            scratch=scratch,
+            backward_scratch=scratch,
         )
 
 
@@ -383,14 +396,14 @@ class Dropout(Layer):
     kind: ClassVar[str] = "dropout"
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        """The CPU keeps a mask of the input's dtype, CUDA one of single bytes."""
+        """The CPU multiplies with a mask of the input's dtype; CUDA's one kernel makes one of single bytes."""
         if not tape.training:
             return tape.hold(x)
-        on_cuda = tape.device == "cuda"
-        mask = Bytes(0, prod(x.shape) * (1 if on_cuda else x.itemsize))
-        return tape.op(
-            "dropout",
-            (x,),
-            node="NativeDropoutBackward0" if on_cuda else "MulBackward0",
-            extras=[Saved("dropout mask", Category.MASKS, mask)],
-        )
+        if tape.device == "cuda":
+            mask_of_bytes = Saved("dropout mask", Category.MASKS, Bytes(0, prod(x.shape)))
+            return tape.op("dropout", (x,), node="NativeDropoutBackward0", extras=[mask_of_bytes])
+        mask = tape.tensor(Category.MASKS, "dropout mask", x.shape, x.itemsize)
+        tape.work("div_", tape.number(x.itemsize))
+        output = tape.op("mul", (x, mask), node="MulBackward0", saves=(mask,))
+        tape.drop(mask)
+        return output

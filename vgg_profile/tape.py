@@ -22,6 +22,10 @@ from math import prod
 from typing import Literal, NamedTuple
 
 
+Autocast = Literal["lower", "float32"]
+"""The two lists of ``torch.autocast``: operations it runs in its lower precision, and in float32."""
+
+
 class Bytes(NamedTuple):
     """A size in bytes as a function of the batch: ``fixed + per_image * batch``.
 
@@ -49,6 +53,9 @@ FLOAT64 = 8
 
 FLOAT32 = 4
 """The bytes of a value that autocast reads and leaves alone, or raises to."""
+
+HALF = 2
+"""The bytes of a value in bfloat16 and float16."""
 
 
 class Category(StrEnum):
@@ -103,13 +110,18 @@ class Storage:
 
 
 class Event(NamedTuple):
-    """One operation: what it allocated, then what was freed. Live bytes peak between the two."""
+    """One operation: what it allocated, then what was freed. Live bytes peak between the two.
+
+    ``scratch`` names who may take memory beside that and give it back within the operation: a library
+    whose needs depend on the processor. It is not predicted; empty, and there is none.
+    """
 
     phase: Phase
     layer: str
     op: str
     allocated: tuple[Storage, ...]
     freed: tuple[Storage, ...]
+    scratch: str = ""
 
 
 class Mark(NamedTuple):
@@ -154,6 +166,7 @@ class Node:
     saved: tuple[Storage, ...] = ()
     passes_gradient: bool = False
     temporaries: tuple[Bytes, ...] = ()
+    scratch: str = ""
     block: Checkpoint | None = None
 
 
@@ -240,9 +253,17 @@ class Tape:
         if freed:
             self._event(op, (), freed)
 
-    def tensor(self, category: Category, what: str, shape: tuple[int, ...]) -> Tensor:
-        """A new activation of the network's dtype, held once."""
-        tensor = self._new(category, what, shape, self.itemsize)
+    def work(self, op: str, size: Bytes) -> None:
+        """What an operation takes and gives back, and nothing else of it."""
+        if size != NOTHING:
+            storage = Storage(self.layer, "workspace", Category.TEMPORARY, size)
+            self._event(op, (storage,), (storage,))
+
+    def tensor(
+        self, category: Category, what: str, shape: tuple[int, ...], itemsize: int | None = None
+    ) -> Tensor:
+        """A new tensor of a value for each image and place, of the network's dtype, held once."""
+        tensor = self._new(category, what, shape, itemsize or self.itemsize)
         self.allocate("empty", tensor.storage)
         return tensor
 
@@ -287,7 +308,9 @@ class Tape:
         passes_gradient: bool = False,
         work: Bytes = NOTHING,
         temporaries: Sequence[Bytes] = (),
-        autocast: Literal["lower", "float32"] | None = None,
+        scratch: str = "",
+        backward_scratch: str = "",
+        autocast: Autocast | None = None,
     ) -> Tensor:
         """One forward operation on ``inputs``; returns its output, held once by the caller.
 
@@ -296,7 +319,7 @@ class Tape:
         ``view`` looks at it; both allocate nothing. A view ``passes_gradient``, and so does an addition:
         its backward hands on the gradient that it was given. ``work`` is what the kernel takes and gives
         back, ``temporaries[i]`` what the backward takes while it computes the gradient of input ``i``.
-        ``autocast`` names the operation's list under ``torch.autocast``, if it stands on one.
+        ``scratch`` and ``backward_scratch`` say who may take more than that, unpredicted. ``autocast`` names the operation's list under ``torch.autocast``, if it stands on one.
         """
         given, inputs = inputs, self._as_autocast_wants(inputs, autocast)
         saves = [inputs[given.index(tensor)] for tensor in saves]
@@ -324,6 +347,7 @@ class Tape:
                 tuple(inputs),
                 passes_gradient=view or passes_gradient,
                 temporaries=tuple(temporaries),
+                scratch=backward_scratch,
                 block=self._block,
             )
             self._nodes.append(output.node)
@@ -339,9 +363,9 @@ class Tape:
             for storage in (*saved, *beside):
                 storage.readers.append(f"{self.layer}'s backward")
             output.node.saved = (*saved, *beside)
-        scratch = [Storage(self.layer, "workspace", Category.TEMPORARY, work)] if work != NOTHING else []
+        workspace = [Storage(self.layer, "workspace", Category.TEMPORARY, work)] if work != NOTHING else []
         if made:
-            self._event(name, (*made, *scratch), (*scratch, *freed))
+            self._event(name, (*made, *workspace), (*workspace, *freed), scratch)
         self.drop(*(t for t, was in zip(inputs, given, strict=True) if t is not was and not was.is_parameter))
         return output
 
@@ -367,16 +391,21 @@ class Tape:
         self.drop(*self._lowered.values())
         self._lowered.clear()
 
+    def itemsize_of(self, x: Tensor, autocast: Autocast) -> int:
+        """The bytes of a value of ``x`` as an operation reads it that stands on that list of autocast's."""
+        if not self._lowering:
+            return x.itemsize
+        return self._lowering if autocast == "lower" else FLOAT32
+
     def in_float32(self, x: Tensor) -> Tensor:
         """A tensor as operations read it that autocast runs in float32."""
         return self._cast(x, FLOAT32) if self._lowering else x
 
-    def _as_autocast_wants(self, inputs: Sequence[Tensor], wanted: str | None) -> Sequence[Tensor]:
+    def _as_autocast_wants(self, inputs: Sequence[Tensor], wanted: Autocast | None) -> Sequence[Tensor]:
         """The inputs cast as autocast casts them: C++ evaluates the arguments from the last to the first."""
         if not self._lowering or wanted is None:
             return inputs
-        itemsize = self._lowering if wanted == "lower" else FLOAT32
-        return [self._cast(tensor, itemsize) for tensor in reversed(inputs)][::-1]
+        return [self._cast(tensor, self.itemsize_of(tensor, wanted)) for tensor in reversed(inputs)][::-1]
 
     def _cast(self, x: Tensor, itemsize: int) -> Tensor:
         """A copy of a tensor in another precision, or the tensor itself if it has that precision."""
@@ -470,11 +499,11 @@ class Tape:
                 made.append(incoming)
             if node.temporaries and node.temporaries[place] != NOTHING:
                 work = Storage(node.layer, "temporary", Category.TEMPORARY, node.temporaries[place])
-                self._event(node.name, (*made, work), (work,))
+                self._event(node.name, (*made, work), (work,), node.scratch)
                 made = []
             if tensor.node is not None and pending.setdefault(id(tensor.node), incoming) is not incoming:
                 surplus.append(incoming)
-        self._event(node.name, made, _let_go([*surplus, *node.saved, gradient]))
+        self._event(node.name, made, _let_go([*surplus, *node.saved, gradient]), node.scratch)
 
     # -- bookkeeping ---------------------------------------------------------------------------
 
@@ -493,8 +522,10 @@ class Tape:
         storage.size = tensor.size
         return tensor
 
-    def _event(self, op: str, allocated: Iterable[Storage], freed: Iterable[Storage]) -> None:
-        self.events.append(Event(self.phase, self.layer, op, tuple(allocated), tuple(freed)))
+    def _event(
+        self, op: str, allocated: Iterable[Storage], freed: Iterable[Storage], scratch: str = ""
+    ) -> None:
+        self.events.append(Event(self.phase, self.layer, op, tuple(allocated), tuple(freed), scratch))
 
 
 def _let_go(storages: Iterable[Storage]) -> tuple[Storage, ...]:

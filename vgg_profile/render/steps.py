@@ -70,8 +70,9 @@ def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
             f"{checks.verdict.value}: {checks.count(Verdict.PASS)} of {len(checks.checks)} checks hold, "
             f"{checks.count(Verdict.FAIL)} fail, {checks.count(Verdict.SKIP)} could not be made.",
             "residual = measured - predicted - named terms. No tolerance: one byte or FLOP too many fails.",
-            "Memory is what is live in the allocator, from loaded weights to the end of the step. A peak's "
-            "scratch is measured, not predicted: what one operation takes and gives back.",
+            "Memory is what is live in the allocator, from loaded weights to the end of the step. Scratch is "
+            "measured, not predicted: what a library takes and gives back within one operation. Where none "
+            "computes, a byte beyond the prediction fails.",
             f"Measured on {environment.get('device', '?')} ({environment.get('platform', '?')}), "
             f"torch {environment.get('torch', '?')}, {environment.get('threads', '?')} threads.",
         ),
@@ -254,8 +255,8 @@ def _overlay(curve: Overlay) -> Table:
     """Predicted beside measured at every boundary: what is live there, and the most within the part."""
     step, moments = curve.step, curve.step.moments
     met = sum(each.residual == 0 for each in curve.boundaries)
-    exact = sum(each.scratch == 0 for each in curve.boundaries)
-    takers = sorted({each.operation for each in curve.boundaries if each.scratch})
+    exact = sum(each.beyond == 0 for each in curve.boundaries)
+    scratch = sorted({each.scratch.name for each in curve.boundaries if each.scratch})
     return Table(
         title=f"Predicted and measured through one step: {title(step.profile)}, {step.setup.label}",
         columns=(
@@ -266,7 +267,7 @@ def _overlay(curve: Overlay) -> Table:
             Column("residual", "residual\n(bytes)"),
             Column("peak_bytes", "most within,\npredicted"),
             Column("measured_peak_bytes", "measured\n(bytes)"),
-            Column("scratch_bytes", "scratch\n(bytes)"),
+            Column("beyond_bytes", "beyond it\n(bytes)"),
             Column("operation", "taken by", is_text=True),
         ),
         rows=tuple(
@@ -278,8 +279,8 @@ def _overlay(curve: Overlay) -> Table:
                 each.residual,
                 each.peak,
                 each.measured_peak,
-                each.scratch,
-                each.operation if each.scratch else "",
+                each.beyond,
+                each.operation if each.beyond else "",
             )
             for each in curve.boundaries
         ),
@@ -287,7 +288,7 @@ def _overlay(curve: Overlay) -> Table:
         footer=(
             f"{curve.verdict.value}: the curves meet at {met} of {len(moments)} boundaries, to the byte.",
             f"Within {exact} of {len(moments)} parts the most that is live is as predicted, too."
-            + (f" The rest is scratch within {' and '.join(takers)}." if takers else ""),
+            + (f" The rest is {', and '.join(scratch)}." if scratch else ""),
             f"Predicted peak: {sized(step.peak.peak)}, {in_words(*step.place)}.",
             *_remarks(step),
         ),

@@ -189,9 +189,7 @@ def test_any_net_run_in_any_way_is_exact(
     if setup.amp != "none":
         dtype = "float32"
     try:
-        net = from_dict(
-            {"layers": sizes, "classifier": classifier, "classes": 2, "batch_norm": batch_norm}
-        )
+        net = from_dict({"layers": sizes, "classifier": classifier, "classes": 2, "batch_norm": batch_norm})
         check_setup(walk(net, input=(3, *image), batch=batch, dtype=dtype), setup)
     except InputError:
         assume(False)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -17,7 +18,7 @@ from vgg_profile.configs import from_dict
 from vgg_profile.crosscheck import Verdict, crosscheck, profile_for
 from vgg_profile.errors import InputError
 from vgg_profile.measure import record
-from vgg_profile.measure.record import Measurement, dumps, load
+from vgg_profile.measure.record import Measurement, Moment, Reading, dumps, load
 
 REPORTS = Path(__file__).parent.parent / "reports" / "measured"
 RECORDS = sorted(REPORTS.glob("*.json"))
@@ -160,13 +161,90 @@ def test_a_record_with_batch_norm_is_not_one_without(tmp_path: Path) -> None:
     assert "batch_norm is True, and D's is False" in result.stderr
 
 
-@pytest.mark.parametrize("damage", [{"environment": []}, {"environment": {"device": "\x1b[31mevil"}}])
-def test_a_signed_record_of_the_wrong_form_is_refused(
-    saved: Path, tmp_path: Path, damage: dict[str, object]
+EVIL = "\x1b[31mevil"
+
+
+def _signed(content: dict[str, Any], path: Path) -> Path:
+    """A record with a digest that fits, whatever it holds."""
+    content.pop("sha256", None)
+    path.write_text(json.dumps({**content, "sha256": record._digest(content)}))
+    return path
+
+
+ODD = (None, [], [None], {}, {"a": []}, -1, 10**400, float("nan"), float("inf"), True, EVIL, [EVIL], "")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ("subject",),
+        ("environment",),
+        ("environment", "device"),
+        ("skipped",),
+        ("readings",),
+        ("readings", 0),
+        ("timeline",),
+        ("timeline", 3),
+        *(("subject", key) for key in record.SUBJECT),
+        *(("readings", -1, key) for key in Reading._fields),
+        *(("timeline", 3, key) for key in Moment._fields),
+    ],
+    ids=lambda place: " ".join(map(str, place)),
+)
+def test_a_signed_record_with_any_field_of_the_wrong_form_breaks_nothing(
+    network: Path, saved: Path, tmp_path: Path, place: tuple[str | int, ...]
 ) -> None:
-    odd = _resigned(dataclasses.replace(load(saved), **damage), tmp_path / "odd.json")  # type: ignore[arg-type]
-    with pytest.raises(InputError):
-        load(odd)
+    odd = tmp_path / "odd.json"
+    setting = ("--measured", odd, "--input", 8)
+    for value in ODD:
+        content = json.loads(saved.read_text())
+        holder: Any = content
+        for key in place[:-1]:
+            holder = holder[key]
+        holder[place[-1]] = value
+        _signed(content, odd)
+        for arguments in (
+            ("check", network, odd),
+            ("plot", network, "time", *setting, "--force", "-o", tmp_path / "time.svg"),
+            ("compare", network, *setting, "--optimizer", "sgd"),
+            ("fit", network, "--memory", "8GiB", *setting, "--optimizer", "sgd"),
+        ):
+            result = run(*arguments)
+            assert result.exit_code in (0, 2, 3), (value, arguments, result.output)
+            assert result.exception is None or isinstance(result.exception, SystemExit), (value, arguments)
+            assert "\x1b" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "said"),
+    [
+        ("readings", {"value": float("nan")}, "as value, nan"),
+        ("readings", {"value": 10**400}, "as value"),
+        ("readings", {"method": EVIL}, "as method"),
+        ("readings", {"note": "more"}, "among the readings"),
+        ("timeline", {"live": 1.5}, "as live, 1.5"),
+        ("timeline", {"op": None}, "as op, None"),
+    ],
+)
+def test_what_no_measurement_writes_is_refused_by_its_name(
+    network: Path, saved: Path, tmp_path: Path, part: str, change: dict[str, object], said: str
+) -> None:
+    content = json.loads(saved.read_text())
+    content[part][-1] |= change
+    result = run("check", network, _signed(content, tmp_path / "odd.json"))
+    assert (result.exit_code, "holds what no measurement writes" in result.stderr) == (2, True)
+    assert said in result.stderr
+
+
+def test_a_quantity_in_another_unit_or_twice_is_refused(network: Path, saved: Path, tmp_path: Path) -> None:
+    measurement = load(saved)
+    other = tuple(r._replace(unit="kB") if r.quantity == "parameters" else r for r in measurement.readings)
+    odd = _resigned(dataclasses.replace(measurement, readings=other), tmp_path / "odd.json")
+    assert run("check", network, odd).exit_code == 3
+    twice = (*measurement.readings, measurement.readings[0]._replace(value=7))
+    odd = _resigned(dataclasses.replace(measurement, readings=twice), tmp_path / "odd.json")
+    result = run("check", network, odd)
+    assert (result.exit_code, "'parameters', 2 times" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

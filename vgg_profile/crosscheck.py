@@ -383,11 +383,11 @@ def _fvcore(profile: Profile, mode: str) -> Iterator[Check]:
 
 
 def _read(check: Check, measurement: Measurement, paths: dict[str, str]) -> Check:
-    """The check with what was measured for it, under the layer's name or its module path."""
+    """The check with what was measured for it, under the layer's name or its module path, in its unit."""
     reading: Reading | None = measurement.get(check.quantity, check.layer)
     if reading is None and check.layer:
         reading = measurement.get(check.quantity, paths[check.layer])
-    measured = None if reading is None else reading.value
+    measured = None if reading is None or reading.unit != check.unit else reading.value
     if isinstance(measured, float):
         measured = int(measured) if measured.is_integer() else -1
     return Check(

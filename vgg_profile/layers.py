@@ -396,7 +396,7 @@ class Dropout(Layer):
     kind: ClassVar[str] = "dropout"
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        """The CPU multiplies with a mask of the input's dtype; CUDA's one kernel makes one of single bytes."""
+        """The CPU multiplies with a mask of the input's dtype, CUDA makes one of single bytes on the way."""
         if not tape.training:
             return tape.hold(x)
         if tape.device == "cuda":

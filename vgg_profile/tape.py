@@ -21,7 +21,6 @@ from enum import StrEnum
 from math import prod
 from typing import Literal, NamedTuple
 
-
 Autocast = Literal["lower", "float32"]
 """The two lists of ``torch.autocast``: operations it runs in its lower precision, and in float32."""
 
@@ -319,7 +318,8 @@ class Tape:
         ``view`` looks at it; both allocate nothing. A view ``passes_gradient``, and so does an addition:
         its backward hands on the gradient that it was given. ``work`` is what the kernel takes and gives
         back, ``temporaries[i]`` what the backward takes while it computes the gradient of input ``i``.
-        ``scratch`` and ``backward_scratch`` say who may take more than that, unpredicted. ``autocast`` names the operation's list under ``torch.autocast``, if it stands on one.
+        ``scratch`` and ``backward_scratch`` say who may take more than that, unpredicted. ``autocast`` names
+        the operation's list under ``torch.autocast``, if it stands on one.
         """
         given, inputs = inputs, self._as_autocast_wants(inputs, autocast)
         saves = [inputs[given.index(tensor)] for tensor in saves]

@@ -22,6 +22,9 @@ AMP_ITEMSIZE = {"none": 0, "bfloat16": 2, "float16": 2}
 
 CHECKPOINTS = ("none", "blocks")
 
+SWITCHES = ("foreach", "first_step", "onednn")
+"""The fields of a :class:`Setup` that are on or off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:

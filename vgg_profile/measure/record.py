@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError, excerpt
-from vgg_profile.training import Setup
+from vgg_profile.training import SWITCHES, Setup
 
 SCHEMA_VERSION = 2
 KIND = "vgg-profile measurement"
 LARGEST_FILE = 64 * 2**20
+LARGEST_NUMBER = 2**63
 
 SUBJECT = ("config", "input", "batch", "dtype", "device", *(each.name for each in fields(Setup)))
 """What a record says of its subject; ``config`` is ``None`` for a module that is not built from one."""
@@ -27,6 +30,9 @@ SUBJECT = ("config", "input", "batch", "dtype", "device", *(each.name for each i
 
 EVERYTHING_ELSE = "everything else"
 """In ``Measurement.skipped``: why whatever is missing is missing."""
+
+
+Named = TypeVar("Named", bound=tuple[Any, ...])
 
 
 class Reading(NamedTuple):
@@ -131,29 +137,121 @@ def load(path: Path) -> Measurement:
         )
     digest = content.pop("sha256", None)
     try:
-        genuine = digest == _digest(content)
-        measurement = _from_dict(content)
-    except (AttributeError, TypeError, KeyError, ValueError, RecursionError):
-        genuine = False
-    if not genuine:
+        is_genuine = digest == _digest(content)
+    except RecursionError:
+        is_genuine = False
+    if not is_genuine:
         raise InputError(
             f"The record {name} was changed after it was measured: its digest does not fit its content.",
             again,
         )
-    return measurement
+    try:
+        return _from_dict(content)
+    except _NotMeasuredError as error:
+        raise InputError(f"The record {name} holds what no measurement writes: {error}.", again) from None
+
+
+class _NotMeasuredError(ValueError):
+    """A field that no measurement writes, whoever signed it."""
 
 
 def _from_dict(content: dict[str, Any]) -> Measurement:
-    for text in (*content["environment"].items(), *content["skipped"].items()):
-        if not all(isinstance(part, str) and part.isprintable() for part in text):
-            raise ValueError("a text that cannot be shown")
-    for moment in content["timeline"]:
-        if not all(type(moment[key]) is int for key in ("live", "peak")):
-            raise ValueError("bytes that are no whole number")
+    """The measurement, every field checked: a digest only says that nobody changed it since."""
+    for part, form in _PARTS.items():
+        _check(part, content.get(part), form)
+    for key, value in content["subject"].items():
+        _check(key, value, _SUBJECT_FORMS.get(key, _is_anything))
+    readings = tuple(_tuples("readings", content["readings"], Reading, _READING_FORMS))
+    names = Counter((reading.quantity, reading.layer) for reading in readings)
+    for (quantity, layer), times in names.items():
+        if times > 1:
+            raise _NotMeasuredError(f"{excerpt(' of '.join(filter(None, (quantity, layer))))}, {times} times")
     return Measurement(
         subject=content["subject"],
         environment=content["environment"],
-        readings=tuple(Reading(**reading) for reading in content["readings"]),
-        timeline=tuple(Moment(**moment) for moment in content["timeline"]),
+        readings=readings,
+        timeline=tuple(_tuples("timeline", content["timeline"], Moment, _MOMENT_FORMS)),
         skipped=content["skipped"],
     )
+
+
+Form = Callable[[Any], bool]
+
+
+def _check(what: str, value: object, form: Form) -> None:
+    if not form(value):
+        raise _NotMeasuredError(f"as {what}, {excerpt(value)}")
+
+
+def _tuples(
+    part: str, items: list[object], kind: Callable[..., Named], forms: dict[str, Form]
+) -> Iterator[Named]:
+    """The items of a list as what they were written from, none with a field too many or too few."""
+    for item in items:
+        if not isinstance(item, dict) or item.keys() != forms.keys():
+            raise _NotMeasuredError(f"among the {part}, {excerpt(item)}")
+        for key, form in forms.items():
+            _check(key, item[key], form)
+        yield kind(**item)
+
+
+def _is_anything(value: object) -> bool:
+    return True
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int and abs(value) <= LARGEST_NUMBER
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_whole_list(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_whole, value))
+
+
+def _is_number(value: object) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and 0 <= value <= LARGEST_NUMBER)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, (*value.keys(), *value.values())))
+
+
+_PARTS: dict[str, Form] = {
+    "subject": lambda value: isinstance(value, dict),
+    "environment": _is_texts,
+    "skipped": _is_texts,
+    "readings": lambda value: isinstance(value, list),
+    "timeline": lambda value: isinstance(value, list),
+}
+
+_SUBJECT_FORMS: dict[str, Form] = {
+    "config": lambda value: value is None or isinstance(value, dict),
+    "input": _is_whole_list,
+    "batch": _is_whole,
+    **{each.name: _is_bool if each.name in SWITCHES else _is_text for each in fields(Setup)},
+    "dtype": _is_text,
+    "device": _is_text,
+}
+
+_READING_FORMS: dict[str, Form] = {
+    "quantity": _is_text,
+    "value": lambda value: _is_number(value) or _is_whole_list(value),
+    "unit": _is_text,
+    "method": _is_text,
+    "layer": _is_text,
+}
+
+_MOMENT_FORMS: dict[str, Form] = {
+    "phase": _is_text,
+    "layer": _is_text,
+    "live": _is_whole,
+    "peak": _is_whole,
+    "op": _is_text,
+}

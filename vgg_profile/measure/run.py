@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import platform
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -359,8 +360,16 @@ def environment(device: torch.device) -> dict[str, str]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "onednn": str(torch.backends.mkldnn.is_available()),  # type: ignore[no-untyped-call]
         "cuda": str(torch.version.cuda),
-        "command": " ".join(["vgg-profile", *sys.argv[1:]]) if "vgg" in sys.argv[0] else "from Python",
+        "command": _command(),
     }
+
+
+def _command() -> str:
+    """The command as it was typed, on one line, whatever was typed."""
+    if "vgg" not in sys.argv[0]:
+        return "from Python"
+    typed = shlex.join(["vgg-profile", *sys.argv[1:]])
+    return typed if typed.isprintable() else ascii(typed)
 
 
 def devices() -> Iterator[tuple[str, str]]:

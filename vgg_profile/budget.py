@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError
-from vgg_profile.tape import NOTHING, Bytes, Category, Event, Mark, Phase, Storage, Tape, Tensor
+from vgg_profile.tape import NOTHING, Bytes, Category, Event, Mark, Phase, Storage, Tape, Tensor, kept
 from vgg_profile.training import AMP_ITEMSIZE, Setup
 from vgg_profile.units import binary
 from vgg_profile.walker import SCHEMA_VERSION, Profile, forward, load
@@ -152,6 +152,13 @@ class Ledger(Displayed):
         if any(line.fixed > limit for line in self.lines):
             return 0
         return min((limit - line.fixed) // line.per_image for line in self.lines if line.per_image)
+
+    @cached_property
+    def seen(self) -> Profile:
+        """The profile with what each layer keeps in this very step, whatever its mode and precision."""
+        saved = kept(self.events)
+        rows = tuple(replace(row, saved=saved.get(row.name, ())) for row in self.profile.module_rows)
+        return replace(self.profile, module_rows=rows, forward_pass=self.setup.forward_pass)
 
     @property
     def place(self) -> tuple[Phase, str]:

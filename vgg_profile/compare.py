@@ -78,7 +78,7 @@ class Network:
 
     def parts(self, by: str) -> dict[str, Figures]:
         """What is predicted of each block or layer; together they are the whole."""
-        saved = _saved(self.step)
+        saved = {row.name: row.saved_bytes(self.profile.batch) for row in self.step.seen.module_rows}
         heads = {row.name for row in self.profile.rows}
         parts: dict[str, Counter[str]] = {}
         name = ""
@@ -249,17 +249,6 @@ def distinct(names: Iterable[str]) -> list[str]:
             label = f"{name} ({number})"
         found.append(label)
     return found
-
-
-def _saved(step: Ledger) -> Counter[str]:
-    """The bytes that each layer leaves alive after the forward pass."""
-    saved: Counter[str] = Counter()
-    for event in step.events:
-        if event.phase is Phase.FORWARD:
-            for sign, storages in ((1, event.allocated), (-1, event.freed)):
-                for storage in storages:
-                    saved[storage.layer] += sign * storage.size.at(step.profile.batch)
-    return saved
 
 
 def _block(row: Row) -> str:

@@ -80,9 +80,10 @@ def live(comparison: Comparison) -> dict[str, Any]:
             continue
         for (itemsize, dtype), device in product(lowest.items(), devices):
             profile = look(dtype=dtype, device=device)
-            saved[_key(*where, itemsize, device)] = [_saved(row) for row in profile.rows]
             for optimizer in optimizers:
                 step = ledger(profile, replace(setup, optimizer=optimizer))
+                if optimizer == optimizers[0]:
+                    saved[_key(*where, itemsize, device)] = [_saved(row) for row in step.seen.rows]
                 fixed, per_image = _bytes(step)
                 most = min(most, (EXACT - 1 - sum(fixed)) // sum(per_image))
                 steps[_key(*where, itemsize, device, optimizer)] = [

@@ -528,6 +528,20 @@ class Tape:
         self.events.append(Event(self.phase, self.layer, op, tuple(allocated), tuple(freed), scratch))
 
 
+def kept(events: Iterable[Event]) -> dict[str, tuple[Storage, ...]]:
+    """What each layer leaves alive after the forward pass of these events, weights and input apart."""
+    alive: dict[int, Storage] = {}
+    for event in events:
+        if event.phase is Phase.FORWARD:
+            alive |= {id(storage): storage for storage in event.allocated}
+            for storage in event.freed:
+                alive.pop(id(storage), None)
+    layers: dict[str, tuple[Storage, ...]] = {}
+    for storage in alive.values():
+        layers[storage.layer] = (*layers.get(storage.layer, ()), storage)
+    return layers
+
+
 def _let_go(storages: Iterable[Storage]) -> tuple[Storage, ...]:
     """Take one holder from each storage; those that lose their last one, in order."""
     freed = []

@@ -86,6 +86,18 @@ class Setup:
         parts += ["without oneDNN"] * (not self.onednn)
         return ", ".join(parts)
 
+    @property
+    def forward_pass(self) -> str:
+        """The step's forward pass in words.
+
+        >>> Setup(optimizer="adam").forward_pass, Setup(mode="eval", amp="bfloat16").forward_pass
+        ('a training forward pass', 'a forward pass (eval, autocast to bfloat16)')
+        """
+        plain = replace(self, optimizer="none", foreach=None, first_step=False, onednn=True)
+        if plain == Setup():
+            return "a training forward pass"
+        return f"a forward pass ({plain.label.replace(', no optimizer', '')})"
+
     def to_dict(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 

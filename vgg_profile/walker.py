@@ -21,7 +21,7 @@ from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.layers import Shape
 from vgg_profile.network import Module, modules
-from vgg_profile.tape import Bytes, Category, Phase, Storage, Tape, Tensor
+from vgg_profile.tape import Bytes, Category, Phase, Storage, Tape, Tensor, kept
 
 SCHEMA_VERSION = 1
 
@@ -95,7 +95,8 @@ class Profile(Displayed):
     ``rows`` are the notes' rows: the input, each convolution, pool and fully-connected layer, with the
     small modules that follow counted into theirs (a batch norm into its convolution, the average
     pool into the last max pool, a dropout into its fully-connected layer). ``module_rows`` has
-    every module for itself. Both give the same parameters, MACs and saved bytes.
+    every module for itself. Both give the same parameters, MACs and saved bytes. ``forward_pass`` says
+    after which one the saved bytes are alive; a :class:`~vgg_profile.budget.Ledger` has its own.
 
     >>> walk("D").totals.parameters
     138357544
@@ -107,6 +108,7 @@ class Profile(Displayed):
     dtype: str
     device: str
     module_rows: tuple[Row, ...]
+    forward_pass: str = "a training forward pass"
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -224,8 +226,9 @@ def walk(
     check_size(batch, "batch", "--batch 1")
     _check_image(net, shape)
     with _no_collections():
-        saved = _saved(net, shape, ITEMSIZE[dtype], device)
-        rows = tuple(_count(net, shape, saved))
+        tape = Tape(itemsize=ITEMSIZE[dtype], device=device)
+        forward(tape, net, shape, load(tape, net))
+        rows = tuple(_count(net, shape, kept(tape.events)))
     return Profile(config=net, input=shape, batch=batch, dtype=dtype, device=device, module_rows=rows)
 
 
@@ -241,7 +244,7 @@ def _no_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _count(config: Config, shape: Shape, saved: dict[str, list[Storage]]) -> Iterator[Row]:
+def _count(config: Config, shape: Shape, saved: dict[str, tuple[Storage, ...]]) -> Iterator[Row]:
     """Count each layer: its output, its parameters, and how far it sees into the image.
 
     A kernel of k widens the receptive field by (k - 1) strides; a stride multiplies the stride.
@@ -269,7 +272,7 @@ def _count(config: Config, shape: Shape, saved: dict[str, list[Storage]]) -> Ite
             macs=layer.macs(before),
             receptive_field=field,
             stride=stride,
-            saved=tuple(saved.get(module.name, ())),
+            saved=saved.get(module.name, ()),
             note="" if layer.allocates_output else "a view" if layer.kind == "flatten" else "in place",
         )
 
@@ -292,19 +295,6 @@ def _smallest(pools: int) -> str:
         return f"no image of at most {LARGEST:,} pixels a side is large enough: use fewer pools."
     smallest = 2**pools
     return f"the smallest image is {smallest}x{smallest}: try --input {smallest}."
-
-
-def _saved(config: Config, shape: Shape, itemsize: int, device: str) -> dict[str, list[Storage]]:
-    """What each layer leaves alive after the forward pass of a training step, weights and input apart."""
-    tape = Tape(itemsize=itemsize, device=device)
-    forward(tape, config, shape, load(tape, config))
-    saved: dict[str, list[Storage]] = {}
-    for event in tape.events:
-        if event.phase is Phase.FORWARD:
-            for storage in event.allocated:
-                if storage.holders:
-                    saved.setdefault(storage.layer, []).append(storage)
-    return saved
 
 
 Parameters = dict[str, dict[str, Tensor]]

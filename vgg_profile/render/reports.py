@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from vgg_profile import __version__, units
 from vgg_profile.budget import in_words
@@ -30,7 +31,7 @@ def _report(report: Report) -> Document:
 
 
 def _one(network: Network, slug: str) -> Iterator[Part]:
-    profile, step = network.profile, network.step
+    step, profile = network.step, network.step.seen
     yield f"{title(profile)}; {step.setup.label}."
     yield Items(tuple(_headline(network)))
     yield Heading("Where the cost sits")
@@ -64,9 +65,9 @@ def _several(report: Report, slugs: Sequence[str]) -> Iterator[Part]:
         yield Heading(network.label)
         yield f"{title(network.profile)}; {network.step.setup.label}."
         yield Items(tuple(_headline(network)))
-        yield _picture(slug, "shares", network.profile)
+        yield _picture(slug, "shares", network.step.seen)
         yield _picture(slug, "timeline", network.step)
-        yield describe(network.profile)
+        yield describe(network.step.seen)
 
 
 def _picture(slug: str, kind: str, result: object) -> Picture:
@@ -88,13 +89,19 @@ def _headline(network: Network) -> Iterator[str]:
     totals, batch = profile.totals, profile.batch
     images = units.plural(batch, "image")
     yield f"{totals.parameters:,} parameters: {sized(totals.parameters * profile.itemsize)}."
+    again = sum(step.recomputed_flops.values())
     yield (
-        f"{totals.macs:,} MACs an image forward. With {images}, {sum(step.flops.values()):,} FLOPs "
-        f"{'forward and backward' if step.setup.has_backward else 'forward'}; 1 MAC = 2 FLOPs."
+        f"{totals.macs:,} MACs an image forward. With {images}, {sum(step.flops.values()) + again:,} FLOPs "
+        f"{'forward and backward' if step.setup.has_backward else 'forward'}"
+        f"{f', {again:,} of them to run the blocks again' if again else ''}; 1 MAC = 2 FLOPs."
     )
     yield f"{totals.values:,} values an image, as the notes count: {sized(totals.memory_bytes)} for {images}."
     kept = step.fixed_points[Phase.FORWARD] - step.fixed_points[Phase.INPUT]
-    yield f"{sized(kept)} are saved for the backward pass."
+    yield (
+        f"{sized(kept)} are saved for the backward pass."
+        if step.setup.has_backward
+        else f"Nothing is saved for a backward pass: {sized(kept)} of logits are what is left."
+    )
     yield f"{sized(step.peak.peak)} are live at the peak, {in_words(*step.place)}."
     yield f"One value at the end sees {profile.receptive_field:,} pixels a side."
     if network.checks is not None:
@@ -104,10 +111,12 @@ def _headline(network: Network) -> Iterator[str]:
 def _proof(checks: Checks) -> str:
     """What a real pass said to all that."""
     environment = checks.measurement.environment
+    taken = sum(any(term.is_remainder for term in check.terms) for check in checks.checks)
     return (
-        f"{checks.verdict}: {checks.count(Verdict.PASS)} of {len(checks.checks)} predictions hold in a real "
+        f"{checks.verdict}: {checks.count(Verdict.PASS)} of {len(checks.checks)} checks hold in a real "
         f"pass, to the byte and the FLOP, on {environment.get('device', '?')}, torch "
-        f"{environment.get('torch', '?')}."
+        f"{environment.get('torch', '?')}"
+        + (f"; in {taken} of them scratch is measured, not predicted." if taken else ".")
     )
 
 
@@ -120,7 +129,7 @@ def _how_to_read() -> Iterator[Part]:
             "A MAC is one multiply-accumulate, a FLOP one floating-point operation: 1 MAC = 2 FLOPs.",
             "Saved for backward is everything alive after a training forward pass above weights and input: "
             "activations, the max pools' indices, dropout's masks, batch norms' statistics.",
-            "The peak is the most that is live at once in the step, tensors alone. A backend's scratch comes "
+            "The peak is the most that is live at once in the step, tensors alone. A library's scratch comes "
             "on top; where it was measured it is named by the operation that took it.",
             "Predicted and measured figures never mix: residual = measured - predicted - named terms, and "
             "there is no tolerance.",
@@ -141,5 +150,5 @@ def _origin(network: Network) -> str:
     has = network.checks.measurement.environment if network.checks else {}
     return (
         f"{network.label} was measured on {has.get('device', '?')} ({has.get('platform', '?')}), torch "
-        f"{has.get('torch', '?')}, {has.get('threads', '?')} threads: {network.record}."
+        f"{has.get('torch', '?')}, {has.get('threads', '?')} threads: {Path(network.record or '').name}."
     )

@@ -148,7 +148,7 @@ def _conventions(profile: Profile, totals: Totals, all_layers: bool) -> tuple[st
         + (f"; and {totals.buffers:,} values in batch-norm buffers." if totals.buffers else "."),
         f"Memory: {_what_is_counted(all_layers)}, once, {totals.values:,} values an image, "
         f"{sized(totals.memory_bytes)} for {images} at {profile.itemsize} bytes a value.",
-        f"Saved for backward: what stays alive after a training forward pass, above weights and input, "
+        f"Saved for backward: what stays alive after {profile.forward_pass}, above weights and input, "
         f"by the rules of device {rules(profile.device)}: {sized(totals.saved_bytes)} for {images}.",
         f"Compute: {totals.macs:,} MACs an image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
         "Biases count as parameters, not as MACs.",
@@ -204,7 +204,7 @@ def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
         ),
         total=("total", "", profile.total(rows).saved_bytes, None),
         footer=(
-            "Alive after a training forward pass, above weights and input, "
+            f"Alive after {profile.forward_pass}, above weights and input, "
             f"by the rules of device {rules(profile.device)}: {sized(profile.total(rows).saved_bytes)}.",
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -199,7 +200,13 @@ def test_a_malformed_list_is_told_which_layer_and_what_is_allowed(tokens, place,
     assert "LRN" in message
 
 
-@pytest.mark.parametrize("nothing", [",", [], (), "M,M", ["LRN"], ["M"]])
+@pytest.mark.parametrize("missing", [",", "64,,M", ",64,M", {"layers": "64,,M"}])
+def test_a_comma_without_a_layer_before_it_is_no_list(missing):
+    message = refusal(from_dict if isinstance(missing, dict) else config, missing)
+    assert re.search(r"Layer [12] of the list, '', is not a layer\.", message)
+
+
+@pytest.mark.parametrize("nothing", [[], (), "M,M", ["LRN"], ["M"]])
 def test_a_list_needs_a_convolution(nothing):
     assert "no convolution" in refusal(config, nothing)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from vgg_profile.errors import InputError
-from vgg_profile.files import check_writable, write_whole
+from vgg_profile.files import check_writable, write_all, write_whole
 
 OLD = "the old text, longer than the new one\n"
 
@@ -262,3 +263,52 @@ def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "link", no_links)
     write_whole(tmp_path / "out.txt", "new")
     assert (tmp_path / "out.txt").read_text() == "new"
+
+
+def test_of_files_that_belong_together_none_is_left_if_one_cannot_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def somebody_is_faster(draft: Path, path: Path) -> None:
+        if path.name == "second.txt":
+            path.write_text(OLD)
+        link(draft, path)
+
+    monkeypatch.setattr(os, "link", somebody_is_faster)
+    with pytest.raises(InputError, match=r"second\.txt' cannot be written"):
+        write_all({tmp_path / "first.txt": "new", tmp_path / "second.txt": "new"})
+    assert names(tmp_path) == ["second.txt"]
+    assert (tmp_path / "second.txt").read_text() == OLD
+
+
+def test_ctrl_c_between_two_names_counts_after_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def replace_and_press(draft: Path, path: Path) -> Path:
+        signal.raise_signal(signal.SIGINT)
+        return replace(draft, path)
+
+    monkeypatch.setattr(Path, "replace", replace_and_press)
+    with pytest.raises(KeyboardInterrupt):
+        write_all({tmp_path / "a.txt": "new", tmp_path / "b.txt": "new"}, force=True)
+    assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["new", "new"]
+
+
+def test_ctrl_c_before_the_first_name_leaves_the_old_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text(OLD)
+    fchmod = Path.chmod
+
+    def press(draft: Path, mode: int) -> None:
+        fchmod(draft, mode)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Path, "chmod", press)
+    with pytest.raises(KeyboardInterrupt):
+        write_all({tmp_path / "a.txt": "new", tmp_path / "b.txt": "new"}, force=True)
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == OLD

@@ -61,8 +61,10 @@ def test_a_table_compiles(arguments: tuple[str, ...], tmp_path: Path) -> None:
 
 
 @needs_latex
-def test_a_hostile_name_compiles(tmp_path: Path) -> None:
-    name = r"50% of $x_1$ & #2 \input{page} {~^}"
+@pytest.mark.parametrize(
+    "name", [r"50% of $x_1$ & #2 \input{page} {~^}", "[x](http://evil.example) [2]", "=cmd|' /C calc'!A0 `x`"]
+)
+def test_a_hostile_name_compiles(tmp_path: Path, name: str) -> None:
     net = tmp_path / "net.json"
     net.write_text(json.dumps({"name": name, "layers": [4, "M"], "classifier": [], "classes": 3}))
     arguments = ["compare", str(net), "A", "--input", "32", "-o", str(tmp_path / "table.tex")]

@@ -173,6 +173,21 @@ Type 8GiB or 8GB.
     return _amount(*amount.groups())
 
 
+def reserve(text: str) -> int:
+    """Read an amount that is kept free: as for :func:`memory`, but 0 is one, and a card is none.
+
+    >>> reserve("512MiB"), reserve("0")
+    (536870912, 0)
+    """
+    amount = _AMOUNT.fullmatch(" ".join(text.split()))
+    if amount is None:
+        raise InputError(
+            f"The reserve {excerpt(text)} is no amount: a number in plain digits, and a unit.",
+            "Type one such as --reserve 512MiB, or --reserve 0 for none.",
+        )
+    return _amount(*amount.groups(), or_nothing=True).bytes
+
+
 def card(name: str) -> Card:
     """The card of that name; raises ``InputError`` if there is none or more than one."""
     found = _CARDS_BY_KEY.get(_key(name), [])
@@ -189,7 +204,7 @@ def card(name: str) -> Card:
     )
 
 
-def _amount(number: str, unit: str) -> Memory:
+def _amount(number: str, unit: str, *, or_nothing: bool = False) -> Memory:
     """The memory of a number and a unit as they were typed."""
     name = _TYPED_UNITS.get(unit.lower())
     figure = f"{Decimal(number).normalize():,f}"
@@ -216,7 +231,7 @@ def _amount(number: str, unit: str) -> Memory:
             f"{number} alone would be {exact(size)} bytes, less than 1 MiB, and no card here has that name.",
             f"{_did_you_mean(number)}Add a unit, as in {number}MiB, or give a card's memory.",
         )
-    if size == 0:
+    if size == 0 and not or_nothing:
         raise InputError(f"A memory of {figure} {name} does not hold one byte.", "Give one such as 8GiB.")
     if size > LARGEST:
         raise InputError(

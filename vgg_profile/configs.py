@@ -151,7 +151,7 @@ def _find(source: object) -> Config:
         if source.strip().lower().endswith((".toml", ".json")):
             return read_file(Path(source))
         if "," in source:
-            return from_list([token for token in source.split(",") if token.strip()])
+            return from_list(_split(source))
         return by_name(source)
     if isinstance(source, Path):
         return read_file(source)
@@ -225,6 +225,16 @@ def _parse_token(token: object, place: int) -> Token:
             if 1 <= width <= LARGEST and kernel % 2 == 1:
                 return Conv(width, kernel)
     raise InputError(f"Layer {place} of the list, {excerpt(token)}, is not a layer.", _ALLOWED)
+
+
+def _split(text: str) -> list[str]:
+    """A list as it is typed; a comma may close it, but not stand where a layer is missing.
+
+    >>> _split("64, M,")
+    ['64', 'M']
+    """
+    tokens = [token.strip() for token in text.split(",")]
+    return tokens[:-1] if len(tokens) > 1 and not tokens[-1] else tokens
 
 
 def _digits(number: int) -> str:
@@ -304,8 +314,9 @@ def from_dict(content: object, default_name: str = "custom") -> Config:
             )
     name = content.get("name", default_name)
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        has = f" of {len(name):,} characters" if isinstance(name, str) else ""
         raise InputError(
-            f"The config's name, {excerpt(name)}, is not a name.",
+            f"The config's name, {excerpt(name)}{has}, is not a name.",
             f"Give one line of 1 to {LONGEST_NAME} printable characters.",
         )
     batch_norm = content.get("batch_norm", False)
@@ -315,7 +326,7 @@ def from_dict(content: object, default_name: str = "custom") -> Config:
         )
     layers = content["layers"]
     if isinstance(layers, str):
-        layers = [token for token in layers.split(",") if token.strip()]
+        layers = _split(layers)
     classifier = content.get("classifier", [4096, 4096])
     for key, value, allowed in (
         ("layers", layers, _ALLOWED),
@@ -341,7 +352,7 @@ def _size(value: object, key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
         shown = _digits(value) if isinstance(value, int) else excerpt(value)
         raise InputError(
-            f"The config's {key} holds {shown}, which is not a size.",
+            f"In {key} stands {shown}, and a network has a whole number of them, from 1 on.",
             f"Give a whole number from 1 to {LARGEST:,}.",
         )
     return value

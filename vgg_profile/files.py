@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vgg_profile.errors import InputError, excerpt
@@ -55,32 +56,53 @@ def write_whole(path: Path, content: str | bytes, *, force: bool = False) -> Non
 def write_all(
     contents: Mapping[Path, str | bytes], *, folder: Path | None = None, force: bool = False
 ) -> None:
-    """Write files that belong together: all to neighbours first, then renamed one after the other.
+    """Write files that belong together: all to neighbours first, then renamed without a pause.
 
-    A ``folder`` of theirs is made if it is missing. What stops it while they are written leaves every old
-    file in place.
+    A ``folder`` of theirs is made if it is missing. What stops it leaves every old file in place and no new
+    one behind; Ctrl-C counts before the first is renamed, or after the last.
     """
     is_made = folder is not None and _make_folder(folder)
     drafts: dict[Path, Path] = {}
+    named: list[Path] = []
     try:
         for path in contents:
             check_writable(path, force=force)
         for path, content in contents.items():
             drafts[path] = _draft(path, content)
-        for path, draft in drafts.items():
-            if force:
-                draft.replace(path)
-            else:
-                _link_or_claim(draft, path)
+        with uninterrupted():
+            for path, draft in drafts.items():
+                if force:
+                    draft.replace(path)
+                else:
+                    _link_or_claim(draft, path)
+                    named.append(path)
     except BaseException as error:
-        for draft in drafts.values():
-            draft.unlink(missing_ok=True)
+        if len(named) < len(contents):
+            for each in (*drafts.values(), *named):
+                each.unlink(missing_ok=True)
         if folder is not None and is_made:
             with suppress(OSError):  # it is kept if something lies in it by now
                 folder.rmdir()
         if isinstance(error, OSError):
             raise _refused(path, error) from None
         raise
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until this is over."""
+    pressed: list[int] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    except ValueError:  # not the main thread: nobody's Ctrl-C comes here
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _make_folder(folder: Path) -> bool:

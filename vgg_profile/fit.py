@@ -44,15 +44,17 @@ DEFAULT_RESERVE = {
 class Fit(Displayed):
     """A step in a memory. ``asked`` is the batch in question; ``None`` asks for the largest.
 
+    The reserves ``given`` are kept free; without any, what the step's device needs beside tensors.
+
     >>> from vgg_profile import cards, ledger, walk
-    >>> fit = Fit(ledger(walk("D")), cards.memory("8GiB"), (Reserve(2**30, "context", "a guess"),))
+    >>> fit = Fit(ledger(walk("D")), cards.memory("8GiB"))
     >>> fit.largest_batch, fit.fixed_bytes + fit.bytes_per_image * fit.largest_batch == fit.peak_bytes
     (87, True)
     """
 
     step: Ledger
     memory: Memory
-    reserves: tuple[Reserve, ...]
+    given: tuple[Reserve, ...] | None = None
     asked: int | None = None
 
     def __post_init__(self) -> None:
@@ -68,6 +70,10 @@ class Fit(Displayed):
             )
         if self.asked is None and self.largest_batch == 1:
             check_setup(replace(self.step.profile, batch=1), self.step.setup)
+
+    @property
+    def reserves(self) -> tuple[Reserve, ...]:
+        return (DEFAULT_RESERVE[self.step.profile.device],) if self.given is None else self.given
 
     @property
     def reserve_bytes(self) -> int:
@@ -96,6 +102,11 @@ class Fit(Displayed):
     def spare_bytes(self) -> int:
         """What is left beside the batch; negative if it does not fit."""
         return self.available_bytes - self.peak_bytes
+
+    @property
+    def next_short_bytes(self) -> int:
+        """What is missing for one image more than the largest batch."""
+        return self.step.peak_bytes(self.largest_batch + 1) - self.available_bytes
 
     @property
     def binding(self) -> Line:
@@ -145,13 +156,18 @@ class Fit(Displayed):
             "fits": self.fits,
             "spare_bytes": self.spare_bytes,
             "largest_batch": self.largest_batch,
+            "next_short_bytes": self.next_short_bytes,
             "fixed_bytes": self.fixed_bytes,
             "bytes_per_image": self.bytes_per_image,
             "peak_bytes": self.peak_bytes,
             "peak_phase": phase.value,
             "peak_layer": layer,
             "categories": {
-                category.value: {"fixed_bytes": size.fixed, "bytes_per_image": size.per_image}
+                category.value: {
+                    "fixed_bytes": size.fixed,
+                    "bytes_per_image": size.per_image,
+                    "bytes": size.at(self.batch),
+                }
                 for category, size in self.categories.items()
             },
         }

@@ -193,8 +193,10 @@ class Profile(Displayed):
                 "weights": totals.weights,
                 "biases": totals.biases,
                 "parameters": totals.parameters,
+                "parameter_bytes": totals.parameters * self.itemsize,
                 "buffers": totals.buffers,
                 "macs": totals.macs,
+                "flops": 2 * totals.macs,
             },
         }
 

@@ -75,14 +75,14 @@ def fit_command(
     vgg-profile fit D --memory 8GiB --batch 64 --checkpoint blocks
     """
     from vgg_profile.budget import ledger
-    from vgg_profile.cards import memory
+    from vgg_profile.cards import memory, reserve
     from vgg_profile.fit import DEFAULT_RESERVE, Fit, Reserve
 
     have = memory(memory_)
     rules = device or have.device or "cpu"
     reserves = [DEFAULT_RESERVE[rules]]
     if reserve_ is not None:
-        kept = 0 if reserve_.strip() == "0" else memory(reserve_).bytes
+        kept = reserve(reserve_)
         reserves = [Reserve(kept, "all that is no tensor", "--reserve")] if kept else []
     # a batch norm that cannot train on one image may still fit two
     images = 2 if batch is None else batch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from vgg_profile.errors import InputError
+from vgg_profile.files import uninterrupted
 
 NAME = "vgg-profile"
 
@@ -71,19 +71,10 @@ def bar(items: Iterable[Item], length: int, label: str) -> Iterator[Item]:
 @contextmanager
 def undivided() -> Iterator[None]:
     """Let an import come to its end: half of torch cannot be imported again. Ctrl-C counts afterwards."""
-    pressed: list[int] = []
     try:
-        before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-    except ValueError:  # not the main thread: nobody's Ctrl-C comes here
-        yield
-        return
-    try:
-        yield
+        with uninterrupted():
+            yield
     except ImportError as error:
         raise Failure(
             f"PyTorch cannot be loaded: {error}. `pip install -c constraints.txt .` installs it."
         ) from None
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt

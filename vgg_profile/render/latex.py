@@ -7,6 +7,13 @@ from tabulate import tabulate
 from vgg_profile.render.tables import Table
 from vgg_profile.render.text import alignments, cell_text, total_texts
 
+_NEEDS = r"""% needs \usepackage{booktabs}
+% wider than the page: \resizebox{\linewidth}{!}{\input{FILE}}, with \usepackage{graphicx}
+"""
+
+_SIGNS = {"|": r"\textbar{}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}"}
+"""What tabulate leaves as it is, and LaTeX's first encoding prints as something else."""
+
 
 def to_latex(table: Table) -> str:
     r"""A ``tabular`` to ``\input``; title and footnotes stand as comments around it."""
@@ -20,8 +27,11 @@ def to_latex(table: Table) -> str:
         colalign=alignments(table),
         disable_numparse=True,
     )
-    lines = body.splitlines()
+    for sign, command in _SIGNS.items():
+        body = body.replace(sign, command)
+    # a line that opens with a bracket would be taken for an option of the rule or line end before it
+    lines = [f"{{}}{line}" if line.lstrip().startswith("[") else line for line in body.splitlines()]
     if table.total is not None:
         lines.insert(-3, r"\midrule")
     comments = "".join(f"% {line}\n" for line in table.footer)
-    return f"% {table.title}\n% needs \\usepackage{{booktabs}}\n" + "\n".join(lines) + f"\n{comments}"
+    return f"% {table.title}\n{_NEEDS}" + "\n".join(lines) + f"\n{comments}"

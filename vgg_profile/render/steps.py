@@ -364,7 +364,7 @@ def _working(fit: Fit) -> Iterator[str]:
     elif fit.asked is not None:
         yield f"Batch {fit.asked:,} fits, and {sized(fit.spare_bytes)} are left; the largest is {largest:,}."
     elif largest:
-        yield f"The largest batch is {largest:,}; one more would be short by {sized(_short_by(fit))}."
+        yield f"The largest batch is {largest:,}; one more would be short by {sized(fit.next_short_bytes)}."
     else:
         yield f"Not even one image fits: it is short by {sized(-fit.spare_bytes)}."
     if fit.asked is None and largest:
@@ -389,10 +389,6 @@ def _working(fit: Fit) -> Iterator[str]:
     if fit.memory.source:
         yield f"{fit.memory.label}: {fit.memory.source}."
     yield from _remarks(fit.step.at(fit.batch))
-
-
-def _short_by(fit: Fit) -> int:
-    return fit.step.peak_bytes(fit.largest_batch + 1) - fit.available_bytes
 
 
 @describe_kind.register

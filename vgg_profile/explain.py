@@ -8,6 +8,7 @@ Everything is read off the same profile and ledger that the tables print.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 
 from vgg_profile import units
@@ -18,7 +19,7 @@ from vgg_profile.errors import InputError, excerpt
 from vgg_profile.layers import Conv2d, Linear, MaxPool2d
 from vgg_profile.lesson import Contents, Grid, Lesson, Line, Part, Section
 from vgg_profile.network import Module, modules
-from vgg_profile.tape import Category, Event, Phase, Storage
+from vgg_profile.tape import OF_THE_LOSS, Category, Event, Phase, Storage
 from vgg_profile.topics import ALIASES, TOPICS
 from vgg_profile.walker import Profile, Row
 
@@ -33,6 +34,9 @@ _KINDS = {
     "fc": "a fully-connected layer",
     "dropout": "a dropout",
 }
+
+
+_LAYER_NAME = r"(?:conv|relu|bn|pool|drop|lrn|fc)\d+(?:_\d+)?|avgpool|flatten"
 
 
 def topics() -> Contents:
@@ -60,6 +64,11 @@ def check_known(name: str) -> None:
     except InputError as error:
         if "," in name or name.strip().lower().endswith((".toml", ".json")):
             raise
+        if re.fullmatch(_LAYER_NAME, name.strip().lower()):
+            raise InputError(
+                f"{excerpt(name)} is a layer, and of which network is not said.",
+                f"Name it first: `vgg-profile explain D {name.strip()}`.",
+            ) from error
         words = [*TOPICS, *ALIASES]
         close = difflib.get_close_matches(name.lower(), words, n=3, cutoff=0.5)
         meant = list(dict.fromkeys(ALIASES.get(word, word) for word in close))
@@ -141,14 +150,14 @@ def _place(profile: Profile, before: Row, row: Row) -> Iterator[Part]:
     place = rows.index(row)
     after = rows[place + 1].name if place + 1 < len(rows) else "the loss"
     yield (
-        f"{row.name} is layer {place} of {len(rows) - 1}. It is given the output of {_whose(before)} and "
+        f"{row.name} is layer {place} of {len(rows) - 1}. It is given {_whose(before)} and "
         f"hands its own to {after}. The figures are for {units.plural(profile.batch, 'image')} of "
         f"{units.shape(profile.input)} in {profile.dtype}, {profile.itemsize} bytes a value."
     )
 
 
 def _whose(row: Row) -> str:
-    return "the images" if row.kind == "input" else row.name
+    return "the images" if row.kind == "input" else f"the output of {row.name}"
 
 
 def _shape(module: Module, before: Row, row: Row) -> Iterator[Part]:
@@ -224,8 +233,9 @@ def _field(module: Module, before: Row, row: Row) -> Iterator[Part]:
     layer = module.layer
     if row.receptive_field is None or row.stride is None:
         yield (
-            "Every output sees the whole image, or windows of uneven size; there is no single figure for its "
-            "receptive field."
+            "Every output sees the whole image; there is no receptive field to count."
+            if row.kind in ("fc", "dropout", "relu")
+            else "Its windows are of uneven size; there is no single figure for its receptive field."
         )
     elif before.receptive_field is None or layer.kernel == 1 == layer.stride:
         yield f"It looks at no neighbouring pixels: the field stays at {row.receptive_field} pixels a side."
@@ -337,8 +347,10 @@ def _storages(title: str, storages: list[Storage], batch: int, row: Row) -> Grid
 
 def _called(storage: Storage, row: Row) -> str:
     """A storage by the layer that made it and what it is."""
+    if storage.category is Category.INPUT or storage.what == OF_THE_LOSS:
+        return storage.what
     if storage.category is Category.IN_FLIGHT and row.kind != "lrn":
         return f"gradient of {row.name}'s {'input' if storage.layer == row.name else 'output'}"
     if storage.category is Category.GRADIENTS:
         return f"gradient of {storage.layer}'s {storage.what.removeprefix('gradient of ')}"
-    return storage.what if storage.layer == "input" else f"{storage.layer}'s {storage.what}"
+    return f"{storage.layer}'s {storage.what}"

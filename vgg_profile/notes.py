@@ -341,6 +341,16 @@ def _whole(step: Ledger) -> str:
     )
 
 
+SETTING = {
+    "input": [3, 224, 224],
+    "batch": 1,
+    "dtype": "float32",
+    "mode": "train",
+    "amp": "none",
+    "checkpoint": "none",
+}
+"""What the notes speak of, as a record says it: a training pass of one image, with nothing left out."""
+
 LARGER_BATCH = 64
 """Where images weigh more than weights."""
 

@@ -57,6 +57,10 @@ HALF = 2
 """The bytes of a value in bfloat16 and float16."""
 
 
+OF_THE_LOSS = "gradient of the loss"
+"""What the gradient is that a backward pass starts from."""
+
+
 class Category(StrEnum):
     """What a storage is for; one of these, so that the categories add up to what is live."""
 
@@ -449,7 +453,7 @@ class Tape:
         given are released. Gradients of parameters stay; a second gradient for the same tensor is
         added into the first, in place.
         """
-        root = Storage("loss", "gradient of the loss", Category.IN_FLIGHT, loss.storage.size)
+        root = Storage("loss", OF_THE_LOSS, Category.IN_FLIGHT, loss.storage.size)
         self.begin(Phase.BACKWARD, "loss")
         self.allocate("ones_like", root)
         root.holders += 1  # the caller of backward() keeps its root until the pass is over

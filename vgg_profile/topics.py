@@ -13,7 +13,7 @@ from functools import cache
 from itertools import groupby
 
 from vgg_profile import units
-from vgg_profile.arithmetic import Count, plain, product, total
+from vgg_profile.arithmetic import ZERO, Count, plain, product, total
 from vgg_profile.budget import Ledger, ledger
 from vgg_profile.configs import PAPER, config
 from vgg_profile.layers import Conv2d, Linear, MaxPool2d, ReLU
@@ -32,6 +32,10 @@ RECORD = (
 RECORD_BN = (
     "Measured with PyTorch 2.13 on the CPU: reports/measured/D-cpu.json and D-BN-cpu.json are real steps of "
     "both networks, and every figure of a step that stands here is equal to them."
+)
+RULES = (
+    "By arithmetic; what PyTorch keeps and when, by its rules on the CPU, which this project's tests hold "
+    "against real steps of PyTorch 2.13."
 )
 TESTS = (
     "Measured with PyTorch 2.13 on the CPU by this project's tests, on small networks that are built of "
@@ -253,7 +257,7 @@ def _zeros(layer: Conv2d, height: int, width: int) -> Count:
 @_topic(
     "one-by-one",
     "what the 1×1 convolutions of config C cost, and what they do not",
-    ARITHMETIC,
+    RULES,
     "vgg-profile table C",
     "vgg-profile explain C conv3_3",
 )
@@ -330,7 +334,7 @@ def _fc6() -> Iterator[Section]:
         (
             f"fc6 is a {POOLED}×{POOLED} convolution without padding, whose output is a single pixel:",
             Line(f"a {POOLED}×{POOLED} convolution", as_conv, "weights"),
-            "Networks after VGG average each map to one value first. Had VGG done so:",
+            "Had VGG averaged each map to one value first, as ResNet does:",
             Line("after a global average", averaged, "weights"),
             f"which is {units.percent(averaged.value, row.weights.value)} of what fc6 has.",
         ),
@@ -368,8 +372,9 @@ def _biases() -> Iterator[Section]:
             "Adding a bias is one addition for every output value:",
             Line("additions, one image", plain(additions), "FLOPs"),
             Line("multiply-adds, two FLOPs each", product(2, totals.macs), "FLOPs"),
-            f"That is {units.percent(additions, 2 * totals.macs)} on top. Here they count as parameters "
-            "and not as MACs; a tool that counts them disagrees by exactly the first figure, or its share.",
+            f"That is {units.percent(additions, 2 * totals.macs)} on top. Here biases count as parameters "
+            "and their additions not as MACs. A tool that counts one MAC for each of them prints "
+            f"{totals.macs + additions:,} in place of {totals.macs:,} MACs.",
             "Under a batch norm the bias of a convolution does nothing: the norm subtracts each channel's "
             "mean, and the bias with it. torchvision's networks keep it all the same, and so do these:",
             Line(
@@ -415,7 +420,7 @@ def _mac_vs_flop() -> Iterator[Section]:
     yield Section(
         "Who prints what",
         (
-            f"PyTorch's FlopCounterMode counts {2 * macs:,}: FLOPs. fvcore prints {macs + entering:,} "
+            f"PyTorch's FlopCounterMode counts {2 * macs:,}: FLOPs. fvcore 0.1.5 prints {macs + entering:,} "
             "under the name of flops: these are MACs, with one for each value that enters the adaptive "
             "average pool:",
             Line("fvcore", total((macs, entering)), "MACs and pool values"),
@@ -790,7 +795,9 @@ def _lrn() -> Iterator[Section]:
 @_topic(
     "peak",
     "where in a training step most memory is live, and why not at the end of the forward pass",
-    RECORD + " The peaks are of tensors alone; the CPU's convolutions take scratch memory beside them.",
+    "Measured with PyTorch 2.13 on the CPU: reports/measured/D-cpu.json is a real step of D with one image, "
+    "and its live bytes are equal to the ones here. Larger batches are predicted by the same rules, affine "
+    "in the batch. The peaks are of tensors alone; the CPU's convolutions take scratch memory beside them.",
     "vgg-profile timeline D",
     "vgg-profile timeline D --batch 64 --optimizer adam",
 )
@@ -989,29 +996,33 @@ def _micro_batches() -> Iterator[Section]:
             "for a moment beside the sum that it is added to.",
             Line("one set of gradients", gradients, "bytes"),
             Line(f"peak of the first, batch {part}", plain(piece.peak.peak), "bytes"),
-            Line(f"peak of every later one, batch {part}", plain(later), "bytes"),
+            Line(f"peak of every later one, batch {part}", later, "bytes"),
             Line(f"peak of batch {whole} at once", plain(at_once.peak.peak), "bytes"),
-            f"So the later ones take {units.ratio(later, piece.peak.peak)} the first one's peak; plan with "
-            f"theirs. That is still only {units.percent(later, at_once.peak.peak)} of what all {whole} "
-            "take at once, and a third, a tenth, a hundredth micro-batch adds nothing.",
-            "With a batch norm the result is not the same: each micro-batch is normalised by its own mean.",
+            "(The last sum: what else is live at that moment, the set of gradients, and the new gradient.) "
+            f"So the later ones take {units.ratio(later.value, piece.peak.peak)} the first one's peak; plan "
+            f"with theirs. That is still only {units.percent(later.value, at_once.peak.peak)} of what all "
+            f"{whole} take at once, and a third, a tenth, a hundredth micro-batch adds nothing.",
+            f"The gradients are added up, and the loss is a mean: divide each loss by {whole // part}, or "
+            f"the step is {whole // part} times too long. With a batch norm the result still differs: each "
+            "micro-batch is normalised by its own mean.",
         ),
     )
 
 
-def later_peak(step: Ledger) -> int:
+def later_peak(step: Ledger) -> Count:
     """The peak of a step whose gradients are there from the start and are added into, tensors alone.
 
-    A new gradient lives until it has been added to the one that is there, so it is a temporary.
+    A new gradient lives until it has been added to the one that is there, so it is a temporary. The working
+    is what else is live, the gradients, and the new one.
     """
     batch = step.profile.batch
     sums = step.profile.totals.parameters * step.profile.itemsize
-    made = most = 0
+    made, most = 0, ZERO
     for event, live in contents(step):
         new = _bytes(event.allocated, Category.GRADIENTS, batch)
         made += new
         if event.phase is not Phase.LOAD:
-            most = max(most, sum(live.values()) - made + sums + new)
+            most = max(most, total((sum(live.values()) - made, sums, new)), key=lambda count: count.value)
     return most
 
 
@@ -1025,7 +1036,7 @@ def _bytes(storages: Iterable[Storage], category: Category, batch: int) -> int:
 @_topic(
     "mib-vs-mb",
     "the same bytes under two names, and how far apart they drift",
-    ARITHMETIC,
+    RULES,
     "vgg-profile explain optimizer-state",
 )
 def _mib_vs_mb() -> Iterator[Section]:

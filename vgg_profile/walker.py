@@ -258,7 +258,7 @@ def _count(config: Config, shape: Shape, saved: dict[str, tuple[Storage, ...]]) 
     for module in modules(config):
         layer = module.layer
         before, shape = shape, layer.output_shape(shape)
-        if layer.kind in ("avgpool", "flatten") and before != shape:
+        if (layer.kind == "avgpool" and before != shape) or layer.kind == "fc":
             field = stride = None
         if field is not None and stride is not None:
             field, stride = field + (layer.kernel - 1) * stride, stride * layer.stride

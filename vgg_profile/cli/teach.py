@@ -29,19 +29,21 @@ def notes(record: Path | None, run: bool, claims: bool, out: Output) -> None:
     """The course notes' VGG-16 table, audited line by line.
 
     Each figure as printed, as computed, and whether they agree; the biases that the notes leave out; their
-    totals, and their factor for the backward pass, against a prediction and, if asked, a measurement. It is
-    an audit and not a check: whatever it finds, the exit code is 0.
+    totals, and their factor for the backward pass, against a prediction and, if asked, a measurement of one
+    image in float32. It is an audit and not a check: whatever it finds, the exit code is 0.
 
     \b
     vgg-profile notes
     vgg-profile notes --claims --format csv
     vgg-profile notes --measured reports/measured/D-cpu.json
     """
-    from vgg_profile.crosscheck import crosscheck, profile_for
-    from vgg_profile.notes import audit
+    from vgg_profile.crosscheck import check_setting, crosscheck, profile_for
+    from vgg_profile.notes import SETTING, audit
     from vgg_profile.training import Setup
 
     measurement = one_measurement(record, run, lambda: run_now(walk("D"), Setup(), "auto"))
+    if measurement is not None:
+        check_setting(measurement, SETTING)
     checks = None if measurement is None else crosscheck(profile_for("D", measurement), measurement)
     out.deliver(audit(checks), claims=claims)
 

@@ -61,9 +61,9 @@ def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
             Column("unit", "unit", is_text=True),
             Column("predicted", "predicted"),
             Column("measured", "measured"),
-            Column("terms", "named terms", is_text=True),
             Column("residual", "residual"),
             Column("verdict", "verdict", is_text=True),
+            Column("terms", "named terms", is_text=True),
         ),
         rows=tuple(rows),
         footer=(
@@ -87,9 +87,9 @@ def _row(check: Check) -> tuple[Cell, ...]:
         check.unit,
         _value(check.predicted),
         None if check.measured is None else _value(check.measured),
-        terms,
         check.residual,
         _words(check),
+        terms,
     )
 
 
@@ -131,9 +131,9 @@ def _group_row(members: Sequence[Check]) -> tuple[Cell, ...]:
         members[0].unit,
         f"{len(members)} figures",
         f"{held - rest} equal",
-        "; ".join(named),
         max(residuals, default=None),
         verdict,
+        "; ".join(named),
     )
 
 

@@ -8,6 +8,8 @@ import json
 import re
 import runpy
 import shutil
+import signal
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -293,4 +295,21 @@ def test_a_report_that_is_refused_leaves_no_folder(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(files, "_draft", refuse)
     result = run("report", TINY, "--input", 8, "-o", tmp_path / "r.md")
     assert (result.exit_code, "No space left" in result.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".md", ".html"])
+def test_ctrl_c_that_a_library_swallowed_counts_before_anything_is_written(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = plots.to_bytes
+
+    def swallow(*arguments: object) -> bytes:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return draw(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(plots, "to_bytes", swallow)
+    result = run("report", TINY, "--input", 8, "-o", tmp_path / f"report{suffix}")
+    assert result.exit_code == 130, result.output
     assert list(tmp_path.iterdir()) == []

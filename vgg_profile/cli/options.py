@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from vgg_profile.cli.program import check_not_interrupted
 from vgg_profile.configs import config
 from vgg_profile.files import check_writable, write_whole
 from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render
@@ -218,6 +219,7 @@ class Output:
     def write(self, content: str | bytes, remark: str = "") -> None:
         """Print a text, or write it whole to the file; what is no text goes to a file."""
         if self.path is not None:
+            check_not_interrupted()
             write_whole(self.path, content, force=self.force)
             click.echo(f"Wrote {self.path}{remark}", err=True)
         elif isinstance(content, str):

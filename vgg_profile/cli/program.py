@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,41 @@ NAME = "vgg-profile"
 
 TYPED = f"{__name__}.typed"
 """Where a context keeps the command as it was typed."""
+
+
+PRESSED = f"{__name__}.pressed"
+"""Where a context keeps that Ctrl-C was pressed."""
+
+
+@contextmanager
+def _remembered(pressed: list[int]) -> Iterator[None]:
+    """Note every Ctrl-C: raised within a library's callback, Python would print it and go on."""
+
+    def press(number: int, frame: object) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    def is_told(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            sys.__unraisablehook__(unraisable)
+
+    try:
+        before = signal.signal(signal.SIGINT, press)
+    except ValueError:  # not the main thread: nobody's Ctrl-C comes here
+        yield
+        return
+    sys.unraisablehook = is_told
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = sys.__unraisablehook__
+
+
+def check_not_interrupted() -> None:
+    """Ctrl-C counts here at the latest: before a file is written, and when a command is over."""
+    if click.get_current_context().meta.get(PRESSED):
+        raise KeyboardInterrupt
 
 
 class Refusal(click.ClickException):
@@ -44,7 +80,10 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _remembered(ctx.meta.setdefault(PRESSED, [])):
+                result = super().invoke(ctx)
+                check_not_interrupted()
+                return result
         except InputError as error:
             raise Refusal(str(error)) from None
         except KeyboardInterrupt:

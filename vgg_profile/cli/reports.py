@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vgg_profile.cli.options import rules_option, takes_networks, takes_setup
-from vgg_profile.cli.program import as_typed, bar, undivided
+from vgg_profile.cli.program import as_typed, bar, check_not_interrupted, undivided
 from vgg_profile.cli.steps import run_now, stage_said
 from vgg_profile.compare import Comparison, read_records
 from vgg_profile.errors import InputError
@@ -71,6 +71,7 @@ def report_command(
     report = Report(Comparison(profiles, setup, measured=measured), as_typed())
     files = _files(report, output)
     folder = output.with_suffix("") if len(files) > 1 else None
+    check_not_interrupted()
     write_all(files, folder=folder, force=force)
     click.echo(f"Wrote {output}", err=True)
 

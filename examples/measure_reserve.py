@@ -4,7 +4,7 @@ Each setup is trained for three steps in a process of its own, on the CPU. What 
 peak resident set, less the predicted peak of tensors, is what Python, PyTorch, its libraries, a backend's
 scratch and malloc's leftovers take together. For Linux and macOS.
 
-    python examples/measure_reserve.py > reports/reserve.md
+    python examples/measure_reserve.py -o reports/reserve.md
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 from vgg_profile import ledger, walk
+from vgg_profile.files import write_whole
 from vgg_profile.fit import DEFAULT_RESERVE
 from vgg_profile.training import Setup
 from vgg_profile.units import binary, exact
@@ -73,26 +76,26 @@ def in_a_process(*arguments: object) -> int:
     return int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def report() -> None:
-    """Measure every setup, and print the page."""
-    print("# What a training step takes beside its tensors\n")
-    print(
+def page() -> Iterator[str]:
+    """Measure every setup; the lines of the page."""
+    yield "# What a training step takes beside its tensors\n"
+    yield (
         f"{STEPS} steps each in a process of its own; `python examples/measure_reserve.py` made this page on "
         f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()}, Python "
         f"{platform.python_version()}, torch {version('torch')}.\n"
     )
-    print("| config | batch | image | optimizer | tensors, predicted (bytes) | resident (bytes) | beside |")
-    print("| --- | ---: | ---: | --- | ---: | ---: | ---: |")
+    yield "| config | batch | image | optimizer | tensors, predicted (bytes) | resident (bytes) | beside |"
+    yield "| --- | ---: | ---: | --- | ---: | ---: | ---: |"
     beside = []
     for name, batch, size, optimizer in SETUPS:
         step = ledger(walk(name, batch=batch, input=size), Setup(optimizer=optimizer))
         resident = in_a_process(name, batch, size, optimizer)
         beside.append(resident - step.peak.peak)
         figures = f"{exact(step.peak.peak)} | {exact(resident)} | {binary(beside[-1])}"
-        print(f"| {name} | {batch} | {size} | {optimizer} | {figures} |")
+        yield f"| {name} | {batch} | {size} | {optimizer} | {figures} |"
     default = DEFAULT_RESERVE["cpu"].bytes
     verdict = "covers all of them" if default >= max(beside) else "does not cover all of them"
-    print(
+    yield (
         f"\nFrom {binary(min(beside))} to {binary(max(beside))}; loading torch alone takes "
         f"{binary(in_a_process('torch'))}. The default reserve on the CPU, {binary(default)}, {verdict}."
     )
@@ -103,7 +106,9 @@ if __name__ == "__main__":
         import torch  # noqa: F401
 
         print(peak_resident())
+    elif sys.argv[1:2] == ["-o"]:
+        write_whole(Path(sys.argv[2]), "\n".join(page()) + "\n", force=True)
     elif sys.argv[1:]:
         train(*sys.argv[1:])
     else:
-        report()
+        print("\n".join(page()))

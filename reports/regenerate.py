@@ -1,7 +1,8 @@
 """Make everything under reports/ anew: each file by one command of vgg-profile, and the index of them.
 
 python reports/regenerate.py               # from the committed records
-python reports/regenerate.py --measure     # the records first: real passes, a few minutes
+python reports/regenerate.py --measure     # the records first, and what examples measure: real passes, a
+                                           # quarter of an hour; needs the extra [peers]
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 NETS = ("A", "B", "D", "E", "A-BN", "B-BN", "D-BN", "E-BN")
 
 MEASURED = {
-    **{f"{net}-cpu": f"measure {net} --device cpu" for net in NETS},
+    **{f"{net}-cpu": f"measure {net} --device cpu --repeats 9" for net in NETS},
     "D-adam-cpu": "measure D --device cpu --batch 4 --optimizer adam",
     "D-amp-cpu": "measure D --device cpu --batch 4 --amp bfloat16",
     "D-checkpoint-cpu": "measure D --device cpu --batch 4 --checkpoint blocks",
@@ -47,6 +48,18 @@ SHOWN = {
 }
 
 
+EXAMPLES = {
+    "reserve.md": ("what a training step takes beside its tensors", "measure_reserve.py"),
+    "tools.md": ("what other tools say of VGG-16, and why; [as data](tools.json)", "reconcile_tools.py"),
+}
+"""File → what it shows, and the example that measures it."""
+
+
+def example(name: str) -> list[str]:
+    """What to type for a page that an example measures."""
+    return ["python", f"examples/{EXAMPLES[name][1]}", "-o", f"reports/{name}"]
+
+
 def command(name: str) -> list[str]:
     """What to type for a report."""
     return ["vgg-profile", *shlex.split(REPORTS[name]), "-o", f"reports/{name}", "--force"]
@@ -58,11 +71,10 @@ def measuring(name: str) -> list[str]:
 
 
 def run(arguments: list[str]) -> None:
-    """Run one command in the root of the repository."""
+    """Run one command in the root of the repository, with this Python and this vgg-profile."""
     print(shlex.join(arguments), file=sys.stderr)
-    subprocess.run(
-        [sys.executable, "-m", "vgg_profile", *arguments[1:]], check=True, cwd=ROOT, env=os.environ
-    )
+    module = ["-m", "vgg_profile"] if arguments[0] == "vgg-profile" else []
+    subprocess.run([sys.executable, *module, *arguments[1:]], check=True, cwd=ROOT, env=os.environ)
 
 
 def index() -> str:
@@ -70,20 +82,18 @@ def index() -> str:
     lines = [
         "# Reports",
         "",
-        "What the commands produced. `python reports/regenerate.py` makes all of it anew, from the records;",
-        "with `--measure`, the records too. A test makes each page again and compares.",
+        "What the commands produced. `python reports/regenerate.py` makes every page anew from the records,",
+        "and a test makes them again and compares; with `--measure` it makes the records first, and the two",
+        "pages that examples measure.",
         "",
         "| file | what it shows | made by |",
         "| --- | --- | --- |",
     ]
     for name in REPORTS:
         shown = SHOWN.get(name, f"{Path(name).stem}: layers, pictures, one training step, the cross-check")
-        lines.append(f"| [{name}]({name}) | {shown} | `{shlex.join(command(name)[:-1])}` |")
+        lines.append(f"| [{name}]({name}) | {shown} | `{shlex.join(command(name))}` |")
     lines += [
-        "| [reserve.md](reserve.md) | what a training step takes beside its tensors "
-        "| `python examples/measure_reserve.py > reports/reserve.md` |",
-        "| [tools.md](tools.md) | what other tools say of VGG-16, and why "
-        "| `python examples/reconcile_tools.py -o reports/tools.md` |",
+        *(f"| [{name}]({name}) | {EXAMPLES[name][0]} | `{shlex.join(example(name))}` |" for name in EXAMPLES),
         "",
         "## Records",
         "",
@@ -93,7 +103,7 @@ def index() -> str:
         "",
         "| record | made by |",
         "| --- | --- |",
-        *(f"| [{name}](measured/{name}.json) | `{shlex.join(measuring(name)[:-1])}` |" for name in MEASURED),
+        *(f"| [{name}](measured/{name}.json) | `{shlex.join(measuring(name))}` |" for name in MEASURED),
         "",
         "No CUDA device has been at hand yet, so there are no CUDA records. On a machine with one, the same",
         "commands with `--device cuda` make them, and `pytest -m cuda` runs the CUDA tests.",
@@ -104,10 +114,12 @@ def index() -> str:
 def main() -> None:
     """Make everything anew."""
     parser = argparse.ArgumentParser(description="Make everything under reports/ anew.")
-    parser.add_argument("--measure", action="store_true", help="the records first")
+    parser.add_argument("--measure", action="store_true", help="the records first, and what examples measure")
     if parser.parse_args().measure:
         for name in MEASURED:
             run(measuring(name))
+        for name in EXAMPLES:
+            run(example(name))
     for name in REPORTS:
         run(command(name))
     (ROOT / "reports" / "README.md").write_text(index(), encoding="utf-8")

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from vgg_profile.cli import main
+from vgg_profile.fit import DEFAULT_RESERVE
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(
@@ -57,6 +58,15 @@ def test_what_is_not_printed_is_noticed() -> None:
     assert untrue("one 1\ntwo 2\ntotal 6\n", printed) == ["total 6"], "a row is left out, and no … says so"
     assert untrue("one 1\ntwo 2\n", printed) == ["an end that is not marked"]
     assert untrue("one\n…\n", printed) == ["one"], "half a line"
+
+
+def test_the_reserve_is_what_was_measured() -> None:
+    page = (ROOT / "reports" / "reserve.md").read_text("utf-8")
+    beside = [float(figure) for figure in re.findall(r"\| ([0-9.]+) MiB \|$", page, re.MULTILINE)]
+    assert len(beside) == 12
+    said = f"took {min(beside):.0f} to {max(beside):.0f} MiB beside their tensors"
+    assert said in " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert max(beside) * 2**20 < DEFAULT_RESERVE["cpu"].bytes
 
 
 def test_the_two_commands_of_the_readme_are_those_that_ci_runs() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from statistics import median
 
 from tabulate import tabulate
 
@@ -49,9 +48,10 @@ one image. D has the same, without batch norm.
 PROCESSES = """\
 ## Time and memory of each process
 
-Medians of {runs} in turns, from start to exit: wall seconds, and the peak of what the process had in
-memory. The machine had other work at the time, so take the seconds as rough. Every process but `vgg-profile
-table` loads torch and builds the network, which takes what the line "{bare}" says.
+The least of {runs} in turns, from start to exit: wall seconds, and the peak of what the process had in
+memory. Other work on the machine only ever adds to them, so the least says most; a few tenths of a second are
+still nothing. Every process but `vgg-profile table` loads torch and builds the network, which takes what the
+line "{bare}" says.
 """
 
 UNSEEN = """\
@@ -181,7 +181,7 @@ def processes(record: Record) -> str:
         row = [name]
         for net in NETS:
             cost = taken.get(net)
-            row += [f"{median(cost['seconds']):.1f}", binary(int(median(cost["resident"])))] if cost else "––"
+            row += [f"{min(cost['seconds']):.1f}", binary(min(cost["resident"]))] if cost else "––"
         rows.append(row)
     return table(["process", *(f"{net}, {what}" for net in NETS for what in ("s", "memory"))], rows)
 

@@ -237,7 +237,7 @@ def without_pictures(notebook: NotebookNode) -> None:
 
 
 def unexecuted(notebook: NotebookNode) -> None:
-    notebook.cells[-2].execution_count = None
+    notebook.cells[-1].execution_count = None
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,17 @@ class Ledger(Displayed):
                     categories[storage.category] -= size
             yield Moment(mark.phase, mark.layer, live, peak, dict(categories), scratch)
 
+    def contents(self) -> Iterator[tuple[Event, dict[Category, int]]]:
+        """Each event with the bytes that are live before it frees, by category."""
+        batch = self.profile.batch
+        live = dict.fromkeys(Category, 0)
+        for event in self.events:
+            for storage in event.allocated:
+                live[storage.category] += storage.size.at(batch)
+            yield event, dict(live)
+            for storage in event.freed:
+                live[storage.category] -= storage.size.at(batch)
+
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """Live bytes at each event after loading, before it frees, as a function of the batch.

@@ -31,7 +31,7 @@ from vgg_profile.budget import Ledger, ledger
 from vgg_profile.crosscheck import Checks, Verdict, setup_of
 from vgg_profile.display import Displayed
 from vgg_profile.errors import InputError
-from vgg_profile.tape import Category, Event, Phase
+from vgg_profile.tape import Category, Phase
 from vgg_profile.walker import SCHEMA_VERSION, Profile, Row, walk
 
 RULE = (
@@ -293,7 +293,7 @@ class Audit(Displayed):
         """The most that is live in the backward pass beside parameters, their gradients and the input."""
         return max(
             sum(size for category, size in live.items() if category not in _LASTING)
-            for event, live in contents(self.step)
+            for event, live in self.step.contents()
             if event.phase in (Phase.BACKWARD, Phase.RECOMPUTE)
         )
 
@@ -378,18 +378,6 @@ def audit(checks: Checks | None = None, published: Published = NOTES) -> Audit:
             "Measure with --mode train: `vgg-profile measure D -o record.json`.",
         )
     return Audit(published, profile, ledger(checks.profile, setup), checks)
-
-
-def contents(step: Ledger) -> Iterator[tuple[Event, dict[Category, int]]]:
-    """Each event of a step with the bytes that are live before it frees, by category."""
-    batch = step.profile.batch
-    live = dict.fromkeys(Category, 0)
-    for event in step.events:
-        for storage in event.allocated:
-            live[storage.category] += storage.size.at(batch)
-        yield event, dict(live)
-        for storage in event.freed:
-            live[storage.category] -= storage.size.at(batch)
 
 
 def evaluated(working: str) -> int:

@@ -19,7 +19,7 @@ from vgg_profile.configs import PAPER, config
 from vgg_profile.layers import Conv2d, Linear, MaxPool2d, ReLU
 from vgg_profile.lesson import Cell, Grid, Lesson, Line, Section
 from vgg_profile.network import POOLED, modules
-from vgg_profile.notes import audit, contents
+from vgg_profile.notes import audit
 from vgg_profile.tape import Category, Phase, Storage, Tape
 from vgg_profile.training import Setup
 from vgg_profile.walker import ITEMSIZE, Profile, Row, Totals, load, walk
@@ -844,7 +844,7 @@ def _peak_line(step: Ledger, batch: int) -> Count:
 def _at_the_peak(batch: int) -> tuple[Cell, ...]:
     step = _step(batch=batch)
     event, live = max(
-        (pair for pair in contents(step) if pair[0].phase is not Phase.LOAD),
+        (pair for pair in step.contents() if pair[0].phase is not Phase.LOAD),
         key=lambda pair: sum(pair[1].values()),
     )
     whole, weights, gradients = sum(live.values()), live[Category.WEIGHTS], live[Category.GRADIENTS]
@@ -1018,7 +1018,7 @@ def later_peak(step: Ledger) -> Count:
     batch = step.profile.batch
     sums = step.profile.totals.parameters * step.profile.itemsize
     made, most = 0, ZERO
-    for event, live in contents(step):
+    for event, live in step.contents():
         new = _bytes(event.allocated, Category.GRADIENTS, batch)
         made += new
         if event.phase is not Phase.LOAD:

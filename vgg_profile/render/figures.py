@@ -223,14 +223,13 @@ def _memory(profile: Profile) -> Figure:
     saved = [row.saved_bytes(profile.batch) for row in rows]
     unit = _bytes(max(*saved, *outputs))
     finding = f"{_most(_by_block(profile, saved), 'keeps')} of the {sum(saved):,} bytes {_saved(profile)}"
+    alone = f"output alone, in {profile.dtype}, as the notes count"
     panel = Panel(
         _saved(profile),
         unit,
         (
             *_stack(places, [_categories(row, profile.batch) for row in rows]),
-            Series(
-                f"output alone, in {profile.dtype}, as the notes count", places, outputs, INK, Style.TICKS
-            ),
+            Series(alone, places, outputs, INK, Style.TICKS),
         ),
         names=_names(rows),
         bands=_block_bands(profile, rows),
@@ -942,7 +941,7 @@ def _seconds(longest: float) -> Unit:
 def _took(seconds: float, unit: Unit) -> str:
     """A time as a text; what took any is never 0."""
     time = seconds / unit.scale
-    return f"{time:,.1f} {unit.name}" if time >= 0.05 or not time else f"<0.1 {unit.name}"
+    return f"<0.1 {unit.name}" if 0 < time < 0.05 else f"{time:,.{int(time < 1000)}f} {unit.name}"
 
 
 _CLASSIFIER = "classifier"

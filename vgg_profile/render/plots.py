@@ -20,12 +20,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, ScaledTranslation
 
 from vgg_profile.render.figures import INK, Figure, Panel, Point, Series, Style
 
@@ -122,24 +123,32 @@ def to_axes(figure: Figure, axes: Axes | None = None) -> Axes:
     if axes is None:
         return draw(figure).axes[0]
     panel = figure.panels[0]
-    canvas = axes.get_figure(root=True)
-    assert canvas is not None
+    canvas = axes.figure.canvas.figure
     with _styled():
         _draw_panel(axes, panel)
         canvas.draw_without_rendering()  # a layout may move them
         width = axes.get_window_extent().width / canvas.dpi
         has_names_above = any(band.text for band in panel.bands)
-        heading = axes.set_title("", loc="left", fontsize=10, pad=20 if has_names_above else 6)
+        heading = axes.set_title("X", loc="left", fontsize=10, pad=20 if has_names_above else 6)
+        line = _inches(heading).height
         heading.set_text(_broken(heading, figure.title, width))
+        label = axes.xaxis.label
+        label.set_text(_broken(label, label.get_text(), width))
+        above, below = _inches(heading).height - line, max(0.0, _inches(label).height - line)
         if handles := list(_handles([panel])):
-            look = {"frameon": True, "framealpha": 0.85, "edgecolor": "none", "handlelength": 1.3}
-            axes.legend(handles=handles, loc="best", **look)
+            lowest = axes.xaxis.get_tightbbox()
+            assert lowest is not None
+            down = (axes.get_window_extent().y0 - lowest.y0) / canvas.dpi + 0.07
+            under = axes.transAxes + ScaledTranslation(0, -down, canvas.dpi_scale_trans)
+            legend = _legend(axes, handles, width, bbox_transform=under)
+            below += _inches(legend).height + 0.07
+        if canvas.get_layout_engine() is None:  # take the room from the axes, as a colour bar does
+            left, bottom, wide, tall = axes.get_position().bounds
+            below, above = (each / canvas.get_figheight() for each in (below, above))
+            axes.set_position((left, bottom + below, wide, tall - below - above))
+        canvas.draw_without_rendering()
         _make_room(axes, panel)
         _thin(axes)
-        above = heading.get_window_extent().y1 - canvas.bbox.y1
-        if above > 0 and canvas.get_layout_engine() is None:
-            left, bottom, wide, tall = axes.get_position().bounds
-            axes.set_position((left, bottom, wide, tall - above / canvas.bbox.height))
     return axes
 
 
@@ -356,22 +365,13 @@ def _make_room(axes: Axes, panel: Panel) -> None:
 
 
 def _write_name(axes: Axes, panel: Panel, point: Point) -> None:
-    """A point's text, towards the middle of the axes, where it lies on no line."""
-    y = point.y / panel.unit.scale
-    lines = [
-        axes.transData.transform(list(zip(series.x, [each / panel.unit.scale for each in series.y])))
-        for series in panel.series
-        if series.style is Style.LINE
-    ]
+    """A point's text, towards the middle of the axes: on no line if it can be, at least on no limit."""
+    scale = panel.unit.scale
     left, right = axes.get_xlim()
     is_right = point.x > (left + right) / 2
-    lines += [
-        axes.transData.transform([(edge, limit.value / panel.unit.scale) for edge in (left, right)])
-        for limit in panel.limits
-    ]
     text = axes.annotate(
         point.text,
-        (point.x, y),
+        (point.x, point.y / scale),
         (0, 0),
         textcoords="offset points",
         ha="right" if is_right else "left",
@@ -381,15 +381,20 @@ def _write_name(axes: Axes, panel: Panel, point: Point) -> None:
         parse_math=False,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
     )
+    curves = [list(zip(each.x, each.y, strict=True)) for each in panel.series if each.style is Style.LINE]
+    limits = [[(edge, limit.value) for edge in (left, right)] for limit in panel.limits]
     inside = axes.get_window_extent()
-    for away, up in (*_PLACES, _PLACES[0]):
-        text.set_position((-away if is_right else away, up))
-        text.set_verticalalignment("bottom" if up > 0 else "top")
-        box = text.get_window_extent().padded(2)
-        if not any(Path(line).intersects_bbox(box, filled=False) for line in lines) and (
-            inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0
-        ):
-            return
+    for points in ([*curves, *limits], limits, []):
+        lines = [Path(axes.transData.transform([(x, y / scale) for x, y in line])) for line in points]
+        for away, up in _PLACES:
+            text.set_position((-away if is_right else away, up))
+            text.set_verticalalignment("bottom" if up > 0 else "top")
+            box = text.get_window_extent().padded(2)
+            is_inside = (
+                inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 < box.y1 <= inside.y1
+            )
+            if is_inside and not any(line.intersects_bbox(box, filled=False) for line in lines):
+                return
 
 
 def _write_ends(axes: Axes, panel: Panel) -> None:
@@ -459,24 +464,10 @@ class _Column:
             self.parts.append((artist, _inches(artist).height + 0.07))
 
     def legend(self, handles: Sequence[Artist]) -> None:
-        """A legend of as many columns as there is room for."""
-        for columns in range(len(handles), 0, -1):
-            legend = self.canvas.legend(
-                handles=handles,
-                loc="upper left",
-                bbox_to_anchor=(0, 0),
-                ncols=columns,
-                borderpad=0,
-                borderaxespad=0,
-                handlelength=1.3,
-                columnspacing=1.4,
-                handletextpad=0.5,
-            )
-            size = _inches(legend)
-            if size.width <= WIDTH - 2 * _MARGIN or columns == 1:
-                self.parts.append((legend, size.height + 0.07))
-                return
-            legend.remove()
+        """A legend, if there is anything to put into it."""
+        if handles:
+            legend = _legend(self.canvas, handles, WIDTH - 2 * _MARGIN)
+            self.parts.append((legend, _inches(legend).height + 0.07))
 
     def place(self, top: float) -> None:
         """Put everything in its place, from ``top`` inches downwards."""
@@ -490,9 +481,33 @@ class _Column:
             top -= tall
 
 
+def _legend(owner: Canvas | Axes, handles: Sequence[Artist], width: float, **look: Any) -> Legend:
+    """A legend of as many columns as there is room for, its words broken where one alone is too wide."""
+    for columns in range(len(handles), 0, -1):
+        legend = owner.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            ncols=columns,
+            borderpad=0,
+            borderaxespad=0,
+            handlelength=1.3,
+            columnspacing=1.4,
+            handletextpad=0.5,
+            **look,
+        )
+        if _inches(legend).width <= width:
+            return legend
+        if columns > 1:
+            legend.remove()
+    for text in legend.get_texts():
+        text.set_text(_broken(text, text.get_text(), width - 0.3))
+    return legend
+
+
 def _inches(artist: Any) -> Bbox:
     """Where an artist is, in inches."""
-    return Bbox(artist.get_window_extent().get_points() / artist.get_figure(root=True).dpi)
+    return Bbox(artist.get_window_extent().get_points() / artist.figure.dpi)
 
 
 def _broken(artist: Text, text: str, width: float) -> str:

@@ -124,7 +124,8 @@ def to_axes(figure: Figure, axes: Axes | None = None) -> Axes:
         return draw(figure).axes[0]
     panel = figure.panels[0]
     canvas = axes.figure.canvas.figure
-    with _styled():
+    # hinted as it will be when its owner draws it, for texts to be as high then as they are now
+    with _styled({"text.hinting": matplotlib.rcParams["text.hinting"]}):
         _draw_panel(axes, panel)
         canvas.draw_without_rendering()  # a layout may move them
         width = axes.get_window_extent().width / canvas.dpi
@@ -145,7 +146,8 @@ def to_axes(figure: Figure, axes: Axes | None = None) -> Axes:
         if canvas.get_layout_engine() is None:  # take the room from the axes, as a colour bar does
             left, bottom, wide, tall = axes.get_position().bounds
             below, above = (each / canvas.get_figheight() for each in (below, above))
-            axes.set_position((left, bottom + below, wide, tall - below - above))
+            rest = max(tall - below - above, tall / 4)
+            axes.set_position((left, bottom + tall - above - rest, wide, rest))
         canvas.draw_without_rendering()
         _make_room(axes, panel)
         _thin(axes)
@@ -153,9 +155,9 @@ def to_axes(figure: Figure, axes: Axes | None = None) -> Axes:
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
+def _styled(*more: dict[str, Any]) -> Iterator[None]:
     """Our style, whatever the user's; a letter that the font lacks shows as a box, without a warning."""
-    with matplotlib.style.context(_STYLE), warnings.catch_warnings():
+    with matplotlib.style.context([*_STYLE, *more]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")
         yield
 

@@ -224,7 +224,7 @@ def _grid(profile: Profile, setup: Setup) -> Sweep:
 
 
 def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> Overlay | Measurement:
-    """The record of the network, or of a folder that at this setting; the curve of its step if so asked."""
+    """The network's record, of a folder the one at this setting; the curve of its step if so asked."""
     from vgg_profile.compare import Comparison, read_records
     from vgg_profile.crosscheck import check_setting, overlay, profile_for
     from vgg_profile.measure.record import load

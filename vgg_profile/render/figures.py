@@ -590,7 +590,7 @@ def _fit(fit: Fit) -> Figure:
         return _batch_figure(step, top, unit, finding, limits, [point])
     if not largest:
         least = units.binary(step.peak_bytes(1) + fit.reserve_bytes)
-        finding = f"Not even one image fits into {have}: it takes {least}"
+        finding = f"Not even one image fits into {limit}: it takes {least}"
         return _batch_figure(step, top, unit, finding, limits)
     peak = step.peak_bytes(largest)
     excess = units.binary(step.peak_bytes(largest + 1) - fit.available_bytes)

@@ -386,17 +386,22 @@ def _write_name(axes: Axes, panel: Panel, point: Point) -> None:
     curves = [list(zip(each.x, each.y, strict=True)) for each in panel.series if each.style is Style.LINE]
     limits = [[(edge, limit.value) for edge in (left, right)] for limit in panel.limits]
     inside = axes.get_window_extent()
+
+    def stand(away: int, up: int) -> Bbox:
+        text.set_position((-away if is_right else away, up))
+        text.set_verticalalignment("bottom" if up > 0 else "top")
+        return text.get_window_extent().padded(2)
+
     for points in ([*curves, *limits], limits, []):
         lines = [Path(axes.transData.transform([(x, y / scale) for x, y in line])) for line in points]
         for away, up in _PLACES:
-            text.set_position((-away if is_right else away, up))
-            text.set_verticalalignment("bottom" if up > 0 else "top")
-            box = text.get_window_extent().padded(2)
+            box = stand(away, up)
             is_inside = (
                 inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 < box.y1 <= inside.y1
             )
             if is_inside and not any(line.intersects_bbox(box, filled=False) for line in lines):
                 return
+    stand(*_PLACES[0])
 
 
 def _write_ends(axes: Axes, panel: Panel) -> None:

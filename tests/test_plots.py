@@ -732,7 +732,7 @@ def test_a_result_without_that_figure_says_which_it_has() -> None:
         InputError, match=r"For timeline use ledger\(profile\)\.plot\('timeline'\) or overlay"
     ):
         walk("D").plot("timeline")
-    with pytest.raises(InputError, match=r"For macs use walk\(config\)\.plot\('macs'\)\."):
+    with pytest.raises(InputError, match=r"For macs use ledger\(profile, setup\)\.seen\.plot\('macs'\)\."):
         ledger(walk("D")).plot("macs")
     with pytest.raises(InputError, match=r"A Profile has no figure timeline\. It has memory, parameters"):
         walk("D").plot("timeline")

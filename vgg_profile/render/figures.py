@@ -189,7 +189,7 @@ def depict(result: object, kind: str | None = None) -> Figure:
 
 
 _MADE = {
-    Profile: "walk(config)",
+    Profile: "ledger(profile, setup).seen",
     Ledger: "ledger(profile)",
     Overlay: "overlay(config, record)",
     Fit: "Fit(ledger(profile), memory('8GiB'), ())",

@@ -8,6 +8,8 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -17,13 +19,14 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
 from vgg_profile.budget import Ledger, ledger
 from vgg_profile.cards import memory
 from vgg_profile.cli import main
-from vgg_profile.cli.pictures import SUFFIXES
+from vgg_profile.cli.pictures import SUFFIXES, USELESS
 from vgg_profile.compare import Comparison
 from vgg_profile.configs import config, from_dict
 from vgg_profile.crosscheck import Checks, Overlay, crosscheck, overlay, profile_for
@@ -31,15 +34,17 @@ from vgg_profile.errors import InputError
 from vgg_profile.fit import DEFAULT_RESERVE, Fit
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, load
 from vgg_profile.render import PICTURES as FORMATS
-from vgg_profile.render.figures import COMPUTE, KINDS, PALETTE, SPEED, Figure, Series, Style, depict
+from vgg_profile.render.figures import COMPUTE, KINDS, PALETTE, SPEED, Figure, Series, Style, _most, depict
 from vgg_profile.render.plots import SMALLEST, WIDTH, draw, to_bytes
 from vgg_profile.sweep import Sweep, sweep
-from vgg_profile.tape import Category
+from vgg_profile.tape import Category, Phase
 from vgg_profile.training import Setup
+from vgg_profile.units import binary
 from vgg_profile.walker import Profile, walk
 
 ROOT = Path(__file__).parent.parent
-RECORD = ROOT / "reports" / "measured" / "D-cpu.json"
+FOLDER = ROOT / "reports" / "measured"
+RECORD = FOLDER / "D-cpu.json"
 NETS = {
     "D": "D",
     "D-BN": "D-BN",
@@ -196,10 +201,10 @@ def test_time_is_the_records() -> None:
     [
         ("memory", "Block 1 keeps 48.6 % of the 72,757,152 bytes saved for backward"),
         ("parameters", "fc6 holds 74.3 % of the 138,357,544 parameters"),
-        ("macs", "Block 3 and block 4 each take 29.9 % of the 15,470,264,320 MACs of an image"),
+        ("macs", "Blocks 3 and 4 each take 29.9 % of the 15,470,264,320 MACs of an image"),
         (
             "shares",
-            "Where it sits: memory in block 1 (48.6 %), MACs in block 3 and block 4 (29.9 % each), "
+            "Where it sits: memory in block 1 (48.6 %), MACs in blocks 3 and 4 (29.9 % each), "
             "parameters in the classifier (89.4 %)",
         ),
         ("receptive-field", "One value of pool5 sees 212×212 pixels of the image's 224×224"),
@@ -223,12 +228,101 @@ def test_a_field_wider_than_the_image_says_so() -> None:
     assert "more than the image's 32×32" in depict(walk("D", input=32), "receptive-field").title
 
 
-def test_equals_beyond_two_are_counted_not_named() -> None:
-    profile = walk("8,M,8,M,8,M,8,M", input=16, classes=1)
-    assert depict(profile, "macs").title.count("block") < 3
+def test_equals_are_named_or_if_many_counted() -> None:
+    three = walk("64,M,128,M,256,M,512", batch_norm=False)
+    assert "MACs in blocks 2, 3 and 4 (" in depict(three, "shares").title
+    assert depict(three, "macs").title.startswith("Blocks 2, 3 and 4 each take ")
+    net = from_dict({"name": "many", "layers": [1, *["M", 2] * 6], "classifier": [], "classes": 1})
+    sizes = [("block 1", 1), *((f"block {number}", 2) for number in range(2, 8))]
+    assert _most(sizes, "takes") == "6 blocks each take 15.4 %"
+    assert _most([(f"conv1_{n}", 1) for n in range(8)], "holds") == "8 layers each hold 12.5 %"
+    assert (
+        _most([("block 1", 1), ("classifier", 1)], "keeps") == "Block 1 and the classifier each keep 50.0 %"
+    )
+    assert depict(walk(net, input=64), "memory").subtitle.endswith("1 class")
     assert (
         depict(Comparison((walk("D"), walk("D-BN")), Setup())).title == "D and D-BN: 15,470,264,320 MACs each"
     )
+
+
+def test_what_is_not_all_is_not_said_to_be() -> None:
+    figure = depict(walk("8,"), "shares")
+    assert figure.title.endswith("parameters in the classifier (>99.9 %)")
+    assert figure.panels[2].ends == ("0.00100 %", ">99.9 %")
+
+
+def test_a_network_faster_than_a_matrix_product_is_no_finding() -> None:
+    figure = depict(load(FOLDER / "B-BN-cpu.json"))
+    assert "the matrix product it is held against was slower" in figure.title
+    assert "too noisy" in figure.title
+    assert "% of a matrix product" not in figure.title
+    assert "at 72.5 % of a matrix product's speed" in depict(load(RECORD)).title
+
+
+def test_a_short_time_is_not_none() -> None:
+    record = load(RECORD)
+    short = [
+        reading._replace(value=1e-5)
+        if reading.layer == "relu1_1" and "_time" in reading.quantity
+        else reading
+        for reading in record.readings
+    ]
+    figure = depict(replace(record, readings=tuple(short)))
+    assert "<0.1 ms" in figure.panels[0].ends
+    assert "0.0 ms" not in figure.panels[0].ends
+
+
+def test_a_sweeps_title_names_what_varies_and_its_subtitle_what_does_not() -> None:
+    net = config("8,M")
+    grid = sweep(net, inputs=(8, 16), batches=(1, 4), optimizers=("adam",), device="cuda")
+    figure = depict(grid)
+    low, high = (f"{min_(each.peak_bytes for each in grid.points) / 2**20:,.2f} MiB" for min_ in (min, max))
+    assert figure.title == f"The peak grows from {low} (batch 1, 8×8) to {high} (batch 4, 16×16)"
+    assert figure.subtitle == "VGG config 8,M, float32, train, adam, foreach; 4 points"
+    figure = depict(sweep(net, inputs=(8,), dtypes=("float32", "bfloat16"), optimizers=("none", "adam")))
+    assert "(bfloat16, no optimizer) to " in figure.title
+    assert figure.title.endswith("(float32, adam)")
+    assert figure.subtitle == "VGG config 8,M, batch 1, 8×8, train; 4 points"
+
+
+@pytest.mark.parametrize(
+    ("setup", "words"),
+    [
+        (Setup(mode="eval"), "; a forward pass (eval)"),
+        (Setup(amp="bfloat16"), "; a forward pass (train, autocast to bfloat16)"),
+        (Setup(checkpoint="blocks"), "; a forward pass (train, checkpoint blocks)"),
+        (Setup(optimizer="adam"), "1,000 classes"),
+    ],
+    ids=str,
+)
+def test_saved_bytes_are_those_of_the_step(setup: Setup, words: str) -> None:
+    step = ledger(walk("D"), setup)
+    live = step.fixed_points
+    for kind in ("memory", "shares"):
+        figure = depict(step.seen, kind)
+        assert sum(sum(each.y) for each in series(figure)) == live[Phase.FORWARD] - live[Phase.INPUT]
+        assert figure.subtitle.endswith(words)
+        assert step.seen.forward_pass in figure.footer
+
+
+def test_inference_saves_nothing_for_a_backward_pass() -> None:
+    for kind in ("memory", "shares"):
+        figure = depict(ledger(walk("D"), Setup(mode="inference")).seen, kind)
+        assert "backward" not in f"{figure.title} {figure.footer} {figure.alt} {figure.panels[0].value_label}"
+        assert "left by inference" in figure.footer.lower()
+
+
+def test_a_limit_is_said_in_the_unit_of_its_axis() -> None:
+    step = ledger(walk("A", batch=2), Setup(mode="inference"))
+    for have, unit, label in (
+        ("8GiB", "GiB", "8 GiB"),
+        ("8GB", "GiB", "8 GB = 7.45 GiB"),
+        ("800MiB", "MiB", "800 MiB"),
+    ):
+        panel = depict(Fit(step, memory(have), ())).panels[0]
+        assert panel.unit.name == unit
+        assert panel.limits[0].label == label
+        assert panel.points[0].text.endswith(unit)
 
 
 def test_a_byte_off_is_the_finding() -> None:
@@ -247,6 +341,7 @@ def test_not_even_one_image() -> None:
     step = ledger(walk("D"))
     figure = depict(Fit(step, memory(f"{step.peak_bytes(1) - 1}"), ()))
     assert figure.title.startswith("Not even one image fits into")
+    assert figure.title.endswith(f": it takes {binary(step.peak_bytes(1))}")
     assert not figure.panels[0].points
 
 
@@ -472,6 +567,71 @@ def test_bars_reach_as_far_as_their_numbers() -> None:
     assert axes.get_xlabel() == "parameters (millions)"
 
 
+def crossed(canvas: Canvas) -> list[str]:
+    """Every text at a bar or a point that a limit, a curve or a tick of another figure runs through."""
+    canvas.draw_without_rendering()
+    found = []
+    for axes in canvas.axes:
+        lines = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
+        for ticks in axes.collections:
+            if isinstance(ticks, LineCollection):
+                lines += [ticks.get_transform().transform_path(path) for path in ticks.get_paths()]
+        for text in axes.texts:
+            box = text.get_window_extent().padded(-1)
+            if text.get_visible() and any(line.intersects_bbox(box, filled=False) for line in lines):
+                found.append(text.get_text())
+    return found
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda: depict(walk(",".join(["16,16,16,16,16,16,16,M"] * 4)), "receptive-field"),
+        lambda: depict(walk("D", input=220), "receptive-field"),
+        lambda: depict(load(FOLDER / "B-BN-cpu.json")),
+        lambda: depict(load(FOLDER / "E-BN-cpu.json")),
+        lambda: depict(walk("8,"), "memory"),
+        lambda: depict(ledger(walk("D"), Setup(amp="bfloat16")).seen, "memory"),
+        lambda: depict(ledger(walk("D"), Setup(checkpoint="blocks")).seen, "memory"),
+        lambda: depict(of_a_card("rtx4090")),
+        lambda: depict(of_a_card("8GiB")),
+        lambda: depict(of_a_card("24GB")),
+    ],
+)
+def test_no_line_runs_through_a_text(figure: Callable[[], Figure]) -> None:
+    canvas = draw(figure())
+    assert crossed(canvas) == []
+    assert faults(canvas) == []
+
+
+def test_a_line_through_a_text_is_found() -> None:
+    canvas = draw(depict(walk("D"), "receptive-field"))
+    axes = canvas.axes[0]
+    x, _ = axes.texts[-1].xy  # type: ignore[attr-defined]
+    axes.axvline(x + 4)
+    assert crossed(canvas)
+
+
+def of_a_card(have: str) -> Fit:
+    step = ledger(walk("D", batch=2, device="cuda"), Setup(optimizer="adam"))
+    return Fit(step, memory(have), (DEFAULT_RESERVE["cuda"],))
+
+
+def test_a_number_stands_at_the_end_of_its_bar_whatever_else_is_marked() -> None:
+    axes = draw(depict(walk("8,"), "memory")).axes[0]
+    (of_the_input,) = (text for text in axes.texts if text.get_text() == "0")
+    assert of_the_input.xy == (0, 0)  # type: ignore[attr-defined]
+
+
+def test_shares_are_drawn_to_one_scale() -> None:
+    canvas = draw(depict(walk("D-BN"), "shares"))
+    (reach,) = {axes.get_xlim() for axes in canvas.axes}
+    assert reach[0] == 0
+    assert reach[1] > 100
+    assert len({round(axes.get_position().width, 3) for axes in canvas.axes}) == 1
+    assert len({axes.get_xlim() for axes in draw(depict(subject(Comparison))).axes}) > 1
+
+
 # -- files
 
 SIGNATURES = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
@@ -550,7 +710,30 @@ def test_a_result_plots_itself_into_axes_of_ones_own() -> None:
     assert faults(canvas) == []
 
 
+def test_narrow_axes_of_ones_own_keep_to_themselves() -> None:
+    canvas = Canvas(figsize=(6.4, 4.8))
+    left, right = canvas.subplots(1, 2)
+    walk("D").plot("memory", left)
+    of_a_card("8GiB").plot("batch", right)
+    canvas.draw_without_rendering()
+    for axes in (left, right):
+        box, legend = axes.get_window_extent(), axes.get_legend()
+        assert legend is not None
+        for text in (axes._left_title, axes.xaxis.label, *legend.get_texts()):
+            extent = text.get_window_extent()
+            assert extent.x1 <= box.x1 + 1, text.get_text()
+            assert 0 <= extent.y0 < extent.y1 <= canvas.bbox.y1
+        assert legend.get_window_extent().y1 < axes.xaxis.label.get_window_extent().y0
+        assert box.height > 100
+
+
 def test_a_result_without_that_figure_says_which_it_has() -> None:
+    with pytest.raises(
+        InputError, match=r"For timeline use ledger\(profile\)\.plot\('timeline'\) or overlay"
+    ):
+        walk("D").plot("timeline")
+    with pytest.raises(InputError, match=r"For macs use ledger\(profile, setup\)\.seen\.plot\('macs'\)\."):
+        ledger(walk("D")).plot("macs")
     with pytest.raises(InputError, match=r"A Profile has no figure timeline\. It has memory, parameters"):
         walk("D").plot("timeline")
     with pytest.raises(InputError, match=r"Did you mean memory\?"):
@@ -604,6 +787,79 @@ def test_plot_takes_the_setup_and_the_memory(tmp_path: Path) -> None:
     assert f"{ledger(walk('D'), Setup(optimizer='adam')).peak.peak:,}".encode() in path.read_bytes()
 
 
+GIVEN = {
+    "device": ("--device", "cuda"),
+    "optimizer": ("--optimizer", "adam"),
+    "mode": ("--mode", "eval"),
+    "foreach": ("--foreach",),
+    "first_step": ("--first-step",),
+    "amp": ("--amp", "bfloat16"),
+    "checkpoint": ("--checkpoint", "blocks"),
+    "onednn": ("--no-onednn",),
+    "batch": ("--batch", 2),
+    "input_": ("--input", 32),
+    "have": ("--memory", "8GiB"),
+    "record": ("--measured", RECORD),
+}
+"""How each option that some kind has no use for is given."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_option_is_drawn_or_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.svg"
+    base = ("D", kind, *(("--measured", RECORD) if kind in ("check", "time") else ()), "-o", path)
+    for name, given in GIVEN.items():
+        if name in USELESS[kind]:
+            done = run(*base, *given)
+            assert (done.exit_code, path.exists()) == (2, False), given
+            assert f"The figure {kind} has no use for {given[0].replace('--no-', '--')}." in done.stderr
+    assert set(USELESS) == set(KINDS)
+    assert set().union(*USELESS.values()) == set(GIVEN)
+
+
+@pytest.mark.parametrize("kind", ["memory", "shares", "timeline", "compare", "sweep", "batch"])
+def test_an_option_that_is_not_refused_changes_the_figure(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.svg"
+    assert run("8,M", kind, "-o", path).exit_code == 0
+    plain = path.read_bytes()
+    for name in ("mode", "amp", "checkpoint", "device", "optimizer", "onednn"):
+        if name not in USELESS[kind]:
+            done = run("8,M", kind, *GIVEN[name], "-o", path, "--force")
+            assert done.exit_code == 0, done.output
+            assert path.read_bytes() != plain, name
+
+
+def test_a_default_that_is_typed_is_refused_as_well_where_it_means_nothing(tmp_path: Path) -> None:
+    done = run("D", "sweep", "--batch", 1, "-o", tmp_path / "x.svg")
+    assert "It draws a range of its own; for another: vgg-profile sweep D --batch 1..64" in done.stderr
+
+
+def test_a_folder_of_records_has_that_of_the_network_at_the_setting(tmp_path: Path) -> None:
+    pictures = []
+    for number, (kind, record, given) in enumerate(
+        (
+            ("check", RECORD, ()),
+            ("check", FOLDER, ()),
+            ("timeline", FOLDER / "D-adam-cpu.json", ()),
+            ("timeline", FOLDER, ("--optimizer", "adam", "--batch", 4)),
+        )
+    ):
+        path = tmp_path / f"{number}.svg"
+        done = run("D", kind, "--measured", record, *given, "-o", path)
+        assert done.exit_code == 0, done.output
+        pictures.append(path.read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2] == pictures[3]
+
+
+def test_a_folder_where_one_record_is_wanted_says_what_is_in_it(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"is a folder, and a record is one file\. Name one of its: 'A-BN-cpu"
+    ):
+        load(FOLDER)
+    with pytest.raises(InputError, match=r"is a folder.*Measure again"):
+        load(tmp_path)
+
+
 def test_a_card_brings_its_own_rules_unless_others_are_asked_for(tmp_path: Path) -> None:
     told = [
         run("8,M", "batch", "--input", 8, "--memory", have, *device, "-o", tmp_path / f"{number}.svg").stderr
@@ -624,7 +880,15 @@ def test_a_card_brings_its_own_rules_unless_others_are_asked_for(tmp_path: Path)
         (("D", "memory", "-o", "-"), "names no format"),
         (("D", "memory", "-o", "nowhere/x.svg"), "There is no directory"),
         (("D", "memry", "-o", "x.svg"), "Did you mean memory?"),
-        (("memory", "D", "-o", "x.svg"), "The kind comes last: vgg-profile plot D memory"),
+        (("memory", "D", "-o", "x.svg"), "The kind comes last. Type: vgg-profile plot D memory"),
+        (("-o", "x.svg"), "There is no network and no kind of figure. Type: vgg-profile plot D memory"),
+        (
+            ("64,M", "-o", "x.svg"),
+            "The kind of figure is missing: the one word given, '64,M', is the network.",
+        ),
+        (("D", "-o", "x.svg"), "after it. Type: vgg-profile plot D memory -o memory.svg."),
+        (("A", "check", "--measured", FOLDER, "--batch", 3, "-o", "x.svg"), "none is of A at input"),
+        (("D", "batch", "--memory", "100MiB", "-o", "x.svg"), "One image needs"),
         (("A", "B", "memory", "-o", "x.svg"), "is of one network, and 2 are named"),
         (("D", "check", "-o", "x.svg"), "Name its record: --measured"),
         (("D", "time", "-o", "x.svg"), "Name its record: --measured"),
@@ -636,7 +900,7 @@ def test_a_card_brings_its_own_rules_unless_others_are_asked_for(tmp_path: Path)
         (("D", "timeline", "--batch", 4, "--measured", RECORD, "-o", "x.svg"), "another batch"),
         (("D", "check", "--measured", "none.json", "-o", "x.svg"), "There is no record"),
         (("nothing", "memory", "-o", "x.svg"), "There is no config"),
-        (("memory", "-o", "x.svg"), "Missing argument"),
+        (("memory", "-o", "x.svg"), "There is no network to draw memory of. Type: vgg-profile plot D"),
     ],
     ids=str,
 )

@@ -71,20 +71,21 @@ def shape(dimensions: tuple[int, ...]) -> str:
 def plural(number: int, noun: str) -> str:
     """A number and its noun, in agreement.
 
-    >>> plural(1, "image"), plural(8, "image")
-    ('1 image', '8 images')
+    >>> plural(1, "image"), plural(8, "image"), plural(10, "class")
+    ('1 image', '8 images', '10 classes')
     """
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}" + ("" if number == 1 else ending)
 
 
-def listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str], last_word: str = "and") -> str:
     """Words as a list in a sentence.
 
-    >>> listed(["A"]), listed(["A", "B", "D"])
-    ('A', 'A, B and D')
+    >>> listed(["A"]), listed(["A", "B", "D"]), listed(["A", "B"], "or")
+    ('A', 'A, B and D', 'A or B')
     """
     *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{', '.join(others)} {last_word} {last}" if others else last
 
 
 def decimal(size: int) -> str:
@@ -122,12 +123,16 @@ def ratio(number: int, base: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share, with two leading digits at least.
+    """A share, with two leading digits at least; what is not all is never 100 %, and what is not none, 0 %.
 
-    >>> percent(102764544, 138357544), percent(13416, 138357544)
-    ('74.3 %', '0.0097 %')
+    >>> percent(102764544, 138357544), percent(13416, 138357544), percent(99998, 10**5), percent(1, 10**15)
+    ('74.3 %', '0.0097 %', '>99.9 %', '<0.1 %')
     """
     share = 100 * part / whole
+    if 99.95 <= share < 100:
+        return ">99.9 %"
+    if 0 < share < 1e-6:
+        return "<0.1 %"
     places = 1
     while part and share < 10 ** (1 - places) and places < 9:
         places += 1

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from vgg_profile.cli.options import force_option, rules_option, takes_networks, takes_setup
+from vgg_profile import units
+from vgg_profile.cli.options import force_option, rules_option, takes_setup, takes_walk
 from vgg_profile.cli.steps import asked
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.files import check_writable, write_whole
@@ -27,10 +29,29 @@ if TYPE_CHECKING:
 
 SUFFIXES = tuple(f".{format_}" for format_ in PICTURES)
 
+_RUN = frozenset(each.name for each in fields(Setup))
+_STEPPED = frozenset({"optimizer", "foreach", "first_step", "onednn"})
+_PREDICTED = frozenset({"have", "record"})
+
+USELESS: Mapping[str, frozenset[str]] = {
+    "memory": _PREDICTED | _STEPPED,
+    "parameters": _PREDICTED | _RUN | {"device"},
+    "macs": _PREDICTED | _RUN | {"device"},
+    "shares": _PREDICTED | _STEPPED,
+    "receptive-field": _PREDICTED | _RUN | {"device"},
+    "timeline": frozenset({"have"}),
+    "check": frozenset({"have"}),
+    "batch": frozenset({"record", "batch"}),
+    "compare": _PREDICTED,
+    "sweep": _PREDICTED | {"batch", "input_"},
+    "time": frozenset({"have"}),
+}
+"""Kind of figure → the options that change nothing in it. What sets the network is of use to all."""
+
 
 @click.command("plot")
-@takes_networks
-@click.argument("kind", metavar="KIND")
+@click.argument("words", metavar="CONFIG… KIND", nargs=-1)
+@takes_walk
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The picture: .svg, .png or .pdf."
 )
@@ -42,15 +63,14 @@ SUFFIXES = tuple(f".{format_}" for format_ in PICTURES)
     "--measured",
     "record",
     type=click.Path(path_type=Path),
-    metavar="RECORD",
-    help="For timeline, check and time: what `vgg-profile measure` wrote.",
+    metavar="PATH",
+    help="For timeline, check and time: what `vgg-profile measure` wrote, or a folder of such records.",
 )
 @rules_option
 @takes_setup
 def plot(
-    configs: tuple[str, ...],
+    words: tuple[str, ...],
     walk_one: Callable[[str, str], Profile],
-    kind: str,
     output: Path | None,
     force: bool,
     have: str | None,
@@ -79,14 +99,10 @@ def plot(
     vgg-profile plot D batch --memory rtx4090 --optimizer adam -o batch.png
     vgg-profile plot D timeline --measured reports/measured/D-cpu.json -o timeline.svg
     """
-    from vgg_profile.render.figures import KINDS, check_kind, depict
+    from vgg_profile.render.figures import depict
 
-    if kind not in KINDS and configs[0] in KINDS:
-        raise InputError(
-            f"{excerpt(kind)} stands where the kind of figure is expected.",
-            f"The kind comes last: vgg-profile plot {kind} {configs[0]} -o {configs[0]}.svg.",
-        )
-    check_kind(kind)
+    configs, kind = _configs_and_kind(words)
+    _refuse_useless(kind)
     path = _picture(output, kind, force=force)
     figure = depict(_subject(kind, configs, walk_one, have, record, device, setup), kind)
 
@@ -94,6 +110,49 @@ def plot(
 
     write_whole(path, to_bytes(figure, path.suffix[1:].lower()), force=force)
     click.echo(f"Wrote {path}: {figure.title}", err=True)
+
+
+def _configs_and_kind(words: Sequence[str]) -> tuple[Sequence[str], str]:
+    """The networks and, last, the kind of figure; what is missing is named."""
+    from vgg_profile.render.figures import KINDS, check_kind
+
+    match words:
+        case []:
+            raise InputError("There is no network and no kind of figure.", _typed("D", "memory"))
+        case [kind] if kind in KINDS:
+            raise InputError(f"There is no network to draw {kind} of.", _typed("D", kind))
+        case [net]:
+            raise InputError(
+                f"The kind of figure is missing: the one word given, {excerpt(net)}, is the network.",
+                f"Name one of {', '.join(KINDS)} after it. {_typed(net, 'memory')}",
+            )
+        case [kind, *_, net] if kind in KINDS and net not in KINDS:
+            raise InputError(
+                f"{excerpt(net)} stands where the kind of figure is expected.",
+                f"The kind comes last. {_typed(net, kind)}",
+            )
+    return words[:-1], check_kind(words[-1])
+
+
+def _typed(net: str, kind: str) -> str:
+    return f"Type: vgg-profile plot {shlex.quote(net)} {kind} -o {kind}.svg."
+
+
+def _refuse_useless(kind: str) -> None:
+    """Refuse an option that the kind of figure would not be any different for."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        if name not in USELESS[kind] or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        others = [other for other, useless in USELESS.items() if name not in useless]
+        raise InputError(
+            f"The figure {kind} has no use for {option.opts[0]}.",
+            f"Leave it out, or ask for {units.listed(others, 'or')}."
+            if name not in ("batch", "input_")
+            else "It draws a range of its own; for another: "
+            f"vgg-profile sweep D --batch 1..64 --input 64..512:64 -o {kind}.svg.",
+        )
 
 
 def _picture(path: Path | None, kind: str, *, force: bool) -> Path:
@@ -111,30 +170,21 @@ def _picture(path: Path | None, kind: str, *, force: bool) -> Path:
 
 def _subject(
     kind: str,
-    configs: tuple[str, ...],
+    configs: Sequence[str],
     walk_one: Callable[[str, str], Profile],
     have: str | None,
     record: Path | None,
     device: str,
     setup: Setup,
 ) -> Displayed:
-    """What the figure is of; what a kind needs and is missing, or has no use for, is refused."""
+    """What the figure is of; what a kind needs and is missing is refused."""
     from vgg_profile.budget import Ledger, ledger
     from vgg_profile.compare import Comparison
     from vgg_profile.crosscheck import Overlay
-    from vgg_profile.fit import Fit
-    from vgg_profile.measure.record import Measurement
     from vgg_profile.render.figures import KINDS
     from vgg_profile.sweep import Sweep
 
     shows = KINDS[kind]
-    if have is not None and Fit not in shows:
-        raise InputError(f"The figure {kind} has no use for --memory.", "Leave it out, or ask for batch.")
-    if record is not None and not {Overlay, Measurement} & set(shows):
-        raise InputError(
-            f"The figure {kind} has no use for --measured.",
-            "Leave it out, or ask for timeline, check or time.",
-        )
     if Comparison in shows:
         return Comparison(tuple(walk_one(each, device) for each in configs), setup)
     if len(configs) > 1:
@@ -148,7 +198,7 @@ def _subject(
     if record is not None:
         return _measured(profile, record, setup, is_curve=Overlay in shows)
     if Profile in shows:
-        return profile
+        return profile if USELESS[kind] >= _RUN else ledger(profile, setup).seen
     if Sweep in shows:
         return _grid(profile, setup)
     if Ledger in shows:
@@ -174,12 +224,18 @@ def _grid(profile: Profile, setup: Setup) -> Sweep:
 
 
 def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> Overlay | Measurement:
-    """The record of the network, at the setting that it was measured; the curve of its step if so asked."""
+    """The network's record, of a folder the one at this setting; the curve of its step if so asked."""
+    from vgg_profile.compare import Comparison, read_records
     from vgg_profile.crosscheck import check_setting, overlay, profile_for
     from vgg_profile.measure.record import load
 
-    measurement = load(path)
-    check_setting(measurement, asked(profile, setup))
+    if path.is_dir():
+        (network,) = Comparison((profile,), setup, measured=read_records(path)).networks
+        assert network.checks is not None  # else the comparison would have been refused
+        measurement = network.checks.measurement
+    else:
+        measurement = load(path)
+        check_setting(measurement, asked(profile, setup))
     if is_curve:
         return overlay(profile.config, measurement)
     profile_for(profile.config, measurement)

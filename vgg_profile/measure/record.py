@@ -117,6 +117,12 @@ def load(path: Path) -> Measurement:
     name = excerpt(str(path), 200)
     again = "Measure again: `vgg-profile measure D -o record.json`."
     try:
+        if path.is_dir():
+            files = ", ".join(excerpt(file.name) for file in sorted(path.glob("*.json")))
+            raise InputError(
+                f"{name} is a folder, and a record is one file.",
+                f"Name one of its: {files}." if files else again,
+            )
         if not path.is_file():
             raise InputError(f"There is no record {name}.", again)
         if path.stat().st_size > LARGEST_FILE:

@@ -142,6 +142,8 @@ class Figure:
     alt: str
     footer: str = ""
     columns: int = 1
+    has_one_scale: bool = False
+    """Whether the values of all panels are drawn to one scale, so that they compare."""
 
 
 Key = TypeVar("Key")
@@ -178,8 +180,24 @@ def depict(result: object, kind: str | None = None) -> Figure:
         )
     name = next(iter(has)) if kind is None else check_kind(kind)
     if name not in has:
-        raise InputError(f"A {type(result).__name__} has no figure {name}.", f"It has {', '.join(has)}.")
+        others = [f"{_MADE[of]}.plot({name!r})" for of in KINDS[name] if of in _MADE]
+        raise InputError(
+            f"A {type(result).__name__} has no figure {name}.",
+            f"It has {', '.join(has)}. For {name} use {units.listed(others, 'or')}.",
+        )
     return has[name](result)
+
+
+_MADE = {
+    Profile: "ledger(profile, setup).seen",
+    Ledger: "ledger(profile)",
+    Overlay: "overlay(config, record)",
+    Fit: "Fit(ledger(profile), memory('8GiB'), ())",
+    Comparison: "Comparison((profile, other), Setup())",
+    Sweep: "sweep(config, batches=(1, 2, 4))",
+    Measurement: "load(path)",
+}
+"""How to come by a result, for who has another."""
 
 
 def check_kind(kind: str) -> str:
@@ -204,13 +222,14 @@ def _memory(profile: Profile) -> Figure:
     outputs = [row.memory_bytes(profile.batch, profile.itemsize) for row in rows]
     saved = [row.saved_bytes(profile.batch) for row in rows]
     unit = _bytes(max(*saved, *outputs))
-    finding = f"{_most(_by_block(profile, saved), 'keeps')} of the {sum(saved):,} bytes saved for backward"
+    finding = f"{_most(_by_block(profile, saved), 'keeps')} of the {sum(saved):,} bytes {_saved(profile)}"
+    alone = f"output alone, in {profile.dtype}, as the notes count"
     panel = Panel(
-        "saved for backward",
+        _saved(profile),
         unit,
         (
             *_stack(places, [_categories(row, profile.batch) for row in rows]),
-            Series("output alone, as the notes count", places, outputs, INK, Style.TICKS),
+            Series(alone, places, outputs, INK, Style.TICKS),
         ),
         names=_names(rows),
         bands=_block_bands(profile, rows),
@@ -219,9 +238,9 @@ def _memory(profile: Profile) -> Figure:
     )
     return Figure(
         title=finding,
-        subtitle=title(profile),
+        subtitle=_after(profile),
         panels=(panel,),
-        alt=_alt(f"Bars of the bytes that each layer saves for backward. {finding}", rows, saved),
+        alt=_alt(f"Bars of the bytes that each layer keeps. {finding}", rows, saved),
         footer=f"{_saved_means(profile)} At the bars, bytes; {_convention(unit)}",
     )
 
@@ -281,7 +300,7 @@ def _shares(profile: Profile) -> Figure:
         for what, of, values, colour in (
             (
                 "memory",
-                "bytes saved for backward",
+                f"bytes {_saved(profile)}",
                 [row.saved_bytes(profile.batch) for row in rows],
                 PALETTE[Category.ACTIVATIONS],
             ),
@@ -305,9 +324,10 @@ def _shares(profile: Profile) -> Figure:
         said.append(f"Of {whole:,} {of}: " + ", ".join(f"{block} {size:,}" for block, size in blocks) + ".")
     return Figure(
         title=finding,
-        subtitle=title(profile),
+        subtitle=_after(profile),
         panels=tuple(panels),
         columns=len(panels),
+        has_one_scale=True,
         alt=f"Three bar charts side by side, shares by block. {finding}. {' '.join(said)}",
         footer=_saved_means(profile),
     )
@@ -556,8 +576,10 @@ def _fit(fit: Fit) -> Figure:
     """The peak against the batch, and the largest batch that a memory holds."""
     step, largest, have = fit.step, fit.largest_batch, fit.memory.label
     top = max(8, largest + largest // 4, fit.asked or 0)
-    unit = _bytes(max(fit.memory.bytes, step.peak_bytes(top)))
-    limits = [Limit(have, fit.memory.bytes)]
+    # in the memory's own unit, so that its line stands at a round number
+    unit = next(unit for unit in (*_BINARY_UNITS, Unit("bytes")) if fit.memory.bytes >= unit.scale)
+    limit = have if unit.name in have else f"{have} = {units.binary(fit.memory.bytes)}"
+    limits = [Limit(limit, fit.memory.bytes)]
     if fit.reserves:
         limits.append(Limit(f"less {units.binary(fit.reserve_bytes)} in reserve", fit.available_bytes))
     if fit.asked is not None:
@@ -567,7 +589,9 @@ def _fit(fit: Fit) -> Figure:
         point = Point(fit.asked, fit.peak_bytes, f"batch {fit.asked:,}: {_sized(fit.peak_bytes, unit)}")
         return _batch_figure(step, top, unit, finding, limits, [point])
     if not largest:
-        return _batch_figure(step, top, unit, f"Not even one image fits into {have}", limits)
+        least = units.binary(step.peak_bytes(1) + fit.reserve_bytes)
+        finding = f"Not even one image fits into {limit}: it takes {least}"
+        return _batch_figure(step, top, unit, finding, limits)
     peak = step.peak_bytes(largest)
     excess = units.binary(step.peak_bytes(largest + 1) - fit.available_bytes)
     finding = f"{units.plural(largest, 'image')} at a time fit into {have}; one more is {excess} too much"
@@ -639,11 +663,12 @@ def _batches(step: Ledger, top: int, wanted: Sequence[int]) -> list[int]:
 MOST_LINES = 8
 
 _SETTINGS: dict[str, Callable[[Swept], str]] = {
+    "batch": lambda point: f"batch {point.batch:,}",
     "image": lambda point: f"{point.height}×{point.width}",
     "dtype": lambda point: point.dtype,
-    "optimizer": lambda point: point.optimizer,
+    "optimizer": lambda point: point.optimizer if point.optimizer != "none" else "no optimizer",
 }
-"""What sets one line apart from another, in words."""
+"""What sets one point apart from another, in words."""
 
 _LINES = (
     Category.WEIGHTS,
@@ -658,6 +683,9 @@ _LINES = (
 """Whose colours lines borrow that are of no category."""
 
 
+_ALONG = {"batch": "batch", "height": "image"}
+
+
 @figure_of("sweep", Sweep)
 def _sweep(grid: Sweep) -> Figure:
     """The peak against the batch, or against the image where there is one batch; a line a setting."""
@@ -666,7 +694,7 @@ def _sweep(grid: Sweep) -> Figure:
     along = "height" if len({point.batch for point in grid.points}) == 1 and is_square else "batch"
     lines: dict[str, list[Swept]] = {}
     for point in sorted(grid.points, key=attrgetter(along)):
-        said = [_SETTINGS[what](point) for what in varied if (what, along) != ("image", "height")]
+        said = [_SETTINGS[what](point) for what in varied if what != _ALONG[along]]
         lines.setdefault(", ".join(said) or "predicted peak", []).append(point)
     shown = _spread(list(lines), MOST_LINES)
     peaks = [point.peak_bytes for line in lines.values() for point in line]
@@ -675,12 +703,14 @@ def _sweep(grid: Sweep) -> Figure:
     low, high = _sized(least.peak_bytes, unit), _sized(most.peak_bytes, unit)
     finding = f"The peak is {low}"
     if low != high:
-        finding = f"From {_swept(least)} to {_swept(most)} the peak grows from {low} to {high}"
+        at_least, at_most = (", ".join(_SETTINGS[what](point) for what in varied) for point in (least, most))
+        finding = f"The peak grows from {low} ({at_least}) to {high} ({at_most})"
     left_out = len(lines) - len(shown)
     what = "batch (images)" if along == "batch" else "side of the image (pixels)"
     return Figure(
         title=finding,
-        subtitle=f"{grid.config.label}, {units.plural(len(grid.points), 'point')}, {grid.setup.mode}",
+        subtitle=f"VGG config {grid.config.label}, {_constant(grid, varied)}; "
+        f"{units.plural(len(grid.points), 'point')}",
         panels=(
             Panel(
                 "peak of live bytes",
@@ -706,10 +736,14 @@ def _sweep(grid: Sweep) -> Figure:
     )
 
 
-def _swept(point: Swept) -> str:
-    """A point in words."""
-    optimizer = f", {point.optimizer}" if point.optimizer != "none" else ""
-    return f"batch {point.batch:,} at {point.height}×{point.width}{optimizer}"
+def _constant(grid: Sweep, varied: Sequence[str]) -> str:
+    """What is the same at every point, in words; how the step is run tells the optimizer."""
+    point = max(grid.points, key=lambda point: point.optimizer != "none")
+    said = [tell(point) for what, tell in _SETTINGS.items() if what not in varied and what != "optimizer"]
+    run = replace(grid.setup, optimizer=point.optimizer).label
+    if "optimizer" in varied:
+        run = run.replace(f", {point.optimizer}", "")
+    return ", ".join([*said, run])
 
 
 def _spread(names: list[str], most: int) -> list[str]:
@@ -786,12 +820,16 @@ def _time(measurement: Measurement) -> Figure:
     slowest, fastest = (max(each, key=each.__getitem__) for each in (seconds, speeds))
     whole = sum(seconds.values())
     share = units.percent(round(1e9 * seconds[slowest]), round(1e9 * whole))
-    finding = f"{slowest} takes {share} of {whole * 1e3:,.0f} ms; {fastest} computes fastest"
+    unit = _seconds(max(seconds.values()))
+    finding = f"{slowest} takes {share} of {_took(whole, unit)}; {fastest} computes fastest"
     rate = measurement.get("matrix_product_rate")
     limits = []
     if rate is not None and isinstance(rate.value, float):
         finding += (
             f", at {units.percent(round(speeds[fastest]), round(rate.value))} of a matrix product's speed"
+            if speeds[fastest] <= rate.value
+            else ", but the matrix product it is held against was slower: the record's clock is too noisy to "
+            "compare them"
         )
         limits.append(Limit(f"a plain matrix product, {rate.value / 1e9:,.1f} GFLOP/s", rate.value))
     names = tuple(enumerate(seconds))
@@ -804,10 +842,10 @@ def _time(measurement: Measurement) -> Figure:
         panels=(
             Panel(
                 "time",
-                _seconds(max(seconds.values())),
+                unit,
                 tuple(passes),
                 names=names,
-                ends=tuple(f"{took * 1e3:,.1f} ms" for took in seconds.values()),
+                ends=tuple(_took(each, unit) for each in seconds.values()),
                 sideways=True,
             ),
             replace(
@@ -897,7 +935,13 @@ def _count(largest: int) -> Unit:
 
 
 def _seconds(longest: float) -> Unit:
-    return next((unit for unit in (Unit("s"), Unit("ms", 1e-3)) if longest >= unit.scale), Unit("µs", 1e-6))
+    return Unit("ms", 1e-3) if longest >= 1e-3 else Unit("µs", 1e-6)
+
+
+def _took(seconds: float, unit: Unit) -> str:
+    """A time as a text; what took any is never 0."""
+    time = seconds / unit.scale
+    return f"<0.1 {unit.name}" if 0 < time < 0.05 else f"{time:,.{int(time < 1000)}f} {unit.name}"
 
 
 _CLASSIFIER = "classifier"
@@ -931,11 +975,21 @@ def _block_bands(profile: Profile, rows: Sequence[Row]) -> tuple[Band, ...]:
     return tuple(Band(start, stop, is_shaded=number % 2 == 1) for number, (start, stop, _) in runs)
 
 
-def _who(pairs: Sequence[tuple[str, int]]) -> list[str]:
-    """Those who have most, as a sentence names them."""
+MOST_NAMED = 4
+"""More equals than so many are counted, not named."""
+
+
+def _who(pairs: Sequence[tuple[str, int]]) -> tuple[str, bool]:
+    """Those who have most, as a sentence names them, and whether they are several: ``blocks 2, 3 and 4``."""
     most = max(size for _, size in pairs)
-    names = [f"the {name}" if name == _CLASSIFIER else name for name, size in pairs if size == most]
-    return names if len(names) < 3 else [f"each of {len(names)} equals"]
+    names = [name for name, size in pairs if size == most]
+    numbers = [name.removeprefix("block ") for name in names if name.startswith("block ")]
+    are_blocks = len(numbers) == len(names)
+    if len(names) > MOST_NAMED:
+        return f"{len(names)} {'blocks' if are_blocks else 'parts' if numbers else 'layers'}", True
+    if are_blocks and len(names) > 1:
+        return f"blocks {units.listed(numbers)}", True
+    return units.listed([f"the {name}" if name == _CLASSIFIER else name for name in names]), len(names) > 1
 
 
 def _share(pairs: Sequence[tuple[str, int]]) -> str:
@@ -943,25 +997,36 @@ def _share(pairs: Sequence[tuple[str, int]]) -> str:
 
 
 def _leaders(pairs: Sequence[tuple[str, int]]) -> str:
-    """Who has most, and how much: ``block 3 and block 4 (29.9 % each)``."""
-    who = _who(pairs)
-    return f"{' and '.join(who)} ({_share(pairs)}{' each' * (len(who) > 1)})"
+    """Who has most, and how much: ``blocks 3 and 4 (29.9 % each)``."""
+    who, are_several = _who(pairs)
+    return f"{who} ({_share(pairs)}{' each' * are_several})"
 
 
 def _most(pairs: Sequence[tuple[str, int]], verb: str) -> str:
     """Who has most, and how much, as the beginning of a sentence: ``Block 1 keeps 48.6 %``."""
-    who = _who(pairs)
-    names = " and ".join(who)
-    if names.startswith(("block", "the ", "each")):  # a layer's name stays as it is written
-        names = names[0].upper() + names[1:]
-    return f"{names} {verb if len(who) == 1 else f'each {verb[:-1]}'} {_share(pairs)}"
+    who, are_several = _who(pairs)
+    if who.startswith(("block", "the ")):  # a layer's name stays as it is written
+        who = who[0].upper() + who[1:]
+    return f"{who} {f'each {verb[:-1]}' if are_several else verb} {_share(pairs)}"
+
+
+def _saved(profile: Profile) -> str:
+    """What the saved bytes are: inference leaves some, and there is no backward pass to save them for."""
+    return "left by inference" if "inference" in profile.forward_pass else "saved for backward"
 
 
 def _saved_means(profile: Profile) -> str:
+    what = _saved(profile)
     return (
-        "Saved for backward: alive after a training forward pass, above weights and input, by the rules of "
-        f"device {rules(profile.device)}."
+        f"{what[0].upper()}{what[1:]}: alive after {profile.forward_pass}, above weights and input, by the "
+        f"rules of device {rules(profile.device)}."
     )
+
+
+def _after(profile: Profile) -> str:
+    """The network and the setting, and the forward pass where it is no plain training one."""
+    is_plain = profile.forward_pass == Profile.forward_pass
+    return title(profile) + (f"; {profile.forward_pass}" if not is_plain else "")
 
 
 def _alt(said: str, rows: Sequence[Row], values: Sequence[int]) -> str:

@@ -20,14 +20,15 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
+from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, ScaledTranslation
 
-from vgg_profile.render.figures import INK, Figure, Panel, Series, Style
+from vgg_profile.render.figures import INK, Figure, Panel, Point, Series, Style
 
 WIDTH = 8.0
 """Inches; heights follow from what is drawn."""
@@ -122,21 +123,41 @@ def to_axes(figure: Figure, axes: Axes | None = None) -> Axes:
     if axes is None:
         return draw(figure).axes[0]
     panel = figure.panels[0]
-    with _styled():
+    canvas = axes.figure.canvas.figure
+    # hinted as it will be when its owner draws it, for texts to be as high then as they are now
+    with _styled({"text.hinting": matplotlib.rcParams["text.hinting"]}):
         _draw_panel(axes, panel)
+        canvas.draw_without_rendering()  # a layout may move them
+        width = axes.get_window_extent().width / canvas.dpi
         has_names_above = any(band.text for band in panel.bands)
-        axes.set_title(figure.title, loc="left", wrap=True, pad=20 if has_names_above else 6)
+        heading = axes.set_title("X", loc="left", fontsize=10, pad=20 if has_names_above else 6)
+        line = _inches(heading).height
+        heading.set_text(_broken(heading, figure.title, width))
+        label = axes.xaxis.label
+        label.set_text(_broken(label, label.get_text(), width))
+        above, below = _inches(heading).height - line, max(0.0, _inches(label).height - line)
         if handles := list(_handles([panel])):
-            axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1))
+            lowest = axes.xaxis.get_tightbbox()
+            assert lowest is not None
+            down = (axes.get_window_extent().y0 - lowest.y0) / canvas.dpi + 0.07
+            under = axes.transAxes + ScaledTranslation(0, -down, canvas.dpi_scale_trans)
+            legend = _legend(axes, handles, width, bbox_transform=under)
+            below += _inches(legend).height + 0.07
+        if canvas.get_layout_engine() is None:  # take the room from the axes, as a colour bar does
+            left, bottom, wide, tall = axes.get_position().bounds
+            below, above = (each / canvas.get_figheight() for each in (below, above))
+            rest = max(tall - below - above, tall / 4)
+            axes.set_position((left, bottom + tall - above - rest, wide, rest))
+        canvas.draw_without_rendering()
         _make_room(axes, panel)
         _thin(axes)
     return axes
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
+def _styled(*more: dict[str, Any]) -> Iterator[None]:
     """Our style, whatever the user's; a letter that the font lacks shows as a box, without a warning."""
-    with matplotlib.style.context(_STYLE), warnings.catch_warnings():
+    with matplotlib.style.context([*_STYLE, *more]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")
         yield
 
@@ -183,6 +204,10 @@ def draw(figure: Figure) -> Canvas:
         canvas.draw_without_rendering()
         for axes, panel in zip(canvas.axes, figure.panels, strict=True):
             _make_room(axes, panel)
+        if figure.has_one_scale:
+            reach = max(axes.get_xlim()[1] for axes in canvas.axes)
+            for axes in canvas.axes:
+                axes.set_xlim(0, reach)
         canvas.draw_without_rendering()
         canvas.set_layout_engine("none")
         for axes in canvas.axes:
@@ -223,7 +248,7 @@ def _draw_panel(axes: Axes, panel: Panel, *, is_named: bool = True) -> None:
         tops.append(limit.value / scale)
     _axes(axes, panel, tops, is_named)
     for point in panel.points:
-        _mark(axes, point.x, point.y / scale, point.text)
+        axes.plot([point.x], [point.y / scale], zorder=6, clip_on=False, **_POINT)
 
 
 def _bars(axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool) -> list[float]:
@@ -269,6 +294,8 @@ def _ticks(axes: Axes, series: Series, values: list[float], base: list[float], s
     strokes(values, lower, upper, color=series.colour, linewidth=1.8, zorder=4)
     return base
 
+
+_POINT: dict[str, Any] = {"marker": "o", "markersize": 6, "color": _LIMIT, "markeredgecolor": "white"}
 
 _DRAW = {
     Style.BARS: _bars,
@@ -327,60 +354,86 @@ def _axes(axes: Axes, panel: Panel, tops: Sequence[float], is_named: bool) -> No
             )
 
 
-def _mark(axes: Axes, x: float, y: float, text: str) -> None:
-    """A point and its text above it, towards the middle of the axes."""
+_PLACES = tuple((away, up) for away in (7, 20, 35, 50, 70, 90) for up in (4, -4))
+"""Where a point's name may stand, in points from it; the first that is free is taken."""
+
+
+def _make_room(axes: Axes, panel: Panel) -> None:
+    """Write what needs to know how wide the axes are: the ends of bars, the names of points."""
+    if panel.ends:
+        _write_ends(axes, panel)
+    for point in panel.points:
+        _write_name(axes, panel, point)
+
+
+def _write_name(axes: Axes, panel: Panel, point: Point) -> None:
+    """A point's text, towards the middle of the axes: on no line if it can be, at least on no limit."""
+    scale = panel.unit.scale
     left, right = axes.get_xlim()
-    is_right = x > (left + right) / 2
-    axes.plot(
-        [x], [y], marker="o", markersize=6, color=_LIMIT, markeredgecolor="white", zorder=6, clip_on=False
-    )
-    axes.annotate(
-        text,
-        (x, y),
-        (-7 if is_right else 7, 4),
+    is_right = point.x > (left + right) / 2
+    text = axes.annotate(
+        point.text,
+        (point.x, point.y / scale),
+        (0, 0),
         textcoords="offset points",
         ha="right" if is_right else "left",
-        va="bottom",
         color=INK,
         weight="bold",
         zorder=7,
         parse_math=False,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
     )
+    curves = [list(zip(each.x, each.y, strict=True)) for each in panel.series if each.style is Style.LINE]
+    limits = [[(edge, limit.value) for edge in (left, right)] for limit in panel.limits]
+    inside = axes.get_window_extent()
+
+    def stand(away: int, up: int) -> Bbox:
+        text.set_position((-away if is_right else away, up))
+        text.set_verticalalignment("bottom" if up > 0 else "top")
+        return text.get_window_extent().padded(2)
+
+    for points in ([*curves, *limits], limits, []):
+        lines = [Path(axes.transData.transform([(x, y / scale) for x, y in line])) for line in points]
+        for away, up in _PLACES:
+            box = stand(away, up)
+            is_inside = (
+                inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 < box.y1 <= inside.y1
+            )
+            if is_inside and not any(line.intersects_bbox(box, filled=False) for line in lines):
+                return
+    stand(*_PLACES[0])
 
 
-def _make_room(axes: Axes, panel: Panel) -> None:
-    """Write what stands at the ends of bars, and widen the axes until the longest has its place."""
-    if not panel.ends:
-        return
+def _write_ends(axes: Axes, panel: Panel) -> None:
+    """What stands at the ends of bars, clear of every line; the axes are widened until all have a place."""
+    scale = panel.unit.scale
     ends = [0.0] * len(panel.ends)
+    lines: list[list[float]] = [[limit.value / scale for limit in panel.limits] for _ in ends]
     for series in panel.series:
         for place, value in zip(series.x, series.y, strict=True):
-            drawn = value / panel.unit.scale
-            index = round(place)
-            ends[index] = ends[index] + drawn if series.style is Style.BARS else max(ends[index], drawn)
-    halo = [withStroke(linewidth=2.5, foreground="white")] if panel.limits else []
+            if series.style is Style.BARS:
+                ends[round(place)] += value / scale
+            else:
+                lines[round(place)].append(value / scale)
+    look: dict[str, Any] = {"textcoords": "offset points", "va": "center_baseline", "zorder": 7}
     texts = [
-        axes.annotate(
-            text,
-            (end, place),
-            (4, 0),
-            textcoords="offset points",
-            va="center_baseline",
-            color=INK,
-            zorder=7,
-            parse_math=False,
-            path_effects=halo,
-        )
+        axes.annotate(text, (end, place), (4, 0), color=INK, parse_math=False, **look)
         for place, (text, end) in enumerate(zip(panel.ends, ends, strict=True))
     ]
     width = axes.get_window_extent().width
     gap = 8 * axes.figure.dpi / 72
-    needed = [
-        end * width / max(width - text.get_window_extent().width - gap, width / 5)
-        for end, text in zip(ends, texts, strict=True)
-    ]
-    axes.set_xlim(0, float(f"{1.001 * max(*needed, axes.get_xlim()[1]):.4g}"))
+    widths = [text.get_window_extent().width + gap for text in texts]
+    reach = axes.get_xlim()[1]
+    for _ in range(4):  # wider axes bring lines nearer to the bars
+        for number, wide in enumerate(widths):
+            for line in sorted(lines[number]):
+                if ends[number] <= line <= ends[number] + wide * reach / width:
+                    ends[number] = line
+        room = (end * width / max(width - wide, width / 5) for end, wide in zip(ends, widths, strict=True))
+        reach = max(reach, *room)
+    for place, (text, end) in enumerate(zip(texts, ends, strict=True)):
+        text.xy = (end, place)
+    axes.set_xlim(0, float(f"{1.001 * reach:.4g}"))
 
 
 def _thin(axes: Axes) -> None:
@@ -413,30 +466,15 @@ class _Column:
     def write(self, text: str, **look: Any) -> None:
         """A paragraph, its lines broken where they must be."""
         if text:
-            text = _INSEPARABLE.sub("\N{NO-BREAK SPACE}", text)
             artist = self.canvas.text(0, 0, text, va="top", ha="left", linespacing=1.25, **look)
-            artist.set_text("\n".join(self._lines(artist, text)))
-            self.parts.append((artist, self._size(artist).height + 0.07))
+            artist.set_text(_broken(artist, text, WIDTH - 2 * _MARGIN))
+            self.parts.append((artist, _inches(artist).height + 0.07))
 
     def legend(self, handles: Sequence[Artist]) -> None:
-        """A legend of as many columns as there is room for."""
-        for columns in range(len(handles), 0, -1):
-            legend = self.canvas.legend(
-                handles=handles,
-                loc="upper left",
-                bbox_to_anchor=(0, 0),
-                ncols=columns,
-                borderpad=0,
-                borderaxespad=0,
-                handlelength=1.3,
-                columnspacing=1.4,
-                handletextpad=0.5,
-            )
-            size = self._size(legend)
-            if size.width <= WIDTH - 2 * _MARGIN or columns == 1:
-                self.parts.append((legend, size.height + 0.07))
-                return
-            legend.remove()
+        """A legend, if there is anything to put into it."""
+        if handles:
+            legend = _legend(self.canvas, handles, WIDTH - 2 * _MARGIN)
+            self.parts.append((legend, _inches(legend).height + 0.07))
 
     def place(self, top: float) -> None:
         """Put everything in its place, from ``top`` inches downwards."""
@@ -449,30 +487,60 @@ class _Column:
                 artist.set_bbox_to_anchor(where, transform=self.canvas.transFigure)  # type: ignore[attr-defined]
             top -= tall
 
-    def _size(self, artist: Any) -> Bbox:
-        """In inches."""
-        return Bbox(artist.get_window_extent().get_points() / self.canvas.dpi)
 
-    def _lines(self, artist: Text, text: str) -> Iterator[str]:
-        """The text in lines that fit; a word longer than a line is broken."""
+def _legend(owner: Canvas | Axes, handles: Sequence[Artist], width: float, **look: Any) -> Legend:
+    """A legend of as many columns as there is room for, its words broken where one alone is too wide."""
+    for columns in range(len(handles), 0, -1):
+        legend = owner.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            ncols=columns,
+            borderpad=0,
+            borderaxespad=0,
+            handlelength=1.3,
+            columnspacing=1.4,
+            handletextpad=0.5,
+            **look,
+        )
+        if _inches(legend).width <= width:
+            return legend
+        if columns > 1:
+            legend.remove()
+    for text in legend.get_texts():
+        text.set_text(_broken(text, text.get_text(), width - 0.3))
+    return legend
+
+
+def _inches(artist: Any) -> Bbox:
+    """Where an artist is, in inches."""
+    return Bbox(artist.get_window_extent().get_points() / artist.figure.dpi)
+
+
+def _broken(artist: Text, text: str, width: float) -> str:
+    """The text in lines of at most so many inches; a word longer than a line is broken."""
+
+    def fits(line: str) -> bool:
+        artist.set_text(line)
+        return bool(_inches(artist).width <= width)
+
+    def lines() -> Iterator[str]:
         line = ""
-        for word in text.split(" "):
+        for word in _INSEPARABLE.sub("\N{NO-BREAK SPACE}", text).split(" "):
             longer = f"{line} {word}" if line else word
-            if self._fits(artist, longer):
+            if fits(longer):
                 line = longer
                 continue
             if line:
                 yield line
-            while not self._fits(artist, word):
-                cut = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or self._fits(artist, word[:n]))
+            while not fits(word):
+                cut = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or fits(word[:n]))
                 yield word[:cut]
                 word = word[cut:]
             line = word
         yield line
 
-    def _fits(self, artist: Text, line: str) -> bool:
-        artist.set_text(line)
-        return bool(self._size(artist).width <= WIDTH - 2 * _MARGIN)
+    return "\n".join(lines())
 
 
 def _handles(panels: Iterable[Panel]) -> Iterator[Artist]:

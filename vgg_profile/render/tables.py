@@ -133,9 +133,9 @@ def title(profile: Profile) -> str:
     """The network and the setting that a table is of."""
     config = profile.config
     return (
-        f"VGG config {config.label}: {config.depth} weight layers, "
+        f"VGG config {config.label}: {units.plural(config.depth, 'weight layer')}, "
         f"input {units.shape(profile.input)}, batch {profile.batch:,}, {profile.dtype}, "
-        f"{config.classes:,} classes"
+        f"{units.plural(config.classes, 'class')}"
     )
 
 

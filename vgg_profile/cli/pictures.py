@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from vgg_profile import units
 from vgg_profile.cli.options import force_option, rules_option, takes_setup, takes_walk
+from vgg_profile.cli.program import check_not_interrupted
 from vgg_profile.cli.steps import asked
 from vgg_profile.errors import InputError, excerpt
 from vgg_profile.files import check_writable, write_whole
@@ -108,6 +109,7 @@ def plot(
 
     from vgg_profile.render.plots import to_bytes
 
+    check_not_interrupted()
     write_whole(path, to_bytes(figure, path.suffix[1:].lower()), force=force)
     click.echo(f"Wrote {path}: {figure.title}", err=True)
 

@@ -192,7 +192,7 @@ _MADE = {
     Profile: "ledger(profile, setup).seen",
     Ledger: "ledger(profile)",
     Overlay: "overlay(config, record)",
-    Fit: "Fit(ledger(profile), memory('8GiB'), ())",
+    Fit: "Fit(ledger(profile), memory('8GiB'))",
     Comparison: "Comparison((profile, other), Setup())",
     Sweep: "sweep(config, batches=(1, 2, 4))",
     Measurement: "load(path)",

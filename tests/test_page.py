@@ -284,6 +284,20 @@ def test_networks_too_large_for_live_figures_have_their_report(monkeypatch, quic
     assert "<script" in html
 
 
+def test_how_far_a_page_is_can_be_shown(quick):
+    shown = {}
+
+    def progress(items, length, label):
+        for number, item in enumerate(items, start=1):
+            yield item
+            shown[label] = (number, length)
+
+    report = Report(Comparison((walk("8,M", input=64),)), "vgg-profile report 8,M")
+    assert to_live_page(report, progress) == to_live_page(report)
+    assert list(shown) == ["Drawing", "Counting"]
+    assert all(done == length > 1 for done, length in shown.values())
+
+
 def test_the_page_of_four_networks_is_under_two_megabytes(html):
     assert len(html.encode()) < 2_000_000
     assert html.count("<img") >= 9
@@ -348,6 +362,14 @@ class Reader:
 
     def text(self, selector):
         return self.page.locator(selector).text_content()
+
+    def wait_until(self, condition):
+        """Ask again until it holds; the page's policy forbids it to evaluate the question by itself."""
+        for _ in range(100):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"{condition} never held")
 
 
 @pytest.fixture(scope="module")
@@ -494,12 +516,12 @@ def test_controls_move_the_figures_and_the_address(fresh):
     shown = {name: page.locator(f"#{name} > *").all_text_contents() for name in wanted}
     assert shown == wanted
 
-    page.wait_for_function("location.hash.includes('card')")
+    fresh.wait_until("location.hash.includes('card')")
     anchor = page.evaluate("location.hash")
     fresh.open(anchor=anchor).page.locator("#layers tbody tr").first.wait_for()
     assert {name: page.locator(f"#{name} > *").all_text_contents() for name in wanted} == wanted
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("document.querySelector('[name=network]').value === 'A'")
+    fresh.wait_until("document.querySelector('[name=network]').value === 'A'")
     assert page.locator("#peak > *").all_text_contents() == expected(START)["figures"]["peak"]
 
 
@@ -568,7 +590,7 @@ def test_an_address_that_makes_no_sense_is_the_page_as_it_begins(fresh, anchor):
     assert {name: fresh.page.locator(f"#{name} > *").all_text_contents() for name in wanted} == wanted
     assert fresh.text("#problem") == ""
     assert not fresh.complaints
-    fresh.page.wait_for_function("location.hash === ''")
+    fresh.wait_until("location.hash === ''")
 
 
 @pytest.mark.parametrize("anchor", ["#network=zzz", "#network=E&batch=4"])
@@ -792,6 +814,27 @@ def test_in_print_nothing_is_clipped_and_no_control_shows(fresh):
     assert fresh.page.locator("#layers").is_visible()
     assert not fresh.page.evaluate(CLIPPED)
     assert fresh.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_on_paper_the_pages_are_few_and_upright(fresh):
+    fresh.page.emulate_media(media="print")
+    pdf = fresh.page.pdf(prefer_css_page_size=True)
+    sizes = re.findall(rb"/MediaBox\s*\[0 0 (\d+)[\d.]* (\d+)", pdf)
+    assert len(sizes) <= 10
+    assert set(sizes) == {(b"594", b"841")} or set(sizes) == {(b"595", b"841")}
+    for row in ("tfoot tr", "tbody tr:last-child"):
+        breaks = fresh.page.locator(f".report {row}").evaluate_all(
+            "(rows) => [...new Set(rows.map((row) => getComputedStyle(row).breakBefore))]"
+        )
+        assert breaks == ["avoid"]
+
+
+def test_on_paper_each_part_says_of_which_setting_it_is(fresh):
+    fresh.show(batch="8", optimizer="adam")
+    fresh.page.emulate_media(media="print")
+    live, fixed = fresh.page.locator("p.of:visible").all_text_contents()
+    assert live.startswith("Live, at a setting of your own: A, input 224×224, batch 8, float32; train, adam;")
+    assert fixed.startswith("Fixed, at its own setting: input 224×224, batch 1, float32; train, no optimizer")
 
 
 def test_light_and_dark_by_the_system_and_by_choice(fresh):

@@ -8,6 +8,7 @@ import json
 import re
 import runpy
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 from vgg_profile import files, units, walk
 from vgg_profile.budget import ledger
 from vgg_profile.cli import main
+from vgg_profile.cli.program import bar
 from vgg_profile.compare import Comparison
 from vgg_profile.render import plots
 from vgg_profile.render.documents import (
@@ -201,6 +203,22 @@ def test_a_report_knows_its_figures_as_json() -> None:
     content = Report(comparison, "a command").to_dict()
     assert content["command"] == "a command"
     assert content["configs"][0]["peak_bytes"] == ledger(walk("D")).peak.peak
+
+
+def test_a_page_shows_how_far_it_is_and_in_a_pipe_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vgg_profile.live.SIZES", (64,))
+    labels = []
+
+    def noted(items: Iterable[object], length: int, label: str) -> Iterator[object]:
+        labels.append(label)
+        return bar(items, length, label)
+
+    monkeypatch.setattr("vgg_profile.cli.reports.bar", noted)
+    result = run("report", TINY, "--input", 8, "-o", tmp_path / "tiny.html")
+    assert labels == ["Drawing", "Counting"]
+    assert result.stderr == f"Wrote {tmp_path / 'tiny.html'}\n"
 
 
 # -- documents

@@ -114,7 +114,7 @@ def test_a_fresh_measurement_can_be_asked_for(tmp_path: Path) -> None:
     result = run("report", TINY, "--input", 8, "--classes", 3, "--measure", "-o", tmp_path / "tiny.md")
     assert result.exit_code == 0, result.output
     assert "recording memory" in result.stderr
-    assert "predictions hold in a real pass" in (tmp_path / "tiny.md").read_text()
+    assert "checks hold in a real pass" in (tmp_path / "tiny.md").read_text()
 
 
 def test_several_networks_stand_side_by_side(tmp_path: Path) -> None:

@@ -521,7 +521,7 @@ def test_controls_move_the_figures_and_the_address(fresh):
     fresh.open(anchor=anchor).page.locator("#layers tbody tr").first.wait_for()
     assert {name: page.locator(f"#{name} > *").all_text_contents() for name in wanted} == wanted
     page.get_by_role("button", name="Reset").click()
-    fresh.wait_until("document.querySelector('[name=network]').value === 'A'")
+    fresh.wait_until("document.getElementById('setting').textContent.startsWith('A, ')")
     assert page.locator("#peak > *").all_text_contents() == expected(START)["figures"]["peak"]
 
 

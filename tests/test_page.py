@@ -63,7 +63,7 @@ SET_AND_READ = """(setting) => {
         setting: document.getElementById("setting").textContent,
     };
     function lines_of_legend() {
-        return [...document.querySelectorAll("#legend li")].map((item) =>
+        return [...document.querySelectorAll("#legend li:not(:has(.limit))")].map((item) =>
             [item.querySelector("span").textContent, item.querySelector("b").textContent]);
     }
 }"""
@@ -83,9 +83,10 @@ def expected(setting, setup=Setup()):  # noqa: B008 - frozen
         batch_norm=setting["norm"] == "true",
     )
     step = ledger(profile, replace(setup, optimizer=setting["optimizer"]))
-    write = (
-        units.exact if setting["unit"] == "bytes" else lambda size: units.mebibytes(size).removesuffix(" MiB")
-    )
+    written = {"bytes": units.exact, "MiB": units.mebibytes, "GiB": units.gibibytes}[setting["unit"]]
+
+    def write(size):
+        return written(size).removesuffix(f" {setting['unit']}")
 
     def sized(size):
         return f"{write(size)} {setting['unit']}"
@@ -119,14 +120,14 @@ def expected(setting, setup=Setup()):  # noqa: B008 - frozen
                 units.exact(row.biases),
                 units.exact(row.macs.value),
             ]
-            for row in profile.rows
+            for row in step.seen.rows
         ],
         "total": [
             "total",
             "",
             units.exact(totals.values),
             write(totals.memory_bytes),
-            write(totals.saved_bytes),
+            write(step.seen.totals.saved_bytes),
             units.exact(totals.weights),
             units.exact(totals.biases),
             units.exact(totals.macs),
@@ -173,7 +174,7 @@ def grid(count):
         "device": ("cpu", "cuda"),
         "memory": ("", "0.5", "1.125", "8", "23.75", "999999"),
         "card": ("", "", "RTX 4090", "H200"),
-        "unit": ("bytes", "MiB"),
+        "unit": ("bytes", "MiB", "GiB"),
     }
     return [START | {name: chance.choice(options) for name, options in values.items()} for _ in range(count)]
 
@@ -182,7 +183,7 @@ def test_the_grid_holds_each_value_of_each_control():
     settings = grid(60)
     assert {each["network"] for each in settings} == set(NAMES)
     assert {each["optimizer"] for each in settings} == {"none", "sgd", "momentum", "adam", "adamw"}
-    assert {len({each[name] for each in settings}) for name in ("dtype", "card")} == {3}
+    assert {len({each[name] for each in settings}) for name in ("dtype", "card", "unit")} == {3}
 
 
 # -- the data, without a browser
@@ -283,6 +284,20 @@ def test_networks_too_large_for_live_figures_have_their_report(monkeypatch, quic
     assert "<script" in html
 
 
+def test_how_far_a_page_is_can_be_shown(quick):
+    shown = {}
+
+    def progress(items, length, label):
+        for number, item in enumerate(items, start=1):
+            yield item
+            shown[label] = (number, length)
+
+    report = Report(Comparison((walk("8,M", input=64),)), "vgg-profile report 8,M")
+    assert to_live_page(report, progress) == to_live_page(report)
+    assert list(shown) == ["Drawing", "Counting"]
+    assert all(done == length > 1 for done, length in shown.values())
+
+
 def test_the_page_of_four_networks_is_under_two_megabytes(html):
     assert len(html.encode()) < 2_000_000
     assert html.count("<img") >= 9
@@ -348,6 +363,14 @@ class Reader:
     def text(self, selector):
         return self.page.locator(selector).text_content()
 
+    def wait_until(self, condition):
+        """Ask again until it holds; the page's policy forbids it to evaluate the question by itself."""
+        for _ in range(100):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"{condition} never held")
+
 
 @pytest.fixture(scope="module")
 def reader(browser, tmp_path_factory, html):
@@ -389,9 +412,52 @@ def test_the_page_begins_at_the_reports_own_setting(other, quick):
     other.page.locator("#layers tbody tr").first.wait_for()
     step = ledger(profile, setup)
     assert other.text("#peak strong") == units.mebibytes(step.peak.peak)
-    assert "64,M,128,M with batch norm, input 48×80, batch 12, float64, optimizer momentum" in other.text(
-        "#setting"
+    said = "64,M,128,M with batch norm, input 48×80, batch 12, float64; train, momentum; by the rules of"
+    assert other.text("#setting").startswith(said)
+    assert other.text("#whose") == "Live, at the report’s own setting:"
+    other.page.get_by_label("batch", exact=True).fill("8")
+    assert other.text("#whose") == "Live, at a setting of your own:"
+    assert "Fixed, at its own setting: input 48×80, batch 12, float64; train, momentum;" in other.text(
+        "#live"
     )
+
+
+FIXED = {
+    "checkpoint blocks": Setup(checkpoint="blocks"),
+    "autocast to bfloat16": Setup(amp="bfloat16", optimizer="adam"),
+    "eval, no optimizer": Setup(mode="eval"),
+    "inference, no optimizer": Setup(mode="inference"),
+    "train, adam, foreach, first step": Setup(optimizer="adam", foreach=True, first_step=True),
+    "without oneDNN": Setup(onednn=False),
+}
+
+
+@pytest.mark.parametrize("words", FIXED)
+def test_what_no_control_changes_is_said_and_every_view_agrees(other, quick, words):
+    setup = FIXED[words]
+    report = Report(Comparison((walk("8,8,M,16,M", input=64, batch=3),), setup), "vgg-profile report …")
+    other.open(to_live_page(report)).page.locator("#layers tbody tr").first.wait_for()
+    for optimizer, norm in ((setup.optimizer, "false"), (setup.optimizer, "true")):
+        setting = START | {
+            "network": "8,8,M,16,M",
+            "batch": "5",
+            "size": "64×64",
+            "unit": "bytes",
+            "optimizer": optimizer,
+            "norm": norm,
+        }
+        shown = other.show(**setting)
+        assert not differences(shown, expected(setting, setup))
+        assert shown["figures"]["kept"][0] == f"{shown['total'][4]} bytes"
+        assert words in shown["setting"]
+    label = other.page.locator("#kept").locator("xpath=preceding-sibling::dt").text_content()
+    assert label == ("saved for backward" if setup.has_backward else "left after forward")
+    assert not other.complaints
+
+
+def test_on_cuda_foreach_is_said_and_on_the_cpu_not(fresh):
+    assert "; train, adam, foreach; by" in fresh.show(optimizer="adam", device="cuda")["setting"]
+    assert "; train, adam; by" in fresh.show(optimizer="adam")["setting"]
 
 
 def test_the_legend_adds_up_to_the_peak(fresh):
@@ -450,12 +516,12 @@ def test_controls_move_the_figures_and_the_address(fresh):
     shown = {name: page.locator(f"#{name} > *").all_text_contents() for name in wanted}
     assert shown == wanted
 
-    page.wait_for_function("location.hash.includes('card')")
+    fresh.wait_until("location.hash.includes('card')")
     anchor = page.evaluate("location.hash")
     fresh.open(anchor=anchor).page.locator("#layers tbody tr").first.wait_for()
     assert {name: page.locator(f"#{name} > *").all_text_contents() for name in wanted} == wanted
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("document.querySelector('[name=network]').value === 'A'")
+    fresh.wait_until("document.getElementById('setting').textContent.startsWith('A, ')")
     assert page.locator("#peak > *").all_text_contents() == expected(START)["figures"]["peak"]
 
 
@@ -478,20 +544,61 @@ def test_a_bad_batch_is_said_and_changes_nothing(reader, batch):
     assert not reader.show(batch="9")["problem"]
 
 
-@pytest.mark.parametrize("memory", ["0", "-8", "8GiB", "1e9", "1000000", "1.2345", "lots"])
+@pytest.mark.parametrize("memory", ["0", "-8", "8GiB", "1e9", "1000000", "1.2345", "lots", ",", "1,2,3"])
 def test_a_bad_memory_is_said(reader, memory):
+    reader.show(memory="8")
     shown = reader.show(memory=memory)
     assert "The memory is a number of GiB" in shown["problem"]
+    assert shown["problem"].endswith("; the figures are still of 8 GiB.")
     assert shown["figures"]["fit"] == expected(START)["figures"]["fit"]
 
 
 @pytest.mark.parametrize(
-    "anchor", ["#network=Z&dtype=int8&card=x&size=7", "#=&%", "#constructor=1&theme=pink"]
+    ("typed", "meant"),
+    [(".5", "0.5"), (" 8 ", "8"), ("8,5", "8.5"), ("08", "8"), ("7.", None), ("1,024", None)],
+)
+def test_a_memory_is_read_as_it_is_meant_or_the_doubt_is_said(reader, typed, meant):
+    shown = reader.show(memory=typed)
+    if meant is None:
+        assert "the figures are still" in shown["problem"]
+    else:
+        assert not differences(shown, expected(START | {"memory": meant}))
+        assert f"in {meant} GiB less 1 GiB in reserve" in shown["setting"]
+    assert ("group thousands or begin decimals" in shown["problem"]) == (typed == "1,024")
+
+
+@pytest.mark.parametrize(("typed", "meant"), [(" 8 ", 8), ("1,000", 1000), ("007", 7)])
+def test_a_batch_may_be_typed_as_the_page_writes_it(reader, typed, meant):
+    shown = reader.show(batch=typed)
+    assert not shown["problem"]
+    assert not differences(shown, expected(START | {"batch": str(meant)}))
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        "#network=Z&dtype=int8&card=x&size=7",
+        "#=&%",
+        "#constructor=1&theme=pink",
+        "#memory=abc&batch=foo",
+        "#batch=0&memory=-1&unit=TiB&norm=maybe&device=tpu&optimizer=lion",
+    ],
 )
 def test_an_address_that_makes_no_sense_is_the_page_as_it_begins(fresh, anchor):
     fresh.open(anchor=anchor).page.locator("#layers tbody tr").first.wait_for()
-    assert fresh.page.locator("#peak > *").all_text_contents() == expected(START)["figures"]["peak"]
+    wanted = expected(START)["figures"]
+    assert {name: fresh.page.locator(f"#{name} > *").all_text_contents() for name in wanted} == wanted
+    assert fresh.text("#problem") == ""
     assert not fresh.complaints
+    fresh.wait_until("location.hash === ''")
+
+
+@pytest.mark.parametrize("anchor", ["#network=zzz", "#network=E&batch=4"])
+def test_an_address_of_another_page_keeps_this_ones_network(other, quick, anchor):
+    other.open(to_live_page(Report(Comparison((walk("64,M", input=64),)), "vgg-profile report …")))
+    other.open(anchor=anchor).page.locator("#layers tbody tr").first.wait_for()
+    assert other.text("#setting").startswith(f"64,M, input 64×64, batch {4 if 'batch' in anchor else 1}, ")
+    assert not other.complaints
 
 
 def test_what_cannot_be_trained_on_one_image_is_said(other, quick):
@@ -522,7 +629,45 @@ def test_a_row_shows_its_working_and_lights_its_places(fresh):
     assert fresh.page.locator("#lights .bar").count() == 4  # conv1_2 and relu1_2, forward and backward
     fresh.page.mouse.move(2, 2)
     assert fresh.page.locator("#lights .bar").count() == 0
-    assert fresh.page.locator("#hint").is_visible()
+    assert not fresh.page.locator("#working").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(1920, 1080), (1400, 900), (1280, 720), (1024, 768), (390, 844)]
+)
+def test_the_working_of_a_row_is_in_sight_with_the_row(fresh, width, height):
+    fresh.page.set_viewport_size({"width": width, "height": height})
+    for row in (0, 5, -1):
+        fresh.page.locator("#layers tbody tr").nth(row).focus()
+        box = fresh.page.locator("#working").bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= height
+        line = fresh.page.locator("#layers tbody tr").nth(row).bounding_box()
+        assert 0 <= line["y"] <= height - line["height"]
+        if width < 1240:
+            assert line["y"] + line["height"] <= box["y"] + 1
+    fresh.page.keyboard.press("Escape")
+    assert not fresh.page.locator("#working").is_visible()
+
+
+def test_at_the_pages_top_the_working_is_seen(fresh):
+    fresh.page.mouse.move(200, 620)
+    assert fresh.page.evaluate("scrollY") == 0
+    box = fresh.page.locator("#working").bounding_box()
+    assert box["y"] + box["height"] <= 900
+
+
+@pytest.mark.parametrize("width", [1400, 380])
+@pytest.mark.parametrize("memory", ["8", "7.9", "7.7", "7.5", "7", "5"])
+def test_the_peaks_label_is_free_of_the_limits_line(fresh, width, memory):
+    fresh.page.set_viewport_size({"width": width, "height": 900})
+    fresh.show(network="D", batch="66", optimizer="adam", memory=memory)
+    label = fresh.page.locator("#chart text.peak").bounding_box()
+    line = fresh.page.locator("#chart line.limit").bounding_box()["y"]
+    assert not label["y"] < line < label["y"] + label["height"] - 3  # below the baseline there is nothing
+    assert "GiB less reserve" in fresh.text("#legend")
+    chart = fresh.page.locator("#chart").bounding_box()
+    assert chart["y"] + 12 < label["y"] + label["height"]
 
 
 def test_pointing_at_the_chart_tells_that_part_of_the_step(fresh):
@@ -549,6 +694,19 @@ def test_columns_sort_by_click_and_by_key(fresh):
     page.keyboard.press("Space")
     assert head.get_attribute("aria-sort") == "none"
     assert names.all_text_contents() == original
+
+
+def test_a_click_on_layer_restores_the_networks_order(fresh):
+    names = fresh.page.locator("#layers tbody th")
+    original = names.all_text_contents()
+    fresh.page.get_by_role("button", name="MACs").click()
+    assert names.all_text_contents() != original
+    layer = fresh.page.get_by_role("button", name="layer")
+    layer.click()
+    assert names.all_text_contents() == original
+    assert fresh.page.locator("th[data-column=name]").get_attribute("aria-sort") == "ascending"
+    layer.click()
+    assert names.all_text_contents() == original[::-1]
 
 
 def test_everything_is_reached_by_keyboard(fresh):
@@ -618,16 +776,37 @@ def test_on_a_phone_the_table_scrolls_and_the_page_does_not(fresh):
     assert "Layer by layer" in fresh.page.evaluate(CLIPPED)
 
 
-@pytest.mark.parametrize("width", [700, 1024, 1240, 1366, 1600])
+@pytest.mark.parametrize("width", [320, 380, 700, 800, 1024, 1240, 1366, 1600])
 def test_at_no_width_does_the_page_itself_scroll_sideways(reader, width):
     reader.page.emulate_media(media="screen")
     reader.page.set_viewport_size({"width": width, "height": 800})
     assert reader.page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize("width", [1280, 1400])
+def test_on_a_desk_no_table_is_cut_and_pictures_use_the_width(fresh, width):
+    fresh.page.set_viewport_size({"width": width, "height": 800})
+    fresh.page.emulate_media(media="screen")
+    assert not fresh.page.evaluate(CLIPPED)
+    room = fresh.page.locator("main").bounding_box()["width"]
+    for pictures in fresh.page.locator(".pictures").all():
+        boxes = [picture.bounding_box() for picture in pictures.locator("figure").all()]
+        assert max(box["x"] + box["width"] for box in boxes) - boxes[0]["x"] > 0.9 * room
+
+
+def test_on_a_phone_a_picture_is_large_enough_and_its_caption_stays(fresh):
+    fresh.page.set_viewport_size({"width": 380, "height": 800})
+    fresh.page.emulate_media(media="screen")
+    assert fresh.page.locator("main img").first.bounding_box()["width"] >= 600
+    assert fresh.page.locator("main figure").first.bounding_box()["width"] < 380
+    for caption in fresh.page.locator("caption:visible").all():
+        box = caption.bounding_box()
+        assert box["x"] + box["width"] <= 380
+
+
 def test_in_print_nothing_is_clipped_and_no_control_shows(fresh):
     fresh.show(unit="bytes", batch="1000", optimizer="adam", norm="true")
-    fresh.page.set_viewport_size({"width": 1032, "height": 700})  # A4 landscape within its margins
+    fresh.page.set_viewport_size({"width": 710, "height": 1030})  # A4 within its margins
     fresh.page.emulate_media(media="print", color_scheme="dark")
     assert not fresh.page.locator("#controls").is_visible()
     assert not fresh.page.locator("#themes").is_visible()
@@ -635,6 +814,27 @@ def test_in_print_nothing_is_clipped_and_no_control_shows(fresh):
     assert fresh.page.locator("#layers").is_visible()
     assert not fresh.page.evaluate(CLIPPED)
     assert fresh.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_on_paper_the_pages_are_few_and_upright(fresh):
+    fresh.page.emulate_media(media="print")
+    pdf = fresh.page.pdf(prefer_css_page_size=True)
+    sizes = re.findall(rb"/MediaBox\s*\[0 0 (\d+)[\d.]* (\d+)", pdf)
+    assert len(sizes) <= 10
+    assert set(sizes) == {(b"594", b"841")} or set(sizes) == {(b"595", b"841")}
+    for row in ("tfoot tr", "tbody tr:last-child"):
+        breaks = fresh.page.locator(f".report {row}").evaluate_all(
+            "(rows) => [...new Set(rows.map((row) => getComputedStyle(row).breakBefore))]"
+        )
+        assert breaks == ["avoid"]
+
+
+def test_on_paper_each_part_says_of_which_setting_it_is(fresh):
+    fresh.show(batch="8", optimizer="adam")
+    fresh.page.emulate_media(media="print")
+    live, fixed = fresh.page.locator("p.of:visible").all_text_contents()
+    assert live.startswith("Live, at a setting of your own: A, input 224×224, batch 8, float32; train, adam;")
+    assert fixed.startswith("Fixed, at its own setting: input 224×224, batch 1, float32; train, no optimizer")
 
 
 def test_light_and_dark_by_the_system_and_by_choice(fresh):

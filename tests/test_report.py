@@ -9,6 +9,7 @@ import re
 import runpy
 import shutil
 import signal
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
@@ -19,6 +20,7 @@ from click.testing import CliRunner, Result
 from vgg_profile import files, units, walk
 from vgg_profile.budget import ledger
 from vgg_profile.cli import main
+from vgg_profile.cli.program import bar
 from vgg_profile.compare import Comparison
 from vgg_profile.render import plots
 from vgg_profile.render.documents import (
@@ -114,7 +116,7 @@ def test_a_fresh_measurement_can_be_asked_for(tmp_path: Path) -> None:
     result = run("report", TINY, "--input", 8, "--classes", 3, "--measure", "-o", tmp_path / "tiny.md")
     assert result.exit_code == 0, result.output
     assert "recording memory" in result.stderr
-    assert "predictions hold in a real pass" in (tmp_path / "tiny.md").read_text()
+    assert "checks hold in a real pass" in (tmp_path / "tiny.md").read_text()
 
 
 def test_several_networks_stand_side_by_side(tmp_path: Path) -> None:
@@ -203,6 +205,22 @@ def test_a_report_knows_its_figures_as_json() -> None:
     content = Report(comparison, "a command").to_dict()
     assert content["command"] == "a command"
     assert content["configs"][0]["peak_bytes"] == ledger(walk("D")).peak.peak
+
+
+def test_a_page_shows_how_far_it_is_and_in_a_pipe_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vgg_profile.live.SIZES", (64,))
+    labels = []
+
+    def noted(items: Iterable[object], length: int, label: str) -> Iterator[object]:
+        labels.append(label)
+        return bar(items, length, label)
+
+    monkeypatch.setattr("vgg_profile.cli.reports.bar", noted)
+    result = run("report", TINY, "--input", 8, "-o", tmp_path / "tiny.html")
+    assert labels == ["Drawing", "Counting"]
+    assert result.stderr == f"Wrote {tmp_path / 'tiny.html'}\n"
 
 
 # -- documents

@@ -9,7 +9,7 @@ each event allocates and frees, and their bytes, **affine in the batch**. Added 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, count, product
@@ -43,13 +43,17 @@ EXACT = 2**53
 """From here on a script's numbers skip integers."""
 
 
-def live(comparison: Comparison) -> dict[str, Any]:
+def live(
+    comparison: Comparison,
+    progress: Callable[[Sequence[Any], int], Iterable[Any]] = lambda settings, length: settings,
+) -> dict[str, Any]:
     """The figures of every setting as JSON has them, equal ones shared.
 
     ``tables`` is by network, batch norm and image size, joined by commas; ``saved`` by itemsize and device as
     well; ``steps`` by optimizer, too. A step is three places: its tape in ``tapes``, and in ``sizes`` the
-    fixed bytes of its storages and their bytes an image. Raises ``InputError`` for networks too large for
-    a page.
+    fixed bytes of its storages and their bytes an image. ``setups`` says in words how it is run, the
+    report's own options among them, by optimizer and device. ``progress`` is given the settings to count
+    and their number, and hands them on. Raises ``InputError`` for networks too large for a page.
 
     >>> page = live(Comparison((walk("64,M", classes=10, input=64),)))
     >>> page["tables"]["0,false,64×64"]["rows"][1]["weights"]
@@ -70,7 +74,8 @@ def live(comparison: Comparison) -> dict[str, Any]:
     tables, saved, steps = {}, {}, {}
     tapes, sizes = _Shared(), _Shared()
     most = max(MOST_IMAGES, first.batch)
-    for (place, config), norm, plane in product(enumerate(configs), (False, True), planes):
+    settings = list(product(enumerate(configs), (False, True), planes))
+    for (place, config), norm, plane in progress(settings, len(settings)):
         net = replace(config, batch_norm=norm)
         look = partial(walk, net, input=(net.in_channels, *plane), batch=2)
         where = (place, json.dumps(norm), units.shape(plane))
@@ -109,6 +114,11 @@ def live(comparison: Comparison) -> dict[str, Any]:
         "networks": labels,
         "itemsizes": {dtype: ITEMSIZE[dtype] for dtype in dtypes},
         "optimizers": optimizers,
+        "setups": {
+            _key(optimizer, device): replace(setup, optimizer=optimizer).on(device).label
+            for optimizer, device in product(optimizers, devices)
+        },
+        "has_backward": setup.has_backward,
         "planes": [units.shape(plane) for plane in planes],
         "reserves": {device: DEFAULT_RESERVE[device].bytes for device in devices},
         "cards": {card.name: card.bytes for card in CARDS},

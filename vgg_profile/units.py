@@ -29,6 +29,15 @@ def mebibytes(size: int) -> str:
     return f"{size / 2**20:,.2f} MiB"
 
 
+def gibibytes(size: int) -> str:
+    """Bytes as GiB with three decimals: one of the last place is about a MiB.
+
+    >>> gibibytes(4802019328)
+    '4.472 GiB'
+    """
+    return f"{size / 2**30:,.3f} GiB"
+
+
 def binary(size: int) -> str:
     """Bytes in the largest binary unit that leaves a whole part.
 

@@ -92,7 +92,7 @@ def _files(report: Report, output: Path) -> dict[Path, str | bytes]:
         from vgg_profile.render.plots import to_bytes
 
     if output.suffix.lower().startswith(".htm"):
-        return {output: to_live_page(report)}
+        return {output: to_live_page(report, bar)}
     document = compose(report)
     folder = output.with_suffix("")
     pictures = {part.name: part.figure for part in document.parts if isinstance(part, Picture)}

@@ -11,7 +11,7 @@
   const controls = form.elements;
   const chosen = () => Object.fromEntries(new FormData(form));
   const defaults = chosen();
-  const good = { batch: Number(data.setting.batch), memory: "" }; // the last that could be read
+  const good = { batch: Number(data.setting.batch), memory: defaults.memory }; // the last that could be read
   const sorting = { column: "", direction: "" };
   let view = null; // everything that follows from the setting
   let lit = -1; // the row that is pointed at
@@ -20,16 +20,20 @@
 
   // -- numbers to text, as vgg_profile/units.py writes them
 
-  const GIB = 2 ** 30;
-  const MIB = 2 ** 20;
-  const whole = new Intl.NumberFormat("en-US");
-  const rounded = { minimumFractionDigits: 2, maximumFractionDigits: 2, roundingMode: "halfEven" };
-  const hundredths = new Intl.NumberFormat("en-US", rounded);
+  const numbers = (digits) => new Intl.NumberFormat("en-US", { roundingMode: "halfEven", ...digits });
+  const places = (count) => numbers({ minimumFractionDigits: count, maximumFractionDigits: count });
+  const whole = numbers({});
+  const upToSix = numbers({ maximumSignificantDigits: 6 });
+  const UNITS = {
+    bytes: { scale: 1, digits: whole },
+    MiB: { scale: 2 ** 20, digits: places(2) },
+    GiB: { scale: 2 ** 30, digits: places(3) },
+  };
+  const GIB = UNITS.GiB.scale;
   const exact = (number) => whole.format(number);
-  const isInBytes = () => controls.unit.value === "bytes";
-  const amount = (size) => (isInBytes() ? exact(size) : hundredths.format(size / MIB));
-  const sized = (size) => `${amount(size)} ${controls.unit.value}`;
-  const both = (size) => `${exact(size)} bytes = ${hundredths.format(size / MIB)} MiB`;
+  const amount = (size, unit = controls.unit.value) => UNITS[unit].digits.format(size / UNITS[unit].scale);
+  const sized = (size, unit = controls.unit.value) => `${amount(size, unit)} ${unit}`;
+  const both = (size) => `${sized(size, "bytes")} = ${sized(size, controls.unit.value === "GiB" ? "GiB" : "MiB")}`;
   const images = (batch) => `${exact(batch)} image${batch === 1 ? "" : "s"}`;
   const place = ({ phase, layer }) => (layer ? `${phase} of ${layer}` : phase);
 
@@ -142,11 +146,13 @@
       byId(name).replaceChildren(element("strong", {}, figure), element("span", {}, remark));
     }
     byId("fit").dataset.verdict = limit ? (spare < 0 ? "short" : "fits") : "";
-    const memory = `, in ${memoryLabel} less ${hundredths.format(data.reserves[device] / GIB)} GiB in reserve`;
+    const memory = `, in ${memoryLabel} less ${exact(data.reserves[device] / GIB)} GiB in reserve`;
+    const isTheReports = Object.entries(data.setting).every(([name, value]) => String(view[name]) === value);
+    byId("whose").textContent = isTheReports ? "Live, at the report’s own setting:" : "Live, at a setting of your own:";
     byId("setting").textContent =
       `${view.network}${view.norm === "true" ? " with batch norm" : ""}, input ${view.size}, ` +
-      `batch ${exact(batch)}, ${dtype}, optimizer ${view.optimizer}${limit ? memory : ""}, ` +
-      `by the rules of device ${data.rules[device]}.`;
+      `batch ${exact(batch)}, ${dtype}; ${data.setups[[view.optimizer, device]]}; ` +
+      `by the rules of device ${data.rules[device]}${limit ? memory : ""}.`;
     byId("said").textContent = `Batch ${exact(batch)}: the peak is ${sized(peak.peak)}, in ${place(peak)}. ` +
       (limit ? `It ${spare < 0 ? "does not fit" : "fits"} into ${memoryLabel}: ${room}.` : "");
   }
@@ -169,14 +175,17 @@
 
   function tabulate() {
     const rows = [...view.table];
+    const isAsBuilt = !sorting.direction || (sorting.column === "name" && sorting.direction === "ascending");
     if (sorting.direction) {
       const [value] = columns[sorting.column];
       const sign = sorting.direction === "ascending" ? 1 : -1;
       rows.sort((one, other) => sign * (value(one) - value(other)));
     }
     const body = rows.map((row, number) => {
-      const isEnd = !sorting.direction && rows[number + 1]?.block !== row.block;
-      const attributes = { "data-row": row.number, tabindex: number ? -1 : 0, class: isEnd ? "end" : "" };
+      const isEnd = isAsBuilt && rows[number + 1]?.block !== row.block;
+      const attributes = {
+        "data-row": row.number, tabindex: number ? -1 : 0, class: isEnd ? "end" : "", "aria-describedby": "detail",
+      };
       return line(Object.values(columns).map(([, text]) => text(row)), attributes);
     });
     layers.tBodies[0].replaceChildren(...body);
@@ -192,8 +201,8 @@
 
   /** The working of the row that is pointed at, with the numbers in place. */
   function explain() {
-    const row = view.table[lit];
-    byId("hint").hidden = Boolean(row);
+    const row = at < 0 && view.table[lit];
+    byId("working").hidden = !row;
     byId("detail").replaceChildren();
     if (!row) return;
     const worked = ([value, working]) => (working === String(value) ? exact(value) : `${working} = ${exact(value)}`);
@@ -209,10 +218,11 @@
       [row.name]: row.output,
       values: worked(row.values),
       memory: `${exact(row.values[0])} values * ${view.itemsize} bytes * ${images(view.batch)} = ${both(row.memory)}`,
-      saved: kept.length ? `${kept.join(" + ")} = ${both(row.saved)}` : "nothing",
+      [layers.querySelector("[data-column=saved] button").textContent]:
+        kept.length ? `${kept.join(" + ")} = ${both(row.saved)}` : "nothing",
       weights: worked(row.weights) + (row.biases ? `, and ${exact(row.biases)} biases` : ""),
       MACs: worked(row.macs),
-      "most live": [...most("input"), ...most("forward"), ...most("backward")].join(", "),
+      "most live": ["input", "forward", "recompute", "backward"].flatMap(most).join(", "),
     };
     for (const [name, text] of Object.entries(workings)) {
       byId("detail").append(element("dt", {}, name), element("dd", {}, text));
@@ -241,9 +251,10 @@
     const height = Math.round(Math.min(380, Math.max(240, width / 2)));
     const isLimitNear = available > 0 && available < 3 * peak.peak;
     const most = Math.max(peak.peak * 1.16, isLimitNear ? available * 1.1 : 0);
-    const scale = isInBytes() ? 1 : MIB;
+    const { scale } = UNITS[controls.unit.value];
     const ticks = ticksUpTo(most / scale);
-    const [top, right, foot, left] = [24, width - 6, height - 24, 14 + 7.2 * exact(ticks.at(-1)).length];
+    const longest = Math.max(...ticks.map((tick) => upToSix.format(tick).length));
+    const [top, right, foot, left] = [24, width - 6, height - 24, Math.max(34, 14 + 7.2 * longest)];
     const edges = moments.reduce((found, moment) => [...found, found.at(-1) + moment.width], [0]);
     const x = (edge) => left + ((right - left) * edge) / edges.at(-1);
     const y = (size) => foot - ((foot - top) * size) / most;
@@ -262,7 +273,7 @@
     });
     for (const tick of ticks) {
       rule(tick * scale, "grid");
-      write(exact(tick), left - 6, y(tick * scale) + 4, "end");
+      write(upToSix.format(tick), left - 6, y(tick * scale) + 4, "end");
     }
     write(controls.unit.value, left - 6, 13, "end");
 
@@ -285,19 +296,18 @@
     for (const run of runs(moments.map(({ phase, row }) => [phase, view.table[row]?.block ?? ""].join()))) {
       name(run.key.split(",")[1], x(edges[run.start]), x(edges[run.stop]), height - 8);
     }
-    if (isLimitNear) {
-      rule(available, "limit");
-      write(`${view.memoryLabel} less reserve`, left + 6, y(available) - 6, "start", "limit");
-    }
+    if (isLimitNear) rule(available, "limit");
     const summit = levels.find(({ floor }, number) => number && floor === peak.peak);
     const label = `peak ${sized(peak.peak)}`;
     const half = 3.7 * label.length;
     drawn.push(shape("circle", { class: "peak", cx: (summit.from + summit.to) / 2, cy: y(peak.peak), r: 4 }));
-    write(label, Math.max(left + half, Math.min(right - half, summit.from)), y(peak.peak) - 11, "middle", "peak");
+    const isInTheWay = isLimitNear && available >= peak.peak && y(peak.peak) - y(available) < 28;
+    const up = isInTheWay ? y(available) - 7 : y(peak.peak) - 11;
+    write(label, Math.max(left + half, Math.min(right - half, summit.from)), up, "middle", "peak");
     drawn.push(shape("g", { id: "lights" }));
     chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
     chart.replaceChildren(...drawn);
-    Object.assign(view, { edges, x, y, top, foot });
+    Object.assign(view, { edges, x, y, top, foot, isLimitNear });
     light();
   }
 
@@ -321,13 +331,17 @@
     chart.setAttribute("aria-valuemax", moments.length - 1);
     chart.setAttribute("aria-valuenow", now);
     chart.setAttribute("aria-valuetext", said);
-    byId("legend").replaceChildren(...Object.entries(data.palette).flatMap(([category, colour]) => {
-      const of = data.categories.indexOf(category);
-      if (!moments.some(({ highest: stack }) => stack[of])) return [];
-      const swatch = element("i");
+    const item = (name, size, colour = "", css = "") => {
+      const swatch = element("i", { class: css });
       swatch.style.background = colour;
-      return [element("li", {}, swatch, element("span", {}, category), element("b", {}, amount(moments[now].highest[of])))];
-    }));
+      return element("li", {}, swatch, element("span", {}, name), element("b", {}, amount(size)));
+    };
+    const items = Object.entries(data.palette).flatMap(([category, colour]) => {
+      const of = data.categories.indexOf(category);
+      return moments.some(({ highest: stack }) => stack[of]) ? [item(category, moments[now].highest[of], colour)] : [];
+    });
+    if (view.isLimitNear) items.push(item(`${view.memoryLabel} less reserve`, view.available, "", "limit"));
+    byId("legend").replaceChildren(...items);
     explain();
   }
 
@@ -339,19 +353,37 @@
 
   // -- controls
 
+  /** A whole number, grouped in threes or not; NaN for what is none that the page can take. */
+  function batchOf(text) {
+    const digits = text.trim().replace(/^(\d{1,3})((?:,\d{3})+)$/, (number) => number.replaceAll(",", ""));
+    const isOne = /^\d{1,15}$/.test(digits) && Number(digits) >= 1 && Number(digits) <= data.most_images;
+    return isOne ? Number(digits) : NaN;
+  }
+
+  /** GiB with a point or a comma, as text; "" for none. Three digits after a comma could be thousands. */
+  function memoryOf(text) {
+    const [, integer, mark, decimals] = text.trim().match(/^(\d{0,6})(?:([.,])(\d{1,3}))?$/) ?? [];
+    if (text.trim() === "") return "";
+    const number = Number(`${integer || 0}.${decimals ?? 0}`);
+    return number > 0 && !(mark === "," && decimals.length === 3) ? String(number) : undefined;
+  }
+
   /** Take over what can be read; what cannot is said, and the figures stay as they are. */
   function read() {
-    const { batch, memory } = chosen();
-    const isBatch = /^\d{1,15}$/.test(batch) && batch >= 1 && batch <= data.most_images;
-    const isMemory = memory === "" || (/^\d{1,6}(\.\d{1,3})?$/.test(memory) && memory > 0);
-    if (isBatch) good.batch = Number(batch);
+    const [batch, memory] = [batchOf(controls.batch.value), memoryOf(controls.memory.value)];
+    const [isBatch, isMemory] = [batch > 0, memory !== undefined];
+    if (isBatch) good.batch = batch;
     if (isMemory) good.memory = memory;
     controls.batch.setAttribute("aria-invalid", !isBatch);
     controls.memory.setAttribute("aria-invalid", !isMemory);
-    const stays = `; the figures are still of ${exact(good.batch)}`;
+    const of = good.memory ? `of ${good.memory} GiB` : "without a memory";
+    const isUnclear = /^\s*\d{1,3},\d{3}\s*$/.test(controls.memory.value);
+    const why = isUnclear
+      ? `In ${controls.memory.value.trim()} the comma could group thousands or begin decimals: write a point, or no comma`
+      : "The memory is a number of GiB below a million, such as 8, 7.5 or 7,5, with up to three decimals, or left empty";
     return [
-      isBatch ? "" : `The batch is a whole number from 1 to ${exact(data.most_images)}${stays}.`,
-      isMemory ? "" : "The memory is a number of GiB below a million, with up to three decimals, or left empty.",
+      isBatch ? "" : `The batch is a whole number from 1 to ${exact(data.most_images)}; the figures are still of ${exact(good.batch)}.`,
+      isMemory ? "" : `${why}; the figures are still ${of}.`,
     ];
   }
 
@@ -371,18 +403,26 @@
     draw();
     clearTimeout(saving);
     saving = setTimeout(() => {
-      const changed = Object.entries(chosen()).filter(([name, value]) => value !== defaults[name]);
+      const changed = Object.entries({ ...chosen(), ...good }).filter(([name, value]) => String(value) !== defaults[name]);
       history.replaceState(null, "", `#${new URLSearchParams(changed)}`);
     }, 100);
   }
 
-  /** The setting that the address has; what it does not know is as it was written. */
+  /** Whether a control can have a value: an address may be somebody else's, or of another page. */
+  function takes({ name, value: only, type, options }, value) {
+    if (name === "batch") return batchOf(value) > 0;
+    if (name === "memory") return memoryOf(value) !== undefined;
+    if (type === "hidden") return value === only;
+    const values = options ?? document.getElementsByName(name);
+    return Array.from(values).some((each) => each.value === value);
+  }
+
+  /** The setting that the address has; what the page cannot take is as it was written. */
   function restore() {
     const asked = new URLSearchParams(location.hash.slice(1));
     for (const [name, value] of Object.entries(defaults)) {
-      const control = controls[name];
-      control.value = asked.get(name) ?? value;
-      if (!control.value && control.type !== "text") control.value = value;
+      const wish = asked.get(name);
+      controls[name].value = wish !== null && takes(document.getElementsByName(name)[0], wish) ? wish : value;
     }
     update();
   }
@@ -408,8 +448,10 @@
   layers.addEventListener("focusout", () => point(-1));
   layers.tHead.addEventListener("click", ({ target }) => {
     const { column } = target.closest("th").dataset;
-    const next = { "": "descending", descending: "ascending", ascending: "" };
-    sorting.direction = next[column === sorting.column ? sorting.direction : ""];
+    // the layers begin as the network has them, numbers with the largest
+    const cycle = column === "name" ? ["", "ascending", "descending"] : ["", "descending", "ascending"];
+    const now = cycle.indexOf(column === sorting.column ? sorting.direction : "");
+    sorting.direction = cycle[(now + 1) % cycle.length];
     sorting.column = column;
     tabulate();
   });
@@ -422,6 +464,8 @@
     [rows[here].tabIndex, next.tabIndex] = [-1, 0];
     next.focus();
   });
+
+  addEventListener("keydown", ({ key }) => key === "Escape" && point(-1));
 
   const pointAt = (number) => point(view.moments[number]?.row ?? -1, number in view.moments ? number : -1);
   chart.addEventListener("pointermove", ({ clientX }) => {

@@ -10,22 +10,26 @@ from __future__ import annotations
 import gzip
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
+from itertools import groupby
 from string import Template
 from typing import Any
 
 from vgg_profile.errors import InputError
 from vgg_profile.live import live
-from vgg_profile.render.documents import Part, compose, part_to_html
+from vgg_profile.render.documents import Part, Picture, compose, part_to_html
 from vgg_profile.render.figures import PALETTE
 from vgg_profile.render.tables import Table, rules
 from vgg_profile.report import Report
 
+Progress = Callable[[Sequence[Any], int, str], Iterable[Any]]
+"""Hands on items one by one, given their number and what is done with them."""
 
-def to_live_page(report: Report) -> str:
+
+def to_live_page(report: Report, progress: Progress = lambda items, length, label: items) -> str:
     """The page of a report; of networks too large for live figures, the document alone.
 
     >>> from vgg_profile.walker import walk
@@ -35,10 +39,11 @@ def to_live_page(report: Report) -> str:
     (1, 0)
     """
     document = compose(report)
-    title, content = escape(document.title), "".join(map(_part, document.parts))
+    drawn = _runs(progress(document.parts, len(document.parts), "Drawing"))
+    title, content = escape(document.title), "".join(drawn)
     parts = {"title": title, "style": _read("page.css"), "report": content}
     try:
-        data = live(report.comparison)
+        data = live(report.comparison, lambda items, length: progress(items, length, "Counting"))
     except InputError as error:
         parts["report"] += f"<p>{escape(error.problem)}</p>\n"
         return _page(**parts, live="", themes="", scripts="", policy=_policy(""))
@@ -68,6 +73,13 @@ def _policy(script: str) -> str:
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
+def _runs(parts: Iterable[Part]) -> Iterator[str]:
+    """The parts of the document; pictures that follow one another share a box, side by side if it is wide."""
+    for is_picture, run in groupby(parts, lambda part: isinstance(part, Picture)):
+        html = "".join(map(_part, run))
+        yield f'<div class="pictures">\n{html}</div>\n' if is_picture else html
+
+
 def _part(part: Part) -> str:
     """A part of the document; a table in a box of its own, in which it scrolls where the page is narrow."""
     html = part_to_html(part)
@@ -86,7 +98,10 @@ _THEMES = {each: each for each in ("auto", "light", "dark")}
 def _controls(data: Mapping[str, Any]) -> dict[str, str]:
     """Each control by its name."""
     setting = {name: escape(value) for name, value in data["setting"].items()}
+    kept = ("saved for backward", "saved") if data["has_backward"] else ("left after forward", "left")
     return {
+        "fixed": _fixed(data),
+        **dict(zip(("kept", "saved"), kept, strict=True)),
         "network": _select("network", "network", data["networks"], setting)
         if len(data["networks"]) > 1
         else f'<input type="hidden" name="network" value="{setting["network"]}">\n',
@@ -97,8 +112,19 @@ def _controls(data: Mapping[str, Any]) -> dict[str, str]:
         "norm": _choice("norm", "batch norm", {"false": "off", "true": "on"}, setting["norm"]),
         "device": _select("device", "rules of", data["rules"], setting),
         "card": _select("card", "card", ["", *data["cards"]], setting),
-        "unit": _choice("unit", "unit", {"MiB": "MiB", "bytes": "bytes"}, "MiB"),
+        "unit": _choice("unit", "unit", {unit: unit for unit in ("bytes", "MiB", "GiB")}, "MiB"),
     }
+
+
+def _fixed(data: Mapping[str, Any]) -> str:
+    """What the report is of, whatever the controls say."""
+    size, batch, dtype, optimizer, device = (
+        data["setting"][name] for name in ("size", "batch", "dtype", "optimizer", "device")
+    )
+    return escape(
+        f"input {size}, batch {int(batch):,}, {dtype}; {data['setups'][f'{optimizer},{device}']}; "
+        f"by the rules of device {data['rules'][device]}"
+    )
 
 
 def _select(name: str, label: str, values: Iterable[str], setting: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from vgg_profile.render.figures import depict
 from vgg_profile.render.tables import describe, rules, sized, title
 from vgg_profile.report import Report
 from vgg_profile.tape import Phase
+from vgg_profile.training import Setup
 
 
 @compose_kind.register
@@ -26,7 +27,7 @@ def _report(report: Report) -> Document:
     parts = _one(networks[0], *slugs) if len(networks) == 1 else _several(report, slugs)
     return Document(
         f"What {units.listed(labels)} {'costs' if len(labels) == 1 else 'cost'}",
-        (*parts, *_how_to_read(), *_how_it_was_made(report)),
+        (*parts, *_how_to_read(networks[0].step.setup), *_how_it_was_made(report)),
     )
 
 
@@ -40,7 +41,7 @@ def _one(network: Network, slug: str) -> Iterator[Part]:
     yield describe(profile)
     for kind in ("memory", "macs", "parameters"):
         yield _picture(slug, kind, profile)
-    yield Heading("One training step")
+    yield Heading("One training step" if step.setup.has_backward else "One step")
     yield _picture(slug, "timeline", step)
     yield _picture(slug, "batch", step)
     yield Heading("Predicted against measured")
@@ -120,7 +121,7 @@ def _proof(checks: Checks) -> str:
     )
 
 
-def _how_to_read() -> Iterator[Part]:
+def _how_to_read(setup: Setup) -> Iterator[Part]:
     yield Heading("How to read this")
     yield Items(
         (
@@ -128,7 +129,10 @@ def _how_to_read() -> Iterator[Part]:
             "MiB are 2^20 bytes; exact bytes stand beside every rounded figure.",
             "A MAC is one multiply-accumulate, a FLOP one floating-point operation: 1 MAC = 2 FLOPs.",
             "Saved for backward is everything alive after a training forward pass above weights and input: "
-            "activations, the max pools' indices, dropout's masks, batch norms' statistics.",
+            "activations, the max pools' indices, dropout's masks, batch norms' statistics."
+            if setup.has_backward
+            else "Inference has no backward pass: what is called saved for backward is what the forward pass "
+            "leaves alive, above weights and input.",
             "The peak is the most that is live at once in the step, tensors alone. A library's scratch comes "
             "on top; where it was measured it is named by the operation that took it.",
             "Predicted and measured figures never mix: residual = measured - predicted - named terms, and "

@@ -19,7 +19,6 @@ from vgg_profile.cli import main
 from vgg_profile.configs import Config, Conv, Pool, config
 from vgg_profile.diagnose import Diagnosis, Draft, Kind, Written, diagnose, read
 from vgg_profile.diagnose.child import inspect_model
-from vgg_profile.diagnose.draft import Silent
 from vgg_profile.diagnose.written import Family, as_written
 from vgg_profile.errors import InputError
 from vgg_profile.models import vgg19_bn
@@ -424,7 +423,7 @@ def test_a_model_of_torchvisions_form_is_read_as_it_is(monkeypatch, tmp_path):
     assert [layer.module for layer in draft.layers if layer.module != "forward"] == [
         module.path for module in modules(net) if module.name != "flatten"
     ]
-    assert (draft.failure, draft.silent, draft.remarks) == (None, (), ())
+    assert (draft.defects, draft.remarks, draft.idle) == ((), (), ())
     assert not diagnose(draft, IMAGE, net).defects
     assert draft.layers[0].line == 13
     assert Draft.from_dict(json.loads(json.dumps(draft.to_dict()))) == draft
@@ -474,7 +473,6 @@ BODY = "        self.conv = nn.Conv2d(3, 8, 3, padding=1)\n        self.fc = nn.
 def test_what_returns_nothing_is_told_and_read_all_the_same(monkeypatch, tmp_path):
     function = f"{HEAD}def model():\n    nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())\n"
     draft = inspected(monkeypatch, tmp_path, function)
-    assert draft.silent == (Silent("model", 5),)
     (defect,) = diagnose(draft, IMAGE).defects
     assert (defect.place, defect.kind, defect.line) == ("model()", Kind.SILENT, 5)
     assert len(draft.layers) == 2
@@ -484,23 +482,164 @@ def test_what_returns_nothing_is_told_and_read_all_the_same(monkeypatch, tmp_pat
 
     forward = f"{CLASS}{BODY}    def forward(self, x):\n        self.fc(torch.flatten(self.conv(x), 1))\n"
     draft = inspected(monkeypatch, tmp_path, forward, "Model")
-    assert draft.silent == (Silent("Model.forward", 10),)
+    (defect,) = draft.defects
+    assert (defect.place, defect.kind, defect.line) == ("Model.forward()", Kind.SILENT, 10)
     assert [layer.name for layer in draft.layers] == ["Conv2d", "Flatten", "Linear"]
 
 
-def test_a_forward_that_cannot_be_traced_leaves_the_order_of_registration(monkeypatch, tmp_path):
-    source = f"{CLASS}{BODY}    def forward(self, x):\n        return self.fc(x) if x.sum() > 0 else x\n"
-    draft = inspected(monkeypatch, tmp_path, source, "Model")
-    assert [layer.module for layer in draft.layers] == ["conv", "fc"]
-    assert "could not be traced" in draft.remarks[0]
+SMALL = f"""{CLASS}
+        self.conv1 = nn.Conv2d(3, 32, 3, padding=1)
+        self.conv2 = nn.Conv2d(32, 64, 3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.fc1 = nn.Linear(64 * 8 * 8, 128)
+        self.fc2 = nn.Linear(128, 10)
+
+    def flat(self, x):
+        size = 1
+        for side in x.size()[1:]:
+            size *= side
+        return size
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = torch.flatten(x, 1)
+        x = F.relu(self.fc1(x))
+        return self.fc2(x)
+"""
 
 
-def test_a_model_is_clean_only_if_it_runs(monkeypatch, tmp_path):
-    source = f"{CLASS}{BODY}    def forward(self, x, mask):\n        return self.conv(x)\n"
+def changed(*changes: tuple[str, str]) -> str:
+    """A model without a mistake, with some of its text replaced."""
+    source = SMALL
+    for old, new in changes:
+        assert source.count(old) == 1, old
+        source = source.replace(old, new)
+    return source
+
+
+def line_of(source: str, text: str) -> int:
+    return source[: source.index(text)].count("\n") + 1
+
+
+FLAT = "torch.flatten(x, 1)"
+START = "    def forward(self, x):\n"
+
+SOUND = {
+    "as it is": (),
+    "the tutorial's flatten": ((FLAT, "x.view(-1, self.flat(x))"),),
+    "sizes multiplied": ((FLAT, "x.view(x.shape[0], x.shape[1] * x.shape[2] * x.shape[3])"),),
+    "an assertion": ((START, f"{START}        assert x.shape[1] == 3 and x.size(0) > 0\n"),),
+    "a branch": ((START, f"{START}        if x.size(0) > 1:\n            x = x.contiguous()\n"),),
+    "sizes unpacked": ((START, f"{START}        n, c, h, w = x.shape\n        x = x.view(n, c, h, w)\n"),),
+    "values": ((START, f"{START}        if x.sum() > 1e9:\n            return x\n"),),
+    "printing": ((START, f"{START}        print(x.shape)\n"),),
+}
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_whatever_python_a_forward_holds_is_run(case, monkeypatch, tmp_path):
+    draft = inspected(monkeypatch, tmp_path, changed(*SOUND[case]), "Model")
+    assert [layer.name for layer in draft.layers] == [
+        *("Conv2d", "ReLU", "MaxPool2d") * 2,
+        *("Flatten", "Linear", "ReLU", "Linear"),
+    ]
+    assert not draft.remarks
+    assert not diagnose(draft, IMAGE).defects
+
+
+FLAWED = {
+    "a batch written down": (
+        ((FLAT, "x.view(32, -1)"),),
+        FLAT,
+        [(Kind.FLATTEN, "view(32, -1), which fixes the batch at 32")],
+    ),
+    "a batch of one": (
+        ((FLAT, "x.view(1, -1)"),),
+        FLAT,
+        [(Kind.FLATTEN, "view(1, -1), which fixes the batch at 1")],
+    ),
+    "all in one row": (
+        ((FLAT, "x.view(-1)"),),
+        FLAT,
+        [(Kind.FLATTEN, "view(-1), which gives no row an image")],
+    ),
+    "a layer made, not applied": (
+        (("F.relu(self.conv1(x))", "nn.ReLU(self.conv1(x))"),),
+        "F.relu(self.conv1(x))",
+        [(Kind.UNAPPLIED, "nn.ReLU(…) makes a layer, and does not apply it")],
+    ),
+    "a flatten dropped": (
+        ((f"x = {FLAT}", FLAT),),
+        FLAT,
+        [(Kind.DROPPED, "the result of flatten is dropped")],
+    ),
+    "an activation dropped": (
+        (("x = F.relu(self.fc1(x))", "x = self.fc1(x)\n        F.relu(x)"),),
+        "F.relu(x)",
+        [(Kind.DROPPED, "the result of relu is dropped")],
+    ),
+    "a list": (
+        (
+            ("self.conv1 = nn.Conv2d(3, 32, 3, padding=1)", "self.convs = [nn.Conv2d(3, 32, 3, padding=1)]"),
+            ("self.conv1(x)", "self.convs[0](x)"),
+        ),
+        "self.conv1 = ",
+        [
+            (
+                Kind.HIDDEN,
+                "a plain Python list or dict hides 1 layer with weights: "
+                "parameters(), .to() and state_dict() pass over them",
+            )
+        ],
+    ),
+    "a layer made at each call": (
+        (("self.conv1(x)", "nn.Conv2d(3, 32, 3, padding=1)(x)"),),
+        "self.conv1(x)",
+        [
+            (
+                Kind.HIDDEN,
+                "Conv2d(3, 32, 3, padding=1) is no module of the model: parameters() passes over it",
+            )
+        ],
+    ),
+    "a layer called for another": (
+        (("self.conv2(x)", "self.conv1(x)"),),
+        "self.conv2(x)",
+        [(Kind.REUSED, "conv1 is called twice (lines 21 and 22), and conv2 never")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FLAWED)
+def test_what_a_run_shows_is_told_at_its_line_and_nothing_else(case, monkeypatch, tmp_path):
+    changes, place, expected = FLAWED[case]
+    source = changed(*changes)
     diagnosis = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE)
-    (defect,) = diagnosis.defects
-    assert defect.kind is Kind.DOES_NOT_RUN
-    assert "missing 1 required positional argument: 'mask'" in defect.found
+    assert [(each.kind, each.found) for each in diagnosis.defects] == expected
+    line = line_of(source, "F.relu(x)") if place == "F.relu(x)" else line_of(SMALL, place)
+    assert [each.line for each in diagnosis.defects] == [line]
+    run_mended(diagnosis)
+
+
+def test_what_is_dropped_is_mended_in_its_own_words(monkeypatch, tmp_path):
+    for statement in (FLAT, "x.flatten(1)"):
+        source = changed((f"x = {FLAT}", statement))
+        (defect,) = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE).defects
+        assert defect.mend == f"write x = {statement}"
+
+
+def test_a_call_that_fails_for_no_reason_known_here_is_told_in_pytorchs_words(monkeypatch, tmp_path):
+    source = changed(("nn.MaxPool2d(2)", "nn.MaxPool2d(2, padding=2)"))
+    diagnosis = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE)
+    failures = [each for each in diagnosis.defects if each.kind is Kind.DOES_NOT_RUN]
+    assert [each.line for each in failures] == [21, 22]
+    assert "pad should be at most half of effective kernel size" in failures[0].found
+
+
+def test_a_layer_in_place_needs_no_name_for_its_result(monkeypatch, tmp_path):
+    source = changed(("x = F.relu(self.fc1(x))", "x = self.fc1(x)\n        F.relu_(x)"))
+    assert not diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE).defects
 
 
 def test_a_file_that_reads_values_is_built_with_memory(monkeypatch, tmp_path):
@@ -546,6 +685,33 @@ REFUSED = {
     "a join": (
         f"{CLASS}{BODY}    def forward(self, x):\n        return x + self.conv(x)\nmodel = Model()",
         r"line 13: forward calls 'add'",
+    ),
+    "an assertion": (
+        changed(("        x = torch.flatten", "        assert x.size(1) == 3\n        x = torch.flatten"))[
+            len(HEAD) :
+        ]
+        + "\nmodel = Model()",
+        r"line 23: AssertionError\. .*What follows line 23 could not be examined",
+    ),
+    "forward misspelt": (
+        changed((START, START.replace("forward", "foward")))[len(HEAD) :] + "\nmodel = Model()",
+        r"line 20: the class Model has no forward. Did you mean forward instead of foward\?",
+    ),
+    "not written yet": (
+        f"{CLASS}{BODY}    def forward(self, x):\n        raise NotImplementedError\nmodel = Model()",
+        r"line 13: NotImplementedError",
+    ),
+    "forward without a line": (
+        f"{CLASS}{BODY}    def forward(self, x):\n        pass\nmodel = Model()",
+        r"line 13: forward calls no layer and returns nothing",
+    ),
+    "two heads": (
+        f"{CLASS}{BODY}    def forward(self, x):\n        return self.conv(x), x\nmodel = Model()",
+        r"line 13: forward returns a tuple of 2 values\. Let it return one tensor",
+    ),
+    "two inputs": (
+        f"{CLASS}{BODY}    def forward(self, x, mask):\n        return self.conv(x)\nmodel = Model()",
+        r"line 12: forward cannot be called with an image alone: missing a required argument: 'mask'",
     ),
     "no layer": (
         f"{CLASS}    def forward(self, x):\n        return x\nmodel = Model()",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
-from itertools import chain
 from typing import Any, ClassVar
 
 from vgg_profile.configs import Config
+from vgg_profile.diagnose.defects import Defect, Fault
 from vgg_profile.diagnose.draft import Draft
 from vgg_profile.diagnose.written import Written
 from vgg_profile.display import Displayed
@@ -16,35 +15,6 @@ from vgg_profile.layers import Shape
 from vgg_profile.walker import walk
 
 SCHEMA_VERSION = 1
-
-
-class Kind(StrEnum):
-    """What can be wrong."""
-
-    IN_CHANNELS = "wrong in-channels"
-    NORM_WIDTH = "norm of the wrong width"
-    FAN_IN = "wrong fan-in"
-    WIDTH = "wrong width"
-    SETTING = "other than in the config"
-    NOTHING_LEFT = "nothing left of the map"
-    NO_NORM = "missing norm"
-    NO_ACTIVATION = "missing activation"
-    NO_FLATTEN = "missing flatten"
-    NO_LAYER = "missing layer"
-    EXTRA = "extra layer"
-    MISPLACED = "misplaced layer"
-    FLATTEN = "wrong flatten"
-    SILENT = "returns nothing"
-    DOES_NOT_RUN = "does not run"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a layer: the kind, what was found there, and what fits."""
-
-    kind: Kind
-    found: str
-    fits: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +43,6 @@ class Step:
         return ", mended" if self.written else ", added"
 
 
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """One mistake: where, what was found, what fits, and the mend.
-
-    ``place`` is the paper's name (``conv3_2``); ``module`` the path in the model, and ``line`` the line of
-    the file, where there are such.
-    """
-
-    place: str
-    module: str
-    line: int | None
-    kind: Kind
-    found: str
-    fits: str
-    mend: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "place": self.place,
-            "module": self.module,
-            "line": self.line,
-            "kind": self.kind.value,
-            "found": self.found,
-            "fits": self.fits,
-            "mend": self.mend,
-        }
-
-
 @dataclass(frozen=True, repr=False)
 class Diagnosis(Displayed):
     """A model walked to its end: every step, every defect in its order, and the mended list."""
@@ -115,35 +57,14 @@ class Diagnosis(Displayed):
     @property
     def defects(self) -> tuple[Defect, ...]:
         """Those of functions first, then layer by layer."""
-        return tuple(chain(self._of_functions(), self._of_layers(), self._of_the_run()))
-
-    def _of_functions(self) -> Iterator[Defect]:
-        for silent in self.draft.silent:
-            place = f"{silent.function}()"
-            if silent.function.endswith(".forward"):
-                found, mend = "the last layer's result is dropped", "return it"
-            else:
-                found, mend = "a module is built and dropped", "put `return` before it"
-            yield Defect(place, "", silent.line, Kind.SILENT, found, "what it makes is returned", mend)
+        return (*self.draft.defects, *self._of_layers())
 
     def _of_layers(self) -> Iterator[Defect]:
         for step in self.steps:
             at = step.written or Written("")
             for fault in step.faults:
-                yield Defect(step.name, at.module, at.line, fault.kind, fault.found, fault.fits, step.mend)
-
-    def _of_the_run(self) -> Iterator[Defect]:
-        """What PyTorch finds where the walk found nothing: a model is clean only if it runs."""
-        if self.draft.failure and not any(step.faults for step in self.steps) and not self.draft.silent:
-            yield Defect(
-                self.subject,
-                "",
-                None,
-                Kind.DOES_NOT_RUN,
-                self.draft.failure,
-                "a forward pass",
-                "not known here",
-            )
+                line, mend = fault.line or at.line, fault.mend or step.mend
+                yield Defect(step.name, at.module, line, fault.kind, fault.found, fault.fits, mend)
 
     @property
     def mended(self) -> tuple[tuple[str, Written, Shape], ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from vgg_profile import network
 from vgg_profile.arithmetic import Count
 from vgg_profile.configs import Config
-from vgg_profile.diagnose.findings import Fault, Kind
+from vgg_profile.diagnose.defects import Fault, Kind
 from vgg_profile.diagnose.written import Family, Written, as_written
 
 _MISSING = {

@@ -20,8 +20,9 @@ from math import gcd, isqrt, prod
 from vgg_profile import units
 from vgg_profile.arithmetic import Count, plain, product
 from vgg_profile.configs import Config
+from vgg_profile.diagnose.defects import Fault, Kind
 from vgg_profile.diagnose.draft import Draft
-from vgg_profile.diagnose.findings import Diagnosis, Fault, Kind, Step
+from vgg_profile.diagnose.findings import Diagnosis, Step
 from vgg_profile.diagnose.plan import Plan, by_config, by_neighbours
 from vgg_profile.diagnose.written import KNOWN, Family, Written
 from vgg_profile.errors import InputError, excerpt
@@ -46,19 +47,37 @@ def diagnose(
     [('bn1_1', 7, 'BatchNorm2d(64), and 8 channels arrive', 'nn.BatchNorm2d(8)')]
     """
     for layer in draft.layers:
-        if layer.name not in KNOWN:
-            where = f" (line {layer.line})" if layer.line else ""
-            raise InputError(
-                f"{excerpt(layer.module)[1:-1]}{where} is a {excerpt(layer.name)[1:-1]}, "
-                "whose shapes are not known here.",
-                f"Known are {', '.join(KNOWN)}.",
-            )
+        check_known(layer)
     if like is None:
         plan = by_neighbours(draft.layers)
     else:
         walk(like, input=input)  # refuses an image too small for it
         plan = by_config(draft.layers, like)
     return Diagnosis(subject, input, draft, like, tuple(_walk(plan, input, by_vote=like is None)))
+
+
+def check_known(layer: Written) -> None:
+    """Refuse a layer whose shapes are not known here."""
+    if layer.name not in KNOWN:
+        where = f" (line {layer.line})" if layer.line else ""
+        raise InputError(
+            f"{excerpt(layer.module)[1:-1]}{where} is a {excerpt(layer.name)[1:-1]}, "
+            "whose shapes are not known here.",
+            f"Known are {', '.join(KNOWN)}.",
+        )
+
+
+def gone_through(layer: Written, shape: Shape) -> tuple[Shape, bool]:
+    """What leaves a layer once mended, by itself, and whether it fitted as it was written.
+
+    >>> gone_through(Written("Linear", {"in_features": 9, "out_features": 5}), (4, 2, 2))
+    ((5,), False)
+    """
+    fits = True
+    if layer.family is Family.LINEAR and len(shape) > 1:
+        shape, fits = (prod(shape),), False
+    mended, faults = _fitted(layer, layer, shape, shape)
+    return (mended.output_shape(shape) if mended else shape), fits and not faults
 
 
 # -- the walk
@@ -68,7 +87,7 @@ def _walk(plans: Sequence[Plan], shape: Shape, *, by_vote: bool) -> Iterator[Ste
     """Go on as if mended: each layer meets what the mended ones before it give."""
     after, factors = "the input", shape
     for place, (plan, name) in enumerate(zip(plans, _names(plans), strict=True)):
-        layer, faults = plan.mended, list(plan.faults)
+        layer, faults = plan.mended, [*(plan.written.faults if plan.written else ()), *plan.faults]
         if len(shape) > 1:
             factors = shape  # a row's working, once the map is flattened
         if layer is not None and layer.family is Family.LINEAR and len(shape) > 1:
@@ -235,8 +254,12 @@ def _norm(layer: Written, written: Written, shape: Shape) -> _Fitted:
 def _flatten(layer: Written, written: Written, shape: Shape, factors: Shape) -> _Fitted:
     """Everything but the images stands in one row, as long as what arrives."""
     arriving = product(*factors)
+    mended = replace(layer, arguments={})
+    if "sizes" in layer.arguments:
+        sizes = layer.arguments["sizes"]
+        fixed = f"which fixes the batch at {sizes[0]}" if len(sizes) == 2 else "which gives no row an image"
+        return mended, [Fault(Kind.FLATTEN, f"{written}, {fixed}", "one row an image, whatever the batch")]
     if "row" in layer.arguments:
-        mended = Written("Flatten", {}, layer.module, layer.line)
         if layer.size("row") == arriving.value:
             return mended, []
         row = _as_map(layer.size("row"), factors[0])

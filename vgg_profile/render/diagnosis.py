@@ -71,7 +71,7 @@ def _layers(diagnosis: Diagnosis) -> Table:
 
 
 def _layer_rows(diagnosis: Diagnosis) -> Iterator[tuple[Cell, ...]]:
-    number = len(diagnosis.draft.silent)
+    number = len(diagnosis.draft.defects)
     for step in diagnosis.steps:
         numbers = range(number + 1, number + 1 + len(step.faults))
         number += len(step.faults)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ CASES = {
     ),
     "a group norm's width, and groups that divide it": (
         (conv(3, 6), Written("GroupNorm", {"num_groups": 4, "num_channels": 8})),
-        [("bn1_1", Kind.NORM_WIDTH, "nn.GroupNorm(2, 6)")],
+        [("gn1_1", Kind.NORM_WIDTH, "nn.GroupNorm(2, 6)")],
     ),
     "the first in-channels": (
         (conv(1, 8), RELU),
@@ -198,7 +199,122 @@ def test_a_pool_gives_what_pytorchs_gives(pool, ceil_mode, side, window):
     assert Written(pool, arguments).output_shape((2, side, side + 1)) == tuple(real.shape[1:])
 
 
+@pytest.mark.parametrize(
+    ("first", "fan_in", "meant"),
+    [
+        (conv(1, 8), 8 * 32 * 32, "1x32x32"),
+        (conv(3, 8), 8 * 64 * 64, "3x64x64"),
+        (conv(1, 8), 6272, "1x28x28"),
+    ],
+)
+def test_an_input_that_the_model_takes_as_it_is_is_named(first, fan_in, meant):
+    diagnosis = diagnosed(first, RELU, FLATTEN, linear(fan_in, 10))
+    assert diagnosis.defects
+    (remark,) = diagnosis.remarks
+    assert remark.endswith(f"try --input {meant}.")
+
+
+def test_no_other_input_is_named_where_none_would_do():
+    assert not diagnosed(conv(3, 8), RELU, FLATTEN, linear(1000, 10)).remarks
+    assert not diagnosed(conv(3, 8), RELU, conv(4, 8), RELU).remarks
+
+
+def test_twice_the_same_name_is_told_apart():
+    layers = (conv(3, 8), RELU, RELU, Written("ReLU6"), FLATTEN, linear(8 * 32 * 32, 10), FLATTEN)
+    assert [name for name, _, _ in diagnosed(*layers).mended] == [
+        *("conv1_1", "relu1_1", "relu1_1_2", "relu6_1_1"),
+        *("flatten", "fc2", "flatten_2"),
+    ]
+
+
+def test_a_place_to_insert_at_has_the_files_own_name():
+    layers = [conv(3, 8), RELU, conv(8, 8), conv(8, 8), RELU, POOL]
+    layers[2] = replace(layers[2], module="body.2", line=11)
+    (defect,) = diagnosed(*layers).defects
+    assert defect.mend == "insert nn.ReLU() after conv1_2 (module body.2, line 11)"
+
+
+def test_what_is_too_close_to_call_is_remarked_upon():
+    layers = (conv(3, 8), RELU, conv(8, 8), RELU, conv(8, 8), POOL, conv(8, 8), POOL, conv(8, 8), RELU, POOL)
+    diagnosis = diagnosed(*layers)
+    assert not diagnosis.defects
+    tally = "3 of 5 such layers have one"
+    assert diagnosis.remarks == (f"No activation follows Conv2d; {tally}.",) * 2
+    assert render(diagnosis, "table").endswith("Every layer fits. See the 2 remarks above.\n")
+
+
+def test_a_1x1_convolution_is_not_measured_by_others():
+    layers = (conv(3, 8), RELU, conv(8, 8), RELU, conv(8, 4, kernel=1), POOL)
+    diagnosis = diagnosed(*layers)
+    assert not diagnosis.defects
+    assert not diagnosis.remarks
+
+
+def test_no_activation_at_all_is_remarked_upon():
+    diagnosis = diagnosed(conv(3, 8), POOL, FLATTEN, linear(8 * 16 * 16, 10))
+    assert not diagnosis.defects
+    assert diagnosis.remarks[0].startswith("No activation stands anywhere")
+
+
+def test_a_padding_that_its_neighbours_have_is_missed_unless_a_layer_counts_on_its_absence():
+    body = [conv(3, 8), RELU, conv(8, 8, padding=0), RELU, *[conv(8, 8), RELU] * 3, FLATTEN]
+    assert summary(diagnosed(*body, linear(8 * 32 * 32, 5))) == [
+        ("conv1_2", Kind.PADDING, "nn.Conv2d(8, 8, 3, padding=1)")
+    ]
+    assert not diagnosed(*body, linear(8 * 30 * 30, 5)).defects
+    few = [conv(3, 8), RELU, conv(8, 8, padding=0), RELU, conv(8, 8), RELU]
+    assert not diagnosed(*few).defects
+
+
+def test_a_width_that_its_block_bears_out_stands_against_a_norm_and_the_next_block():
+    layers = (conv(3, 8), norm(8), conv(8, 8), norm(4), POOL, conv(4, 16), norm(16))
+    assert summary(diagnosed(*layers)) == [
+        ("bn1_2", Kind.NORM_WIDTH, "nn.BatchNorm2d(8)"),
+        ("conv2_1", Kind.IN_CHANNELS, "nn.Conv2d(8, 16, 3, padding=1)"),
+    ]
+
+
+def shared(layer: Written, line: int) -> Written:
+    return replace(layer, module="twin", line=3, call=line)
+
+
+def test_a_layer_called_again_is_shared_and_counted_once():
+    twin = conv(8, 8)
+    diagnosis = diagnosed(conv(3, 8), RELU, shared(twin, 5), RELU, shared(twin, 6), RELU)
+    assert not diagnosis.defects
+    assert diagnosis.code.count("nn.Conv2d(8, 8") == 1
+    run_mended(diagnosis)
+
+
+def test_a_layer_called_again_is_mended_once():
+    twin = conv(9, 8)
+    diagnosis = diagnosed(conv(3, 8), norm(8), RELU, shared(twin, 5), RELU, shared(twin, 6), RELU)
+    assert [(each.place, each.line) for each in diagnosis.defects] == [("conv1_2", 3)]
+    run_mended(diagnosis)
+
+
+def test_a_layer_called_again_where_it_cannot_fit_needs_another():
+    twin = conv(3, 8)
+    diagnosis = diagnosed(shared(twin, 5), RELU, shared(twin, 6), RELU)
+    (defect,) = diagnosis.defects
+    assert (defect.place, defect.line) == ("conv1_2", 6)
+    assert defect.mend == "make a layer of its own for this call: nn.Conv2d(8, 8, 3, padding=1)"
+    run_mended(diagnosis)
+
+
 # -- against a config
+
+
+def test_a_layer_called_again_is_two_in_a_config():
+    layers = written(Config("twice", (Conv(4), Conv(4), Pool()), (), classes=5))
+    layers[2] = shared(layers[2], 6)
+    layers.insert(4, shared(conv(4, 4), 7))
+    layers.insert(5, RELU)
+    thrice = Config("thrice", (Conv(4), Conv(4), Conv(4), Pool()), (), classes=5)
+    diagnosis = diagnosed(*layers, like=thrice)
+    assert [(each.place, each.kind) for each in diagnosis.defects] == [("conv1_3", Kind.REUSED)]
+    assert diagnosis.parameters == diagnosis.wanted_parameters
+    run_mended(diagnosis)
 
 
 TINY = config([4, 4, "M", 6, 6, "M"], batch_norm=True, classes=5)
@@ -634,6 +750,10 @@ def test_a_call_that_fails_for_no_reason_known_here_is_told_in_pytorchs_words(mo
     diagnosis = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE)
     failures = [each for each in diagnosis.defects if each.kind is Kind.DOES_NOT_RUN]
     assert [each.line for each in failures] == [21, 22]
+    assert diagnosis.failing == ("pool1", "pool2")
+    said = " ".join(render(diagnosis, "table").split())
+    assert "It does not run as it stands: the mend of pool1 and pool2 is not known." in said
+    assert "# pool1, does not run" in diagnosis.code
     assert "pad should be at most half of effective kernel size" in failures[0].found
 
 
@@ -758,7 +878,7 @@ def test_the_command_prints_to_stdout_what_it_found_and_to_stderr_what_the_file_
     content = json.loads(ended.stdout)
     assert list(content) == [
         *("schema_version", "subject", "input", "like", "defects"),
-        *("layers", "mended", "parameters", "source", "remarks"),
+        *("layers", "mended", "parameters", "source", "runs", "remarks"),
     ]
     assert [each["mend"] for each in content["defects"]] == ["nn.BatchNorm2d(8)"]
 
@@ -807,6 +927,33 @@ def test_an_input_of_other_channels_than_the_config_is_refused():
     result = call(f"{BROKEN}:vgg19", "--like", "E-BN", "--input", "1x32x32")
     assert result.exit_code == 2
     assert "The input has 1 channel" in result.stderr
+
+
+def test_channels_last_are_refused_with_the_size_that_is_meant():
+    result = call(f"{BROKEN}:vgg19", "--input", "224x224x3")
+    assert result.exit_code == 2
+    assert "channels come first. Try --input 3x224x224" in result.stderr
+
+
+def test_a_config_of_other_classes_or_with_norms_can_be_named(tmp_path):
+    source = "model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), "
+    source += "nn.AdaptiveAvgPool2d(7), nn.Flatten(), nn.Linear(4 * 49, 4096), nn.ReLU(), nn.Dropout(), "
+    source += "nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 10))\n"
+    subject = saved(tmp_path, source)
+    like = ("--like", "4,M", "--input", "32")
+    result = call(subject, *like)
+    assert result.exit_code == 3
+    assert "If 10 classes are meant, and not 1,000, try --classes 10." in result.stdout
+    assert call(subject, *like, "--classes", "10").exit_code == 0
+    result = call(subject, *like, "--classes", "10", "--batch-norm")
+    assert result.exit_code == 3
+    assert "missing norm" in result.stdout
+
+
+def test_classes_without_a_config_are_refused():
+    result = call(f"{BROKEN}:vgg19", "--classes", "10")
+    assert result.exit_code == 2
+    assert "Name it, such as --like D" in result.stderr
 
 
 # -- the example

@@ -81,3 +81,14 @@ class Defect:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Defect:
         return cls(**{**content, "kind": Kind(content["kind"])})
+
+
+def placed(name: str, module: str, line: int | None) -> str:
+    """The paper's name beside the file's own.
+
+    >>> placed("fc3", "fc1", 10), placed("relu1_1", "forward", 14), placed("flatten", "", None)
+    ('fc3 (module fc1, line 10)', 'relu1_1 (forward, line 14)', 'flatten')
+    """
+    own = f"module {module}" if module not in ("", "forward") else module
+    known = ", ".join(filter(None, (own, f"line {line}" if line else "")))
+    return f"{name} ({known})" if known else name

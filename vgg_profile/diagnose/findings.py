@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from vgg_profile.configs import Config
-from vgg_profile.diagnose.defects import Defect, Fault
+from vgg_profile.diagnose.defects import Defect, Fault, Kind
 from vgg_profile.diagnose.draft import Draft
 from vgg_profile.diagnose.written import Written
 from vgg_profile.display import Displayed
@@ -19,7 +19,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A layer in the walk: as written (``None``: it was missing), as mended (``None``: it goes)."""
+    """A layer in the walk: as written (``None``: it was missing), as mended (``None``: it goes).
+
+    ``shares`` is the name of the earlier step whose weights it uses again, if it does.
+    """
 
     name: str
     written: Written | None
@@ -27,19 +30,34 @@ class Step:
     output: Shape
     faults: tuple[Fault, ...] = ()
     after: str = ""
+    shares: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether PyTorch runs it once mended, as far as is known."""
+        return all(fault.kind is not Kind.DOES_NOT_RUN for fault in self.faults)
+
+    @property
+    def parameters(self) -> int:
+        """Those that it adds to the mended list."""
+        return 0 if self.mended is None or self.shares else self.mended.parameters
 
     @property
     def mend(self) -> str:
         """What to do here, if anything is wrong."""
         if self.mended is None:
             return "remove it"
+        if self.written and self.written.module == "forward" and self.mended.name == "Flatten":
+            return "torch.flatten(x, 1)"
         return f"nn.{self.mended}" if self.written else f"insert nn.{self.mended} after {self.after}"
 
     @property
     def remark(self) -> str:
         """What to say of it in the mended list."""
+        if not self.runs:
+            return ", does not run"
         if not self.faults:
-            return ""
+            return f", {self.shares} again" if self.shares else ""
         return ", mended" if self.written else ", added"
 
 
@@ -53,6 +71,7 @@ class Diagnosis(Displayed):
     draft: Draft
     like: Config | None
     steps: tuple[Step, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def defects(self) -> tuple[Defect, ...]:
@@ -74,7 +93,12 @@ class Diagnosis(Displayed):
     @property
     def parameters(self) -> int:
         """Of the mended list."""
-        return sum(layer.parameters for _, layer, _ in self.mended)
+        return sum(step.parameters for step in self.steps)
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """The layers of the mended list that PyTorch does not run, and whose mend is not known."""
+        return tuple(step.name for step in self.steps if not step.runs)
 
     @property
     def wanted_parameters(self) -> int | None:
@@ -83,11 +107,15 @@ class Diagnosis(Displayed):
 
     @property
     def code(self) -> str:
-        """The mended list as Python: it builds, and runs on the input."""
-        lines = [(f"    nn.{step.mended},", step) for step in self.steps if step.mended]
-        width = max(len(code) for code, _ in lines) if lines else 0
+        """The mended list as Python: it builds, and runs on the input unless a layer is ``failing``."""
+        steps = [step for step in self.steps if step.mended]
+        shared = {step.shares for step in steps}
+        before = [f"{step.name} = nn.{step.mended}\n" for step in steps if step.name in shared]
+        names = [step.shares or (step.name if step.name in shared else f"nn.{step.mended}") for step in steps]
+        lines = [(f"    {name},", step) for name, step in zip(names, steps, strict=True)]
+        width = max((len(code) for code, _ in lines), default=0)
         body = "\n".join(f"{code:<{width}}  # {step.name}{step.remark}" for code, step in lines)
-        return f"from torch import nn\n\nmodel = nn.Sequential(\n{body}\n)\n"
+        return f"from torch import nn\n\n{''.join(before)}model = nn.Sequential(\n{body}\n)\n"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything: the defects, the layers as they were written, the mended list and its source."""
@@ -110,14 +138,16 @@ class Diagnosis(Displayed):
             ],
             "mended": [
                 {
-                    "name": name,
-                    "layer": str(layer),
-                    "output_shape": list(output),
-                    "parameters": layer.parameters,
+                    "name": step.name,
+                    "layer": str(step.mended),
+                    "output_shape": list(step.output),
+                    "parameters": step.parameters,
                 }
-                for name, layer, output in self.mended
+                for step in self.steps
+                if step.mended
             ],
             "parameters": self.parameters,
             "source": self.code,
-            "remarks": list(self.draft.remarks),
+            "runs": not self.failing,
+            "remarks": list(self.remarks),
         }

@@ -90,7 +90,11 @@ CASES = {
     ),
     "groups that no longer divide": (
         (conv(3, 6), conv(4, 8, groups=4)),
-        [("conv1_2", Kind.IN_CHANNELS, "nn.Conv2d(6, 8, 3, padding=1, groups=1)")],
+        [("conv1_2", Kind.IN_CHANNELS, "nn.Conv2d(6, 8, 3, padding=1)")],
+    ),
+    "each channel by itself, as it was": (
+        (conv(3, 8), norm(8), conv(16, 16, groups=16), norm(16)),
+        [("conv1_2", Kind.IN_CHANNELS, "nn.Conv2d(8, 16, 3, padding=1, groups=8)")],
     ),
     "a norm and the next convolution outvote a width": (
         (conv(3, 8), norm(8), conv(8, 18), norm(16), conv(16, 16), norm(16)),
@@ -166,6 +170,11 @@ def test_what_is_mended_runs_and_is_clean(case):
     diagnosis = diagnosed(*CASES[case][0])
     run_mended(diagnosis)
     assert not diagnosed(*(layer for _, layer, _ in diagnosis.mended)).defects
+
+
+def test_a_norm_for_rows_says_that_a_map_arrives():
+    (defect,) = diagnosed(*CASES["a batch norm for the wrong dimensions"][0]).defects
+    assert defect.found == "BatchNorm1d(8), and a map, 8×32×32, arrives"
 
 
 def test_one_mistake_is_told_once():
@@ -767,6 +776,22 @@ def test_a_file_that_reads_values_is_built_with_memory(monkeypatch, tmp_path):
     assert str(inspected(monkeypatch, tmp_path, source).layers[0]) == "Conv2d(3, 8, 3)"
 
 
+def test_a_name_may_have_dots(monkeypatch, tmp_path):
+    source = f"{HEAD}class Nets:\n    small = nn.Conv2d(3, 8, 3)\n"
+    assert str(inspected(monkeypatch, tmp_path, source, "Nets.small").layers[0]) == "Conv2d(3, 8, 3)"
+    with pytest.raises(InputError, match=r"nothing named 'Nets\.smal'\. Did you mean Nets\.small\?"):
+        inspected(monkeypatch, tmp_path, source, "Nets.smal")
+
+
+def test_a_file_in_no_encoding_that_it_names_is_refused_as_python_refuses_it(tmp_path):
+    path = tmp_path / "latin.py"
+    path.write_bytes(f"{HEAD}# caf\xe9\nmodel = nn.ReLU()\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"line 4: SyntaxError: the file is not in utf-8"):
+        inspect_model(path, "model", IMAGE)
+    path.write_bytes(b"# -*- coding: latin-1 -*-\n" + path.read_bytes())
+    assert inspect_model(path, "model", IMAGE).layers[0].name == "ReLU"
+
+
 def test_names_of_the_files_own_making_are_printable(monkeypatch, tmp_path):
     source = f"{HEAD}model = nn.Sequential()\nmodel.add_module('\\x1b[31m<b>', nn.Conv2d(3, 8, 3))\n"
     draft = inspected(monkeypatch, tmp_path, source)
@@ -837,6 +862,11 @@ REFUSED = {
         f"{CLASS}    def forward(self, x):\n        return x\nmodel = Model()",
         r"does not lead from its input",
     ),
+    "a list for its layers": (
+        "model = nn.Sequential([nn.ReLU()])",
+        r"line 4: TypeError: list is not a Module subclass.* Put a star before the list",
+    ),
+    "a backslash": ("raise ValueError('a\\tb')", r"The line reads `raise ValueError\('a\\tb'\)`"),
     "a null byte": ("\x00", r"(SyntaxError|ValueError): source code .*null bytes"),
 }
 

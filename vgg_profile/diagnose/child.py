@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import io
 import json
 import os
 import sys
+import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +27,7 @@ from vgg_profile.diagnose.calls import is_layer
 from vgg_profile.diagnose.defects import Defect, Kind
 from vgg_profile.diagnose.draft import Draft
 from vgg_profile.diagnose.recorder import Births, check_takes_an_image, record
-from vgg_profile.diagnose.trouble import explained, innermost, place
+from vgg_profile.diagnose.trouble import explained, innermost, place, shown
 from vgg_profile.errors import InputError, excerpt
 
 
@@ -108,9 +110,14 @@ _Found = tuple[nn.Module, tuple[Defect, ...]]
 def _made(path: Path, name: str, births: Births) -> _Found:
     """The model that a name of the file is, makes or returns."""
     namespace = _run(path)
-    if name not in namespace:
+    first, *inner = name.split(".")
+    if first not in namespace:
         raise _unknown(path, name, namespace)
-    subject = namespace[name]
+    subject = namespace[first]
+    for each in inner:
+        if not hasattr(subject, each):
+            raise _unknown(path, name, {f"{first}.{own}": getattr(subject, own) for own in dir(subject)})
+        first, subject = f"{first}.{each}", getattr(subject, each)
     if isinstance(subject, nn.Module):
         return subject, ()
     is_class = isinstance(subject, type)
@@ -139,12 +146,27 @@ def _made(path: Path, name: str, births: Births) -> _Found:
 
 def _run(path: Path) -> dict[str, Any]:
     """Run the file as ``python FILE`` would, but not as the main program."""
+    _check_is_text(path)
     module = ModuleType(path.stem)
     module.__file__ = str(path)
     sys.path.insert(0, str(path.resolve().parent))
     sys.modules.setdefault(path.stem, module)
     exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     return module.__dict__
+
+
+def _check_is_text(path: Path) -> None:
+    """Refuse what Python refuses from a file, though not from memory: an encoding that is not named."""
+    content = path.read_bytes()
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{shown(path)}, line {line}: SyntaxError: the file is not in {encoding}, and names nothing else.",
+            "Save it as UTF-8, or name its encoding in its first line: # -*- coding: latin-1 -*-",
+        ) from None
 
 
 def _unknown(path: Path, name: str, namespace: Mapping[str, Any]) -> InputError:

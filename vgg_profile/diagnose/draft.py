@@ -76,7 +76,7 @@ def read(subject: str, shape: tuple[int, ...], timeout: float = 60) -> Draft:
 def _parted(subject: str) -> tuple[Path, str]:
     """``FILE.py:NAME`` as a readable file and a name."""
     file, colon, name = subject.rpartition(":")
-    if not colon or not file or not name.isidentifier():
+    if not colon or not file or not all(map(str.isidentifier, name.split("."))):
         raise InputError(
             f"{excerpt(subject, 200)} does not say what to diagnose.",
             "Give a file and, after a colon, a class, a function or a module in it: model.py:VGG.",

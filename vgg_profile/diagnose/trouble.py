@@ -30,7 +30,12 @@ def explained(error: BaseException, path: Path) -> InputError:
     if isinstance(error, ModuleNotFoundError):
         return InputError(f"{where} needs a package that is not here: {error}.", "Install it and try again.")
     quoted = f" The line reads `{shown(line)[:200]}`." if line else ""
-    return InputError(f"{where}: {in_pythons_words(error)}{quoted}", "Mend it and try again.")
+    next_step = "Mend it and try again."
+    if isinstance(error, TypeError) and str(error).startswith(
+        ("list is not a Module", "tuple is not a Module")
+    ):
+        next_step = "Put a star before the list: nn.Sequential(*layers)."
+    return InputError(f"{where}: {in_pythons_words(error)}{quoted}", next_step)
 
 
 def shown(text: object) -> str:

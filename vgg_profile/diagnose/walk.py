@@ -255,7 +255,8 @@ def _voted(layer: Written, shape: Shape, plans: Sequence[Plan], place: int) -> t
     key = "out_channels" if layer.family is Family.CONV else "out_features"
     own = layer.size(key)
     following = [plan.written for plan in plans[place + 1 :] if plan.written and plan.mended]
-    said = Counter([own, *_said(layer, shape, following)])
+    groups = layer.size("groups", 1)
+    said = Counter([own, *(width for width in _said(layer, shape, following) if width % groups == 0)])
     mates = Counter(_mates(plans, place))
     block = set(_mates(plans, place, are_sure=True))
     width = max(said, key=lambda claim: (said[claim] + (claim in block), mates[claim], claim == own))
@@ -331,8 +332,12 @@ def _conv(layer: Written, written: Written, channels: int) -> tuple[Written, lis
     arriving = units.plural(channels, "channel")
     fault = Fault(Kind.IN_CHANNELS, f"{written}, and {_arrive(channels)}", arriving)
     mended = layer.mended(in_channels=channels)
-    if channels % layer.size("groups", 1):
-        mended = mended.mended(groups=1)
+    groups, outputs = layer.size("groups", 1), layer.size("out_channels")
+    if groups == layer.size("in_channels") and outputs % channels == 0 and groups > 1:
+        mended = mended.mended(groups=channels)  # each channel by itself, as before
+    elif channels % groups:
+        plain_ = {key: value for key, value in mended.arguments.items() if key != "groups"}
+        mended = replace(mended, arguments=plain_)
     return mended, [fault]
 
 
@@ -354,8 +359,10 @@ def _norm(layer: Written, written: Written, shape: Shape) -> _Fitted:
         mended = mended.mended(num_groups=gcd(layer.size("num_groups"), shape[0]))
     if mended == layer:
         return layer, []
-    found = f"{written}, and {_arrive(shape[0])}"
-    kind = Kind.NORM_WIDTH if mended.name == layer.name else Kind.MISPLACED
+    found, kind = f"{written}, and {_arrive(shape[0])}", Kind.NORM_WIDTH
+    if mended.name != layer.name:
+        arriving = f"a map, {units.shape(shape)}," if len(shape) > 1 else f"a row of {shape[0]:,} values"
+        found, kind = f"{written}, and {arriving} arrives", Kind.MISPLACED
     return mended, [Fault(kind, found, f"a {mended.name} of {units.plural(shape[0], 'channel')}")]
 
 

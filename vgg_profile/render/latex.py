@@ -21,6 +21,8 @@ def to_latex(table: Table) -> str:
         disable_numparse=True,
     )
     lines = body.splitlines()
+    if not rows:  # tabulate knows no columns then, and LaTeX takes no table without
+        lines[0] = rf"\begin{{tabular}}{{{''.join(side[0] for side in alignments(table))}}}"
     if table.total is not None:
         lines.insert(-3, r"\midrule")
     comments = "".join(f"% {line}\n" for line in table.footer)

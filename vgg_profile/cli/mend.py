@@ -41,7 +41,7 @@ def diagnose_command(
 
     NAME is an nn.Module class or a function that returns a module, called without arguments, or a module.
     THE FILE IS RUN AS PYTHON, with your rights, in a process of its own: diagnose only files that you trust.
-    What it prints goes to stderr.
+    So is the model's forward, on images that have a shape and no values. What they print goes to stderr.
 
     The walk does not stop at the first clash: a defect is mended and the walk goes on. At the end stands the
     mended list, as Python. Exit code 0 if nothing is wrong, 3 if something is.

@@ -164,7 +164,7 @@ def _check_is_text(path: Path) -> None:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise InputError(
-            f"{shown(path)}, line {line}: SyntaxError: the file is not in {encoding}, and names nothing else.",
+            f"{shown(path)}, line {line}: SyntaxError: the file is not in {encoding}, and names no other.",
             "Save it as UTF-8, or name its encoding in its first line: # -*- coding: latin-1 -*-",
         ) from None
 

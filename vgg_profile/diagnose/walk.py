@@ -5,8 +5,8 @@ one mistake is told once. Who is wrong where two layers disagree is decided by t
 like or, without one, by the neighbours:
 
 * the width of a layer is what most of those say who meet at its output: itself, its norm, the next layer. If
-  they are split, the other convolutions of the block have the vote, and then the layer itself. A convolution
-  of the block that its own norm or successor bears out is one witness more;
+  they are split, the other convolutions of the block have the vote, and then the layer itself. A layer has a
+  second vote if its block has another of its width, which that one's norm or successor bears out;
 * a norm or an activation is missing where at least twice as many layers of the kind have one as lack one;
   where it is a close thing, it is remarked upon and left. So is a padding that most have, if no layer further
   on counts on its absence;
@@ -258,8 +258,8 @@ def _voted(layer: Written, shape: Shape, plans: Sequence[Plan], place: int) -> t
     groups = layer.size("groups", 1)
     said = Counter([own, *(width for width in _said(layer, shape, following) if width % groups == 0)])
     mates = Counter(_mates(plans, place))
-    block = set(_mates(plans, place, are_sure=True))
-    width = max(said, key=lambda claim: (said[claim] + (claim in block), mates[claim], claim == own))
+    said[own] += own in _mates(plans, place, are_sure=True)
+    width = max(said, key=lambda claim: (said[claim], mates[claim], claim == own))
     if width == own:
         return layer, []
     found = f"{plans[place].written}, and its neighbours are made for {width:,}"

@@ -295,6 +295,11 @@ def test_a_layer_called_again_is_shared_and_counted_once():
     run_mended(diagnosis)
 
 
+def test_a_layer_called_again_is_one_witness():
+    twin = [shared(conv(8, 8), 5), replace(norm(8), module="norm"), RELU]
+    assert not diagnosed(conv(3, 8), RELU, *twin * 3).defects
+
+
 def test_a_layer_called_again_is_mended_once():
     twin = conv(9, 8)
     diagnosis = diagnosed(conv(3, 8), norm(8), RELU, shared(twin, 5), RELU, shared(twin, 6), RELU)
@@ -754,6 +759,25 @@ def test_what_is_dropped_is_mended_in_its_own_words(monkeypatch, tmp_path):
         assert defect.mend == f"write x = {statement}"
 
 
+def test_what_is_shared_or_never_used_is_remarked_upon(monkeypatch, tmp_path):
+    source = changed(
+        ("nn.Conv2d(32, 64, 3, padding=1)", "nn.Conv2d(32, 32, 3, padding=1)"),
+        ("64 * 8 * 8", "32 * 8 * 8"),
+        (f"x = {FLAT}", "x = F.relu(self.conv2(x))\n        y = self.pool(x)\n        x = x.flatten(1)"),
+        ("self.fc2 = ", "self.fc3 = nn.Linear(9, 9)\n        self.fc2 = "),
+    )
+    diagnosis = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE)
+    assert not diagnosis.defects
+    assert diagnosis.remarks == (
+        "The result of MaxPool2d (line 25) is never used.",
+        "conv2 is called twice (lines 23 and 24): one layer with one set of weights, "
+        "unless a defect is told there.",
+        "fc3, a Linear, is registered and never called.",
+    )
+    assert "Every layer that is called fits. See the 3 remarks above." in render(diagnosis, "table")
+    assert diagnosis.parameters == 896 + 9248 + 128 * (2048 + 1) + 1290
+
+
 def test_a_call_that_fails_for_no_reason_known_here_is_told_in_pytorchs_words(monkeypatch, tmp_path):
     source = changed(("nn.MaxPool2d(2)", "nn.MaxPool2d(2, padding=2)"))
     diagnosis = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE)
@@ -857,6 +881,11 @@ REFUSED = {
     "two inputs": (
         f"{CLASS}{BODY}    def forward(self, x, mask):\n        return self.conv(x)\nmodel = Model()",
         r"line 12: forward cannot be called with an image alone: missing a required argument: 'mask'",
+    ),
+    "a pool that gives indices too": (
+        f"{CLASS}{BODY}    def forward(self, x):\n        x, _ = nn.MaxPool2d(2, return_indices=True)(x)\n"
+        "        return x\nmodel = Model()",
+        r"line 13: forward calls 'MaxPool2d'",
     ),
     "no layer": (
         f"{CLASS}    def forward(self, x):\n        return x\nmodel = Model()",

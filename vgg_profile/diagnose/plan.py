@@ -137,6 +137,7 @@ def by_neighbours(written: Sequence[Written], *, pad: bool = True) -> tuple[list
     """
     before, *spans = _spans(written)
     inner = spans[:-1] if spans and _gives_logits(spans[-1]) else spans
+    own = list(_distinct(inner))
     remarks: list[str] = []
     plans = [Plan(layer, layer) for layer in before]
     for place, span in enumerate(spans):
@@ -146,7 +147,7 @@ def by_neighbours(written: Sequence[Written], *, pad: bool = True) -> tuple[list
             *(Plan(layer, layer) for layer in span[1:]),
         ]
         if place < len(inner):
-            kin = [each for each in inner if _are_kin(first, each[0])]
+            kin = [each for each in own if _are_kin(first, each[0])]
             convs = [each for each in kin if each[0].family is Family.CONV]
             if first.family is Family.CONV and _lacks(span, convs, Family.NORM, remarks):
                 norm = _borrowed(written, Family.NORM)
@@ -186,6 +187,15 @@ def _gives_logits(span: _Span) -> bool:
 
 def _has(span: _Span, family: Family) -> bool:
     return any(layer.family is family for layer in span)
+
+
+def _distinct(spans: Sequence[_Span]) -> Iterator[_Span]:
+    """Each layer as one witness, however often it is called."""
+    seen = set()
+    for span in spans:
+        if not span[0].is_registered or span[0].module not in seen:
+            yield span
+        seen.add(span[0].module)
 
 
 def _are_kin(one: Written, other: Written) -> bool:

@@ -171,7 +171,7 @@ class _Recorder(TorchFunctionMode):
             call.layers = (replace(call.layers[0], faults=(fault,)), *call.layers[1:])
         if not isinstance(result, Tensor) or tuple(result.shape) != (IMAGES, *shape):
             if failure is None and call.fits:
-                call.layers = None
+                call.layers, call.fits = None, False
                 self._note(call, *_tensors(result))
                 return result
             with self._paused():
@@ -454,12 +454,10 @@ class _Reading:
         for again in calls.values():
             if len(again) < 2:
                 continue
-            name, lines = (
-                (again[0].layers or (Written(""),))[0],
-                units.listed([str(each.line) for each in again]),
-            )
+            name = (again[0].layers or (Written(""),))[0].module
+            lines = list(dict.fromkeys(str(call.line) for call in again))
             times = "twice" if len(again) == 2 else f"{len(again)} times"
-            told = f"{name.module} is called {times} (lines {lines})"
+            told = f"{name} is called {times} (line{'s' * (len(lines) > 1)} {units.listed(lines)})"
             for call in again[1:]:
                 meant = _meant(call, idle)
                 if meant is None:

@@ -718,7 +718,7 @@ FLAWED = {
         [
             (
                 Kind.HIDDEN,
-                "a plain Python list or dict hides 1 layer with weights: "
+                "a Python list hides 1 layer with weights from PyTorch: "
                 "parameters(), .to() and state_dict() pass over them",
             )
         ],
@@ -739,6 +739,13 @@ FLAWED = {
         [(Kind.REUSED, "conv1 is called twice (lines 21 and 22), and conv2 never")],
     ),
 }
+
+
+def test_the_call_that_was_meant_for_another_layer_is_found_whichever_it_is(monkeypatch, tmp_path):
+    for used, meant, line in (("conv2", "conv1", 21), ("conv1", "conv2", 22)):
+        source = changed((f"self.{meant}(x)", f"self.{used}(x)"))
+        (defect,) = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE).defects
+        assert (defect.kind, defect.mend) == (Kind.REUSED, f"call {meant} on line {line}")
 
 
 @pytest.mark.parametrize("case", FLAWED)

@@ -313,7 +313,7 @@ class _Names:
 
     def __init__(self, model: nn.Module, births: Births) -> None:
         self.registered = {id(module): path for path, module in model.named_modules()}
-        self.hidden: dict[str, list[nn.Module]] = {}
+        self.hidden: dict[tuple[str, str], list[nn.Module]] = {}
         self._path: dict[int, str] = dict(self.registered)
         waiting = [*model.named_modules()]
         while waiting:
@@ -325,7 +325,8 @@ class _Names:
     def _hidden_in(self, path: str, value: Any) -> Iterator[tuple[str, nn.Module]]:
         for key, module in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(module, nn.Module) and id(module) not in self._path:
-                self.hidden.setdefault(path, []).append(module)
+                kind = "dict" if isinstance(value, dict) else "list"
+                self.hidden.setdefault((path, kind), []).append(module)
                 for inner, each in module.named_modules(prefix=f"{path}.{key}"):
                     self._path.setdefault(id(each), inner)
                     yield inner, each
@@ -458,27 +459,32 @@ class _Reading:
             lines = list(dict.fromkeys(str(call.line) for call in again))
             times = "twice" if len(again) == 2 else f"{len(again)} times"
             told = f"{name} is called {times} (line{'s' * (len(lines) > 1)} {units.listed(lines)})"
-            for call in again[1:]:
-                meant = _meant(call, idle)
-                if meant is None:
-                    continue
-                idle.remove(meant)
+            misfits = [call for call in again if not call.fits]
+            meant: dict[Call, Written] = {}
+            for only_fitting in (True, False):
+                left = [
+                    call for call in misfits if call not in meant and (only_fitting or call is not again[0])
+                ]
+                for call in left:
+                    if each := _meant(call, idle, only_fitting=only_fitting):
+                        idle.remove(each)
+                        meant[call] = each
+            for call, each in meant.items():
                 fault = Fault(
                     Kind.REUSED,
-                    f"{told}, and {meant.module} never",
-                    f"{meant.module}, a {meant}",
-                    f"call {meant.module} on line {call.line}" if call.line else f"call {meant.module}",
+                    f"{told}, and {each.module} never",
+                    f"{each.module}, a {each}",
+                    f"call {each.module} on line {call.line}" if call.line else f"call {each.module}",
                     call.line,
                 )
-                call.layers = (replace(meant, call=call.line, faults=(fault,)),)
-                break
-            else:
+                call.layers = (replace(each, call=call.line, faults=(fault,)),)
+            if not meant:
                 self.remarks.append(
                     f"{told}: one layer with one set of weights, unless a defect is told there."
                 )
 
     def _tell_hidden(self) -> None:
-        for path, modules in self.names.hidden.items():
+        for (path, kind), modules in self.names.hidden.items():
             own = [module for module in modules if any(True for _ in module.parameters())]
             if not own:
                 continue
@@ -490,10 +496,10 @@ class _Reading:
                     shown(path),
                     line,
                     Kind.HIDDEN,
-                    f"a plain Python list or dict hides {number} with weights: parameters(), .to() and "
+                    f"a Python {kind} hides {number} with weights from PyTorch: parameters(), .to() and "
                     "state_dict() pass over them",
-                    "nn.ModuleList, nn.ModuleDict or nn.Sequential(*layers)",
-                    f"self.{shown(path)} = nn.ModuleList(self.{shown(path)})",
+                    "nn.ModuleDict" if kind == "dict" else "nn.ModuleList or nn.Sequential(*layers)",
+                    f"self.{shown(path)} = nn.Module{kind.title()}(self.{shown(path)})",
                 )
             )
 
@@ -514,13 +520,11 @@ class _Reading:
                 )
 
 
-def _meant(call: Call, idle: Sequence[Written]) -> Written | None:
+def _meant(call: Call, idle: Sequence[Written], *, only_fitting: bool) -> Written | None:
     """The layer, of those never called, that a call which does not fit was meant for."""
-    if call.fits or not call.layers:
-        return None
-    alike = [each for each in idle if each.name == call.layers[0].name]
+    alike = [each for each in idle if call.layers and each.name == call.layers[0].name]
     fitting = [each for each in alike if gone_through(each, call.arriving[1:])[1]]
-    return next(iter(fitting or alike), None)
+    return next(iter(fitting if only_fitting else alike), None)
 
 
 def _described(value: object) -> str:

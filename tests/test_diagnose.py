@@ -1048,6 +1048,16 @@ def test_every_mistake_of_the_example_is_named(monkeypatch, tmp_path):
     ]
 
 
+def test_the_example_is_told_by_its_neighbours_too_but_for_the_layer_that_is_not_there(monkeypatch, tmp_path):
+    draft = inspected(monkeypatch, tmp_path, BROKEN.read_text(), "vgg19")
+    diagnosis = diagnose(draft, (3, 224, 224))
+    places = {each.place for each in diagnosis.defects}
+    assert places == {
+        *("vgg19()", "conv1_2", "bn2_2", "conv3_1", "conv3_3", "bn5_4", "relu5_4", "flatten", "fc6", "relu6"),
+    }
+    assert not diagnosis.remarks
+
+
 def test_the_example_mended_is_vgg19_bn(monkeypatch, tmp_path):
     diagnosis = diagnosed_example(monkeypatch, tmp_path, BROKEN.read_text())
     space: dict[str, torch.nn.Module] = {}

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,6 @@ from vgg_profile.cli import main
 from vgg_profile.configs import Config, Conv, Pool, config
 from vgg_profile.diagnose import Diagnosis, Draft, Kind, Written, diagnose, read
 from vgg_profile.diagnose.child import inspect_model
-from vgg_profile.diagnose.draft import Silent
 from vgg_profile.diagnose.written import Family, as_written
 from vgg_profile.errors import InputError
 from vgg_profile.models import vgg19_bn
@@ -82,7 +82,7 @@ CASES = {
     ),
     "a group norm's width, and groups that divide it": (
         (conv(3, 6), Written("GroupNorm", {"num_groups": 4, "num_channels": 8})),
-        [("bn1_1", Kind.NORM_WIDTH, "nn.GroupNorm(2, 6)")],
+        [("gn1_1", Kind.NORM_WIDTH, "nn.GroupNorm(2, 6)")],
     ),
     "the first in-channels": (
         (conv(1, 8), RELU),
@@ -90,7 +90,11 @@ CASES = {
     ),
     "groups that no longer divide": (
         (conv(3, 6), conv(4, 8, groups=4)),
-        [("conv1_2", Kind.IN_CHANNELS, "nn.Conv2d(6, 8, 3, padding=1, groups=1)")],
+        [("conv1_2", Kind.IN_CHANNELS, "nn.Conv2d(6, 8, 3, padding=1)")],
+    ),
+    "each channel by itself, as it was": (
+        (conv(3, 8), norm(8), conv(16, 16, groups=16), norm(16)),
+        [("conv1_2", Kind.IN_CHANNELS, "nn.Conv2d(8, 16, 3, padding=1, groups=8)")],
     ),
     "a norm and the next convolution outvote a width": (
         (conv(3, 8), norm(8), conv(8, 18), norm(16), conv(16, 16), norm(16)),
@@ -168,6 +172,11 @@ def test_what_is_mended_runs_and_is_clean(case):
     assert not diagnosed(*(layer for _, layer, _ in diagnosis.mended)).defects
 
 
+def test_a_norm_for_rows_says_that_a_map_arrives():
+    (defect,) = diagnosed(*CASES["a batch norm for the wrong dimensions"][0]).defects
+    assert defect.found == "BatchNorm1d(8), and a map, 8×32×32, arrives"
+
+
 def test_one_mistake_is_told_once():
     """What comes after meets the mended layer."""
     layers = (conv(3, 8), norm(64), RELU, conv(8, 8), norm(8), RELU, FLATTEN, linear(8 * 32 * 32, 10))
@@ -199,7 +208,127 @@ def test_a_pool_gives_what_pytorchs_gives(pool, ceil_mode, side, window):
     assert Written(pool, arguments).output_shape((2, side, side + 1)) == tuple(real.shape[1:])
 
 
+@pytest.mark.parametrize(
+    ("first", "fan_in", "meant"),
+    [
+        (conv(1, 8), 8 * 32 * 32, "1x32x32"),
+        (conv(3, 8), 8 * 64 * 64, "3x64x64"),
+        (conv(1, 8), 6272, "1x28x28"),
+    ],
+)
+def test_an_input_that_the_model_takes_as_it_is_is_named(first, fan_in, meant):
+    diagnosis = diagnosed(first, RELU, FLATTEN, linear(fan_in, 10))
+    assert diagnosis.defects
+    (remark,) = diagnosis.remarks
+    assert remark.endswith(f"try --input {meant}.")
+
+
+def test_no_other_input_is_named_where_none_would_do():
+    assert not diagnosed(conv(3, 8), RELU, FLATTEN, linear(1000, 10)).remarks
+    assert not diagnosed(conv(3, 8), RELU, conv(4, 8), RELU).remarks
+
+
+def test_twice_the_same_name_is_told_apart():
+    layers = (conv(3, 8), RELU, RELU, Written("ReLU6"), FLATTEN, linear(8 * 32 * 32, 10), FLATTEN)
+    assert [name for name, _, _ in diagnosed(*layers).mended] == [
+        *("conv1_1", "relu1_1", "relu1_1_2", "relu6_1_1"),
+        *("flatten", "fc2", "flatten_2"),
+    ]
+
+
+def test_a_place_to_insert_at_has_the_files_own_name():
+    layers = [conv(3, 8), RELU, conv(8, 8), conv(8, 8), RELU, POOL]
+    layers[2] = replace(layers[2], module="body.2", line=11)
+    (defect,) = diagnosed(*layers).defects
+    assert defect.mend == "insert nn.ReLU() after conv1_2 (module body.2, line 11)"
+
+
+def test_what_is_too_close_to_call_is_remarked_upon():
+    layers = (conv(3, 8), RELU, conv(8, 8), RELU, conv(8, 8), POOL, conv(8, 8), POOL, conv(8, 8), RELU, POOL)
+    diagnosis = diagnosed(*layers)
+    assert not diagnosis.defects
+    tally = "3 of 5 such layers have one"
+    assert diagnosis.remarks == (f"No activation follows Conv2d; {tally}.",) * 2
+    assert render(diagnosis, "table").endswith("Every layer fits. See the 2 remarks above.\n")
+
+
+def test_a_1x1_convolution_is_not_measured_by_others():
+    layers = (conv(3, 8), RELU, conv(8, 8), RELU, conv(8, 4, kernel=1), POOL)
+    diagnosis = diagnosed(*layers)
+    assert not diagnosis.defects
+    assert not diagnosis.remarks
+
+
+def test_no_activation_at_all_is_remarked_upon():
+    diagnosis = diagnosed(conv(3, 8), POOL, FLATTEN, linear(8 * 16 * 16, 10))
+    assert not diagnosis.defects
+    assert diagnosis.remarks[0].startswith("No activation stands anywhere")
+
+
+def test_a_padding_that_its_neighbours_have_is_missed_unless_a_layer_counts_on_its_absence():
+    body = [conv(3, 8), RELU, conv(8, 8, padding=0), RELU, *[conv(8, 8), RELU] * 3, FLATTEN]
+    assert summary(diagnosed(*body, linear(8 * 32 * 32, 5))) == [
+        ("conv1_2", Kind.PADDING, "nn.Conv2d(8, 8, 3, padding=1)")
+    ]
+    assert not diagnosed(*body, linear(8 * 30 * 30, 5)).defects
+    few = [conv(3, 8), RELU, conv(8, 8, padding=0), RELU, conv(8, 8), RELU]
+    assert not diagnosed(*few).defects
+
+
+def test_a_width_that_its_block_bears_out_stands_against_a_norm_and_the_next_block():
+    layers = (conv(3, 8), norm(8), conv(8, 8), norm(4), POOL, conv(4, 16), norm(16))
+    assert summary(diagnosed(*layers)) == [
+        ("bn1_2", Kind.NORM_WIDTH, "nn.BatchNorm2d(8)"),
+        ("conv2_1", Kind.IN_CHANNELS, "nn.Conv2d(8, 16, 3, padding=1)"),
+    ]
+
+
+def shared(layer: Written, line: int) -> Written:
+    return replace(layer, module="twin", line=3, call=line)
+
+
+def test_a_layer_called_again_is_shared_and_counted_once():
+    twin = conv(8, 8)
+    diagnosis = diagnosed(conv(3, 8), RELU, shared(twin, 5), RELU, shared(twin, 6), RELU)
+    assert not diagnosis.defects
+    assert diagnosis.code.count("nn.Conv2d(8, 8") == 1
+    run_mended(diagnosis)
+
+
+def test_a_layer_called_again_is_one_witness():
+    twin = [shared(conv(8, 8), 5), replace(norm(8), module="norm"), RELU]
+    assert not diagnosed(conv(3, 8), RELU, *twin * 3).defects
+
+
+def test_a_layer_called_again_is_mended_once():
+    twin = conv(9, 8)
+    diagnosis = diagnosed(conv(3, 8), norm(8), RELU, shared(twin, 5), RELU, shared(twin, 6), RELU)
+    assert [(each.place, each.line) for each in diagnosis.defects] == [("conv1_2", 3)]
+    run_mended(diagnosis)
+
+
+def test_a_layer_called_again_where_it_cannot_fit_needs_another():
+    twin = conv(3, 8)
+    diagnosis = diagnosed(shared(twin, 5), RELU, shared(twin, 6), RELU)
+    (defect,) = diagnosis.defects
+    assert (defect.place, defect.line) == ("conv1_2", 6)
+    assert defect.mend == "make a layer of its own for this call: nn.Conv2d(8, 8, 3, padding=1)"
+    run_mended(diagnosis)
+
+
 # -- against a config
+
+
+def test_a_layer_called_again_is_two_in_a_config():
+    layers = written(Config("twice", (Conv(4), Conv(4), Pool()), (), classes=5))
+    layers[2] = shared(layers[2], 6)
+    layers.insert(4, shared(conv(4, 4), 7))
+    layers.insert(5, RELU)
+    thrice = Config("thrice", (Conv(4), Conv(4), Conv(4), Pool()), (), classes=5)
+    diagnosis = diagnosed(*layers, like=thrice)
+    assert [(each.place, each.kind) for each in diagnosis.defects] == [("conv1_3", Kind.REUSED)]
+    assert diagnosis.parameters == diagnosis.wanted_parameters
+    run_mended(diagnosis)
 
 
 TINY = config([4, 4, "M", 6, 6, "M"], batch_norm=True, classes=5)
@@ -424,7 +553,7 @@ def test_a_model_of_torchvisions_form_is_read_as_it_is(monkeypatch, tmp_path):
     assert [layer.module for layer in draft.layers if layer.module != "forward"] == [
         module.path for module in modules(net) if module.name != "flatten"
     ]
-    assert (draft.failure, draft.silent, draft.remarks) == (None, (), ())
+    assert (draft.defects, draft.remarks, draft.idle) == ((), (), ())
     assert not diagnose(draft, IMAGE, net).defects
     assert draft.layers[0].line == 13
     assert Draft.from_dict(json.loads(json.dumps(draft.to_dict()))) == draft
@@ -474,7 +603,6 @@ BODY = "        self.conv = nn.Conv2d(3, 8, 3, padding=1)\n        self.fc = nn.
 def test_what_returns_nothing_is_told_and_read_all_the_same(monkeypatch, tmp_path):
     function = f"{HEAD}def model():\n    nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())\n"
     draft = inspected(monkeypatch, tmp_path, function)
-    assert draft.silent == (Silent("model", 5),)
     (defect,) = diagnose(draft, IMAGE).defects
     assert (defect.place, defect.kind, defect.line) == ("model()", Kind.SILENT, 5)
     assert len(draft.layers) == 2
@@ -484,28 +612,215 @@ def test_what_returns_nothing_is_told_and_read_all_the_same(monkeypatch, tmp_pat
 
     forward = f"{CLASS}{BODY}    def forward(self, x):\n        self.fc(torch.flatten(self.conv(x), 1))\n"
     draft = inspected(monkeypatch, tmp_path, forward, "Model")
-    assert draft.silent == (Silent("Model.forward", 10),)
+    (defect,) = draft.defects
+    assert (defect.place, defect.kind, defect.line) == ("Model.forward()", Kind.SILENT, 10)
     assert [layer.name for layer in draft.layers] == ["Conv2d", "Flatten", "Linear"]
 
 
-def test_a_forward_that_cannot_be_traced_leaves_the_order_of_registration(monkeypatch, tmp_path):
-    source = f"{CLASS}{BODY}    def forward(self, x):\n        return self.fc(x) if x.sum() > 0 else x\n"
-    draft = inspected(monkeypatch, tmp_path, source, "Model")
-    assert [layer.module for layer in draft.layers] == ["conv", "fc"]
-    assert "could not be traced" in draft.remarks[0]
+SMALL = f"""{CLASS}
+        self.conv1 = nn.Conv2d(3, 32, 3, padding=1)
+        self.conv2 = nn.Conv2d(32, 64, 3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.fc1 = nn.Linear(64 * 8 * 8, 128)
+        self.fc2 = nn.Linear(128, 10)
+
+    def flat(self, x):
+        size = 1
+        for side in x.size()[1:]:
+            size *= side
+        return size
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = torch.flatten(x, 1)
+        x = F.relu(self.fc1(x))
+        return self.fc2(x)
+"""
 
 
-def test_a_model_is_clean_only_if_it_runs(monkeypatch, tmp_path):
-    source = f"{CLASS}{BODY}    def forward(self, x, mask):\n        return self.conv(x)\n"
+def changed(*changes: tuple[str, str]) -> str:
+    """A model without a mistake, with some of its text replaced."""
+    source = SMALL
+    for old, new in changes:
+        assert source.count(old) == 1, old
+        source = source.replace(old, new)
+    return source
+
+
+def line_of(source: str, text: str) -> int:
+    return source[: source.index(text)].count("\n") + 1
+
+
+FLAT = "torch.flatten(x, 1)"
+START = "    def forward(self, x):\n"
+
+SOUND = {
+    "as it is": (),
+    "the tutorial's flatten": ((FLAT, "x.view(-1, self.flat(x))"),),
+    "sizes multiplied": ((FLAT, "x.view(x.shape[0], x.shape[1] * x.shape[2] * x.shape[3])"),),
+    "an assertion": ((START, f"{START}        assert x.shape[1] == 3 and x.size(0) > 0\n"),),
+    "a branch": ((START, f"{START}        if x.size(0) > 1:\n            x = x.contiguous()\n"),),
+    "sizes unpacked": ((START, f"{START}        n, c, h, w = x.shape\n        x = x.view(n, c, h, w)\n"),),
+    "values": ((START, f"{START}        if x.sum() > 1e9:\n            return x\n"),),
+    "printing": ((START, f"{START}        print(x.shape)\n"),),
+}
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_whatever_python_a_forward_holds_is_run(case, monkeypatch, tmp_path):
+    draft = inspected(monkeypatch, tmp_path, changed(*SOUND[case]), "Model")
+    assert [layer.name for layer in draft.layers] == [
+        *("Conv2d", "ReLU", "MaxPool2d") * 2,
+        *("Flatten", "Linear", "ReLU", "Linear"),
+    ]
+    assert not draft.remarks
+    assert not diagnose(draft, IMAGE).defects
+
+
+FLAWED = {
+    "a batch written down": (
+        ((FLAT, "x.view(32, -1)"),),
+        FLAT,
+        [(Kind.FLATTEN, "view(32, -1), which fixes the batch at 32")],
+    ),
+    "a batch of one": (
+        ((FLAT, "x.view(1, -1)"),),
+        FLAT,
+        [(Kind.FLATTEN, "view(1, -1), which fixes the batch at 1")],
+    ),
+    "all in one row": (
+        ((FLAT, "x.view(-1)"),),
+        FLAT,
+        [(Kind.FLATTEN, "view(-1), which gives no row an image")],
+    ),
+    "a layer made, not applied": (
+        (("F.relu(self.conv1(x))", "nn.ReLU(self.conv1(x))"),),
+        "F.relu(self.conv1(x))",
+        [(Kind.UNAPPLIED, "nn.ReLU(…) makes a layer, and does not apply it")],
+    ),
+    "a flatten dropped": (
+        ((f"x = {FLAT}", FLAT),),
+        FLAT,
+        [(Kind.DROPPED, "the result of flatten is dropped")],
+    ),
+    "an activation dropped": (
+        (("x = F.relu(self.fc1(x))", "x = self.fc1(x)\n        F.relu(x)"),),
+        "F.relu(x)",
+        [(Kind.DROPPED, "the result of relu is dropped")],
+    ),
+    "a list": (
+        (
+            ("self.conv1 = nn.Conv2d(3, 32, 3, padding=1)", "self.convs = [nn.Conv2d(3, 32, 3, padding=1)]"),
+            ("self.conv1(x)", "self.convs[0](x)"),
+        ),
+        "self.conv1 = ",
+        [
+            (
+                Kind.HIDDEN,
+                "a Python list hides 1 layer with weights from PyTorch: "
+                "parameters(), .to() and state_dict() pass over them",
+            )
+        ],
+    ),
+    "a layer made at each call": (
+        (("self.conv1(x)", "nn.Conv2d(3, 32, 3, padding=1)(x)"),),
+        "self.conv1(x)",
+        [
+            (
+                Kind.HIDDEN,
+                "Conv2d(3, 32, 3, padding=1) is no module of the model: parameters() passes over it",
+            )
+        ],
+    ),
+    "a layer called for another": (
+        (("self.conv2(x)", "self.conv1(x)"),),
+        "self.conv2(x)",
+        [(Kind.REUSED, "conv1 is called twice (lines 21 and 22), and conv2 never")],
+    ),
+}
+
+
+def test_the_call_that_was_meant_for_another_layer_is_found_whichever_it_is(monkeypatch, tmp_path):
+    for used, meant, line in (("conv2", "conv1", 21), ("conv1", "conv2", 22)):
+        source = changed((f"self.{meant}(x)", f"self.{used}(x)"))
+        (defect,) = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE).defects
+        assert (defect.kind, defect.mend) == (Kind.REUSED, f"call {meant} on line {line}")
+
+
+@pytest.mark.parametrize("case", FLAWED)
+def test_what_a_run_shows_is_told_at_its_line_and_nothing_else(case, monkeypatch, tmp_path):
+    changes, place, expected = FLAWED[case]
+    source = changed(*changes)
     diagnosis = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE)
-    (defect,) = diagnosis.defects
-    assert defect.kind is Kind.DOES_NOT_RUN
-    assert "missing 1 required positional argument: 'mask'" in defect.found
+    assert [(each.kind, each.found) for each in diagnosis.defects] == expected
+    line = line_of(source, "F.relu(x)") if place == "F.relu(x)" else line_of(SMALL, place)
+    assert [each.line for each in diagnosis.defects] == [line]
+    run_mended(diagnosis)
+
+
+def test_what_is_dropped_is_mended_in_its_own_words(monkeypatch, tmp_path):
+    for statement in (FLAT, "x.flatten(1)"):
+        source = changed((f"x = {FLAT}", statement))
+        (defect,) = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE).defects
+        assert defect.mend == f"write x = {statement}"
+
+
+def test_what_is_shared_or_never_used_is_remarked_upon(monkeypatch, tmp_path):
+    source = changed(
+        ("nn.Conv2d(32, 64, 3, padding=1)", "nn.Conv2d(32, 32, 3, padding=1)"),
+        ("64 * 8 * 8", "32 * 8 * 8"),
+        (f"x = {FLAT}", "x = F.relu(self.conv2(x))\n        y = self.pool(x)\n        x = x.flatten(1)"),
+        ("self.fc2 = ", "self.fc3 = nn.Linear(9, 9)\n        self.fc2 = "),
+    )
+    diagnosis = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE)
+    assert not diagnosis.defects
+    assert diagnosis.remarks == (
+        "The result of MaxPool2d (line 25) is never used.",
+        "conv2 is called twice (lines 23 and 24): one layer with one set of weights, "
+        "unless a defect is told there.",
+        "fc3, a Linear, is registered and never called.",
+    )
+    assert "Every layer that is called fits. See the 3 remarks above." in render(diagnosis, "table")
+    assert diagnosis.parameters == 896 + 9248 + 128 * (2048 + 1) + 1290
+
+
+def test_a_call_that_fails_for_no_reason_known_here_is_told_in_pytorchs_words(monkeypatch, tmp_path):
+    source = changed(("nn.MaxPool2d(2)", "nn.MaxPool2d(2, padding=2)"))
+    diagnosis = diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE)
+    failures = [each for each in diagnosis.defects if each.kind is Kind.DOES_NOT_RUN]
+    assert [each.line for each in failures] == [21, 22]
+    assert diagnosis.failing == ("pool1", "pool2")
+    said = " ".join(render(diagnosis, "table").split())
+    assert "It does not run as it stands: the mend of pool1 and pool2 is not known." in said
+    assert "# pool1, does not run" in diagnosis.code
+    assert "pad should be at most half of effective kernel size" in failures[0].found
+
+
+def test_a_layer_in_place_needs_no_name_for_its_result(monkeypatch, tmp_path):
+    source = changed(("x = F.relu(self.fc1(x))", "x = self.fc1(x)\n        F.relu_(x)"))
+    assert not diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE).defects
 
 
 def test_a_file_that_reads_values_is_built_with_memory(monkeypatch, tmp_path):
     source = f"{HEAD}width = int(torch.tensor(8.0).item())\nmodel = nn.Sequential(nn.Conv2d(3, width, 3))\n"
     assert str(inspected(monkeypatch, tmp_path, source).layers[0]) == "Conv2d(3, 8, 3)"
+
+
+def test_a_name_may_have_dots(monkeypatch, tmp_path):
+    source = f"{HEAD}class Nets:\n    small = nn.Conv2d(3, 8, 3)\n"
+    assert str(inspected(monkeypatch, tmp_path, source, "Nets.small").layers[0]) == "Conv2d(3, 8, 3)"
+    with pytest.raises(InputError, match=r"nothing named 'Nets\.smal'\. Did you mean Nets\.small\?"):
+        inspected(monkeypatch, tmp_path, source, "Nets.smal")
+
+
+def test_a_file_in_no_encoding_that_it_names_is_refused_as_python_refuses_it(tmp_path):
+    path = tmp_path / "latin.py"
+    path.write_bytes(f"{HEAD}# caf\xe9\nmodel = nn.ReLU()\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"line 4: SyntaxError: the file is not in utf-8"):
+        inspect_model(path, "model", IMAGE)
+    path.write_bytes(b"# -*- coding: latin-1 -*-\n" + path.read_bytes())
+    assert inspect_model(path, "model", IMAGE).layers[0].name == "ReLU"
 
 
 def test_names_of_the_files_own_making_are_printable(monkeypatch, tmp_path):
@@ -547,10 +862,47 @@ REFUSED = {
         f"{CLASS}{BODY}    def forward(self, x):\n        return x + self.conv(x)\nmodel = Model()",
         r"line 13: forward calls 'add'",
     ),
+    "an assertion": (
+        changed(("        x = torch.flatten", "        assert x.size(1) == 3\n        x = torch.flatten"))[
+            len(HEAD) :
+        ]
+        + "\nmodel = Model()",
+        r"line 23: AssertionError\. .*What follows line 23 could not be examined",
+    ),
+    "forward misspelt": (
+        changed((START, START.replace("forward", "foward")))[len(HEAD) :] + "\nmodel = Model()",
+        r"line 20: the class Model has no forward. Did you mean forward instead of foward\?",
+    ),
+    "not written yet": (
+        f"{CLASS}{BODY}    def forward(self, x):\n        raise NotImplementedError\nmodel = Model()",
+        r"line 13: NotImplementedError",
+    ),
+    "forward without a line": (
+        f"{CLASS}{BODY}    def forward(self, x):\n        pass\nmodel = Model()",
+        r"line 13: forward calls no layer and returns nothing",
+    ),
+    "two heads": (
+        f"{CLASS}{BODY}    def forward(self, x):\n        return self.conv(x), x\nmodel = Model()",
+        r"line 13: forward returns a tuple of 2 values\. Let it return one tensor",
+    ),
+    "two inputs": (
+        f"{CLASS}{BODY}    def forward(self, x, mask):\n        return self.conv(x)\nmodel = Model()",
+        r"line 12: forward cannot be called with an image alone: missing a required argument: 'mask'",
+    ),
+    "a pool that gives indices too": (
+        f"{CLASS}{BODY}    def forward(self, x):\n        x, _ = nn.MaxPool2d(2, return_indices=True)(x)\n"
+        "        return x\nmodel = Model()",
+        r"line 13: forward calls 'MaxPool2d'",
+    ),
     "no layer": (
         f"{CLASS}    def forward(self, x):\n        return x\nmodel = Model()",
         r"does not lead from its input",
     ),
+    "a list for its layers": (
+        "model = nn.Sequential([nn.ReLU()])",
+        r"line 4: TypeError: list is not a Module subclass.* Put a star before the list",
+    ),
+    "a backslash": ("raise ValueError('a\\tb')", r"The line reads `raise ValueError\('a\\tb'\)`"),
     "a null byte": ("\x00", r"(SyntaxError|ValueError): source code .*null bytes"),
 }
 
@@ -592,7 +944,7 @@ def test_the_command_prints_to_stdout_what_it_found_and_to_stderr_what_the_file_
     content = json.loads(ended.stdout)
     assert list(content) == [
         *("schema_version", "subject", "input", "like", "defects"),
-        *("layers", "mended", "parameters", "source", "remarks"),
+        *("layers", "mended", "parameters", "source", "runs", "remarks"),
     ]
     assert [each["mend"] for each in content["defects"]] == ["nn.BatchNorm2d(8)"]
 
@@ -643,6 +995,33 @@ def test_an_input_of_other_channels_than_the_config_is_refused():
     assert "The input has 1 channel" in result.stderr
 
 
+def test_channels_last_are_refused_with_the_size_that_is_meant():
+    result = call(f"{BROKEN}:vgg19", "--input", "224x224x3")
+    assert result.exit_code == 2
+    assert "channels come first. Try --input 3x224x224" in result.stderr
+
+
+def test_a_config_of_other_classes_or_with_norms_can_be_named(tmp_path):
+    source = "model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), "
+    source += "nn.AdaptiveAvgPool2d(7), nn.Flatten(), nn.Linear(4 * 49, 4096), nn.ReLU(), nn.Dropout(), "
+    source += "nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 10))\n"
+    subject = saved(tmp_path, source)
+    like = ("--like", "4,M", "--input", "32")
+    result = call(subject, *like)
+    assert result.exit_code == 3
+    assert "If 10 classes are meant, and not 1,000, try --classes 10." in result.stdout
+    assert call(subject, *like, "--classes", "10").exit_code == 0
+    result = call(subject, *like, "--classes", "10", "--batch-norm")
+    assert result.exit_code == 3
+    assert "missing norm" in result.stdout
+
+
+def test_classes_without_a_config_are_refused():
+    result = call(f"{BROKEN}:vgg19", "--classes", "10")
+    assert result.exit_code == 2
+    assert "Name it, such as --like D" in result.stderr
+
+
 # -- the example
 
 
@@ -667,6 +1046,16 @@ def test_every_mistake_of_the_example_is_named(monkeypatch, tmp_path):
         ("fc6", Kind.FAN_IN),
         ("relu6", Kind.NO_ACTIVATION),
     ]
+
+
+def test_the_example_is_told_by_its_neighbours_too_but_for_the_layer_that_is_not_there(monkeypatch, tmp_path):
+    draft = inspected(monkeypatch, tmp_path, BROKEN.read_text(), "vgg19")
+    diagnosis = diagnose(draft, (3, 224, 224))
+    places = {each.place for each in diagnosis.defects}
+    assert places == {
+        *("vgg19()", "conv1_2", "bn2_2", "conv3_1", "conv3_3", "bn5_4", "relu5_4", "flatten", "fc6", "relu6"),
+    }
+    assert not diagnosis.remarks
 
 
 def test_the_example_mended_is_vgg19_bn(monkeypatch, tmp_path):

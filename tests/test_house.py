@@ -91,7 +91,9 @@ HEAVY = {"torch", "numpy", "pandas", "matplotlib", "fvcore"}
 
 CARRIES: dict[str, set[str]] = {
     "models": {"torch"},
+    "diagnose.calls": {"torch"},
     "diagnose.child": {"torch"},
+    "diagnose.recorder": {"torch"},
     "measure.flops": {"torch", "fvcore"},
     "measure.memory": {"torch"},
     "measure.run": {"torch"},

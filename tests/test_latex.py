@@ -61,6 +61,17 @@ def test_a_table_compiles(arguments: tuple[str, ...], tmp_path: Path) -> None:
 
 
 @needs_latex
+@pytest.mark.parametrize(("channels", "code"), [(3, 0), (4, 3)], ids=["no defect", "one"])
+def test_a_diagnosis_compiles_with_and_without_a_defect(channels: int, code: int, tmp_path: Path) -> None:
+    model = tmp_path / "model_.py"
+    model.write_text(f"from torch import nn\nmodel = nn.Sequential(nn.Conv2d({channels}, 8, 3))\n")
+    arguments = ["diagnose", f"{model}:model", "-o", str(tmp_path / "table.tex")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == code, result.output
+    assert compiles(tmp_path)
+
+
+@needs_latex
 @pytest.mark.parametrize(
     "name", [r"50% of $x_1$ & #2 \input{page} {~^}", "[x](http://evil.example) [2]", "=cmd|' /C calc'!A0 `x`"]
 )

@@ -135,6 +135,11 @@ def takes_config(command: Command) -> Command:
     return _together(_config, *_network)(cast(Command, with_config))
 
 
+def names_network(command: Command) -> Command:
+    """``--batch-norm`` and ``--classes`` alone, for a command that names its config otherwise."""
+    return _together(*_network)(command)
+
+
 def takes_network(command: Command) -> Command:
     """CONFIG and its setting, handed to the command as ``walk_on``: a device's rules to a profile."""
 

@@ -4,9 +4,10 @@
 back the layers; ``diagnose`` does the rest in plain Python.
 """
 
+from vgg_profile.diagnose.defects import Defect, Fault, Kind
 from vgg_profile.diagnose.draft import Draft, read
-from vgg_profile.diagnose.findings import Defect, Diagnosis, Kind
+from vgg_profile.diagnose.findings import Diagnosis
 from vgg_profile.diagnose.walk import diagnose
 from vgg_profile.diagnose.written import Written
 
-__all__ = ["Defect", "Diagnosis", "Draft", "Kind", "Written", "diagnose", "read"]
+__all__ = ["Defect", "Diagnosis", "Draft", "Fault", "Kind", "Written", "diagnose", "read"]

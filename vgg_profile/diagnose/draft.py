@@ -16,30 +16,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vgg_profile.diagnose.defects import Defect
 from vgg_profile.diagnose.written import Written
 from vgg_profile.errors import InputError, excerpt
-
-
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """A function that builds something and returns nothing; ``line`` is where the file builds it."""
-
-    function: str
-    line: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What a file says of a model.
 
-    ``failure`` is what PyTorch says when the model is given two images on the meta device, if it fails;
-    ``remarks`` are what the reader of a diagnosis should know of how the layers were found.
+    ``layers`` stand in the order in which ``forward`` calls them, and ``idle`` are those that it never calls.
+    ``defects`` are those of no one layer, such as a function that returns nothing; ``remarks`` are what the
+    reader of a diagnosis should know of how the layers were found.
     """
 
     layers: tuple[Written, ...]
-    silent: tuple[Silent, ...] = ()
-    failure: str | None = None
+    defects: tuple[Defect, ...] = ()
     remarks: tuple[str, ...] = ()
+    idle: tuple[Written, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -47,10 +41,10 @@ class Draft:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Draft:
         return cls(
-            layers=tuple(Written(**layer) for layer in content["layers"]),
-            silent=tuple(Silent(**function) for function in content["silent"]),
-            failure=content["failure"],
+            layers=tuple(map(Written.from_dict, content["layers"])),
+            defects=tuple(map(Defect.from_dict, content["defects"])),
             remarks=tuple(content["remarks"]),
+            idle=tuple(map(Written.from_dict, content["idle"])),
         )
 
 
@@ -82,7 +76,7 @@ def read(subject: str, shape: tuple[int, ...], timeout: float = 60) -> Draft:
 def _parted(subject: str) -> tuple[Path, str]:
     """``FILE.py:NAME`` as a readable file and a name."""
     file, colon, name = subject.rpartition(":")
-    if not colon or not file or not name.isidentifier():
+    if not colon or not file or not all(map(str.isidentifier, name.split("."))):
         raise InputError(
             f"{excerpt(subject, 200)} does not say what to diagnose.",
             "Give a file and, after a colon, a class, a function or a module in it: model.py:VGG.",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
-from itertools import chain
 from typing import Any, ClassVar
 
 from vgg_profile.configs import Config
+from vgg_profile.diagnose.defects import Defect, Fault, Kind
 from vgg_profile.diagnose.draft import Draft
 from vgg_profile.diagnose.written import Written
 from vgg_profile.display import Displayed
@@ -18,38 +17,12 @@ from vgg_profile.walker import walk
 SCHEMA_VERSION = 1
 
 
-class Kind(StrEnum):
-    """What can be wrong."""
-
-    IN_CHANNELS = "wrong in-channels"
-    NORM_WIDTH = "norm of the wrong width"
-    FAN_IN = "wrong fan-in"
-    WIDTH = "wrong width"
-    SETTING = "other than in the config"
-    NOTHING_LEFT = "nothing left of the map"
-    NO_NORM = "missing norm"
-    NO_ACTIVATION = "missing activation"
-    NO_FLATTEN = "missing flatten"
-    NO_LAYER = "missing layer"
-    EXTRA = "extra layer"
-    MISPLACED = "misplaced layer"
-    FLATTEN = "wrong flatten"
-    SILENT = "returns nothing"
-    DOES_NOT_RUN = "does not run"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a layer: the kind, what was found there, and what fits."""
-
-    kind: Kind
-    found: str
-    fits: str
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A layer in the walk: as written (``None``: it was missing), as mended (``None``: it goes)."""
+    """A layer in the walk: as written (``None``: it was missing), as mended (``None``: it goes).
+
+    ``shares`` is the name of the earlier step whose weights it uses again, if it does.
+    """
 
     name: str
     written: Written | None
@@ -57,48 +30,35 @@ class Step:
     output: Shape
     faults: tuple[Fault, ...] = ()
     after: str = ""
+    shares: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether PyTorch runs it once mended, as far as is known."""
+        return all(fault.kind is not Kind.DOES_NOT_RUN for fault in self.faults)
+
+    @property
+    def parameters(self) -> int:
+        """Those that it adds to the mended list."""
+        return 0 if self.mended is None or self.shares else self.mended.parameters
 
     @property
     def mend(self) -> str:
         """What to do here, if anything is wrong."""
         if self.mended is None:
             return "remove it"
+        if self.written and self.written.module == "forward" and self.mended.name == "Flatten":
+            return "torch.flatten(x, 1)"
         return f"nn.{self.mended}" if self.written else f"insert nn.{self.mended} after {self.after}"
 
     @property
     def remark(self) -> str:
         """What to say of it in the mended list."""
+        if not self.runs:
+            return ", does not run"
         if not self.faults:
-            return ""
+            return f", {self.shares} again" if self.shares else ""
         return ", mended" if self.written else ", added"
-
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """One mistake: where, what was found, what fits, and the mend.
-
-    ``place`` is the paper's name (``conv3_2``); ``module`` the path in the model, and ``line`` the line of
-    the file, where there are such.
-    """
-
-    place: str
-    module: str
-    line: int | None
-    kind: Kind
-    found: str
-    fits: str
-    mend: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "place": self.place,
-            "module": self.module,
-            "line": self.line,
-            "kind": self.kind.value,
-            "found": self.found,
-            "fits": self.fits,
-            "mend": self.mend,
-        }
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,39 +71,19 @@ class Diagnosis(Displayed):
     draft: Draft
     like: Config | None
     steps: tuple[Step, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def defects(self) -> tuple[Defect, ...]:
         """Those of functions first, then layer by layer."""
-        return tuple(chain(self._of_functions(), self._of_layers(), self._of_the_run()))
-
-    def _of_functions(self) -> Iterator[Defect]:
-        for silent in self.draft.silent:
-            place = f"{silent.function}()"
-            if silent.function.endswith(".forward"):
-                found, mend = "the last layer's result is dropped", "return it"
-            else:
-                found, mend = "a module is built and dropped", "put `return` before it"
-            yield Defect(place, "", silent.line, Kind.SILENT, found, "what it makes is returned", mend)
+        return (*self.draft.defects, *self._of_layers())
 
     def _of_layers(self) -> Iterator[Defect]:
         for step in self.steps:
             at = step.written or Written("")
             for fault in step.faults:
-                yield Defect(step.name, at.module, at.line, fault.kind, fault.found, fault.fits, step.mend)
-
-    def _of_the_run(self) -> Iterator[Defect]:
-        """What PyTorch finds where the walk found nothing: a model is clean only if it runs."""
-        if self.draft.failure and not any(step.faults for step in self.steps) and not self.draft.silent:
-            yield Defect(
-                self.subject,
-                "",
-                None,
-                Kind.DOES_NOT_RUN,
-                self.draft.failure,
-                "a forward pass",
-                "not known here",
-            )
+                line, mend = fault.line or at.line, fault.mend or step.mend
+                yield Defect(step.name, at.module, line, fault.kind, fault.found, fault.fits, mend)
 
     @property
     def mended(self) -> tuple[tuple[str, Written, Shape], ...]:
@@ -153,7 +93,12 @@ class Diagnosis(Displayed):
     @property
     def parameters(self) -> int:
         """Of the mended list."""
-        return sum(layer.parameters for _, layer, _ in self.mended)
+        return sum(step.parameters for step in self.steps)
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """The layers of the mended list that PyTorch does not run, and whose mend is not known."""
+        return tuple(step.name for step in self.steps if not step.runs)
 
     @property
     def wanted_parameters(self) -> int | None:
@@ -162,11 +107,15 @@ class Diagnosis(Displayed):
 
     @property
     def code(self) -> str:
-        """The mended list as Python: it builds, and runs on the input."""
-        lines = [(f"    nn.{step.mended},", step) for step in self.steps if step.mended]
-        width = max(len(code) for code, _ in lines) if lines else 0
+        """The mended list as Python: it builds, and runs on the input unless a layer is ``failing``."""
+        steps = [step for step in self.steps if step.mended]
+        shared = {step.shares for step in steps}
+        before = [f"{step.name} = nn.{step.mended}\n" for step in steps if step.name in shared]
+        names = [step.shares or (step.name if step.name in shared else f"nn.{step.mended}") for step in steps]
+        lines = [(f"    {name},", step) for name, step in zip(names, steps, strict=True)]
+        width = max((len(code) for code, _ in lines), default=0)
         body = "\n".join(f"{code:<{width}}  # {step.name}{step.remark}" for code, step in lines)
-        return f"from torch import nn\n\nmodel = nn.Sequential(\n{body}\n)\n"
+        return f"from torch import nn\n\n{''.join(before)}model = nn.Sequential(\n{body}\n)\n"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything: the defects, the layers as they were written, the mended list and its source."""
@@ -189,14 +138,16 @@ class Diagnosis(Displayed):
             ],
             "mended": [
                 {
-                    "name": name,
-                    "layer": str(layer),
-                    "output_shape": list(output),
-                    "parameters": layer.parameters,
+                    "name": step.name,
+                    "layer": str(step.mended),
+                    "output_shape": list(step.output),
+                    "parameters": step.parameters,
                 }
-                for name, layer, output in self.mended
+                for step in self.steps
+                if step.mended
             ],
             "parameters": self.parameters,
             "source": self.code,
-            "remarks": list(self.draft.remarks),
+            "runs": not self.failing,
+            "remarks": list(self.remarks),
         }

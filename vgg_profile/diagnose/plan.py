@@ -9,7 +9,7 @@ from typing import Any
 from vgg_profile import network
 from vgg_profile.arithmetic import Count
 from vgg_profile.configs import Config
-from vgg_profile.diagnose.findings import Fault, Kind
+from vgg_profile.diagnose.defects import Fault, Kind, placed
 from vgg_profile.diagnose.written import Family, Written, as_written
 
 _MISSING = {
@@ -130,26 +130,40 @@ def _in_place(layer: Written, of: Written) -> Written:
 # -- by the neighbours
 
 
-def by_neighbours(written: Sequence[Written]) -> list[Plan]:
-    """Norms and activations where most of their like have one; no flatten before maps are wanted again."""
+def by_neighbours(written: Sequence[Written], *, pad: bool = True) -> tuple[list[Plan], list[str]]:
+    """Norms, activations and paddings where their like have one; no flatten before maps are wanted again.
+
+    Beside the plans stand remarks on what is too close to call.
+    """
     before, *spans = _spans(written)
     inner = spans[:-1] if spans and _gives_logits(spans[-1]) else spans
-    convs = [span for span in inner if span[0].family is Family.CONV]
+    own = list(_distinct(inner))
+    remarks: list[str] = []
     plans = [Plan(layer, layer) for layer in before]
     for place, span in enumerate(spans):
-        layers = [Plan(layer, layer) for layer in span]
+        first = span[0]
+        layers = [
+            _padded(first, written) if pad else Plan(first, first),
+            *(Plan(layer, layer) for layer in span[1:]),
+        ]
         if place < len(inner):
-            if span in convs and _is_alone(span, convs, Family.NORM):
+            kin = [each for each in own if _are_kin(first, each[0])]
+            convs = [each for each in kin if each[0].family is Family.CONV]
+            if first.family is Family.CONV and _lacks(span, convs, Family.NORM, remarks):
                 norm = _borrowed(written, Family.NORM)
                 key = norm.width_key
-                fitting = norm.mended(**{key: span[0].size("out_channels")}) if key else norm
+                fitting = norm.mended(**{key: first.size("out_channels")}) if key else norm
                 layers.insert(1, _missing(fitting, _tally(convs, Family.NORM)))
-            if _is_alone(span, inner, Family.ACTIVATION):
+            if _lacks(span, kin, Family.ACTIVATION, remarks):
                 normed = len(layers) > 1 and layers[1].family is Family.NORM
                 activation = _borrowed(written, Family.ACTIVATION)
-                layers.insert(1 + normed, _missing(activation, _tally(inner, Family.ACTIVATION)))
+                layers.insert(1 + normed, _missing(activation, _tally(kin, Family.ACTIVATION)))
         plans += layers
-    return [_unless_too_early(plan, plans[place:]) for place, plan in enumerate(plans)]
+    if len(spans) > 1 and not any(_has(span, Family.ACTIVATION) for span in spans):
+        remarks.append(
+            "No activation stands anywhere: without one, the layers together are a single linear map."
+        )
+    return [_unless_too_early(plan, plans[place:]) for place, plan in enumerate(plans)], remarks
 
 
 _Span = list[Written]
@@ -175,9 +189,60 @@ def _has(span: _Span, family: Family) -> bool:
     return any(layer.family is family for layer in span)
 
 
-def _is_alone(span: _Span, fellows: Sequence[_Span], family: Family) -> bool:
-    """Whether it lacks a layer that most of its fellows have."""
-    return not _has(span, family) and 2 * _count(fellows, family) > len(fellows)
+def _distinct(spans: Sequence[_Span]) -> Iterator[_Span]:
+    """Each layer as one witness, however often it is called."""
+    seen = set()
+    for span in spans:
+        if not span[0].is_registered or span[0].module not in seen:
+            yield span
+        seen.add(span[0].module)
+
+
+def _are_kin(one: Written, other: Written) -> bool:
+    """Whether two layers with weights are of one kind: 1×1 convolutions often do without what others have."""
+    return _is_pointwise(one) == _is_pointwise(other)
+
+
+def _is_pointwise(layer: Written) -> bool:
+    return layer.family is Family.CONV and layer.pair("kernel_size", 1) == (1, 1)
+
+
+def _lacks(span: _Span, kin: Sequence[_Span], family: Family, remarks: list[str]) -> bool:
+    """Whether it lacks what at least twice as many of its kin have as lack; a bare majority is told."""
+    having = _count(kin, family)
+    lacking = len(kin) - having
+    if _has(span, family) or having <= lacking:
+        return False
+    if having >= 2 * lacking and having > 1:
+        return True
+    where = placed(span[0].name, span[0].module, span[0].line)
+    remarks.append(f"No {family} follows {where}; {_tally(kin, family)}.")
+    return False
+
+
+def _padded(layer: Written, written: Sequence[Written]) -> Plan:
+    """A convolution without padding, among others of its window that keep the size of the map."""
+    if layer.family is not Family.CONV or layer.size("stride", 1) != 1 or layer.pair("padding", 0) != (0, 0):
+        return Plan(layer, layer)
+    kernel = layer.arguments.get("kernel_size")
+    alike = [
+        each
+        for each in written
+        if each.family is Family.CONV
+        and each.arguments.get("kernel_size") == kernel
+        and each.size("stride", 1) == 1
+    ]
+    padded = [each for each in alike if each.arguments.get("padding", 0)]
+    paddings = {str(each.arguments.get("padding")) for each in padded}
+    if len(paddings) != 1 or len(padded) < _MANY * (len(alike) - len(padded)):
+        return Plan(layer, layer)
+    mended = layer.mended(padding=padded[0].arguments["padding"])
+    tally = f"{mended}: {len(padded)} of {len(alike)} such layers are padded"
+    return Plan(layer, mended, (Fault(Kind.PADDING, str(layer), tally),))
+
+
+_MANY = 4
+"""How many padded convolutions make one without padding look like a slip."""
 
 
 def _count(spans: Sequence[_Span], family: Family) -> int:

@@ -5,8 +5,11 @@ one mistake is told once. Who is wrong where two layers disagree is decided by t
 like or, without one, by the neighbours:
 
 * the width of a layer is what most of those say who meet at its output: itself, its norm, the next layer. If
-  they are split, the other convolutions of the block have the vote, and then the layer itself;
-* a norm or an activation is missing where more layers of the kind have one than lack one;
+  they are split, the other convolutions of the block have the vote, and then the layer itself. A layer has a
+  second vote if its block has another of its width, which that one's norm or successor bears out;
+* a norm or an activation is missing where at least twice as many layers of the kind have one as lack one;
+  where it is a close thing, it is remarked upon and left. So is a padding that most have, if no layer further
+  on counts on its absence;
 * everything else takes what arrives: in-channels, a norm's width, a linear layer's fan-in.
 """
 
@@ -19,9 +22,10 @@ from math import gcd, isqrt, prod
 
 from vgg_profile import units
 from vgg_profile.arithmetic import Count, plain, product
-from vgg_profile.configs import Config
+from vgg_profile.configs import LARGEST, Config
+from vgg_profile.diagnose.defects import Fault, Kind, placed
 from vgg_profile.diagnose.draft import Draft
-from vgg_profile.diagnose.findings import Diagnosis, Fault, Kind, Step
+from vgg_profile.diagnose.findings import Diagnosis, Step
 from vgg_profile.diagnose.plan import Plan, by_config, by_neighbours
 from vgg_profile.diagnose.written import KNOWN, Family, Written
 from vgg_profile.errors import InputError, excerpt
@@ -46,19 +50,86 @@ def diagnose(
     [('bn1_1', 7, 'BatchNorm2d(64), and 8 channels arrive', 'nn.BatchNorm2d(8)')]
     """
     for layer in draft.layers:
-        if layer.name not in KNOWN:
-            where = f" (line {layer.line})" if layer.line else ""
-            raise InputError(
-                f"{excerpt(layer.module)[1:-1]}{where} is a {excerpt(layer.name)[1:-1]}, "
-                "whose shapes are not known here.",
-                f"Known are {', '.join(KNOWN)}.",
-            )
+        check_known(layer)
+    remarks: list[str] = []
     if like is None:
-        plan = by_neighbours(draft.layers)
+        steps, remarks = _by_neighbours(draft, input)
+        remarks += _hints(draft, input, steps)
     else:
         walk(like, input=input)  # refuses an image too small for it
-        plan = by_config(draft.layers, like)
-    return Diagnosis(subject, input, draft, like, tuple(_walk(plan, input, by_vote=like is None)))
+        steps = tuple(_walk(by_config(draft.layers, like), input, by_vote=False))
+        remarks += _other_classes(steps, like)
+    return Diagnosis(subject, input, draft, like, steps, (*draft.remarks, *remarks))
+
+
+def _by_neighbours(draft: Draft, shape: Shape) -> tuple[tuple[Step, ...], list[str]]:
+    """The walk without a config; what is without padding stays so, if a layer further on counts on it."""
+    found = {}
+    for pad in (True, False):
+        plans, remarks = by_neighbours(draft.layers, pad=pad)
+        steps = tuple(_walk(plans, shape, by_vote=True))
+        found[pad] = steps, remarks
+    others = [fault for step in found[True][0] for fault in step.faults if fault.kind is not Kind.PADDING]
+    plain = [fault for step in found[False][0] for fault in step.faults]
+    return found[len(others) <= len(plain)]
+
+
+_SIDES = (28, 32, 48, 64, 96, 128, 160, 192, 224, 227, 256, 299)
+"""Image sizes that models are made for."""
+
+_OF_THE_INPUT = (Kind.IN_CHANNELS, Kind.FAN_IN, Kind.FLATTEN, Kind.NOTHING_LEFT)
+
+
+def _hints(draft: Draft, shape: Shape, steps: Sequence[Step]) -> Iterator[str]:
+    """Another input, if the model as it is written takes that and not this one."""
+    if not any(_misfits(steps)):
+        return
+    convs = [layer for layer in draft.layers if layer.family is Family.CONV]
+    channels = convs[0].size("in_channels") if convs else shape[0]
+    for sides in (shape[1:], *((side, side) for side in _SIDES)):
+        other = (channels, *sides)
+        if other != shape and not any(_misfits(_by_neighbours(draft, other)[0])):
+            yield (
+                f"It takes images of {units.shape(other)} as it is written: "
+                f"if those are meant, try --input {'x'.join(map(str, other))}."
+            )
+            return
+
+
+def _misfits(steps: Iterable[Step]) -> Iterator[Fault]:
+    return (fault for step in steps for fault in step.faults if fault.kind in _OF_THE_INPUT)
+
+
+def _other_classes(steps: Sequence[Step], like: Config) -> Iterator[str]:
+    """What to type, if the model tells other classes apart than the config."""
+    linear = [step for step in steps if step.written and step.written.family is Family.LINEAR]
+    own = linear[-1].written.size("out_features") if linear and linear[-1].written else like.classes
+    if linear and linear[-1].mended and own != like.classes:
+        yield f"If {own:,} classes are meant, and not {like.classes:,}, try --classes {own}."
+
+
+def check_known(layer: Written) -> None:
+    """Refuse a layer whose shapes are not known here."""
+    if layer.name not in KNOWN:
+        where = f" (line {layer.line})" if layer.line else ""
+        raise InputError(
+            f"{excerpt(layer.module)[1:-1]}{where} is a {excerpt(layer.name)[1:-1]}, "
+            "whose shapes are not known here.",
+            f"Known are {', '.join(KNOWN)}.",
+        )
+
+
+def gone_through(layer: Written, shape: Shape) -> tuple[Shape, bool]:
+    """What leaves a layer once mended, by itself, and whether it fitted as it was written.
+
+    >>> gone_through(Written("Linear", {"in_features": 9, "out_features": 5}), (4, 2, 2))
+    ((5,), False)
+    """
+    fits = True
+    if layer.family is Family.LINEAR and len(shape) > 1:
+        shape, fits = (prod(shape),), False
+    mended, faults = _fitted(layer, layer, shape, shape)
+    return (mended.output_shape(shape) if mended else shape), fits and not faults
 
 
 # -- the walk
@@ -67,28 +138,76 @@ def diagnose(
 def _walk(plans: Sequence[Plan], shape: Shape, *, by_vote: bool) -> Iterator[Step]:
     """Go on as if mended: each layer meets what the mended ones before it give."""
     after, factors = "the input", shape
+    unique = _Unique()
+    first: dict[str, Step] = {}  # the layers with weights, by module
     for place, (plan, name) in enumerate(zip(plans, _names(plans), strict=True)):
-        layer, faults = plan.mended, list(plan.faults)
+        written, layer, faults = plan.written, plan.mended, [*_seen(plan), *plan.faults]
+        name = unique(name) if layer else name
+        own = placed(name, written.module, written.line) if written else name
         if len(shape) > 1:
             factors = shape  # a row's working, once the map is flattened
         if layer is not None and layer.family is Family.LINEAR and len(shape) > 1:
             shape = (prod(factors),)
             lacking = Fault(
-                Kind.NO_FLATTEN, f"{name} meets a map, {units.shape(factors)}", "one row of values"
+                Kind.NO_FLATTEN, f"{own} meets a map, {units.shape(factors)}", "one row of values"
             )
-            yield Step("flatten", None, Written("Flatten"), shape, (lacking,), after)
-            after = "flatten"
+            added = unique("flatten")
+            yield Step(added, None, Written("Flatten"), shape, (lacking,), after)
+            after = added
+        earlier = first.get(written.module) if written and _has_weights(written) else None
+        again: list[Fault] = []
+        if earlier and earlier.mended and layer and layer == written:
+            layer = replace(earlier.mended, call=layer.call)
         if layer is not None:
-            layer, more = _fitted(layer, plan.written or layer, shape, factors)
-            faults += more if plan.written else []
+            layer, more = _fitted(layer, written or layer, shape, factors)
+            again += more if written else []
         if layer is not None:
-            if by_vote and layer.is_weighted:
+            if by_vote and layer.is_weighted and earlier is None:
                 layer, more = _voted(layer, shape, plans, place)
-                faults += more
+                again += more
             shape = layer.output_shape(shape)
             factors = shape if layer.family is Family.LINEAR else factors
-        yield Step(name, plan.written, layer, shape, tuple(faults), after)
-        after = after if layer is None else name
+        shares = ""
+        if earlier and layer is not None:
+            if by_vote and not again:
+                shares = earlier.name
+            else:
+                again = [_of_its_own(layer, earlier, fault) for fault in again or (None,)]
+        step = Step(name, written, layer, shape, (*faults, *again), after, shares)
+        yield step
+        if written and _has_weights(written) and layer is not None:
+            first.setdefault(written.module, step)
+        after = after if layer is None else own
+
+
+class _Unique:
+    """Makes names unique: ``relu1_1``, ``relu1_1_2``."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+
+    def __call__(self, name: str) -> str:
+        self._taken[name] += 1
+        return name if self._taken[name] == 1 else f"{name}_{self._taken[name]}"
+
+
+def _seen(plan: Plan) -> tuple[Fault, ...]:
+    """What was seen when a layer was called."""
+    return plan.written.faults if plan.written else ()
+
+
+def _has_weights(written: Written) -> bool:
+    return written.is_registered and written.parameters > 0
+
+
+def _of_its_own(layer: Written, earlier: Step, fault: Fault | None) -> Fault:
+    """A call that cannot use an earlier one's weights, since it needs others, or since the config has two."""
+    if fault is None:
+        fault = Fault(Kind.REUSED, f"{layer.module} is the layer of {earlier.name} too", "a layer of its own")
+    return replace(fault, mend=f"make a layer of its own for this call: nn.{layer}", line=layer.call)
+
+
+_NORMS = {"GroupNorm": "gn", "InstanceNorm2d": "in"}
 
 
 def _names(plans: Sequence[Plan]) -> Iterator[str]:
@@ -119,13 +238,14 @@ def _names(plans: Sequence[Plan]) -> Iterator[str]:
                 norms += 1
                 yield f"lrn{block}_{norms}"
             case Family.NORM:
-                yield f"bn{of}"
+                yield f"{_NORMS.get(plan.mended.name, 'bn')}{of}"
             case Family.ACTIVATION:
-                yield f"relu{of}" if plan.mended.name == "ReLU" else f"{plan.mended.name.lower()}{of}"
+                name = plan.mended.name.lower()
+                yield f"{name}_{of}" if name[-1].isdigit() else f"{name}{of}"
             case Family.DROPOUT:
                 yield f"drop{of}"
             case Family.ADAPTIVE:
-                yield "avgpool"
+                yield "avgpool" if plan.mended.name == "AdaptiveAvgPool2d" else "maxpool"
             case _:
                 yield plan.mended.name.lower()
 
@@ -135,8 +255,10 @@ def _voted(layer: Written, shape: Shape, plans: Sequence[Plan], place: int) -> t
     key = "out_channels" if layer.family is Family.CONV else "out_features"
     own = layer.size(key)
     following = [plan.written for plan in plans[place + 1 :] if plan.written and plan.mended]
-    said = Counter([own, *_said(layer, shape, following)])
+    groups = layer.size("groups", 1)
+    said = Counter([own, *(width for width in _said(layer, shape, following) if width % groups == 0)])
     mates = Counter(_mates(plans, place))
+    said[own] += own in _mates(plans, place, are_sure=True)
     width = max(said, key=lambda claim: (said[claim], mates[claim], claim == own))
     if width == own:
         return layer, []
@@ -165,16 +287,22 @@ def _said(layer: Written, shape: Shape, following: Iterable[Written]) -> Iterato
                     return
 
 
-def _mates(plans: Sequence[Plan], place: int) -> Iterator[int]:
-    """The widths of the other convolutions between the same two pools."""
+def _mates(plans: Sequence[Plan], place: int, *, are_sure: bool = False) -> Iterator[int]:
+    """The widths of the other convolutions between the same two pools; those alone that another layer
+    bears out, if ``are_sure``.
+    """
     if plans[place].family is not Family.CONV:
         return
-    for side in (reversed(plans[:place]), plans[place + 1 :]):
-        for plan in side:
+    for side in (reversed(range(place)), range(place + 1, len(plans))):
+        for other in side:
+            plan = plans[other]
             if plan.family is Family.POOL:
                 break
             if plan.mended and plan.family is Family.CONV:
-                yield plan.mended.size("out_channels")
+                width = plan.mended.size("out_channels")
+                following = [each.written for each in plans[other + 1 :] if each.written and each.mended]
+                if not are_sure or width in _said(plan.mended, (1, LARGEST, LARGEST), following):
+                    yield width
 
 
 _Fitted = tuple[Written | None, list[Fault]]
@@ -204,8 +332,12 @@ def _conv(layer: Written, written: Written, channels: int) -> tuple[Written, lis
     arriving = units.plural(channels, "channel")
     fault = Fault(Kind.IN_CHANNELS, f"{written}, and {_arrive(channels)}", arriving)
     mended = layer.mended(in_channels=channels)
-    if channels % layer.size("groups", 1):
-        mended = mended.mended(groups=1)
+    groups, outputs = layer.size("groups", 1), layer.size("out_channels")
+    if groups == layer.size("in_channels") and outputs % channels == 0 and groups > 1:
+        mended = mended.mended(groups=channels)  # each channel by itself, as before
+    elif channels % groups:
+        plain_ = {key: value for key, value in mended.arguments.items() if key != "groups"}
+        mended = replace(mended, arguments=plain_)
     return mended, [fault]
 
 
@@ -227,16 +359,22 @@ def _norm(layer: Written, written: Written, shape: Shape) -> _Fitted:
         mended = mended.mended(num_groups=gcd(layer.size("num_groups"), shape[0]))
     if mended == layer:
         return layer, []
-    found = f"{written}, and {_arrive(shape[0])}"
-    kind = Kind.NORM_WIDTH if mended.name == layer.name else Kind.MISPLACED
+    found, kind = f"{written}, and {_arrive(shape[0])}", Kind.NORM_WIDTH
+    if mended.name != layer.name:
+        arriving = f"a map, {units.shape(shape)}," if len(shape) > 1 else f"a row of {shape[0]:,} values"
+        found, kind = f"{written}, and {arriving} arrives", Kind.MISPLACED
     return mended, [Fault(kind, found, f"a {mended.name} of {units.plural(shape[0], 'channel')}")]
 
 
 def _flatten(layer: Written, written: Written, shape: Shape, factors: Shape) -> _Fitted:
     """Everything but the images stands in one row, as long as what arrives."""
     arriving = product(*factors)
+    mended = replace(layer, arguments={})
+    if "sizes" in layer.arguments:
+        sizes = layer.arguments["sizes"]
+        fixed = f"which fixes the batch at {sizes[0]}" if len(sizes) == 2 else "which gives no row an image"
+        return mended, [Fault(Kind.FLATTEN, f"{written}, {fixed}", "one row an image, whatever the batch")]
     if "row" in layer.arguments:
-        mended = Written("Flatten", {}, layer.module, layer.line)
         if layer.size("row") == arriving.value:
             return mended, []
         row = _as_map(layer.size("row"), factors[0])

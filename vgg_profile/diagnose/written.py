@@ -14,6 +14,7 @@ from typing import Any
 
 from vgg_profile import layers
 from vgg_profile.arithmetic import Count, product
+from vgg_profile.diagnose.defects import Fault
 from vgg_profile.layers import Shape
 
 
@@ -71,7 +72,8 @@ class Written:
     """One layer: its class in ``torch.nn`` and the arguments that differ from the defaults.
 
     ``module`` is its path in the model, or ``forward`` for a function called there; ``line`` is where the
-    file makes it.
+    file makes it, ``call`` where ``forward`` calls it. ``faults`` are those seen when it was called, whatever
+    arrives there.
 
     >>> print(Written("Conv2d", {"in_channels": 3, "out_channels": 64, "kernel_size": 3, "padding": 1}))
     Conv2d(3, 64, 3, padding=1)
@@ -81,10 +83,18 @@ class Written:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     module: str = ""
     line: int | None = None
+    call: int | None = None
+    faults: tuple[Fault, ...] = ()
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Written:
+        return cls(**{**content, "faults": tuple(map(Fault.from_dict, content["faults"]))})
 
     def __str__(self) -> str:
         if "row" in self.arguments:
             return f"view(-1, {self.size('row')})"
+        if "sizes" in self.arguments:
+            return f"view({', '.join(map(str, self.arguments['sizes'])) or '…'})"
         texts = (
             _literal(value) if key in _POSITIONAL else f"{key}={_literal(value)}"
             for key, value in self.arguments.items()
@@ -103,7 +113,12 @@ class Written:
 
     def mended(self, **arguments: Any) -> Written:
         """The same layer with some arguments replaced, each in its place."""
-        return Written(self.name, {**self.arguments, **arguments}, self.module, self.line)
+        return Written(self.name, {**self.arguments, **arguments}, self.module, self.line, self.call)
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether it is a module of the model, which two calls would share."""
+        return self.module not in ("", "forward")
 
     @property
     def family(self) -> Family:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from vgg_profile import units
 from vgg_profile.diagnose import Defect, Diagnosis
+from vgg_profile.diagnose.defects import placed
 from vgg_profile.render.documents import Code, Document, Heading, Items, Part, compose_kind
 from vgg_profile.render.tables import Cell, Column, Table, describe_kind
 
@@ -16,8 +17,8 @@ from vgg_profile.render.tables import Cell, Column, Table, describe_kind
 @compose_kind.register
 def _document(diagnosis: Diagnosis) -> Document:
     parts: list[Part] = [_layers(diagnosis)]
-    if diagnosis.draft.remarks:
-        parts.append(Items(diagnosis.draft.remarks))
+    if diagnosis.remarks:
+        parts.append(Items(diagnosis.remarks))
     for number, defect in enumerate(diagnosis.defects, start=1):
         found = (f"found  {defect.found}", f"fits   {defect.fits}", f"mend   {defect.mend}")
         parts += [Heading(f"{number}. {_where(defect)}: {defect.kind}", 3), Code(found)]
@@ -28,7 +29,7 @@ def _document(diagnosis: Diagnosis) -> Document:
             Code(tuple(diagnosis.code.splitlines()), "python"),
         ]
     else:
-        parts.append("Every layer fits.")
+        parts.append(_clean(diagnosis))
     return Document(_title(diagnosis), tuple(parts))
 
 
@@ -40,17 +41,25 @@ def _title(diagnosis: Diagnosis) -> str:
 
 
 def _where(defect: Defect) -> str:
-    details = (defect.module, f"line {defect.line}" if defect.line else "")
-    known = ", ".join(filter(None, details))
-    return f"{defect.place} ({known})" if known else defect.place
+    return placed(defect.place, defect.module, defect.line)
+
+
+def _clean(diagnosis: Diagnosis) -> str:
+    """What there is to say where nothing is wrong: less, if something is to be looked at."""
+    fits = "Every layer that is called fits." if diagnosis.draft.idle else "Every layer fits."
+    if not diagnosis.remarks:
+        return fits
+    return f"{fits} See the {units.plural(len(diagnosis.remarks), 'remark')} above."
 
 
 def _sum(diagnosis: Diagnosis) -> str:
-    """What stands over the mended list: its parameters, and those it should have."""
+    """What stands over the mended list: its parameters, those it should have, and whether it runs."""
+    failing = units.listed(diagnosis.failing) if diagnosis.failing else ""
+    runs = f" It does not run as it stands: the mend of {failing} is not known." if failing else ""
     own = f"It has {units.exact(diagnosis.parameters)} parameters"
     if diagnosis.wanted_parameters is None or diagnosis.like is None:
-        return f"{own}."
-    return f"{own}; {diagnosis.like.label} has {units.exact(diagnosis.wanted_parameters)}."
+        return f"{own}.{runs}"
+    return f"{own}; {diagnosis.like.label} has {units.exact(diagnosis.wanted_parameters)}.{runs}"
 
 
 def _layers(diagnosis: Diagnosis) -> Table:
@@ -71,7 +80,7 @@ def _layers(diagnosis: Diagnosis) -> Table:
 
 
 def _layer_rows(diagnosis: Diagnosis) -> Iterator[tuple[Cell, ...]]:
-    number = len(diagnosis.draft.silent)
+    number = len(diagnosis.draft.defects)
     for step in diagnosis.steps:
         numbers = range(number + 1, number + 1 + len(step.faults))
         number += len(step.faults)

@@ -31,6 +31,8 @@ def to_latex(table: Table) -> str:
         body = body.replace(sign, command)
     # a line that opens with a bracket would be taken for an option of the rule or line end before it
     lines = [f"{{}}{line}" if line.lstrip().startswith("[") else line for line in body.splitlines()]
+    if not rows:  # tabulate knows no columns then, and LaTeX takes no table without
+        lines[0] = rf"\begin{{tabular}}{{{''.join(side[0] for side in alignments(table))}}}"
     if table.total is not None:
         lines.insert(-3, r"\midrule")
     comments = "".join(f"% {line}\n" for line in table.footer)

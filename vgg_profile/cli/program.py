@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -36,11 +37,11 @@ def _remembered(pressed: list[int]) -> Iterator[None]:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             sys.__unraisablehook__(unraisable)
 
-    try:
-        before = signal.signal(signal.SIGINT, press)
-    except ValueError:  # not the main thread: nobody's Ctrl-C comes here
-        yield
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield  # whoever started this ignores Ctrl-C, or has a use of their own for it
         return
+    signal.signal(signal.SIGINT, press)
     sys.unraisablehook = is_told
     try:
         yield

@@ -947,3 +947,25 @@ def test_published_weights_of_another_network(site: Site, name: str, monkeypatch
         InputError, match=rf"{name} do not fit tiny\. Missing: .*Unexpected: 'features.1.weight'"
     ):
         build(TINY, weights="published")
+
+
+# -- torchvision itself, where there is one: it is no dependency, and does not import beside every torch
+
+
+def torchvisions(name: str) -> nn.Module:
+    try:
+        from torchvision import models as theirs
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"torchvision does not import here: {error}")
+    made: nn.Module = getattr(theirs, name)(weights=None)
+    return made
+
+
+@pytest.mark.parametrize("name", ["vgg11", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19_bn"])
+def test_torchvisions_own_weights_give_torchvisions_own_outputs(name: str) -> None:
+    theirs, ours = torchvisions(name).eval(), getattr(models, name)().eval()
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict(), strict=True)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(ours(images), theirs(images))

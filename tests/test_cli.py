@@ -317,7 +317,7 @@ def test_the_list_as_json_has_one_object_a_config() -> None:
         (["table", "64,\x1b[31mM"], ["Layer 2", r"\x1b"]),
         (["table", "64," + "x" * 100_000], ["Layer 2", "…"]),
         (["table", "M,M"], ["no convolution"]),
-        (["table", ",,"], ["no convolution"]),
+        (["table", ",,"], ["Layer 1 of the list", "is not a layer"]),
         (["table", "8," * 100_001], ["100,001", "100,000"]),
     ],
 )

@@ -111,6 +111,18 @@ def test_odd_blocks_are_checkpointed_exactly(layers_: str, batch_norm: bool) -> 
     assert failures(check(net, input=(3, 24, 24), checkpoint="blocks")) == []
 
 
+@pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_checkpointed_block_lets_go_of_its_input_before_its_casts_have_their_gradients(
+    batch: int, batch_norm: bool
+) -> None:
+    """The weights' gradients in float32 are then the most within a layer, and the input is no part of them."""
+    net = from_dict({"layers": [4, "M", 128, "M", 256, 256, "M"], "classifier": [8], "classes": 3})
+    net = dataclasses.replace(net, batch_norm=batch_norm)
+    setup: dict[str, object] = {"amp": "bfloat16", "checkpoint": "blocks", "onednn": False}
+    assert failures(check(net, input=(3, 32, 32), batch=batch, **setup)) == []
+
+
 @pytest.mark.parametrize("name", PAPER)
 def test_every_config_of_the_paper_is_exact_in_mixed_precision_with_checkpoints(name: str) -> None:
     net = dataclasses.replace(PAPER[name], classifier=(16, 8), classes=5)

@@ -480,7 +480,9 @@ class Tape:
         self.phase, layer = Phase.RECOMPUTE, self.layer
         with self.autocast(block.lowering):
             self.drop(block.run(self.hold(block.input)))
-            self._nodes[first].saved += (block.input.storage,)  # the block holds its input to its end
+            # the block holds its input as long as any of its nodes has something to read; a cast has not
+            last_reader = next((node for node in self._nodes[first:] if node.saved), self._nodes[first])
+            last_reader.saved += (block.input.storage,)
             self._last_node = -1
             self.begin(Phase.BACKWARD, layer)
         self.release("release", numbers)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from vgg_profile.cli import main
 from vgg_profile.configs import Config, Conv, Pool, config
 from vgg_profile.diagnose import Diagnosis, Draft, Kind, Written, diagnose, read
+from vgg_profile.diagnose.calls import of_function
 from vgg_profile.diagnose.child import inspect_model
 from vgg_profile.diagnose.written import Family, as_written
 from vgg_profile.errors import InputError
@@ -1101,3 +1102,28 @@ def test_the_example_looks_as_it_should(golden, monkeypatch, tmp_path):
     diagnosis = diagnose(draft, (3, 224, 224), config("E-BN"), "examples/broken_vgg19.py:vgg19")
     golden.check("diagnose_broken_vgg19.txt", render(diagnosis, "table"))
     golden.check("diagnose_broken_vgg19.csv", render(diagnosis, "csv"))
+
+
+# -- what is left out at no cost, and what costs only with one image
+
+
+@pytest.mark.parametrize(("side", "is_missed"), [(224, False), (256, True)])
+@pytest.mark.parametrize("name", ["D", "D-BN"])
+def test_an_adaptive_pool_is_missed_only_where_it_changes_something(
+    name: str, side: int, is_missed: bool
+) -> None:
+    net = config(name)
+    without = [layer for layer in written(net) if layer.family is not Family.ADAPTIVE]
+    found = diagnose(Draft(tuple(without)), (3, side, side), net)
+    assert any(fault.place == "avgpool" for fault in found.defects) is is_missed
+    assert any("an adaptive pool" in remark for remark in found.remarks) is not is_missed
+    assert is_missed or not found.defects
+
+
+def test_a_squeeze_that_drops_a_batch_of_one_is_a_wrong_flatten() -> None:
+    squeeze = of_function("squeeze", (), {}, (7, 32, 1, 1), "x.squeeze()")
+    assert squeeze is not None
+    pool = Written("AdaptiveAvgPool2d", {"output_size": 1})
+    found = diagnosed(conv(3, 32), pool, *squeeze, linear(32, 10))
+    assert [kind for _, kind, _ in summary(found)] == [Kind.FLATTEN]
+    assert run_mended(found)(torch.zeros(1, *IMAGE)).shape == (1, 10)

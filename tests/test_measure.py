@@ -116,7 +116,7 @@ def test_odd_blocks_are_checkpointed_exactly(layers_: str, batch_norm: bool) -> 
 def test_a_checkpointed_block_lets_go_of_its_input_before_its_casts_have_their_gradients(
     batch: int, batch_norm: bool
 ) -> None:
-    """The weights' gradients in float32 are then the most within a layer, and the input is no part of them."""
+    """The weights' gradients in float32 are then the most within a layer, and the input has gone."""
     net = from_dict({"layers": [4, "M", 128, "M", 256, 256, "M"], "classifier": [8], "classes": 3})
     net = dataclasses.replace(net, batch_norm=batch_norm)
     setup: dict[str, object] = {"amp": "bfloat16", "checkpoint": "blocks", "onednn": False}

@@ -57,8 +57,9 @@ def diagnose(
         remarks += _hints(draft, input, steps)
     else:
         walk(like, input=input)  # refuses an image too small for it
-        steps = tuple(_walk(by_config(draft.layers, like), input, by_vote=False))
-        remarks += _other_classes(steps, like)
+        plans = by_config(draft.layers, like)
+        steps = tuple(_walk(plans, input, by_vote=False))
+        remarks += [*_other_classes(steps, like), *_without_idle_pool(plans, steps, like)]
     return Diagnosis(subject, input, draft, like, steps, (*draft.remarks, *remarks))
 
 
@@ -142,6 +143,8 @@ def _walk(plans: Sequence[Plan], shape: Shape, *, by_vote: bool) -> Iterator[Ste
     first: dict[str, Step] = {}  # the layers with weights, by module
     for place, (plan, name) in enumerate(zip(plans, _names(plans), strict=True)):
         written, layer, faults = plan.written, plan.mended, [*_seen(plan), *plan.faults]
+        if _is_missing_pool(plan) and layer and layer.output_shape(shape) == shape:
+            continue  # it would change nothing here; a remark tells
         name = unique(name) if layer else name
         own = placed(name, written.module, written.line) if written else name
         if len(shape) > 1:
@@ -178,6 +181,22 @@ def _walk(plans: Sequence[Plan], shape: Shape, *, by_vote: bool) -> Iterator[Ste
         if written and _has_weights(written) and layer is not None:
             first.setdefault(written.module, step)
         after = after if layer is None else own
+
+
+def _is_missing_pool(plan: Plan) -> bool:
+    return plan.written is None and plan.family is Family.ADAPTIVE
+
+
+def _without_idle_pool(plans: Sequence[Plan], steps: Sequence[Step], like: Config) -> Iterator[str]:
+    """The paper's networks have no adaptive pool: it is torchvision's, and takes images of other sizes."""
+    has_told = any(
+        step.written is None and step.mended.family is Family.ADAPTIVE for step in steps if step.mended
+    )
+    if any(map(_is_missing_pool, plans)) and not has_told:
+        yield (
+            f"{like.label} has an adaptive pool before its classifier, as torchvision's networks have. At "
+            "this image size it changes nothing, so it is not missed; images of another size need it."
+        )
 
 
 class _Unique:
@@ -370,6 +389,9 @@ def _flatten(layer: Written, written: Written, shape: Shape, factors: Shape) -> 
     """Everything but the images stands in one row, as long as what arrives."""
     arriving = product(*factors)
     mended = replace(layer, arguments={})
+    if "squeezed" in layer.arguments:
+        found = f"{written}, which drops the batch as well where it is one image"
+        return mended, [Fault(Kind.FLATTEN, found, "one row an image, whatever the batch")]
     if "sizes" in layer.arguments:
         sizes = layer.arguments["sizes"]
         fixed = f"which fixes the batch at {sizes[0]}" if len(sizes) == 2 else "which gives no row an image"

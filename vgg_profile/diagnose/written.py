@@ -93,6 +93,8 @@ class Written:
     def __str__(self) -> str:
         if "row" in self.arguments:
             return f"view(-1, {self.size('row')})"
+        if "squeezed" in self.arguments:
+            return "squeeze()"
         if "sizes" in self.arguments:
             return f"view({', '.join(map(str, self.arguments['sizes'])) or '…'})"
         texts = (

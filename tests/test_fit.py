@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,18 @@ def test_where_one_image_more_peaks_elsewhere_the_working_says_so() -> None:
     found = asked("D", "--memory", 3_050_000_000, "--reserve", 0, "--optimizer", "adam")
     assert (found["peak_phase"], found["peak_layer"]) == ("step", "fc6")
     assert found["spare_bytes"] == 3_050_000_000 - int(str(found["peak_bytes"]))
+
+
+def test_a_record_without_scratch_at_its_peak_says_so() -> None:
+    record = REPORTS / "D-adam-cpu.json"
+    result = run("fit", "D", "--memory", "8GiB", "--optimizer", "adam", "--measured", record)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"reserve: scratch at the peak +0 +0 +0\n", result.stdout)
+    assert "Reserve for scratch at the peak: measured at batch 4 by" in result.stdout
+
+
+@pytest.mark.parametrize("memory_", ["512MiB", "3.2GB"])
+def test_one_batch_that_does_not_fit_is_an_answer_however_little_there_is(memory_: str) -> None:
+    result = run("fit", "D", "--memory", memory_, "--optimizer", "adam", "--batch", "1")
+    assert result.exit_code == 4, result.output
+    assert "Batch 1 does not fit: it is short by" in result.stdout

@@ -59,7 +59,7 @@ class Fit(Displayed):
 
     def __post_init__(self) -> None:
         loaded = self.step.fixed_points[Phase.LOAD]
-        if self.available_bytes < loaded:
+        if self.asked is None and self.available_bytes < loaded:
             least = self.reserve_bytes + self.step.peak_bytes(1)
             raise InputError(
                 f"The memory {self.memory.label} does not hold the network: {exact(loaded)} bytes = "

@@ -106,8 +106,12 @@ def _scratch(
 
     record = load(path)
     check_setting(record, {"input": input_, "dtype": dtype, "device": device, **setup.to_dict()})
-    for term in remainders(net, record):
-        yield Reserve(term.value, term.name, f"measured at batch {record.subject['batch']:,} by {path}")
+    source = f"measured at batch {record.subject['batch']:,} by {path}"
+    terms = remainders(net, record)
+    for term in terms:
+        yield Reserve(term.value, term.name, source)
+    if not terms:
+        yield Reserve(0, "scratch at the peak", source)
 
 
 @click.command("sweep")

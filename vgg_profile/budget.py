@@ -374,10 +374,13 @@ def _live_at(step: Ledger, phase: str, layer: str) -> str:
 def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
     """Cross entropy against class indices: a log-softmax, then the mean of one logit an image.
 
-    Autocast computes it in float32 and, a function of its own, holds the cast logits to its end.
+    Under autocast the CPU casts the logits and computes all of it in float32; a function of its own, it holds
+    the cast logits to its end. CUDA takes the log-softmax in the logits' dtype and casts that to float32
+    for the mean (read off an H100 with torch 2.11: ``tests/data/cuda``).
     """
     tape.layer = "loss"
-    logits, given = tape.in_float32(logits), logits
+    on_cpu = tape.device == "cpu"
+    logits, given = (tape.in_float32(logits) if on_cpu else logits), logits
     log_probabilities = tape.op(
         "log_softmax",
         (logits,),
@@ -385,8 +388,12 @@ def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
         node="LogSoftmaxBackward0",
         saves_output=True,
     )
-    loss = tape.scalar("loss", logits.itemsize)
-    total_weight = Storage("loss", "total weight", Category.ACTIVATIONS, Bytes(logits.itemsize, 0))
+    if not on_cpu:
+        log_probabilities, lowered = tape.in_float32(log_probabilities), log_probabilities
+        if log_probabilities is not lowered:
+            tape.drop(lowered)
+    loss = tape.scalar("loss", log_probabilities.itemsize)
+    total_weight = Storage("loss", "total weight", Category.ACTIVATIONS, loss.size)
     tape.reduce("nll_loss", log_probabilities, loss, node="NllLossBackward0", beside=total_weight)
     tape.drop(log_probabilities)
     if logits is not given:

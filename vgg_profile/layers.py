@@ -212,15 +212,28 @@ class BatchNorm2d(Layer):
         return plain(self.channels)
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        """In training, the batch's mean and inverse deviation are kept; in eval they are not made.
+        """The batch's mean and inverse deviation are kept, in the dtype that the device's kernel sums in.
 
-        The CPU's kernel folds them and the parameters to one scale and one shift a channel, in float32 at
-        least, while it runs. Maps of one value it reads as channels last: there each thread sums on its own.
+        The CPU's kernel keeps them in training alone, in the weights' dtype. While it runs it folds them and
+        the parameters to one scale and one shift a channel, in float32 at least. Maps of one value it reads
+        as channels last: there each thread sums on its own.
+
+        CUDA has two kernels (``_batch_norm_impl_index`` in ATen/native/Normalization.cpp). cuDNN's, for
+        float32 weights, keeps them in training alone, and a reserve of no bytes. PyTorch's own, for weights
+        of two bytes or eight, keeps them in eval, too, in float32 at least (cuda/Normalization.cu,
+        ``batch_norm_cuda_out``); on maps of one value its backward takes two sums a channel beside.
         """
-        scratch = "the batch norm" if tape.device == "cuda" or x.shape[1:] == (1, 1) else ""
         weight, bias = parameters["weight"], parameters["bias"]
-        folded = Bytes(2 * self.channels * max(weight.itemsize, FLOAT32), 0)
-        statistic = Bytes(self.channels * weight.itemsize, 0)
+        on_cpu = tape.device == "cpu"
+        is_native = not on_cpu and weight.itemsize != FLOAT32
+        is_one_value = x.shape[1:] == (1, 1)
+        sums = Bytes(2 * self.channels * max(weight.itemsize, FLOAT32), 0)
+        statistic = Bytes(self.channels * max(weight.itemsize, FLOAT32 if is_native else 0), 0)
+        scratch = "the batch norm" if on_cpu and is_one_value else ""
+        if on_cpu:
+            temporaries = (NOTHING, NOTHING, x.size)
+        else:
+            temporaries = (NOTHING, NOTHING, sums if is_native and is_one_value else NOTHING)
         return tape.op(
             "batch_norm",
             (x, weight, bias),
@@ -229,10 +242,10 @@ class BatchNorm2d(Layer):
             extras=[
                 Saved(what, Category.STATISTICS, statistic)
                 for what in ("batch mean", "batch inverse deviation")
-                if tape.training
+                if tape.training or is_native
             ],
-            work=folded if tape.device == "cpu" else NOTHING,
-            temporaries=(NOTHING, NOTHING, x.size) if tape.device == "cpu" else (),
+            work=sums if on_cpu else NOTHING,
+            temporaries=temporaries,
             scratch=scratch,
             backward_scratch=scratch,
         )

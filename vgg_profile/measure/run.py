@@ -187,7 +187,8 @@ class _Run:
         """Put the model into its mode, and afterwards everything back."""
         model = self.model
         training = {part: part.training for part in model.modules()}
-        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        # copies on the host: on a card they would be live beside what is measured
+        buffers = {name: buffer.to("cpu", copy=True) for name, buffer in model.named_buffers()}
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
         model.train(self.setup.mode == "train")
         model.zero_grad(set_to_none=True)

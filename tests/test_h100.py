@@ -1,0 +1,95 @@
+"""The CUDA rules against what an H100 answered (``tests/data/h100``): operations alone, and whole steps."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vgg_profile import ledger, walk
+from vgg_profile.configs import PAPER, from_dict
+from vgg_profile.tape import Category, Phase
+from vgg_profile.training import Setup
+
+H100 = Path(__file__).parent / "data" / "h100"
+DTYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+@cache
+def answers(name: str) -> Any:
+    return json.loads(gzip.decompress((H100 / f"{name}.json.gz").read_bytes()))
+
+
+def steps() -> Iterator[str]:
+    """Every step of one of the paper's networks in the default memory format."""
+    for path in sorted(H100.glob("net-[A-E]*.json.gz")):
+        name = path.name.removesuffix(".json.gz")
+        if not {"channels_last", "fraction", "scaler"} & answers(name)["spec"].keys():
+            yield name
+
+
+def setting(spec: dict[str, Any]) -> tuple[Any, Setup]:
+    net = spec["net"].removesuffix("-BN")
+    profile = walk(
+        PAPER[net],
+        batch_norm=net != spec["net"],
+        batch=spec.get("batch", 8),
+        dtype=spec.get("dtype", "float32"),
+        device="cuda",
+    )
+    setup = Setup(
+        mode=spec.get("mode", "train"),
+        optimizer=spec.get("opt", "none"),
+        amp=spec.get("amp", "none"),
+        checkpoint="blocks" if "checkpoint" in spec else "none",
+        foreach=spec.get("foreach"),
+    )
+    return profile, setup
+
+
+@pytest.mark.parametrize("name", list(steps()))
+def test_live_bytes_between_the_phases_are_those_that_the_h100_had(name: str) -> None:
+    """The step there let go of its logits before the loss was back in its caller's hands."""
+    answer = answers(name)
+    profile, setup = setting(answer["spec"])
+    live = {mark: stats["requested.current"] for mark, _, stats in answer["marks"]}
+    step = ledger(profile, setup)
+    points = step.fixed_points
+    itemsize = 2 if setup.amp != "none" else profile.itemsize
+    logits = profile.batch * profile.config.classes * itemsize
+    start = points[Phase.LOAD] - live["2 start"]
+    assert live["2 input"] + start == points[Phase.INPUT]
+    if setup.has_backward:
+        assert live["2 loss"] + start == points[Phase.LOSS] - logits
+        assert live["2 backward"] + start == points[Phase.BACKWARD] - logits
+    else:
+        loss = 4  # which inference has not here
+        assert live["2 loss"] + start == points[Phase.FORWARD] - logits + loss
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_batch_norm_keeps_the_statistics_that_the_h100_kept(dtype: str, train: bool) -> None:
+    """64 channels: float32 in a network of two bytes a value, and there in eval as well."""
+    answer = answers("ops")[f"bn2d {DTYPES[dtype]} train={train} nchw"]["warm"]
+    kept = sum(size for _, _, size, _ in answer["saved"][4:])
+    net = from_dict({"name": "one", "layers": [64], "classifier": [], "classes": 2, "batch_norm": True})
+    profile = walk(net, input=32, batch=8, dtype=dtype, device="cuda")
+    step = ledger(profile, Setup(mode="train" if train else "eval"))
+    after_forward = next(m for m in reversed(step.moments) if m.phase is Phase.FORWARD)
+    assert after_forward.categories[Category.STATISTICS] == kept
+
+
+@pytest.mark.parametrize("amp", ["bfloat16", "float16"])
+def test_the_loss_under_autocast_is_taken_as_the_h100_took_it(amp: str) -> None:
+    """Log-softmax in the logits' dtype, then a copy in float32 for the mean, one tensor after the other."""
+    answer = answers("ops")[f"cross_entropy logits {DTYPES[amp]} autocast {DTYPES[amp]}"]["warm"]
+    net = from_dict({"name": "one", "layers": [4], "classifier": [4], "classes": 1000})
+    step = ledger(walk(net, input=8, batch=64, device="cuda"), Setup(amp=amp))
+    made = [s.size.at(64) for e in step.events if e.phase is Phase.LOSS for s in e.allocated]
+    assert [f"+{size}" for size in made] == answer["forward"]

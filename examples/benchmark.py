@@ -54,8 +54,8 @@ print(time.perf_counter() - start)
 STEP = """
 import sys, time
 from vgg_profile import walk
-from vgg_profile.budget import ledger
-from vgg_profile.training import Setup
+from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.core.setting import Setup
 layers = [8] * int(sys.argv[1])
 start = time.perf_counter()
 ledger(walk(layers, input=8), Setup(optimizer="adam")).moments
@@ -64,8 +64,8 @@ print(time.perf_counter() - start)
 
 SWEEP = """
 import sys, time
-from vgg_profile.configs import config
-from vgg_profile.sweep import sweep
+from vgg_profile.predict.vgg.configs import config
+from vgg_profile.ask.sweep import sweep
 start = time.perf_counter()
 sweep(config("D"), inputs=range(64, 464, 4), batches=range(1, int(sys.argv[1]) // 100 + 1))
 print(time.perf_counter() - start)

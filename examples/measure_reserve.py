@@ -19,10 +19,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from vgg_profile import ledger, walk
-from vgg_profile.files import write_whole
-from vgg_profile.fit import DEFAULT_RESERVE
-from vgg_profile.training import Setup
-from vgg_profile.units import binary, exact
+from vgg_profile.ask.fit import DEFAULT_RESERVE
+from vgg_profile.core.files import write_whole
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.units import binary, exact
 
 SETUPS = [
     ("A", 1, 64, "sgd"),

@@ -21,7 +21,7 @@ from reconcile.page import page
 from reconcile.rules import TOOLS
 from reconcile.run import ask_all, child
 
-from vgg_profile.files import write_whole
+from vgg_profile.core.files import write_whole
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vgg_profile.arithmetic import ZERO, Count, plain, product, total
+from vgg_profile.core.counts import ZERO, Count, plain, product, total
 
 
 def evaluate(working: str) -> int:

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgg_profile import InputError, walk
-from vgg_profile.budget import ledger, out_of_memory
 from vgg_profile.cli import main
-from vgg_profile.tape import Category, Phase
-from vgg_profile.training import MODES, OPTIMIZERS, Setup
+from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.setting import MODES, OPTIMIZERS, Setup
+from vgg_profile.predict.vgg.step import ledger, out_of_memory
 
 NETS = ["A", "A-LRN", "B", "C", "D", "E", "D-BN", "8,M,LRN,conv1-4,M"]
 

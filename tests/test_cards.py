@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vgg_profile.cards import CARDS, LARGEST, Card, Memory, card, memory
-from vgg_profile.errors import InputError
+from vgg_profile.ask.cards import CARDS, LARGEST, Card, Memory, card, memory
+from vgg_profile.core.errors import InputError
 
 # Typed in, not computed: these are the definitions.
 BINARY = {"KiB": 1024, "MiB": 1_048_576, "GiB": 1_073_741_824, "TiB": 1_099_511_627_776}

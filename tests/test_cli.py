@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 import vgg_profile.cli
 from vgg_profile.cli import main
-from vgg_profile.configs import LARGEST_FILE
+from vgg_profile.predict.vgg.configs import LARGEST_FILE
 
 TINY = ["table", "8,M,conv1-8,LRN,M", "--classes", "10", "--input", "3x32x48"]
 ESCAPE = "\x1b"

@@ -17,16 +17,16 @@ from conftest import Golden
 from facts import PAPER, SAVED_FOR_BACKWARD
 
 from vgg_profile import Comparison, InputError, Profile, walk
-from vgg_profile.budget import ledger
+from vgg_profile.ask.compare import MEASURED, PARTS, distinct, read_records
 from vgg_profile.cli import main
-from vgg_profile.compare import MEASURED, PARTS, distinct, read_records
-from vgg_profile.configs import config, from_dict
+from vgg_profile.core.events import Phase
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.units import exact, times
+from vgg_profile.describe.tables import describe
 from vgg_profile.measure.record import Measurement, dumps, load
+from vgg_profile.predict.vgg.configs import config, from_dict
+from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.render import FORMATS, render
-from vgg_profile.render.tables import describe
-from vgg_profile.tape import Phase
-from vgg_profile.training import Setup
-from vgg_profile.units import exact, times
 
 REPORTS = Path(__file__).parent.parent / "reports" / "measured"
 PLAIN = Setup()
@@ -350,7 +350,7 @@ def test_the_title_says_every_setting_in_it() -> None:
 
 
 def test_a_list_of_totals_runs_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vgg_profile.budget.ledger", None)
+    monkeypatch.setattr("vgg_profile.predict.vgg.step.ledger", None)
     assert "138,357,544" in render(Comparison(networks("D")), "table")
     with pytest.raises(TypeError):
         render(Comparison(networks("D"), PLAIN), "table")

@@ -13,8 +13,9 @@ from facts import PAPER as PUBLISHED
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from vgg_profile.configs import (
-    LARGEST,
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.setting import LARGEST
+from vgg_profile.predict.vgg.configs import (
     LARGEST_FILE,
     LONGEST_NAME,
     MOST_LAYERS,
@@ -28,7 +29,6 @@ from vgg_profile.configs import (
     from_list,
     read_file,
 )
-from vgg_profile.errors import InputError
 
 KEYS = ("name", "layers", "classifier", "classes", "in_channels", "batch_norm")
 

@@ -17,16 +17,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from vgg_profile.cli import main
-from vgg_profile.configs import Config, Conv, Pool, config
+from vgg_profile.core.errors import InputError
 from vgg_profile.diagnose import Diagnosis, Draft, Kind, Written, diagnose, read
 from vgg_profile.diagnose.calls import of_function
 from vgg_profile.diagnose.child import inspect_model
 from vgg_profile.diagnose.written import Family, as_written
-from vgg_profile.errors import InputError
 from vgg_profile.models import vgg19_bn
-from vgg_profile.network import modules
+from vgg_profile.predict.vgg.configs import Config, Conv, Pool, config
+from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import FORMATS, render
-from vgg_profile.walker import walk
 
 ROOT = Path(__file__).parent.parent
 BROKEN = ROOT / "examples" / "broken_vgg19.py"

@@ -17,22 +17,23 @@ from conftest import Golden
 from facts import PAPER, POOL_INDEX_BYTES, SAVED_FOR_BACKWARD, SAVED_IN_EVAL, SAVED_WITHOUT_GRAD, TORCHVISION
 from torch import nn
 
-from vgg_profile import Profile, config, explain, walk
-from vgg_profile.arithmetic import Count
-from vgg_profile.budget import ledger
+from vgg_profile import Profile, config, walk
+from vgg_profile.check.crosscheck import Verdict, crosscheck, profile_for
 from vgg_profile.cli import main
-from vgg_profile.configs import from_dict
-from vgg_profile.crosscheck import Verdict, crosscheck, profile_for
-from vgg_profile.layers import Conv2d
-from vgg_profile.lesson import Grid, Lesson, Line, Section
+from vgg_profile.core.counts import Count
+from vgg_profile.core.events import Phase
+from vgg_profile.core.setting import Setup
 from vgg_profile.measure import measure
 from vgg_profile.measure.memory import CpuMemory
 from vgg_profile.measure.record import load
 from vgg_profile.models import build
+from vgg_profile.predict.vgg.configs import from_dict
+from vgg_profile.predict.vgg.layers import Conv2d
+from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.render import FORMATS, render
-from vgg_profile.tape import Phase
-from vgg_profile.topics import ALIASES, RECORD, RECORD_BN, TOPICS, _zeros, later_peak
-from vgg_profile.training import Setup
+from vgg_profile.teach import layer as explain
+from vgg_profile.teach.forms import Grid, Lesson, Line, Section
+from vgg_profile.teach.topics import ALIASES, RECORD, RECORD_BN, TOPICS, _zeros, later_peak
 
 ROOT = Path(__file__).parent.parent
 HOSTILE = "<script>|*_x`[a](b)"

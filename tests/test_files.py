@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from vgg_profile.errors import InputError
-from vgg_profile.files import check_writable, write_all, write_whole
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.files import check_writable, write_all, write_whole
 
 OLD = "the old text, longer than the new one\n"
 

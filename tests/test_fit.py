@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgg_profile import InputError, walk
-from vgg_profile.budget import Ledger, ledger
-from vgg_profile.cards import Memory, memory
+from vgg_profile.ask.cards import Memory, memory
+from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve
 from vgg_profile.cli import main
-from vgg_profile.fit import DEFAULT_RESERVE, Fit, Reserve
-from vgg_profile.render.tables import describe
-from vgg_profile.tape import Phase
-from vgg_profile.training import CHECKPOINTS, OPTIMIZERS, Setup
+from vgg_profile.core.events import Phase
+from vgg_profile.core.setting import CHECKPOINTS, OPTIMIZERS, Setup
+from vgg_profile.core.step import Ledger
+from vgg_profile.describe.tables import describe
+from vgg_profile.predict.vgg.step import ledger
 
 NETS = ["A", "A-LRN", "D", "D-BN", "8,M,conv1-4,M"]
 GIB = 2**30

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from vgg_profile import ledger, walk
-from vgg_profile.configs import PAPER, from_dict
-from vgg_profile.tape import Category, Phase
-from vgg_profile.training import Setup
+from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.setting import Setup
+from vgg_profile.predict.vgg.configs import PAPER, from_dict
 
 H100 = Path(__file__).parent / "data" / "h100"
 DTYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from math import prod
 
 import pytest
+import vgg_profile.layers
 from facts import NOTES, POOL_INDEX_BYTES
 from hypothesis import given
 from hypothesis import strategies as st
 
-import vgg_profile.layers
-from vgg_profile.arithmetic import ZERO, Count
-from vgg_profile.configs import config
-from vgg_profile.layers import (
+from vgg_profile.core.counts import ZERO, Count
+from vgg_profile.predict.vgg.configs import config
+from vgg_profile.predict.vgg.layers import (
     AdaptiveAvgPool2d,
     BatchNorm2d,
     Conv2d,
@@ -24,8 +24,8 @@ from vgg_profile.layers import (
     MaxPool2d,
     ReLU,
 )
-from vgg_profile.network import modules
-from vgg_profile.walker import walk
+from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.walk import walk
 
 sizes = st.integers(1, 512)
 maps = st.tuples(sizes, sizes, sizes)
@@ -160,7 +160,7 @@ def test_only_layers_that_learn_multiply_and_accumulate(layer, shape):
 
 
 def test_every_layer_has_a_kind_of_its_own_and_can_be_traced():
-    named = vars(vgg_profile.layers).values()
+    named = vars(vgg_profile.predict.vgg.layers).values()
     layers = [
         each for each in named if isinstance(each, type) and issubclass(each, Layer) and each is not Layer
     ]

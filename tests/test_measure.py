@@ -11,15 +11,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from vgg_profile import budget, layers, tape, walk
-from vgg_profile.budget import check_setup
-from vgg_profile.configs import PAPER, Config, config, from_dict
-from vgg_profile.crosscheck import Check, Checks, Term, Verdict, crosscheck, profile_for
-from vgg_profile.errors import InputError
+from vgg_profile import walk
+from vgg_profile.check.crosscheck import Check, Checks, Term, Verdict, crosscheck, profile_for
+from vgg_profile.core import step as budget
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.setting import Setup
 from vgg_profile.measure import OutOfMemoryError, measure
 from vgg_profile.measure.record import Measurement, Moment, Reading
 from vgg_profile.models import build
-from vgg_profile.training import Setup
+from vgg_profile.predict.vgg import layers, tape
+from vgg_profile.predict.vgg.configs import PAPER, Config, config, from_dict
+from vgg_profile.predict.vgg.step import check_setup
 
 SMALL = from_dict(
     {"name": "small", "layers": [8, "M", 4, "conv1-4", "M"], "classifier": [16, 8], "classes": 5}

@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from vgg_profile import models
-from vgg_profile.configs import Config, from_dict
-from vgg_profile.configs import config as find_config
-from vgg_profile.errors import InputError
-from vgg_profile.layers import Layer
+from vgg_profile.core.errors import InputError
 from vgg_profile.models import VGG, build
-from vgg_profile.walker import walk
+from vgg_profile.predict.vgg.configs import Config, from_dict
+from vgg_profile.predict.vgg.configs import config as find_config
+from vgg_profile.predict.vgg.layers import Layer
+from vgg_profile.predict.vgg.walk import walk
 
 TINY = from_dict(
     {"name": "tiny", "layers": [8, "M", "conv1-16", "LRN", "M"], "classifier": [12], "classes": 7}

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from vgg_profile.check.crosscheck import Overlay, Verdict, overlay
 from vgg_profile.cli import main
-from vgg_profile.configs import from_dict
-from vgg_profile.crosscheck import Overlay, Verdict, overlay
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Moment, dumps, load
+from vgg_profile.predict.vgg.configs import from_dict
 
 REPORTS = Path(__file__).parent.parent / "reports" / "measured"
 RECORDS = sorted(REPORTS.glob("*.json"))

@@ -13,18 +13,21 @@ from itertools import pairwise
 
 import pytest
 
-from vgg_profile import cards, units, walk
-from vgg_profile.budget import ledger
-from vgg_profile.compare import Comparison
-from vgg_profile.configs import config, from_dict
-from vgg_profile.errors import InputError
-from vgg_profile.fit import DEFAULT_RESERVE, Fit
-from vgg_profile.live import live
-from vgg_profile.render.documents import Picture, compose
-from vgg_profile.render.page import to_live_page
-from vgg_profile.report import Report
-from vgg_profile.tape import Phase
-from vgg_profile.training import Setup
+from vgg_profile import walk
+from vgg_profile.ask import cards
+from vgg_profile.ask.compare import Comparison
+from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
+from vgg_profile.ask.page_data import live
+from vgg_profile.ask.report import Report
+from vgg_profile.core import units
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.events import Phase
+from vgg_profile.core.forms import Picture
+from vgg_profile.core.setting import Setup
+from vgg_profile.describe.documents import compose
+from vgg_profile.predict.vgg.configs import config, from_dict
+from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.render import live_page as to_live_page
 
 NAMES = ("A", "B", "D", "E")
 HOSTILE = "</script><b>=1+1</b>"
@@ -267,8 +270,8 @@ def test_numbers_stay_exact_in_a_script():
 @pytest.fixture
 def quick(monkeypatch):
     """Pages with one image size and without pictures."""
-    monkeypatch.setattr("vgg_profile.live.SIZES", (64,))
-    monkeypatch.setattr("vgg_profile.render.page.compose", without_pictures)
+    monkeypatch.setattr("vgg_profile.ask.page_data.SIZES", (64,))
+    monkeypatch.setattr("vgg_profile.describe.documents.compose", without_pictures)
 
 
 def without_pictures(report):
@@ -277,7 +280,7 @@ def without_pictures(report):
 
 
 def test_networks_too_large_for_live_figures_have_their_report(monkeypatch, quick, html):
-    monkeypatch.setattr("vgg_profile.live.MOST_MODULES", 5)
+    monkeypatch.setattr("vgg_profile.ask.page_data.MOST_MODULES", 5)
     page = to_live_page(Report(Comparison((walk("8,M", input=64),)), "vgg-profile report 8,M"))
     assert "up to 5 modules" in page
     assert "<script" not in page

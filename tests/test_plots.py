@@ -24,24 +24,29 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
-from vgg_profile.budget import Ledger, ledger
-from vgg_profile.cards import memory
+from vgg_profile.ask.cards import memory
+from vgg_profile.ask.compare import Comparison
+from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
+from vgg_profile.ask.sweep import Sweep, sweep
+from vgg_profile.check.crosscheck import Checks, Overlay, crosscheck, overlay, profile_for
 from vgg_profile.cli import main
 from vgg_profile.cli.pictures import SUFFIXES, USELESS
-from vgg_profile.compare import Comparison
-from vgg_profile.configs import config, from_dict
-from vgg_profile.crosscheck import Checks, Overlay, crosscheck, overlay, profile_for
-from vgg_profile.errors import InputError
-from vgg_profile.fit import DEFAULT_RESERVE, Fit
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.figures import COMPUTE, PALETTE, SPEED, Figure, Series, Style
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import Ledger
+from vgg_profile.core.tree import Profile
+from vgg_profile.core.units import binary
+from vgg_profile.describe.drawing import most_of
+from vgg_profile.describe.figures import depict
+from vgg_profile.describe.kinds import KINDS
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, load
+from vgg_profile.predict.vgg.configs import config, from_dict
+from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import PICTURES as FORMATS
-from vgg_profile.render.figures import COMPUTE, KINDS, PALETTE, SPEED, Figure, Series, Style, _most, depict
-from vgg_profile.render.plots import SMALLEST, WIDTH, draw, to_bytes
-from vgg_profile.sweep import Sweep, sweep
-from vgg_profile.tape import Category, Phase
-from vgg_profile.training import Setup
-from vgg_profile.units import binary
-from vgg_profile.walker import Profile, walk
+from vgg_profile.write.plots import SMALLEST, WIDTH, draw, to_bytes
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "reports" / "measured"
@@ -235,10 +240,10 @@ def test_equals_are_named_or_if_many_counted() -> None:
     assert depict(three, "macs").title.startswith("Blocks 2, 3 and 4 each take ")
     net = from_dict({"name": "many", "layers": [1, *["M", 2] * 6], "classifier": [], "classes": 1})
     sizes = [("block 1", 1), *((f"block {number}", 2) for number in range(2, 8))]
-    assert _most(sizes, "takes") == "6 blocks each take 15.4 %"
-    assert _most([(f"conv1_{n}", 1) for n in range(8)], "holds") == "8 layers each hold 12.5 %"
+    assert most_of(sizes, "takes") == "6 blocks each take 15.4 %"
+    assert most_of([(f"conv1_{n}", 1) for n in range(8)], "holds") == "8 layers each hold 12.5 %"
     assert (
-        _most([("block 1", 1), ("classifier", 1)], "keeps") == "Block 1 and the classifier each keep 50.0 %"
+        most_of([("block 1", 1), ("classifier", 1)], "keeps") == "Block 1 and the classifier each keep 50.0 %"
     )
     assert depict(walk(net, input=64), "memory").subtitle.endswith("1 class")
     assert (
@@ -661,9 +666,9 @@ def test_every_kind_becomes_a_picture(kind: str, result: type) -> None:
 def test_another_process_and_a_users_style_give_the_same_bytes(tmp_path: Path) -> None:
     code = (
         "import hashlib; from vgg_profile import walk, ledger\n"
-        "from vgg_profile.render.figures import depict\n"
+        "from vgg_profile.describe.figures import depict\n"
         "from vgg_profile.render import PICTURES as FORMATS\n"
-        "from vgg_profile.render.plots import to_bytes\n"
+        "from vgg_profile.write.plots import to_bytes\n"
         "import sys; import matplotlib; matplotlib.rcParams['font.size'] = 20\n"
         "figure = depict(ledger(walk('8,M', input=16)))\n"
         "print(*(hashlib.sha256(to_bytes(figure, each)).hexdigest() for each in FORMATS))\n"

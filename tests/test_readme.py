@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from vgg_profile.ask.fit import DEFAULT_RESERVE
 from vgg_profile.cli import main
-from vgg_profile.fit import DEFAULT_RESERVE
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from vgg_profile.check.crosscheck import Verdict, crosscheck, profile_for
 from vgg_profile.cli import main
-from vgg_profile.configs import from_dict
-from vgg_profile.crosscheck import Verdict, crosscheck, profile_for
-from vgg_profile.errors import InputError
+from vgg_profile.core.errors import InputError
 from vgg_profile.measure import record
 from vgg_profile.measure.record import Measurement, Moment, Reading, dumps, load
+from vgg_profile.predict.vgg.configs import from_dict
 
 REPORTS = Path(__file__).parent.parent / "reports" / "measured"
 RECORDS = sorted(REPORTS.glob("*.json"))
@@ -317,7 +317,7 @@ def test_measure_says_what_would_fit_and_keeps_the_partial_record_when_memory_ru
 
 
 def test_measure_exits_with_3_when_a_check_fails(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vgg_profile.layers.INDEX_BYTES", 4)
+    monkeypatch.setattr("vgg_profile.predict.vgg.layers.INDEX_BYTES", 4)
     result = run("measure", network, "--input", "8", "--repeats", "0")
     assert result.exit_code == 3
     assert "FAIL: off by" in result.stdout

@@ -17,15 +17,16 @@ from click.testing import CliRunner
 from conftest import Golden
 
 from vgg_profile import Profile, config, walk
+from vgg_profile.ask.compare import Comparison
 from vgg_profile.cli import main
-from vgg_profile.compare import Comparison
-from vgg_profile.configs import from_dict
+from vgg_profile.core.forms import Column, Table
+from vgg_profile.core.units import mebibytes
+from vgg_profile.describe.tables import describe
+from vgg_profile.predict.vgg.configs import from_dict
 from vgg_profile.render import FORMATS, render
-from vgg_profile.render.delimited import defuse
-from vgg_profile.render.frame import to_frame
-from vgg_profile.render.markdown import escape
-from vgg_profile.render.tables import Column, Table, describe
-from vgg_profile.units import mebibytes
+from vgg_profile.write.delimited import defuse
+from vgg_profile.write.frame import to_frame
+from vgg_profile.write.markdown import escape
 
 TINY = ("table", "8,M,conv1-8,LRN,M", "--classes", "10", "--input", "3x32x48")
 

@@ -17,25 +17,19 @@ from urllib.parse import unquote
 import pytest
 from click.testing import CliRunner, Result
 
-from vgg_profile import files, units, walk
-from vgg_profile.budget import ledger
+from vgg_profile import walk
+from vgg_profile.ask.compare import Comparison
+from vgg_profile.ask.report import Report
 from vgg_profile.cli import main
 from vgg_profile.cli.program import bar
-from vgg_profile.compare import Comparison
-from vgg_profile.render import plots
-from vgg_profile.render.documents import (
-    Code,
-    Document,
-    Heading,
-    Items,
-    compose,
-    to_html,
-    to_markdown,
-    to_text,
-)
-from vgg_profile.report import Report
-from vgg_profile.tape import Phase
-from vgg_profile.training import Setup
+from vgg_profile.core import files, units
+from vgg_profile.core.events import Phase
+from vgg_profile.core.forms import Code, Document, Heading, Items
+from vgg_profile.core.setting import Setup
+from vgg_profile.describe.documents import compose
+from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.write import plots
+from vgg_profile.write.documents import to_html, to_markdown, to_text
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "reports" / "measured" / "D-cpu.json"
@@ -210,7 +204,7 @@ def test_a_report_knows_its_figures_as_json() -> None:
 def test_a_page_shows_how_far_it_is_and_in_a_pipe_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vgg_profile.live.SIZES", (64,))
+    monkeypatch.setattr("vgg_profile.ask.page_data.SIZES", (64,))
     labels = []
 
     def noted(items: Iterable[object], length: int, label: str) -> Iterator[object]:

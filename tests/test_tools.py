@@ -21,7 +21,7 @@ from examples.reconcile.page import page
 from examples.reconcile.rules import MODULES, TOOLS, Term
 from examples.reconcile.run import ROOT, keep, run
 from examples.reconcile.sums import NETS, Net, Record, Sum, reconcile
-from vgg_profile.tape import Category
+from vgg_profile.core.events import Category
 
 RECORD: Record = json.loads((ROOT / "reports" / "tools.json").read_text("utf-8"))
 SUMS = [*reconcile(RECORD)]

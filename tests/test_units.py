@@ -9,7 +9,7 @@ from facts import NOTES, NOTES_TOTAL_PARAMETERS
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vgg_profile import units
+from vgg_profile.core import units
 
 sizes = st.integers(0, 2**50)
 PREFIXES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

@@ -23,10 +23,14 @@ from hypothesis import strategies as st
 from test_arithmetic import evaluate
 from test_configs import answer, refusal
 
-from vgg_profile.configs import LARGEST, Config, Conv, Normalise, Pool, config
-from vgg_profile.tape import Phase, Tape
-from vgg_profile.units import as_the_notes
-from vgg_profile.walker import DEVICES, ITEMSIZE, Profile, forward, load, walk
+from vgg_profile.core.events import Phase
+from vgg_profile.core.setting import DEVICES, LARGEST
+from vgg_profile.core.sizes import ITEMSIZE
+from vgg_profile.core.tree import Profile
+from vgg_profile.core.units import as_the_notes
+from vgg_profile.predict.vgg.configs import Config, Conv, Normalise, Pool, config
+from vgg_profile.predict.vgg.tape import Tape
+from vgg_profile.predict.vgg.walk import forward, load, walk
 
 # -- the paper
 

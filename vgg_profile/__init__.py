@@ -5,7 +5,7 @@
 15470264320
 
 Measuring has its own door, since it needs torch: ``from vgg_profile.measure import measure`` and
-``from vgg_profile.crosscheck import crosscheck``.
+``from vgg_profile.check.crosscheck import crosscheck``.
 
 Public names are loaded when they are first used, so ``import vgg_profile`` is instant and needs no torch.
 """
@@ -15,20 +15,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0.dev0"
+from vgg_profile.core.display import Displayed
+from vgg_profile.core.version import __version__
 
 _HOMES = {
-    "InputError": "errors",
-    "Comparison": "compare",
-    "Config": "configs",
-    "config": "configs",
-    "Checks": "crosscheck",
-    "ledger": "budget",
-    "Ledger": "budget",
+    "InputError": "core.errors",
+    "Comparison": "ask.compare",
+    "Config": "predict.vgg.configs",
+    "config": "predict.vgg.configs",
+    "Checks": "check.crosscheck",
+    "ledger": "predict.vgg.step",
+    "Ledger": "core.step",
     "Measurement": "measure.record",
-    "Profile": "walker",
-    "Row": "walker",
-    "walk": "walker",
+    "Profile": "core.tree",
+    "Row": "core.tree",
+    "walk": "predict.vgg.walk",
 }
 
 __all__ = [
@@ -47,13 +48,18 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from vgg_profile.budget import Ledger, ledger
-    from vgg_profile.compare import Comparison
-    from vgg_profile.configs import Config, config
-    from vgg_profile.crosscheck import Checks
-    from vgg_profile.errors import InputError
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from vgg_profile.ask.compare import Comparison
+    from vgg_profile.check.crosscheck import Checks
+    from vgg_profile.core.errors import InputError
+    from vgg_profile.core.step import Ledger
+    from vgg_profile.core.tree import Profile, Row
     from vgg_profile.measure.record import Measurement
-    from vgg_profile.walker import Profile, Row, walk
+    from vgg_profile.predict.vgg.configs import Config, config
+    from vgg_profile.predict.vgg.step import ledger
+    from vgg_profile.predict.vgg.walk import walk
 
 
 def __getattr__(name: str) -> Any:
@@ -64,3 +70,32 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Presenter:
+    """Shows a result by describing and writing it; both are loaded when something is shown."""
+
+    def text(self, result: Any) -> str:
+        from vgg_profile.render import render
+
+        return render(result, "table")
+
+    def html(self, result: Any) -> str:
+        from vgg_profile.render import render
+
+        return render(result, "html")
+
+    def frame(self, result: Any, **options: Any) -> pd.DataFrame:
+        from vgg_profile.describe.tables import describe
+        from vgg_profile.write.frame import to_frame
+
+        return to_frame(describe(result, **options))
+
+    def plot(self, result: Any, kind: str | None, axes: Axes | None) -> Axes:
+        from vgg_profile.describe.figures import depict
+        from vgg_profile.write.plots import to_axes
+
+        return to_axes(depict(result, kind), axes)
+
+
+Displayed.presenter = _Presenter()

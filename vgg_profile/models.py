@@ -23,10 +23,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from vgg_profile.configs import Config
-from vgg_profile.configs import config as find_config
-from vgg_profile.errors import InputError, excerpt
-from vgg_profile.layers import (
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.units import shape
+from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.configs import config as find_config
+from vgg_profile.predict.vgg.layers import (
     AdaptiveAvgPool2d,
     BatchNorm2d,
     Conv2d,
@@ -38,8 +39,7 @@ from vgg_profile.layers import (
     MaxPool2d,
     ReLU,
 )
-from vgg_profile.network import modules
-from vgg_profile.units import shape
+from vgg_profile.predict.vgg.network import modules
 
 __all__ = [
     "VGG",
@@ -153,7 +153,7 @@ def build(
 ) -> VGG:
     """Build a network, in training mode.
 
-    ``config``, ``batch_norm`` and ``classes`` are what :func:`vgg_profile.configs.config` takes; ``device``
+    ``config``, ``batch_norm`` and ``classes`` are what :func:`vgg_profile.config` takes; ``device``
     and ``dtype`` default to torch's own, and on ``"meta"`` a network has shapes but no memory. ``weights``
     is the path of a checkpoint, ``"published"`` for those of the eight classic networks, or ``None`` for the
     notes' initialisation: a convolution normal with variance 2 / fan-out (He et al. 2015), a fully-connected

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from vgg_profile.tape import Category
-from vgg_profile.units import binary, exact, percent, plural
+from vgg_profile.core.events import Category
+from vgg_profile.core.units import binary, exact, percent, plural
 
 from .rules import MODULES, TOOLS, Tool
 from .run import BARE

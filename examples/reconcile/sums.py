@@ -12,9 +12,9 @@ from math import prod
 from typing import Any, NamedTuple
 
 from vgg_profile import ledger, walk
-from vgg_profile.budget import Ledger
-from vgg_profile.tape import Category, Phase
-from vgg_profile.walker import Profile
+from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.step import Ledger
+from vgg_profile.core.tree import Profile
 
 from .rules import TOOLS, Figure, Term, Tool
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import click
 
-from vgg_profile import __version__
-from vgg_profile.cli import doctor, mend, pictures, plans, reports, steps, tables, teach
+from vgg_profile.cli import diagnose, doctor, pictures, plans, reports, steps, tables, teach
 from vgg_profile.cli.program import Program
+from vgg_profile.core.version import __version__
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -41,7 +41,7 @@ for command in (
     pictures.plot,
     teach.notes,
     teach.explain,
-    mend.diagnose_command,
+    diagnose.diagnose_command,
     reports.report_command,
     doctor.doctor,
 ):

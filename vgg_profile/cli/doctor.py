@@ -9,10 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from vgg_profile import __version__
 from vgg_profile.cli.options import Output, gives_output
 from vgg_profile.cli.program import Failure, undivided
-from vgg_profile.lesson import Contents
+from vgg_profile.core.version import __version__
+from vgg_profile.teach.forms import Contents
 
 PACKAGES = ("torch", "fvcore", "pandas", "matplotlib", "numpy", "click", "tabulate")
 

@@ -13,11 +13,13 @@ from typing import Any, TypeVar, cast
 import click
 
 from vgg_profile.cli.program import check_not_interrupted
-from vgg_profile.configs import config
-from vgg_profile.files import check_writable, write_whole
+from vgg_profile.core.files import check_writable, write_whole
+from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, Setup
+from vgg_profile.core.sizes import ITEMSIZE
+from vgg_profile.core.tree import Profile
+from vgg_profile.predict.vgg.configs import config
+from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render
-from vgg_profile.training import AMP_ITEMSIZE, CHECKPOINTS, MODES, OPTIMIZERS, Setup
-from vgg_profile.walker import DEVICES, ITEMSIZE, Profile, walk
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from vgg_profile import units
 from vgg_profile.cli.options import force_option, rules_option, takes_setup, takes_walk
 from vgg_profile.cli.program import check_not_interrupted
 from vgg_profile.cli.steps import asked
-from vgg_profile.errors import InputError, excerpt
-from vgg_profile.files import check_writable, write_whole
+from vgg_profile.core import units
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.files import check_writable, write_whole
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.tree import Profile
 from vgg_profile.render import PICTURES
-from vgg_profile.training import Setup
-from vgg_profile.walker import Profile
 
 if TYPE_CHECKING:
-    from vgg_profile.crosscheck import Overlay
-    from vgg_profile.display import Displayed
-    from vgg_profile.fit import Fit
+    from vgg_profile.ask.fit import Fit
+    from vgg_profile.ask.sweep import Sweep
+    from vgg_profile.check.crosscheck import Overlay
+    from vgg_profile.core.display import Displayed
     from vgg_profile.measure.record import Measurement
-    from vgg_profile.sweep import Sweep
 
 SUFFIXES = tuple(f".{format_}" for format_ in PICTURES)
 
@@ -100,14 +100,14 @@ def plot(
     vgg-profile plot D batch --memory rtx4090 --optimizer adam -o batch.png
     vgg-profile plot D timeline --measured reports/measured/D-cpu.json -o timeline.svg
     """
-    from vgg_profile.render.figures import depict
+    from vgg_profile.describe.figures import depict
 
     configs, kind = _configs_and_kind(words)
     _refuse_useless(kind)
     path = _picture(output, kind, force=force)
     figure = depict(_subject(kind, configs, walk_one, have, record, device, setup), kind)
 
-    from vgg_profile.render.plots import to_bytes
+    from vgg_profile.write.plots import to_bytes
 
     check_not_interrupted()
     write_whole(path, to_bytes(figure, path.suffix[1:].lower()), force=force)
@@ -116,7 +116,8 @@ def plot(
 
 def _configs_and_kind(words: Sequence[str]) -> tuple[Sequence[str], str]:
     """The networks and, last, the kind of figure; what is missing is named."""
-    from vgg_profile.render.figures import KINDS, check_kind
+    from vgg_profile.describe.figures import check_kind
+    from vgg_profile.describe.kinds import KINDS
 
     match words:
         case []:
@@ -180,11 +181,12 @@ def _subject(
     setup: Setup,
 ) -> Displayed:
     """What the figure is of; what a kind needs and is missing is refused."""
-    from vgg_profile.budget import Ledger, ledger
-    from vgg_profile.compare import Comparison
-    from vgg_profile.crosscheck import Overlay
-    from vgg_profile.render.figures import KINDS
-    from vgg_profile.sweep import Sweep
+    from vgg_profile.ask.compare import Comparison
+    from vgg_profile.ask.sweep import Sweep
+    from vgg_profile.check.crosscheck import Overlay
+    from vgg_profile.core.step import Ledger
+    from vgg_profile.describe.kinds import KINDS
+    from vgg_profile.predict.vgg.step import ledger
 
     shows = KINDS[kind]
     if Comparison in shows:
@@ -212,7 +214,7 @@ def _subject(
 
 def _grid(profile: Profile, setup: Setup) -> Sweep:
     """The peak over batches and image sizes; `vgg-profile sweep` takes any other grid."""
-    from vgg_profile.sweep import sweep
+    from vgg_profile.ask.sweep import sweep
 
     return sweep(
         profile.config,
@@ -227,8 +229,8 @@ def _grid(profile: Profile, setup: Setup) -> Sweep:
 
 def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> Overlay | Measurement:
     """The network's record, of a folder the one at this setting; the curve of its step if so asked."""
-    from vgg_profile.compare import Comparison, read_records
-    from vgg_profile.crosscheck import check_setting, overlay, profile_for
+    from vgg_profile.ask.compare import Comparison, read_records
+    from vgg_profile.check.crosscheck import check_setting, overlay, profile_for
     from vgg_profile.measure.record import load
 
     if path.is_dir():
@@ -246,9 +248,9 @@ def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> 
 
 def _fit(config: str, walk_one: Callable[[str, str], Profile], have: str, device: str, setup: Setup) -> Fit:
     """The question that `vgg-profile fit` answers, by a card's own rules unless others are asked for."""
-    from vgg_profile.budget import ledger
-    from vgg_profile.cards import memory
-    from vgg_profile.fit import DEFAULT_RESERVE, Fit
+    from vgg_profile.ask.cards import memory
+    from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
+    from vgg_profile.predict.vgg.step import ledger
 
     amount = memory(have)
     is_chosen = click.get_current_context().get_parameter_source("device") is ParameterSource.COMMANDLINE

@@ -19,10 +19,11 @@ from vgg_profile.cli.options import (
     takes_setup,
 )
 from vgg_profile.cli.program import bar
-from vgg_profile.configs import Config
-from vgg_profile.errors import InputError
-from vgg_profile.training import OPTIMIZERS, Setup
-from vgg_profile.walker import DEVICES, ITEMSIZE, walk
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.setting import DEVICES, OPTIMIZERS, Setup
+from vgg_profile.core.sizes import ITEMSIZE
+from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.walk import walk
 
 DOES_NOT_FIT = 4
 
@@ -74,9 +75,9 @@ def fit_command(
     vgg-profile fit D --memory rtx4090 --optimizer adam --amp bfloat16
     vgg-profile fit D --memory 8GiB --batch 64 --checkpoint blocks
     """
-    from vgg_profile.budget import ledger
-    from vgg_profile.cards import memory, reserve
-    from vgg_profile.fit import DEFAULT_RESERVE, Fit, Reserve
+    from vgg_profile.ask.cards import memory, reserve
+    from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve
+    from vgg_profile.predict.vgg.step import ledger
 
     have = memory(memory_)
     rules = device or have.device or "cpu"
@@ -100,8 +101,8 @@ def _scratch(
     setup: Setup, net: Config, input_: list[int], dtype: str, device: str, path: Path
 ) -> Iterator[Any]:
     """What a record took beside its tensors; it must be of the same network and setup, at any batch."""
-    from vgg_profile.crosscheck import check_setting, remainders
-    from vgg_profile.fit import Reserve
+    from vgg_profile.ask.fit import Reserve
+    from vgg_profile.check.crosscheck import check_setting, remainders
     from vgg_profile.measure.record import load
 
     record = load(path)
@@ -134,7 +135,7 @@ def sweep_command(
     vgg-profile sweep D --batch 1..256 --input 64..512:32 -o grid.csv
     vgg-profile sweep D --dtype float32,bfloat16 --optimizer sgd,adam --format json
     """
-    from vgg_profile.sweep import image_sizes, numbers, sweep
+    from vgg_profile.ask.sweep import image_sizes, numbers, sweep
 
     grid = sweep(
         net,

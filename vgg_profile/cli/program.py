@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
-from vgg_profile.errors import InputError
-from vgg_profile.files import uninterrupted
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.files import uninterrupted
 
 NAME = "vgg-profile"
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vgg_profile.ask.compare import Comparison, read_records
+from vgg_profile.ask.report import Report
 from vgg_profile.cli.options import rules_option, takes_networks, takes_setup
 from vgg_profile.cli.program import as_typed, bar, check_not_interrupted, undivided
 from vgg_profile.cli.steps import run_now, stage_said
-from vgg_profile.compare import Comparison, read_records
-from vgg_profile.errors import InputError
-from vgg_profile.files import check_writable, write_all
-from vgg_profile.report import Report
-from vgg_profile.training import Setup
-from vgg_profile.walker import Profile
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.files import check_writable, write_all
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.tree import Profile
 
 if TYPE_CHECKING:
     from vgg_profile.measure.record import Measurement
@@ -85,14 +85,16 @@ def _measured(profiles: tuple[Profile, ...], setup: Setup, device: str) -> Itera
 
 def _files(report: Report, output: Path) -> dict[Path, str | bytes]:
     """Every file of a report with its content, the page itself last."""
-    from vgg_profile.render.documents import Picture, compose, to_markdown
-    from vgg_profile.render.page import to_live_page
+    from vgg_profile.core.forms import Picture
+    from vgg_profile.describe.documents import compose
+    from vgg_profile.render import live_page
+    from vgg_profile.write.documents import to_markdown
 
     with undivided():
-        from vgg_profile.render.plots import to_bytes
+        from vgg_profile.write.plots import to_bytes
 
     if output.suffix.lower().startswith(".htm"):
-        return {output: to_live_page(report, bar)}
+        return {output: live_page(report, bar)}
     document = compose(report)
     folder = output.with_suffix("")
     pictures = {part.name: part.figure for part in document.parts if isinstance(part, Picture)}

@@ -20,13 +20,13 @@ from vgg_profile.cli.options import (
     takes_setup,
 )
 from vgg_profile.cli.program import Failure, undivided
-from vgg_profile.configs import Config
-from vgg_profile.errors import InputError
-from vgg_profile.training import Setup
-from vgg_profile.walker import DEVICES, Profile
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.setting import DEVICES, Setup
+from vgg_profile.core.tree import Profile
+from vgg_profile.predict.vgg.configs import Config
 
 if TYPE_CHECKING:
-    from vgg_profile.crosscheck import Checks
+    from vgg_profile.check.crosscheck import Checks
     from vgg_profile.measure.record import Measurement
 
 
@@ -62,8 +62,8 @@ def timeline(
     vgg-profile timeline D --batch 8 --optimizer adam --measure
     vgg-profile timeline D --measured reports/measured/D-cpu.json
     """
-    from vgg_profile.budget import ledger
-    from vgg_profile.crosscheck import Verdict, check_setting, overlay
+    from vgg_profile.check.crosscheck import Verdict, check_setting, overlay
+    from vgg_profile.predict.vgg.step import ledger
 
     profile = walk_on(device)
     measurement = one_measurement(record, run, lambda: run_now(profile, setup, device))
@@ -121,7 +121,7 @@ def run_now(
     say: Callable[[Profile, str], None] = stage_said,
 ) -> Measurement:
     """One real step. If memory runs out, ``keep`` gets what was measured so far, and the user is told."""
-    from vgg_profile.budget import check_setup, out_of_memory
+    from vgg_profile.predict.vgg.step import check_setup, out_of_memory
 
     check_setup(profile, setup)
     with undivided():
@@ -168,7 +168,7 @@ def measure_command(
     vgg-profile measure D-BN --batch 4 --input 64 --optimizer adam
     vgg-profile measure D -o record.json       keeps the record; then: vgg-profile check D record.json
     """
-    from vgg_profile.crosscheck import crosscheck, profile_for
+    from vgg_profile.check.crosscheck import crosscheck, profile_for
     from vgg_profile.measure.record import dumps
 
     def keep(partial: Measurement) -> None:
@@ -201,7 +201,7 @@ def check_command(net: Config, record: Path, all_layers: bool, out: Output) -> N
     RECORD is what `vgg-profile measure CONFIG -o record.json` wrote. A record of another network or
     another setting, a damaged or altered one is refused. Exit code 0 if all checks hold, 3 if one fails.
     """
-    from vgg_profile.crosscheck import crosscheck, profile_for
+    from vgg_profile.check.crosscheck import crosscheck, profile_for
     from vgg_profile.measure.record import load
 
     measurement = load(record)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from vgg_profile.ask.compare import BY, Comparison, read_records
 from vgg_profile.cli.options import (
     Output,
     gives_output,
@@ -15,11 +16,11 @@ from vgg_profile.cli.options import (
     takes_networks,
     takes_setup,
 )
-from vgg_profile.compare import BY, Comparison, read_records
-from vgg_profile.configs import PAPER
-from vgg_profile.errors import InputError
-from vgg_profile.training import Setup
-from vgg_profile.walker import Profile, walk
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.tree import Profile
+from vgg_profile.predict.vgg.configs import PAPER
+from vgg_profile.predict.vgg.walk import walk
 
 
 @click.command("list")

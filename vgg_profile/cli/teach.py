@@ -10,8 +10,9 @@ from click.core import ParameterSource
 
 from vgg_profile.cli.options import Output, gives_output, rules_option, takes_walk
 from vgg_profile.cli.steps import one_measurement, run_now
-from vgg_profile.errors import InputError, excerpt
-from vgg_profile.walker import Profile, walk
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.tree import Profile
+from vgg_profile.predict.vgg.walk import walk
 
 
 @click.command()
@@ -37,9 +38,9 @@ def notes(record: Path | None, run: bool, claims: bool, out: Output) -> None:
     vgg-profile notes --claims --format csv
     vgg-profile notes --measured reports/measured/D-cpu.json
     """
-    from vgg_profile.crosscheck import check_setting, crosscheck, profile_for
-    from vgg_profile.notes import SETTING, audit
-    from vgg_profile.training import Setup
+    from vgg_profile.check.crosscheck import check_setting, crosscheck, profile_for
+    from vgg_profile.core.setting import Setup
+    from vgg_profile.teach.notes import SETTING, audit
 
     measurement = one_measurement(record, run, lambda: run_now(walk("D"), Setup(), "auto"))
     if measurement is not None:
@@ -67,7 +68,7 @@ def explain(
     vgg-profile explain D conv3_2 --batch 8
     vgg-profile explain "64,64,M,128,M" pool1 --input 3x192x256
     """
-    from vgg_profile import explain as explaining
+    from vgg_profile.teach import layer as explaining
 
     if what is None:
         _refuse_options("The list of topics")

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import nn
 
+from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.trouble import shown
 from vgg_profile.diagnose.written import Written
-from vgg_profile.layers import Shape
 
 _CONTAINERS = frozenset(("Module", "Sequential", "ModuleList", "ModuleDict"))
 

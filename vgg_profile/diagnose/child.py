@@ -23,12 +23,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.diagnose.calls import is_layer
 from vgg_profile.diagnose.defects import Defect, Kind
 from vgg_profile.diagnose.draft import Draft
 from vgg_profile.diagnose.recorder import Births, check_takes_an_image, record
 from vgg_profile.diagnose.trouble import explained, innermost, place, shown
-from vgg_profile.errors import InputError, excerpt
 
 
 def main() -> None:

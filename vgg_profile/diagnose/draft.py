@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.diagnose.defects import Defect
 from vgg_profile.diagnose.written import Written
-from vgg_profile.errors import InputError, excerpt
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from vgg_profile.configs import Config
+from vgg_profile.core.display import Displayed
+from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.defects import Defect, Fault, Kind
 from vgg_profile.diagnose.draft import Draft
 from vgg_profile.diagnose.written import Written
-from vgg_profile.display import Displayed
-from vgg_profile.layers import Shape
-from vgg_profile.walker import walk
+from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.walk import walk
 
 SCHEMA_VERSION = 1
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vgg_profile import network
-from vgg_profile.arithmetic import Count
-from vgg_profile.configs import Config
+from vgg_profile.core.counts import Count
 from vgg_profile.diagnose.defects import Fault, Kind, placed
 from vgg_profile.diagnose.written import Family, Written, as_written
+from vgg_profile.predict.vgg import network
+from vgg_profile.predict.vgg.configs import Config
 
 _MISSING = {
     Family.NORM: Kind.NO_NORM,

@@ -24,15 +24,15 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from vgg_profile import units
+from vgg_profile.core import units
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import class_name, has_own_forward, is_layer, of_function, of_module
 from vgg_profile.diagnose.defects import Defect, Fault, Kind
 from vgg_profile.diagnose.draft import Draft
 from vgg_profile.diagnose.trouble import in_pythons_words, innermost, shown
 from vgg_profile.diagnose.walk import check_known, gone_through
 from vgg_profile.diagnose.written import KNOWN, Family, Written
-from vgg_profile.errors import InputError, excerpt
-from vgg_profile.layers import Shape
 
 IMAGES = 7
 """How many images a model is tried with: a number that nobody has written into a ``view``."""

@@ -9,7 +9,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from types import FrameType
 
-from vgg_profile.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, excerpt
 
 
 def innermost(frame: FrameType | None, path: Path) -> int | None:

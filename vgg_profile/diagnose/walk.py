@@ -20,17 +20,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import gcd, isqrt, prod
 
-from vgg_profile import units
-from vgg_profile.arithmetic import Count, plain, product
-from vgg_profile.configs import LARGEST, Config
+from vgg_profile.core import units
+from vgg_profile.core.counts import Count, plain, product
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.setting import LARGEST
+from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.defects import Fault, Kind, placed
 from vgg_profile.diagnose.draft import Draft
 from vgg_profile.diagnose.findings import Diagnosis, Step
 from vgg_profile.diagnose.plan import Plan, by_config, by_neighbours
 from vgg_profile.diagnose.written import KNOWN, Family, Written
-from vgg_profile.errors import InputError, excerpt
-from vgg_profile.layers import Shape
-from vgg_profile.walker import walk
+from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.walk import walk
 
 
 def diagnose(

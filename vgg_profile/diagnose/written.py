@@ -1,6 +1,6 @@
 """A layer as somebody wrote it for PyTorch: its class and arguments, and what they do to a shape.
 
-``vgg_profile.layers`` knows the layers that VGG has. These are the ones that a hand-written model may have:
+``predict.vgg.layers`` knows the layers that VGG has. These are the ones that a hand-written model may have:
 any stride, padding or pool, a bias left out, another activation.
 """
 
@@ -12,10 +12,10 @@ from enum import StrEnum
 from math import prod
 from typing import Any
 
-from vgg_profile import layers
-from vgg_profile.arithmetic import Count, product
+from vgg_profile.core.counts import Count, product
+from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.defects import Fault
-from vgg_profile.layers import Shape
+from vgg_profile.predict.vgg import layers
 
 
 class Family(StrEnum):

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.profiler import profile, record_function
 
+from vgg_profile.core.setting import Setup
 from vgg_profile.measure.record import Moment, Reading
-from vgg_profile.training import Setup
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler announces itself on stderr
 

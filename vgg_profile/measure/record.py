@@ -15,9 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from vgg_profile.display import Displayed
-from vgg_profile.errors import InputError, excerpt
-from vgg_profile.training import SWITCHES, Setup
+from vgg_profile.core.display import Displayed
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.setting import SWITCHES, Setup
 
 SCHEMA_VERSION = 2
 KIND = "vgg-profile measurement"

@@ -19,16 +19,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vgg_profile import __version__, models
-from vgg_profile.configs import Config
-from vgg_profile.configs import config as find_config
-from vgg_profile.errors import InputError, excerpt
+from vgg_profile import models
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.version import __version__
 from vgg_profile.measure import flops
 from vgg_profile.measure.memory import AT, MEMORY_METHOD, CpuMemory, CudaMemory, Step
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Moment, Reading
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
-from vgg_profile.network import modules
-from vgg_profile.training import Setup
+from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.configs import config as find_config
+from vgg_profile.predict.vgg.network import modules
 
 PLAIN = Setup()
 SEED = 0
@@ -60,7 +61,7 @@ def measure(
 ) -> Measurement:
     """Run a network forward and backward, once for each instrument, and write down what they read.
 
-    ``network`` is whatever :func:`vgg_profile.configs.config` takes, built here with random weights, or a
+    ``network`` is whatever :func:`vgg_profile.config` takes, built here with random weights, or a
     module, which comes back as it was: its mode, weights, buffers, gradients and hooks, and torch's random
     state. ``input`` is (C, H, W), or one number for a square of the network's channels.
     ``setup`` says how the step is run; an optimizer steps with a learning rate of 0, and unless it is the

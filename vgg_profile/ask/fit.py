@@ -1,0 +1,180 @@
+"""Will it fit? The largest batch that a memory holds, with the working line by line.
+
+Live bytes are affine in the batch at every event of a step, so a batch fits if at each of them
+``fixed + per image * batch`` stays within the memory less a **reserve** for what is no tensor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from vgg_profile.ask.cards import Memory
+from vgg_profile.core.display import Displayed
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.step import Ledger, Line
+from vgg_profile.core.units import binary, exact
+from vgg_profile.core.version import SCHEMA_VERSION
+from vgg_profile.predict.vgg.step import check_setup
+
+
+class Reserve(NamedTuple):
+    """Bytes kept free for something that is no tensor, and where the figure comes from."""
+
+    bytes: int
+    what: str
+    source: str
+
+
+DEFAULT_RESERVE = {
+    "cpu": Reserve(
+        2**30,
+        "Python, PyTorch and malloc",
+        "measured on 12 setups by examples/measure_reserve.py, see reports/reserve.md",
+    ),
+    "cuda": Reserve(
+        2**30,
+        "CUDA context, workspaces, rounding",
+        "argued in the README, and not measured yet",
+    ),
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Fit(Displayed):
+    """A step in a memory. ``asked`` is the batch in question; ``None`` asks for the largest.
+
+    The reserves ``given`` are kept free; without any, what the step's device needs beside tensors.
+
+    >>> from vgg_profile.ask import cards
+    >>> from vgg_profile import ledger, walk
+    >>> fit = Fit(ledger(walk("D")), cards.memory("8GiB"))
+    >>> fit.largest_batch, fit.fixed_bytes + fit.bytes_per_image * fit.largest_batch == fit.peak_bytes
+    (87, True)
+    """
+
+    step: Ledger
+    memory: Memory
+    given: tuple[Reserve, ...] | None = None
+    asked: int | None = None
+
+    def __post_init__(self) -> None:
+        loaded = self.step.fixed_points[Phase.LOAD]
+        if self.asked is None and self.available_bytes < loaded:
+            least = self.reserve_bytes + self.step.peak_bytes(1)
+            raise InputError(
+                f"The memory {self.memory.label} does not hold the network: {exact(loaded)} bytes = "
+                f"{binary(loaded)} are live before any image comes, beside {exact(self.reserve_bytes)} in "
+                "reserve.",
+                f"One image needs {exact(least)} bytes = {binary(least)} in all: give more --memory, or a "
+                "smaller --reserve.",
+            )
+        if self.asked is None and self.largest_batch == 1:
+            check_setup(replace(self.step.profile, batch=1), self.step.setup)
+
+    @property
+    def reserves(self) -> tuple[Reserve, ...]:
+        return (DEFAULT_RESERVE[self.step.profile.device],) if self.given is None else self.given
+
+    @property
+    def reserve_bytes(self) -> int:
+        return sum(reserve.bytes for reserve in self.reserves)
+
+    @property
+    def available_bytes(self) -> int:
+        """What is left for tensors."""
+        return self.memory.bytes - self.reserve_bytes
+
+    @property
+    def largest_batch(self) -> int:
+        """0 if not even one image fits."""
+        return self.step.largest_batch(self.available_bytes)
+
+    @property
+    def batch(self) -> int:
+        """The batch whose figures are given: the one asked for, or the largest, or one image."""
+        return self.asked or self.largest_batch or 1
+
+    @property
+    def fits(self) -> bool:
+        return self.spare_bytes >= 0
+
+    @property
+    def spare_bytes(self) -> int:
+        """What is left beside the batch; negative if it does not fit."""
+        return self.available_bytes - self.peak_bytes
+
+    @property
+    def next_short_bytes(self) -> int:
+        """What is missing for one image more than the largest batch."""
+        return self.step.peak_bytes(self.largest_batch + 1) - self.available_bytes
+
+    @property
+    def binding(self) -> Line:
+        """The event at which the batch has its peak."""
+        return self.step.highest(self.batch)
+
+    @property
+    def limiting(self) -> Line:
+        """The event that ends it: where one image more than the largest batch has its peak."""
+        return self.step.highest(self.largest_batch + 1)
+
+    @property
+    def fixed_bytes(self) -> int:
+        return self.binding.fixed
+
+    @property
+    def bytes_per_image(self) -> int:
+        return self.binding.per_image
+
+    @property
+    def peak_bytes(self) -> int:
+        """The predicted peak of tensors at ``batch``."""
+        return self.step.peak_bytes(self.batch)
+
+    @property
+    def place(self) -> tuple[Phase, str]:
+        """The phase and the layer of the event at which the batch has its peak."""
+        event = self.step.events[self.binding.event]
+        return event.phase, event.layer
+
+    def to_dict(self) -> dict[str, Any]:
+        profile = self.step.profile
+        phase, layer = self.place
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "config": profile.config.name,
+            "batch_norm": profile.config.batch_norm,
+            "input": list(profile.input),
+            "dtype": profile.dtype,
+            "device": profile.device,
+            **self.step.setup.to_dict(),
+            "memory": self.memory.label,
+            "memory_bytes": self.memory.bytes,
+            "reserve_bytes": self.reserve_bytes,
+            "reserves": [reserve._asdict() for reserve in self.reserves],
+            "batch": self.batch,
+            "fits": self.fits,
+            "spare_bytes": self.spare_bytes,
+            "largest_batch": self.largest_batch,
+            "next_short_bytes": self.next_short_bytes,
+            "fixed_bytes": self.fixed_bytes,
+            "bytes_per_image": self.bytes_per_image,
+            "peak_bytes": self.peak_bytes,
+            "peak_phase": phase.value,
+            "peak_layer": layer,
+            "categories": {
+                category.value: {
+                    "fixed_bytes": size.fixed,
+                    "bytes_per_image": size.per_image,
+                    "bytes": size.at(self.batch),
+                }
+                for category, size in self.categories.items()
+            },
+        }
+
+    @property
+    def categories(self) -> dict[Category, Any]:
+        """What is live at the batch's peak, as bytes affine in the batch."""
+        return self.step.live_at(self.binding)

@@ -1,0 +1,183 @@
+"""The peak over a grid: batches, image sizes, dtypes, optimizers.
+
+A step is walked once for each image size, dtype and optimizer; every batch of it is then one
+multiplication, since bytes are affine in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
+
+from vgg_profile.core.display import Displayed
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.setting import LARGEST, Setup, input_shape
+from vgg_profile.core.sizes import Shape
+from vgg_profile.core.tree import Profile
+from vgg_profile.core.version import SCHEMA_VERSION
+from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.vgg.walk import walk
+
+MOST_POINTS = 1_000_000
+
+
+class Point(NamedTuple):
+    """One setting and what it costs; MACs and bytes are for the whole batch."""
+
+    channels: int
+    height: int
+    width: int
+    dtype: str
+    optimizer: str
+    batch: int
+    batch_macs: int
+    loaded_bytes: int
+    fixed_bytes: int
+    bytes_per_image: int
+    peak_bytes: int
+    peak_phase: str
+    peak_layer: str
+
+
+@dataclass(frozen=True, repr=False)
+class Sweep(Displayed):
+    """Every point of a grid, in its order: image size, dtype, optimizer, batch."""
+
+    config: Config
+    device: str
+    setup: Setup
+    points: tuple[Point, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        setup = self.setup.to_dict()
+        del setup["optimizer"]
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "config": self.config.name,
+            "batch_norm": self.config.batch_norm,
+            "device": self.device,
+            **setup,
+            "points": [point._asdict() for point in self.points],
+        }
+
+
+def sweep(
+    config: Config,
+    *,
+    inputs: Sequence[str | int | Shape] = (224,),
+    batches: Sequence[int] = (1,),
+    dtypes: Sequence[str] = ("float32",),
+    optimizers: Sequence[str] = ("none",),
+    setup: Setup = Setup(),  # noqa: B008 - frozen
+    device: str = "cpu",
+    progress: Callable[[Iterator[Any], int], Iterator[Any]] = lambda steps, length: steps,
+) -> Sweep:
+    """The predicted peak of a training step at every point of a grid.
+
+    ``setup`` says the rest of how the step is run. Raises ``InputError`` for an empty grid, one of more
+    than a million points, and for any point that cannot be.
+
+    >>> from vgg_profile.predict.vgg.configs import config
+    >>> [point.peak_bytes for point in sweep(config("D"), batches=(1, 2)).points]
+    [1169566704, 1239215000]
+    """
+    sizes = {
+        "inputs": len(inputs),
+        "batches": len(batches),
+        "dtypes": len(dtypes),
+        "optimizers": len(optimizers),
+    }
+    if not prod(sizes.values()):
+        empty = next(what for what, size in sizes.items() if not size)
+        raise InputError(f"The sweep is empty: it has no {empty}.", "Give at least one of each.")
+    if prod(sizes.values()) > MOST_POINTS:
+        raise InputError(
+            f"The sweep has {prod(sizes.values()):,} points, and {MOST_POINTS:,} are the most.",
+            "Take fewer, for example every 32nd: --input 64..512:32.",
+        )
+    settings = list(product(inputs, dtypes, optimizers))
+
+    def steps() -> Iterator[list[Point]]:
+        for size, dtype, optimizer in settings:
+            shape = input_shape(size, config.in_channels)
+            profile = walk(config, input=shape, batch=min(batches), dtype=dtype, device=device)
+            yield list(_points(profile, replace(setup, optimizer=optimizer), batches))
+
+    points = tuple(point for part in progress(steps(), len(settings)) for point in part)
+    return Sweep(config, device, setup.on(device), points)
+
+
+def _points(profile: Profile, setup: Setup, batches: Sequence[int]) -> Iterator[Point]:
+    channels, height, width = profile.input
+    step = ledger(profile, setup)
+    loaded = next(iter(step.fixed_points.values()))
+    places = {line: step.events[line.event] for line in step.lines}
+    for batch in batches:
+        line = step.highest(batch)
+        event = places[line]
+        yield Point(
+            channels,
+            height,
+            width,
+            dtype=profile.dtype,
+            optimizer=setup.optimizer,
+            batch=batch,
+            batch_macs=profile.totals.macs * batch,
+            loaded_bytes=loaded,
+            fixed_bytes=line.fixed,
+            bytes_per_image=line.per_image,
+            peak_bytes=line.at(batch),
+            peak_phase=event.phase.value,
+            peak_layer=event.layer,
+        )
+
+
+def numbers(text: str, what: str) -> list[int]:
+    """Read a list of whole numbers and ranges: ``1..256``, ``64..512:32``, ``1,2,4..16:4``.
+
+    >>> numbers("1,2,4..16:4", "batch")
+    [1, 2, 4, 8, 12, 16]
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        bounds, _, stride = part.partition(":")
+        first, dots, last = bounds.partition("..")
+        ends = [_whole(each) for each in (first, last if dots else first, stride or "1")]
+        if (stride and not dots) or not all(1 <= end <= LARGEST for end in ends):
+            raise InputError(
+                f"The {what} {excerpt(text)} is no list of numbers and ranges.",
+                f"Give whole numbers from 1 to {LARGEST:,}, such as --{what} 1,2,4 or --{what} 64..512:32.",
+            )
+        start, stop, step = ends
+        if start > stop:
+            raise InputError(
+                f"The {what} {excerpt(part)} is an empty range.", f"Say it upwards: --{what} {stop}..{start}."
+            )
+        if (stop - start) // step >= MOST_POINTS:
+            raise InputError(
+                f"The {what} {excerpt(part)} has more than {MOST_POINTS:,} numbers.",
+                f"Take larger steps: --{what} {start}..{stop}:{-(-(stop - start) // 1000)}.",
+            )
+        found += range(start, stop + 1, step)
+    return found
+
+
+def image_sizes(text: str) -> list[str | int]:
+    """Read a list of image sizes, squares also as ranges: ``64..512:32``, ``224,192x256``.
+
+    >>> image_sizes("64..128:32,192x256")
+    [64, 96, 128, '192x256']
+    """
+    found: list[str | int] = []
+    for part in text.split(","):
+        found += [part] if "x" in part.lower() else numbers(part, "input")
+    return found
+
+
+def _whole(text: str) -> int:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0

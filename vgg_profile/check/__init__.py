@@ -1,0 +1,1 @@
+"""The meeting place of prediction and measurement."""

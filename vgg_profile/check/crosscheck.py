@@ -1,0 +1,508 @@
+"""The meeting place: what was predicted beside what was measured, and every difference by its name.
+
+The only module that sees both roads. A :class:`Check` passes if measured = predicted + named terms, to
+the last byte and FLOP. A term is derived from a documented convention of the measuring tool; the one
+exception is a library's scratch memory, which is a measured remainder and is shown as such. It is allowed
+only where the prediction says that such a library computes; anywhere else a byte too many fails.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import prod
+from typing import Any, NamedTuple, TypeVar
+
+from vgg_profile.core.display import Displayed
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.events import Phase
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import Ledger
+from vgg_profile.core.tree import Profile, Row
+from vgg_profile.core.version import SCHEMA_VERSION
+from vgg_profile.measure.record import EVERYTHING_ELSE, SUBJECT, Measurement, Reading
+from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.configs import config as find_config
+from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.vgg.walk import walk
+
+Value = int | list[int]
+
+
+class Verdict(StrEnum):
+    """What came of a check; what was not measured is never a PASS."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    SKIP = "SKIP"
+
+
+class Term(NamedTuple):
+    """A named part of the difference; ``is_remainder`` if it was measured and not derived."""
+
+    name: str
+    value: int
+    is_remainder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One quantity, predicted and measured.
+
+    >>> pool = Term("fvcore counts AdaptiveAvgPool2d", 25_088)
+    >>> check = Check("fvcore_flops", "", "MAC", 15_470_264_320, 15_470_289_408, (pool,))
+    >>> check.residual, check.verdict.value
+    (0, 'PASS')
+    """
+
+    quantity: str
+    layer: str
+    unit: str
+    predicted: Value
+    measured: Value | None
+    terms: tuple[Term, ...] = ()
+    reason: str = ""
+
+    @property
+    def residual(self) -> int | None:
+        """Measured less predicted less every term; ``None`` where there is nothing to subtract."""
+        if isinstance(self.predicted, int) and isinstance(self.measured, int):
+            return self.measured - self.predicted - sum(term.value for term in self.terms)
+        return None
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.measured is None:
+            return Verdict.SKIP if self.reason else Verdict.FAIL
+        holds = self.measured == self.predicted if self.residual is None else self.residual == 0
+        return Verdict.PASS if holds and not isinstance(self.measured, bool) else Verdict.FAIL
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "quantity": self.quantity,
+            "layer": self.layer,
+            "unit": self.unit,
+            "predicted": self.predicted,
+            "measured": self.measured,
+            "terms": [term._asdict() for term in self.terms],
+            "residual": self.residual,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+        }
+
+
+class Boundary(NamedTuple):
+    """The end of one part of the step, predicted and measured: what is live there, the most within it.
+
+    ``beyond`` is what was measured at most beyond the predicted tensors, ``operation`` what ran then, and
+    ``library`` who may take such scratch there; empty, and nobody may.
+    """
+
+    phase: str
+    layer: str
+    live: int
+    measured_live: int | None
+    peak: int
+    measured_peak: int | None
+    library: str
+    operation: str
+
+    @property
+    def residual(self) -> int | None:
+        return None if self.measured_live is None else self.measured_live - self.live
+
+    @property
+    def beyond(self) -> int | None:
+        return None if self.measured_peak is None else self.measured_peak - self.peak
+
+    @property
+    def scratch(self) -> Term | None:
+        """What was measured beyond the tensors, by its name, where somebody may take any."""
+        if not self.library or not self.beyond or self.beyond < 0:
+            return None
+        within = f" within {self.operation}" if self.operation else ""
+        return Term(f"scratch of {self.library}{within}", self.beyond, is_remainder=True)
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        return (self.scratch,) if self.scratch else ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is as predicted, to the byte, but for scratch where there may be some."""
+        return self.residual == 0 and (self.beyond == 0 or self.scratch is not None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "measured_live_bytes": self.measured_live,
+            "residual": self.residual,
+            "measured_peak_bytes": self.measured_peak,
+            "beyond_bytes": self.beyond,
+            "operation": self.operation,
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Overlay(Displayed):
+    """The measured curve of a step laid over the predicted one."""
+
+    step: Ledger
+    measurement: Measurement
+    boundaries: tuple[Boundary, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """PASS if the curves meet at every boundary, and within every part but for declared scratch."""
+        if any(each.residual is None for each in self.boundaries):
+            return Verdict.SKIP if _reason(self.measurement, "live_bytes") else Verdict.FAIL
+        return Verdict.PASS if all(each.holds for each in self.boundaries) else Verdict.FAIL
+
+    def to_dict(self) -> dict[str, Any]:
+        """The step as the ledger has it, each moment with what was measured there."""
+        content = self.step.to_dict()
+        for moment, boundary in zip(content["moments"], self.boundaries, strict=True):
+            moment.update(boundary.to_dict())
+        return {**content, "verdict": self.verdict.value, "environment": self.measurement.environment}
+
+
+@dataclass(frozen=True, repr=False)
+class Checks(Displayed):
+    """Every check of one measurement, with the profile and the record that they compare."""
+
+    profile: Profile
+    measurement: Measurement
+    checks: tuple[Check, ...]
+
+    def count(self, verdict: Verdict) -> int:
+        return sum(check.verdict is verdict for check in self.checks)
+
+    @property
+    def verdict(self) -> Verdict:
+        """FAIL if any check fails, SKIP if some could not be made, PASS if all hold."""
+        for verdict in (Verdict.FAIL, Verdict.SKIP):
+            if self.count(verdict):
+                return verdict
+        return Verdict.PASS if self.checks else Verdict.FAIL
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "subject": self.measurement.subject,
+            "environment": self.measurement.environment,
+            "verdict": self.verdict.value,
+            "counts": {verdict.value: self.count(verdict) for verdict in Verdict},
+            "checks": [check.to_dict() for check in self.checks],
+        }
+
+
+def profile_for(network: str | Config | Sequence[int | str], measurement: Measurement) -> Profile:
+    """The profile of a network at a record's input, batch, dtype and device."""
+    subject = _subject(measurement)
+    net = find_config(network)
+    if subject["config"] is not None:
+        _check_config(net, subject["config"])
+    setting = {key: subject[key] for key in ("input", "batch", "dtype", "device")}
+    return walk(net, **setting)
+
+
+def setup_of(measurement: Measurement) -> Setup:
+    """How the step was run that a record is of."""
+    return Setup.from_dict(_subject(measurement))
+
+
+def _check_config(config: Config, measured: object) -> None:
+    """Refuse a record of another network, and say in what it is another."""
+    ours = config.to_dict()
+    theirs = measured if isinstance(measured, dict) else {}
+    for key, value in ours.items():
+        if theirs.get(key) != value:
+            raise InputError(
+                f"The record was measured with another config: its {key} is {excerpt(theirs.get(key))}, "
+                f"and {config.label}'s is {excerpt(value)}.",
+                "Name the config that was measured, with the same options.",
+            )
+
+
+def _subject(measurement: Measurement) -> dict[str, Any]:
+    """What was measured, with nothing missing."""
+    missing = [key for key in SUBJECT if key not in measurement.subject]
+    if missing:
+        raise InputError(
+            f"The record does not say what was measured: {', '.join(missing)} is missing.",
+            "Measure again: `vgg-profile measure D -o record.json`.",
+        )
+    return measurement.subject
+
+
+def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
+    """Compare a profile with a measurement of the same network at the same input, quantity by quantity.
+
+    Raises ``InputError`` if the record is of another network or another setting.
+    """
+    _check_subject(profile, measurement)
+    step = ledger(profile, setup_of(measurement))
+    checks = [*_tensors(profile), *_flops(profile, step), *_fvcore(profile, step.setup.mode)]
+    paths = {row.name: row.module for row in _layers(profile)}
+    read = [_read(check, measurement, paths) for check in checks]
+    boundaries = tuple(_boundaries(step, measurement))
+    memory = (
+        *_memory(boundaries, measurement),
+        *_beside_tensors(measurement),
+        _peak(step, boundaries, measurement),
+    )
+    return Checks(profile, measurement, (*read, *memory))
+
+
+def overlay(network: str | Config | Sequence[int | str], measurement: Measurement) -> Overlay:
+    """Lay the measured curve of a record over the predicted one of its network, boundary by boundary."""
+    step = ledger(profile_for(network, measurement), setup_of(measurement))
+    return Overlay(step, measurement, tuple(_boundaries(step, measurement)))
+
+
+def remainders(network: str | Config | Sequence[int | str], measurement: Measurement) -> tuple[Term, ...]:
+    """What a record holds beside the predicted tensors: scratch at the peak, and what an allocator keeps.
+
+    Raises ``InputError`` if a check of it failed, or there was no peak to read.
+    """
+    checks = crosscheck(profile_for(network, measurement), measurement)
+    if checks.count(Verdict.FAIL) or measurement.get("peak_bytes") is None:
+        raise InputError(
+            "The record does not hold: a check of it fails, or its peak was not measured.",
+            "See which with `vgg-profile check CONFIG RECORD`, and measure again.",
+        )
+    of_the_step = (check for check in checks.checks if not check.layer)
+    return tuple(term for check in of_the_step for term in check.terms if term.is_remainder)
+
+
+def _check_subject(profile: Profile, measurement: Measurement) -> None:
+    subject = _subject(measurement)
+    if subject["config"] is not None:
+        _check_config(profile.config, subject["config"])
+    check_setting(
+        measurement,
+        {
+            "input": list(profile.input),
+            "batch": profile.batch,
+            "dtype": profile.dtype,
+            "device": profile.device,
+        },
+    )
+
+
+def check_setting(measurement: Measurement, asked: dict[str, Any]) -> None:
+    """Refuse a record that was measured with another setting than what is asked about.
+
+    ``asked`` has some of the keys of a record's subject.
+    """
+    subject = _subject(measurement)
+    for key, value in asked.items():
+        if subject[key] != value:
+            raise InputError(
+                f"The record was measured with another {key}: {excerpt(subject[key])}, and {excerpt(value)} "
+                "is asked about.",
+                "Ask about what was measured, or measure what is asked about.",
+            )
+
+
+def _tensors(profile: Profile) -> Iterator[Check]:
+    totals = profile.totals
+    yield Check("parameters", "", "value", totals.parameters, None)
+    yield Check("buffers", "", "value", totals.buffers, None)
+    for row in _layers(profile):
+        yield Check("output_shape", row.name, "values", list(row.output_shape), None)
+
+
+def _layers(profile: Profile) -> Sequence[Row]:
+    """Every module; the input is none."""
+    return profile.module_rows[1:]
+
+
+def _flops(profile: Profile, step: Ledger) -> Iterator[Check]:
+    """FLOPs of the forward pass, and of both passes, as the ledger counts them."""
+    forward = {row.name: 2 * row.macs.value * profile.batch for row in _layers(profile)}
+    yield from _with_total("forward_flops", "FLOP", forward)
+    if step.setup.has_backward:
+        both = step.flops
+        yield Check("forward_backward_flops", "", "FLOP", sum(both.values()), None)
+        if step.setup.checkpoint != "none":
+            again = sum(step.recomputed_flops.values())
+            yield Check("checkpointed_flops", "", "FLOP", sum(both.values()) + again, None)
+        backward_before = 0
+        for row in _layers(profile):
+            terms: tuple[Term, ...] = ()
+            if row.kind == "dropout" and step.setup.mode == "eval":
+                terms = (Term(_UNCLOSED, backward_before),)
+            yield Check("forward_backward_flops", row.name, "FLOP", both[row.name], None, terms)
+            backward_before += both[row.name] - forward[row.name]
+
+
+_UNCLOSED = (
+    "FlopCounterMode does not see the backward of a module that returns its input end (dropout in eval), "
+    "and counts the rest of the backward pass here too"
+)
+
+
+def _with_total(quantity: str, unit: str, by_layer: dict[str, int]) -> Iterator[Check]:
+    yield Check(quantity, "", unit, sum(by_layer.values()), None)
+    for name, value in by_layer.items():
+        yield Check(quantity, name, unit, value, None)
+
+
+def _fvcore(profile: Profile, mode: str) -> Iterator[Check]:
+    """What fvcore counts: one a multiply-add, and beside that some operations that are none.
+
+    Source: ``fvcore/nn/jit_handles.py`` and ``flop_count.py``, 0.1.5.
+    """
+    terms: dict[str, Term] = {}
+    before = profile.module_rows[0]
+    for row in _layers(profile):
+        inputs = prod(before.output_shape) * profile.batch
+        if row.kind == "avgpool":
+            terms[row.name] = Term("fvcore counts AdaptiveAvgPool2d, 1 an input value", inputs)
+        elif row.kind == "batchnorm":
+            each = 5 if mode == "train" else 2
+            terms[row.name] = Term(f"fvcore counts BatchNorm2d, {each} a value", each * inputs)
+        before = row
+    sums: dict[str, int] = {}
+    for term in terms.values():
+        sums[term.name] = sums.get(term.name, 0) + term.value
+    yield Check(
+        "fvcore_flops",
+        "",
+        "MAC",
+        profile.totals.macs * profile.batch,
+        None,
+        tuple(Term(name, value) for name, value in sums.items()),
+    )
+    for row in _layers(profile):
+        named = (terms[row.name],) if row.name in terms else ()
+        yield Check("fvcore_flops", row.name, "MAC", row.macs.value * profile.batch, None, named)
+    outputs = {
+        row.name: row.values.value * profile.batch if row.macs.value else 0 for row in _layers(profile)
+    }
+    yield from _with_total("fvcore_activations", "value", outputs)
+
+
+def _read(check: Check, measurement: Measurement, paths: dict[str, str]) -> Check:
+    """The check with what was measured for it, under the layer's name or its module path, in its unit."""
+    reading: Reading | None = measurement.get(check.quantity, check.layer)
+    if reading is None and check.layer:
+        reading = measurement.get(check.quantity, paths[check.layer])
+    measured = None if reading is None or reading.unit != check.unit else reading.value
+    if isinstance(measured, float):
+        measured = int(measured) if measured.is_integer() else -1
+    return Check(
+        check.quantity,
+        check.layer,
+        check.unit,
+        check.predicted,
+        measured,
+        check.terms,
+        _reason(measurement, check.quantity),
+    )
+
+
+def _reason(measurement: Measurement, quantity: str) -> str:
+    """Why a quantity was not measured, if the measurement says so."""
+    return measurement.skipped.get(quantity, measurement.skipped.get(EVERYTHING_ELSE, ""))
+
+
+_FIXED = {
+    Phase.LOAD: "live before the step",
+    Phase.INPUT: "live, input given",
+    Phase.FORWARD: "live after forward",
+    Phase.LOSS: "live after the loss",
+    Phase.BACKWARD: "live after backward",
+    Phase.STEP: "live after the optimizer step",
+}
+
+
+_MOST = {
+    Phase.INPUT: "most within giving the input",
+    Phase.LOSS: "most within the loss",
+    Phase.STEP: "most within the optimizer step",
+}
+"""The parts of a step that belong to no layer; before it is loaded, a network is not counted."""
+
+
+def _memory(boundaries: Sequence[Boundary], measurement: Measurement) -> Iterator[Check]:
+    """Live bytes at the fixed points between the phases and at every boundary; the most within each part."""
+    reason = _reason(measurement, "live_bytes")
+    ends = {each.phase: each for each in boundaries if each.phase in _FIXED}
+    for phase, end in ends.items():
+        yield Check(_FIXED[Phase(phase)], "", "B", end.live, end.measured_live, (), reason)
+    order = list(dict.fromkeys(each.phase for each in boundaries))
+    of_layers = sorted((each for each in boundaries if each.layer), key=lambda each: order.index(each.phase))
+    for each in of_layers:
+        yield Check(f"live_bytes_{each.phase}", each.layer, "B", each.live, each.measured_live, (), reason)
+    for each in of_layers:
+        quantity = f"peak_bytes_{each.phase}"
+        yield Check(quantity, each.layer, "B", each.peak, each.measured_peak, each.terms, reason)
+    for each in boundaries:
+        if not each.layer and each.phase in _MOST:
+            quantity = _MOST[Phase(each.phase)]
+            yield Check(quantity, "", "B", each.peak, each.measured_peak, each.terms, reason)
+
+
+def _boundaries(step: Ledger, measurement: Measurement) -> Iterator[Boundary]:
+    """Each part of the predicted step, with the part of the measured one that bears its name."""
+    names = {row.module: row.name for row in _layers(step.profile)}
+    measured = dict(_numbered((m.phase, names.get(m.layer, m.layer), m) for m in measurement.timeline))
+    for place, part in _numbered((m.phase, m.layer, m) for m in step.moments):
+        read = measured.get(place)
+        yield Boundary(
+            part.phase.value,
+            part.layer,
+            part.live,
+            read and read.live,
+            part.peak,
+            read and read.peak,
+            part.scratch,
+            read.op if read else "",
+        )
+
+
+Part = TypeVar("Part")
+
+
+def _numbered(parts: Iterable[tuple[str, str, Part]]) -> Iterator[tuple[tuple[str, str, int], Part]]:
+    """Each part under its phase, its layer, and how often both came before."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for phase, layer, part in parts:
+        yield (str(phase), layer, seen[phase, layer]), part
+        seen[phase, layer] += 1
+
+
+_BESIDE_TENSORS = {
+    "lasting_workspace_bytes": "a library's workspace (cuBLAS), taken once and kept",
+    "allocator_rounding_bytes": "blocks rounded up to 512 bytes, and what is left of split ones",
+}
+
+
+def _beside_tensors(measurement: Measurement) -> Iterator[Check]:
+    """What a CUDA allocator holds beside the tensors: no tensor is predicted there, so all is remainder."""
+    for quantity, name in _BESIDE_TENSORS.items():
+        reading = measurement.get(quantity)
+        if reading is not None and isinstance(reading.value, int):
+            terms = (Term(name, reading.value, is_remainder=True),) if reading.value > 0 else ()
+            yield Check(quantity, "", "B", 0, reading.value, terms)
+
+
+def _peak(step: Ledger, boundaries: Sequence[Boundary], measurement: Measurement) -> Check:
+    """The peak: tensors as predicted, the rest scratch of the part in which it was measured."""
+    reading = measurement.get("peak_bytes")
+    predicted = step.peak.peak
+    if reading is None or not isinstance(reading.value, int):
+        return Check("peak", "", "B", predicted, None, (), _reason(measurement, "live_bytes"))
+    after_loading = [each for each in boundaries if each.phase != Phase.LOAD]
+    highest = max(after_loading, key=lambda each: each.measured_peak or 0)
+    if highest.measured_peak != reading.value:
+        return Check("peak", "", "B", predicted, None)
+    scratch = highest.scratch
+    terms: tuple[Term, ...] = ()
+    if scratch and reading.value > predicted:
+        name = f"{scratch.name} ({highest.layer}, {highest.phase})"
+        terms = (Term(name, reading.value - predicted, is_remainder=True),)
+    return Check("peak", "", "B", predicted, reading.value, terms)

@@ -1,0 +1,82 @@
+"""The command that finds what is wrong with a hand-written model."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from vgg_profile.cli.options import Output, gives_output, input_option, names_network
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.setting import input_shape
+from vgg_profile.predict.vgg.configs import config
+
+HAS_DEFECTS = 3
+
+
+@click.command("diagnose")
+@click.argument("subject", metavar="FILE.py:NAME")
+@input_option
+@click.option("--like", metavar="CONFIG", help="What it should be, such as E-BN; else its neighbours decide.")
+@names_network
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the file may run.",
+)
+@gives_output
+def diagnose_command(
+    subject: str,
+    input_: str | None,
+    like: str | None,
+    batch_norm: bool | None,
+    classes: int | None,
+    timeout: float,
+    out: Output,
+) -> None:
+    """Every mistake in a hand-written model, each with its mend.
+
+    NAME is an nn.Module class or a function that returns a module, called without arguments, or a module.
+    THE FILE IS RUN AS PYTHON, with your rights, in a process of its own: diagnose only files that you trust.
+    So is the model's forward, on images that have a shape and no values. What they print goes to stderr.
+
+    The walk does not stop at the first clash: a defect is mended and the walk goes on. At the end stands the
+    mended list, as Python. Exit code 0 if nothing is wrong, 3 if something is.
+
+    \b
+    vgg-profile diagnose model.py:VGG
+    vgg-profile diagnose examples/broken_vgg19.py:vgg19 --like E-BN
+    vgg-profile diagnose model.py:VGG --like D --batch-norm --classes 10
+    vgg-profile diagnose model.py:net --input 1x32x32 --format json
+    """
+    from vgg_profile.diagnose import diagnose, read
+
+    if like is None and (batch_norm, classes) != (None, None):
+        raise InputError(
+            "--batch-norm and --classes say how the config is that the model should be, and none is named.",
+            "Name it, such as --like D, or leave them out.",
+        )
+    wanted = None if like is None else config(like, batch_norm=batch_norm, classes=classes)
+    shape = input_shape(input_, wanted.in_channels if wanted else _channels(input_))
+    diagnosis = diagnose(read(subject, shape, timeout), shape, wanted, subject)
+    out.deliver(diagnosis)
+    if diagnosis.defects:
+        click.get_current_context().exit(HAS_DEFECTS)
+
+
+def _channels(size: str | None) -> int:
+    """Those that an image size names first, or else a colour image's; 224x224x3 is left to be refused."""
+    named: re.Match[str] | None = re.match(
+        r"\s*(\d{1,9})\s*[x×]\s*\d+\s*[x×]\s*(\d{1,9})\s*$", size or "", re.ASCII | re.I
+    )
+    if named is None:
+        return 3
+    first, last = map(int, named.groups())
+    return last if last in _USUAL and first not in _USUAL else first
+
+
+_USUAL = (1, 3)
+"""The channels that an image has: grey, or red, green and blue."""

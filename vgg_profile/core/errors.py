@@ -1,0 +1,33 @@
+"""The one error that a user's mistake raises: what is wrong and why, then what to type next."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave, explained.
+
+    The command line prints it without a traceback and exits with 2; from Python it is an ordinary
+    ``ValueError``.
+
+    >>> raise InputError("The batch is 0, and a batch holds at least one image.", "Try --batch 1.")
+    Traceback (most recent call last):
+    vgg_profile.core.errors.InputError: The batch is 0, and a batch holds at least one image. Try --batch 1.
+    """
+
+    def __init__(self, problem: str, next_step: str) -> None:
+        super().__init__(f"{problem} {next_step}")
+        self.problem = problem
+        self.next_step = next_step
+
+
+def excerpt(text: object, longest: int = 60) -> str:
+    """Quote what a user gave: printable, on one line, and short enough for an error message.
+
+    >>> excerpt("64,\\x1b[31mM")
+    "'64,\\\\x1b[31mM'"
+    """
+    try:
+        quoted = repr(text) if str(text).isprintable() else ascii(text)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, a list nested as deep
+        return f"a monstrous {type(text).__name__}"
+    return quoted if len(quoted) <= longest else f"{quoted[: longest - 2]}…{quoted[-1]}"

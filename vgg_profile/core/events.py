@@ -1,0 +1,101 @@
+"""The words of the book: storages, what happens to them, and the parts of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from vgg_profile.core.sizes import Bytes
+
+OF_THE_LOSS = "gradient of the loss"
+"""What the gradient is that a backward pass starts from."""
+
+
+class Category(StrEnum):
+    """What a storage is for; one of these, so that the categories add up to what is live."""
+
+    WEIGHTS = "weights"
+    BUFFERS = "buffers"
+    INPUT = "input"
+    ACTIVATIONS = "activations"
+    CASTS = "autocast copies"
+    INDICES = "pool indices"
+    MASKS = "dropout masks"
+    STATISTICS = "batch statistics"
+    IN_FLIGHT = "gradients in flight"
+    GRADIENTS = "gradients"
+    OPTIMIZER = "optimizer state"
+    TEMPORARY = "temporaries"
+
+
+class Phase(StrEnum):
+    """The parts of a training step, in their order; a recompute falls within the backward pass."""
+
+    LOAD = "load"
+    INPUT = "input"
+    FORWARD = "forward"
+    LOSS = "loss"
+    BACKWARD = "backward"
+    RECOMPUTE = "recompute"
+    STEP = "step"
+
+
+@dataclass(eq=False, slots=True)
+class Storage:
+    """One block of memory: who allocated it, what for, and who still holds it."""
+
+    layer: str
+    what: str
+    category: Category
+    size: Bytes
+    readers: list[str] = field(default_factory=list)
+    """The operations whose backward reads it, as ``conv1_2's backward``."""
+    holders: int = 0
+    parameter: Storage | None = None
+    """Of a parameter's gradient: the parameter."""
+
+    @property
+    def why(self) -> str:
+        """What it is and who keeps it alive, in words."""
+        if not self.readers:
+            return f"{self.what}, in the caller's hands"
+        return f"{self.what}, read again by {' and '.join(dict.fromkeys(self.readers))}"
+
+
+class Event(NamedTuple):
+    """One operation: what it allocated, then what was freed. Live bytes peak between the two.
+
+    ``scratch`` names who may take memory beside that and give it back within the operation: a library
+    whose needs depend on the processor. It is not predicted; empty, and there is none.
+    """
+
+    phase: Phase
+    layer: str
+    op: str
+    allocated: tuple[Storage, ...]
+    freed: tuple[Storage, ...]
+    scratch: str = ""
+
+
+class Mark(NamedTuple):
+    """Where a phase's part for one layer begins: before the event of this number."""
+
+    phase: Phase
+    layer: str
+    event: int
+
+
+def kept(events: Iterable[Event]) -> dict[str, tuple[Storage, ...]]:
+    """What each layer leaves alive after the forward pass of these events, weights and input apart."""
+    alive: dict[int, Storage] = {}
+    for event in events:
+        if event.phase is Phase.FORWARD:
+            alive |= {id(storage): storage for storage in event.allocated}
+            for storage in event.freed:
+                alive.pop(id(storage), None)
+    layers: dict[str, tuple[Storage, ...]] = {}
+    for storage in alive.values():
+        layers[storage.layer] = (*layers.get(storage.layer, ()), storage)
+    return layers

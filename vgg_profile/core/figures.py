@@ -1,0 +1,126 @@
+"""What a picture shows, in no format yet: panels, series, units, colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from vgg_profile.core.events import Category
+
+PALETTE = {
+    Category.WEIGHTS: "#0072B2",
+    Category.BUFFERS: "#DDDDDD",
+    Category.OPTIMIZER: "#332288",
+    Category.GRADIENTS: "#D55E00",
+    Category.INPUT: "#663333",
+    Category.ACTIVATIONS: "#56B4E9",
+    Category.CASTS: "#009E73",
+    Category.INDICES: "#F0E442",
+    Category.MASKS: "#BBBBBB",
+    Category.STATISTICS: "#AA3377",
+    Category.IN_FLIGHT: "#E69F00",
+    Category.TEMPORARY: "#222255",
+}
+"""One colour a memory category, everywhere, in the order in which they are stacked.
+
+From the colour-blind-safe sets of Okabe & Ito and of Tol, assigned so that neighbours in a stack differ
+most where red and green are not told apart; a test measures it.
+"""
+
+INK = "#222222"
+COMPUTE = "#117733"
+COMPUTE_LIGHT = "#8CCB9B"
+SPEED = "#5B6B7B"
+PREDICTED = "#9A9A9A"
+MEASURED = INK
+
+
+class Style(StrEnum):
+    """How a series is drawn. Bars stand on the bars before them in their panel, areas on the areas."""
+
+    BARS = "bars"
+    AREAS = "areas"
+    LINE = "line"
+    DOTS = "dots"
+    TICKS = "ticks"
+
+
+class Unit(NamedTuple):
+    """What an axis counts in: so many raw ones make one of it."""
+
+    name: str
+    scale: float = 1
+
+
+class Series(NamedTuple):
+    """Raw numbers ``y`` at the places ``x``."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    colour: str
+    style: Style
+
+
+class Band(NamedTuple):
+    """A stretch of an axis, shaded if so wished, and its name."""
+
+    start: float
+    stop: float
+    text: str = ""
+    is_shaded: bool = False
+
+
+class Limit(NamedTuple):
+    """A line across the values, and what it is."""
+
+    label: str
+    value: float
+
+
+class Point(NamedTuple):
+    """One remarkable place and what to say of it."""
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One pair of axes: places along it, named or numbered, and values in a unit.
+
+    ``sideways`` runs the places down the page, so that their names can be read, and writes ``ends`` at the
+    ends of the bars.
+    """
+
+    value_label: str
+    unit: Unit
+    series: tuple[Series, ...]
+    place_label: str = ""
+    names: tuple[tuple[float, str], ...] = ()
+    bands: tuple[Band, ...] = ()
+    ends: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    points: tuple[Point, ...] = ()
+    reach: float = 0
+    """The raw value that the axis shows at least."""
+    sideways: bool = False
+    height: float = 3.6
+    """In inches, of the data; a sideways panel is as high as its bars need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One picture. Its title states the finding; ``alt`` tells it to who cannot see it."""
+
+    title: str
+    subtitle: str
+    panels: tuple[Panel, ...]
+    alt: str
+    footer: str = ""
+    columns: int = 1
+    has_one_scale: bool = False
+    """Whether the values of all panels are drawn to one scale, so that they compare."""

@@ -1,0 +1,171 @@
+"""How a training step is run: everything about it that the network itself does not say.
+
+The two roads share these words and nothing else: a :class:`Setup` tells the ledger what to predict,
+and the measuring side what to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from vgg_profile.core import units
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.sizes import Shape
+
+MODES = ("train", "eval", "inference")
+"""``eval`` switches batch norm and dropout but keeps the graph; ``inference`` is eval without gradients."""
+
+OPTIMIZERS = ("none", "sgd", "momentum", "adam", "adamw")
+
+AMP_ITEMSIZE = {"none": 0, "bfloat16": 2, "float16": 2}
+"""Bytes a value that ``torch.autocast`` casts to; ``none`` is no autocast."""
+
+CHECKPOINTS = ("none", "blocks")
+
+SWITCHES = ("foreach", "first_step", "onednn")
+"""The fields of a :class:`Setup` that are on or off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """One training step's mode, optimizer and precision; the defaults are the plainest step.
+
+    ``foreach`` steps all parameters at once instead of one by one; left open (``None``), it is PyTorch's
+    habit: so on CUDA, not on the CPU. ``first_step`` is the step in which the optimizer makes its state; in
+    every later one that state is there from the start. ``amp`` is the dtype of ``torch.autocast``.
+    ``checkpoint`` "blocks" keeps each block's input alone and runs the block again in the backward pass.
+    Without ``onednn``, the CPU convolves by im2col.
+
+    >>> Setup(optimizer="adam").label
+    'train, adam'
+    """
+
+    mode: str = "train"
+    optimizer: str = "none"
+    foreach: bool | None = None
+    first_step: bool = False
+    amp: str = "none"
+    checkpoint: str = "none"
+    onednn: bool = True
+
+    def __post_init__(self) -> None:
+        choices: tuple[tuple[str, Iterable[str]], ...] = (
+            ("mode", MODES),
+            ("optimizer", OPTIMIZERS),
+            ("amp", AMP_ITEMSIZE),
+            ("checkpoint", CHECKPOINTS),
+        )
+        for what, allowed in choices:
+            value = getattr(self, what)
+            if value not in tuple(allowed):
+                raise InputError(
+                    f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}."
+                )
+        if self.optimizer != "none" and not self.has_backward:
+            raise InputError(
+                "An optimizer has nothing to step on without gradients, and inference makes none.",
+                "Choose --mode train or eval, or --optimizer none.",
+            )
+
+    def on(self, device: str) -> Setup:
+        """The setup with what it leaves open as PyTorch settles it on a device."""
+        return self if self.foreach is not None else replace(self, foreach=device == "cuda")
+
+    @property
+    def has_backward(self) -> bool:
+        return self.mode != "inference"
+
+    @property
+    def label(self) -> str:
+        """What sets it apart, in a few words."""
+        parts = [self.mode, self.optimizer if self.optimizer != "none" else "no optimizer"]
+        if self.optimizer != "none":
+            parts += ["foreach"] * bool(self.foreach) + ["first step"] * self.first_step
+        parts += [f"autocast to {self.amp}"] * (self.amp != "none")
+        parts += [f"checkpoint {self.checkpoint}"] * (self.checkpoint != "none")
+        parts += ["without oneDNN"] * (not self.onednn)
+        return ", ".join(parts)
+
+    @property
+    def forward_pass(self) -> str:
+        """The step's forward pass in words.
+
+        >>> Setup(optimizer="adam").forward_pass, Setup(mode="eval", amp="bfloat16").forward_pass
+        ('a training forward pass', 'a forward pass (eval, autocast to bfloat16)')
+        """
+        plain = replace(self, optimizer="none", foreach=None, first_step=False, onednn=True)
+        if plain == Setup():
+            return "a training forward pass"
+        return f"a forward pass ({plain.label.replace(', no optimizer', '')})"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Setup:
+        """The setup among other keys, as a record's subject has it."""
+        return cls(**{each.name: content[each.name] for each in fields(cls)})
+
+
+LARGEST = 10**9
+"""No size that a user gives may be larger; far beyond any hardware, and small enough to print."""
+
+DEVICES = ("cpu", "cuda")
+
+
+def input_shape(text: str | int | Sequence[int] | None, channels: int) -> Shape:
+    """Read an image size: ``224``, ``192x256`` or ``3x192x256``; channels default to the config's.
+
+    >>> input_shape("192x256", 3)
+    (3, 192, 256)
+    """
+    if text is None:
+        return (channels, 224, 224)
+    if isinstance(text, str):
+        parts: list[object] = [*text.lower().replace("×", "x").split("x")]
+    elif isinstance(text, Sequence) and not isinstance(text, bytes):
+        parts = [*text]
+    else:
+        parts = [text]
+    sizes = [size for size in map(_whole_number, parts) if size is not None]
+    if len(sizes) != len(parts) or len(sizes) not in (1, 2, 3) or not all(1 <= s <= LARGEST for s in sizes):
+        raise InputError(
+            f"The input {excerpt(text)} is not an image size.",
+            f"Give whole numbers from 1 to {LARGEST:,}: --input 224, --input 192x256 or --input 3x192x256.",
+        )
+    if len(sizes) == 1:
+        sizes *= 2
+    if len(sizes) == 2:
+        sizes.insert(0, channels)
+    if sizes[0] != channels:
+        height, width = sizes[:2] if sizes[2] == channels else sizes[1:]  # channels last, or others
+        raise InputError(
+            f"The input has {units.plural(sizes[0], 'channel')}, and the network takes {channels:,}; "
+            "channels come first.",
+            f"Try --input {channels}x{height}x{width}, or a config file with in_channels.",
+        )
+    return tuple(sizes)
+
+
+def _whole_number(part: object) -> int | None:
+    """A number given as such, or as a few plain digits."""
+    if isinstance(part, str):
+        digits = part.strip()
+        return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+    return part if isinstance(part, int) and not isinstance(part, bool) else None
+
+
+def check_size(value: object, what: str, example: str) -> None:
+    """Refuse anything but a whole number from 1 to ``LARGEST``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+        raise InputError(
+            f"The {what} is {excerpt(value, 30)}.",
+            f"Give a whole number from 1 to {LARGEST:,}, such as {example}.",
+        )
+
+
+def check_choice(value: object, allowed: Iterable[str], what: str) -> None:
+    if value not in tuple(allowed):
+        raise InputError(f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}.")

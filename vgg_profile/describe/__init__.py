@@ -1,0 +1,1 @@
+"""Results as forms: every table, document and figure, in no format."""

@@ -1,0 +1,190 @@
+"""A whole step described as tables: the ledger, its measurement, and the checks between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from vgg_profile.check.crosscheck import Check, Checks, Verdict, setup_of
+from vgg_profile.core import units
+from vgg_profile.core.forms import Cell, Column, Table
+from vgg_profile.describe.kinds import describe_kind
+from vgg_profile.measure.record import Measurement, Reading
+
+_QUANTITIES = {
+    "parameters": "parameters",
+    "buffers": "buffers",
+    "output_shape": "output shape",
+    "forward_flops": "FLOPs forward",
+    "forward_backward_flops": "FLOPs forward + backward",
+    "checkpointed_flops": "FLOPs with the blocks run again",
+    "fvcore_flops": "fvcore's count (MACs)",
+    "fvcore_activations": "fvcore's activations",
+    "live_bytes_forward": "live after the layer, forward",
+    "live_bytes_backward": "live after the layer, backward",
+    "live_bytes_recompute": "live after the layer, run again",
+    "peak_bytes_forward": "most within, forward",
+    "peak_bytes_backward": "most within, backward",
+    "peak_bytes_recompute": "most within, run again",
+    "lasting_workspace_bytes": "lasting workspace",
+    "allocator_rounding_bytes": "allocator rounding, at most",
+    "peak": "peak",
+}
+
+
+@describe_kind.register
+def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for quantity, group in groupby(checks.checks, key=lambda check: (check.quantity, bool(check.layer))):
+        members = list(group)
+        failed = [check for check in members if check.verdict is Verdict.FAIL]
+        if quantity[1] and not all_layers:
+            rows.append(_group_row(members))
+            rows += [_row(check) for check in failed]
+        else:
+            rows += [_row(check) for check in members]
+    subject, environment = checks.measurement.subject, checks.measurement.environment
+    return Table(
+        title=(
+            f"Predicted against measured: {checks.profile.config.label}, input "
+            f"{units.shape(checks.profile.input)}, batch {checks.profile.batch:,}, {subject['dtype']}, "
+            f"{setup_of(checks.measurement).label}, {subject['device']}"
+        ),
+        columns=(
+            Column("quantity", "quantity", is_text=True),
+            Column("layer", "layer", is_text=True),
+            Column("unit", "unit", is_text=True),
+            Column("predicted", "predicted"),
+            Column("measured", "measured"),
+            Column("residual", "residual"),
+            Column("verdict", "verdict", is_text=True),
+            Column("terms", "named terms", is_text=True),
+        ),
+        rows=tuple(rows),
+        footer=(
+            f"{checks.verdict.value}: {checks.count(Verdict.PASS)} of {len(checks.checks)} checks hold, "
+            f"{checks.count(Verdict.FAIL)} fail, {checks.count(Verdict.SKIP)} could not be made.",
+            "residual = measured - predicted - named terms. No tolerance: one byte or FLOP too many fails.",
+            "Memory is what is live in the allocator, from loaded weights to the end of the step. Scratch is "
+            "measured, not predicted: what a library takes and gives back within one operation. Where none "
+            "computes, a byte beyond the prediction fails.",
+            f"Measured on {environment.get('device', '?')} ({environment.get('platform', '?')}), "
+            f"torch {environment.get('torch', '?')}, {environment.get('threads', '?')} threads.",
+        ),
+    )
+
+
+def _row(check: Check) -> tuple[Cell, ...]:
+    terms = "; ".join(f"{term.name}: {term.value:+,}" for term in check.terms)
+    return (
+        _QUANTITIES.get(check.quantity, check.quantity),
+        check.layer,
+        check.unit,
+        _value(check.predicted),
+        None if check.measured is None else _value(check.measured),
+        check.residual,
+        _words(check),
+        terms,
+    )
+
+
+def _value(value: int | list[int]) -> Cell:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _words(check: Check) -> str:
+    if check.verdict is Verdict.SKIP:
+        return f"SKIP: {check.reason}"
+    if check.measured is None:
+        return "FAIL: was not measured"
+    if check.verdict is Verdict.FAIL:
+        return "FAIL: differs" if check.residual is None else f"FAIL: off by {check.residual:+,} {check.unit}"
+    if any(term.is_remainder for term in check.terms):
+        return "PASS: the rest is measured"
+    return "PASS: exact after named terms" if check.terms else "PASS: exact"
+
+
+def _group_row(members: Sequence[Check]) -> tuple[Cell, ...]:
+    """All layers of one quantity in one line."""
+    held = sum(check.verdict is Verdict.PASS for check in members)
+    skipped = sum(check.verdict is Verdict.SKIP for check in members)
+    residuals = [abs(check.residual) for check in members if check.residual is not None]
+    named = sorted({term.name for check in members for term in check.terms})
+    rest = sum(any(term.is_remainder for term in check.terms) for check in members)
+    verdict = (
+        f"PASS: exact at {len(members) - rest}, the rest of {rest} measured"
+        if held == len(members) and rest
+        else f"PASS: exact at all {len(members)}"
+        if held == len(members)
+        else f"SKIP: {skipped} not measured"
+        if held + skipped == len(members)
+        else f"FAIL: {len(members) - held - skipped} of {len(members)} differ"
+    )
+    return (
+        _QUANTITIES.get(members[0].quantity, members[0].quantity),
+        f"each of {len(members)}",
+        members[0].unit,
+        f"{len(members)} figures",
+        f"{held - rest} equal",
+        max(residuals, default=None),
+        verdict,
+        "; ".join(named),
+    )
+
+
+@describe_kind.register
+def _times(measurement: Measurement) -> Table:
+    """Time by layer; no verdicts."""
+    rate = measurement.get("matrix_product_rate")
+    forward, backward = measurement.layers("forward_time"), measurement.layers("backward_time")
+    flops = measurement.layers("forward_flops")
+    both = measurement.layers("forward_backward_flops")
+    whole = sum(_number(reading) for reading in (*forward.values(), *backward.values()))
+    rows = []
+    for layer in forward:
+        ahead = _number(forward[layer])
+        back = _number(backward[layer]) if layer in backward else 0.0
+        done = _number((both or flops)[layer]) if layer in (both or flops) else 0.0
+        seconds = ahead + back
+        rows.append(
+            (
+                layer,
+                round(ahead * 1e6),
+                round(back * 1e6) if layer in backward else None,
+                f"{100 * seconds / whole:.1f}" if whole else None,
+                f"{done / seconds / 1e9:.1f}" if done and seconds else None,
+            )
+        )
+    return Table(
+        title=f"Time by layer on {measurement.environment.get('device', '?')}",
+        columns=(
+            Column("layer", "layer", is_text=True),
+            Column("forward_us", "forward\n(µs)"),
+            Column("backward_us", "backward\n(µs)"),
+            Column("share_percent", "share\n(%)"),
+            Column("gflops_per_s", "achieved\n(GFLOP/s)"),
+        ),
+        rows=tuple(rows),
+        total=_time_totals(rows, whole),
+        footer=(
+            *([f"Method: {next(iter(forward.values())).method}."] if forward else []),
+            *(
+                [f"A plain matrix product reaches {_number(rate) / 1e9:.1f} GFLOP/s here ({rate.method})."]
+                if rate is not None
+                else []
+            ),
+            "Times are reported, not judged; they vary from run to run.",
+        ),
+    )
+
+
+def _number(reading: Reading) -> float:
+    return 0.0 if isinstance(reading.value, list) else float(reading.value)
+
+
+def _time_totals(rows: Iterable[Sequence[Cell]], whole: float) -> tuple[Cell, ...]:
+    columns = list(zip(*rows, strict=True))
+    if not columns:
+        return ("total", None, None, None, None)
+    forward, backward = (sum(cell for cell in column if isinstance(cell, int)) for column in columns[1:3])
+    return ("total", forward, backward, None, None)

@@ -1,0 +1,190 @@
+"""Networks side by side described as a table: a row each, or a column each by block or by layer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from vgg_profile.ask.compare import PARTS, Comparison, Figures
+from vgg_profile.core import units
+from vgg_profile.core.forms import Cell, Column, Table
+from vgg_profile.core.tree import Profile
+from vgg_profile.describe.kinds import describe_kind
+from vgg_profile.describe.words import rules
+
+_HEADERS = {
+    "parameters": "parameters",
+    "batch_macs": "MACs\n(the batch)",
+    "values": "the notes'\nmemory\n(values)",
+    "saved_bytes": "saved for\nbackward\n(bytes)",
+    "peak_bytes": "peak\n(bytes)",
+    "receptive_field": "receptive\nfield\n(px)",
+    "measured_live_bytes": "measured:\nlive after\nforward\n(bytes)",
+    "measured_peak_bytes": "measured:\npeak\n(bytes)",
+    "measured_forward_us": "measured:\nforward\n(µs)",
+    "measured_backward_us": "measured:\nbackward\n(µs)",
+}
+
+_PARTS = {"parameters": "parameters", "batch_macs": "MACs", "saved_bytes": "saved\n(bytes)"}
+
+
+@describe_kind.register
+def _comparison(comparison: Comparison) -> Table:
+    if comparison.is_headline:
+        return _headlines(comparison.profiles)
+    return _totals(comparison) if comparison.by == "total" else _parts(comparison)
+
+
+def _headlines(profiles: tuple[Profile, ...]) -> Table:
+    return Table(
+        title=f"VGG configs at {_setting(profiles)}",
+        columns=(
+            Column("config", "config", is_text=True),
+            Column("depth", "weight\nlayers"),
+            Column("parameters", "parameters"),
+            Column("parameters_bytes", "parameters\n(bytes)"),
+            Column("macs", "MACs\n(an image)"),
+            Column("values", "values\n(an image)"),
+            Column("memory_bytes", "memory\n(bytes)"),
+            Column("saved_bytes", "saved for\nbackward\n(bytes)"),
+            Column("receptive_field", "receptive\nfield"),
+        ),
+        rows=tuple(
+            (
+                profile.config.label,
+                profile.config.depth,
+                profile.totals.parameters,
+                profile.totals.parameters * profile.itemsize,
+                profile.totals.macs,
+                profile.totals.values,
+                profile.totals.memory_bytes,
+                profile.totals.saved_bytes,
+                profile.receptive_field,
+            )
+            for profile in profiles
+        ),
+        footer=(
+            "Parameters are weights and biases. 1 MAC = 2 FLOPs. Memory is the input and every output of "
+            "convolutions, pools and fully-connected layers, once.",
+            "Saved for backward: alive after a training forward pass, above weights and input, by the rules "
+            f"of device {_each(profile.device for profile in profiles)}.",
+        ),
+    )
+
+
+def _setting(profiles: tuple[Profile, ...]) -> str:
+    """What the networks have in common; where they differ, each of it."""
+    return (
+        f"input {_each(units.shape(profile.input) for profile in profiles)}, "
+        f"batch {_each(units.exact(profile.batch) for profile in profiles)}, "
+        f"{_each(profile.dtype for profile in profiles)}"
+    )
+
+
+def _each(texts: Iterable[str]) -> str:
+    return " and ".join(dict.fromkeys(texts))
+
+
+def _title(comparison: Comparison) -> str:
+    setup = comparison.networks[0].setup
+    title = f"VGG configs compared at {_setting(comparison.profiles)}, {setup.label}"
+    return f"{title}, relative to {comparison.origin.label}" if comparison.origin else title
+
+
+def _totals(comparison: Comparison) -> Table:
+    """A row a network: what is predicted, then what was measured."""
+    figures, ratio = comparison.figures, _ratio(comparison)
+    return Table(
+        title=_title(comparison),
+        columns=(
+            Column("config", "config", is_text=True),
+            Column("depth", "weight\nlayers"),
+            *(Column(key, _HEADERS.get(key, ratio)) for key in figures[0]),
+        ),
+        rows=tuple(
+            (network.label, network.profile.config.depth, *each.values())
+            for network, each in zip(comparison.networks, figures, strict=True)
+        ),
+        footer=tuple(_footer(comparison)),
+    )
+
+
+def _parts(comparison: Comparison) -> Table:
+    """A row a block or layer; for each figure a column a network, and its ratio beside it."""
+    parts, networks = comparison.parts, comparison.networks
+    figures = [(key, f"{key}_ratio") if comparison.base else (key,) for key in PARTS]
+
+    def cells(of_networks: tuple[Figures, ...]) -> Iterator[Cell]:
+        return (each[key] for figure in figures for each in of_networks for key in figure)
+
+    return Table(
+        title=f"{_title(comparison)}, by {comparison.by}",
+        columns=(
+            Column(comparison.by, comparison.by, is_text=True),
+            *(
+                Column(
+                    f"{key}:{network.label}",
+                    f"{_wrapped(network.label)}\n{_PARTS[key]}" if key in _PARTS else _ratio(comparison),
+                )
+                for figure in figures
+                for network in networks
+                for key in figure
+            ),
+        ),
+        rows=tuple((name, *cells(of_networks)) for name, of_networks in parts.items()),
+        total=("total", *cells(comparison.figures)),
+        ends=frozenset(place for place, name in enumerate(parts) if name.startswith("pool")),
+        footer=tuple(_footer(comparison)),
+    )
+
+
+def _ratio(comparison: Comparison) -> str:
+    """What heads a column of ratios."""
+    return f"÷ {_wrapped(comparison.origin.label)}" if comparison.origin else ""
+
+
+def _wrapped(label: str) -> str:
+    """A network named by its layers on several lines, since it heads a column.
+
+    >>> _wrapped("64,64,M,128,128,M,256,M").splitlines()
+    ['64,64,M,128,', '128,M,256,M']
+    """
+    return re.sub(r"(.{10}[^,]*,)(?=.)", r"\1\n", label)
+
+
+def _footer(comparison: Comparison) -> Iterator[str]:
+    """The conventions, and where measured figures come from."""
+    profiles = comparison.profiles
+    images = _each(units.plural(profile.batch, "image") for profile in profiles)
+    yield (
+        f"Parameters are weights and biases. 1 MAC = 2 FLOPs. MACs and bytes are for a batch of {images}, "
+        f"by the rules of device {_each(rules(profile.device) for profile in profiles)}."
+    )
+    yield "Saved for backward: alive after this step's forward pass, above what was there before it."
+    if comparison.by == "total":
+        yield "Peak: the most that is live at once in the step, tensors alone, before a backend's scratch."
+        yield (
+            "The notes' memory: the input and every output of convolutions, pools and fully-connected "
+            "layers, once, for one image."
+        )
+        if comparison.measured:
+            yield from _sources(comparison)
+
+
+def _sources(comparison: Comparison) -> Iterator[str]:
+    """Which record each measured figure is from, by machine, and which networks have none."""
+    machines: dict[str, list[str]] = {}
+    for network in comparison.networks:
+        if network.checks:
+            of = network.checks.measurement.environment
+            machine = f"{of.get('device', '?')} ({of.get('platform', '?')}), torch {of.get('torch', '?')}"
+            machines.setdefault(machine, []).append(f"{network.label} ({network.record})")
+    for machine, records in machines.items():
+        yield f"Measured on {machine}: {', '.join(records)}; no check of these records fails."
+    absent = [network.label for network in comparison.networks if not network.checks]
+    if absent:
+        yield f"No record at this setting: {', '.join(absent)}."
+    yield (
+        "Measured: live after forward is with weights and input, the peak with scratch; times are medians, "
+        "and vary from run to run."
+    )

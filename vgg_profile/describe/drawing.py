@@ -1,0 +1,187 @@
+"""What figures share: bars and stacks, units of an axis, blocks, findings in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TypeVar
+
+from vgg_profile.core import units
+from vgg_profile.core.events import Category
+from vgg_profile.core.figures import PALETTE, Band, Panel, Series, Style, Unit
+from vgg_profile.core.tree import Profile, Row
+from vgg_profile.describe.words import rules, title
+
+# -- parts of a description
+
+Key = TypeVar("Key")
+
+
+def bars(
+    label: str, unit: Unit, values: Sequence[float], colour: str, names: tuple[tuple[float, str], ...]
+) -> Panel:
+    """One bar a name, running to the right."""
+    series = Series(label.replace("\n", " "), range(len(values)), values, colour, Style.BARS)
+    return Panel(label, unit, (series,), names=names, sideways=True)
+
+
+def shortened(name: str, longest: int = 20) -> str:
+    """A name that leaves room for bars beside it."""
+    return name if len(name) <= longest else f"{name[: longest - 8]}…{name[-7:]}"
+
+
+def stacked(
+    places: Sequence[float], stacks: Sequence[Mapping[Category, int]], style: Style = Style.BARS
+) -> Iterator[Series]:
+    """A series for each category that there is anything of, in the palette's order."""
+    for category, colour in PALETTE.items():
+        sizes = [stack.get(category, 0) for stack in stacks]
+        if any(sizes):
+            yield Series(category.value, places, sizes, colour, style)
+
+
+def by_category(row: Row, batch: int) -> Mapping[Category, int]:
+    """What a row saves, by category."""
+    sizes: Counter[Category] = Counter()
+    for storage in row.saved:
+        sizes[storage.category] += storage.size.at(batch)
+    return sizes
+
+
+def row_names(rows: Sequence[Row]) -> tuple[tuple[float, str], ...]:
+    return tuple((place, row.name) for place, row in enumerate(rows))
+
+
+BINARY_UNITS = (Unit("GiB", 2**30), Unit("MiB", 2**20), Unit("KiB", 2**10))
+
+
+def byte_unit(largest: int) -> Unit:
+    """The binary unit for an axis; the notes' MiB up to ten thousand."""
+    if 2**30 <= largest < 10 * 2**30:
+        return Unit("MiB", 2**20)
+    return next((unit for unit in BINARY_UNITS if largest >= unit.scale), Unit("bytes"))
+
+
+def in_unit(size: int, unit: Unit) -> str:
+    """Bytes as a text beside an axis in that unit."""
+    return units.mebibytes(size) if unit.name == "MiB" else units.binary(size)
+
+
+def unit_convention(unit: Unit) -> str:
+    """What the unit of an axis is."""
+    return f"{unit.name} = {int(unit.scale):,} bytes." if unit.scale > 1 else ""
+
+
+def count_unit(largest: int) -> Unit:
+    scales = (Unit("billions", 10**9), Unit("millions", 10**6), Unit("thousands", 10**3))
+    return next((unit for unit in scales if largest >= unit.scale), Unit(""))
+
+
+def second_unit(longest: float) -> Unit:
+    return Unit("ms", 1e-3) if longest >= 1e-3 else Unit("µs", 1e-6)
+
+
+def took(seconds: float, unit: Unit) -> str:
+    """A time as a text; what took any is never 0."""
+    time = seconds / unit.scale
+    return f"<0.1 {unit.name}" if 0 < time < 0.05 else f"{time:,.{int(time < 1000)}f} {unit.name}"
+
+
+CLASSIFIER = "classifier"
+
+
+def blocks_of(rows: Sequence[Row]) -> dict[str, str]:
+    """The block that each layer is of: a pool ends one, the classifier comes after all."""
+    number = 1
+    blocks: dict[str, str] = {}
+    for row in rows:
+        in_classifier = row.kind in ("avgpool", "flatten", "fc") or CLASSIFIER in blocks.values()
+        blocks[row.name] = CLASSIFIER if in_classifier else f"block {number}"
+        number += row.kind == "maxpool"
+    return blocks
+
+
+def by_block(profile: Profile, values: Sequence[int]) -> list[tuple[str, int]]:
+    """Sums of the rows' values by block; the input is of none."""
+    blocks = blocks_of(profile.rows)
+    sums: dict[str, int] = {}
+    for row, value in zip(profile.rows[1:], values[1:], strict=True):
+        sums[blocks[row.name]] = sums.get(blocks[row.name], 0) + value
+    return list(sums.items())
+
+
+def block_bands(profile: Profile, rows: Sequence[Row]) -> tuple[Band, ...]:
+    """Every other block shaded, behind the bars of some of the profile's rows."""
+    blocks = blocks_of(profile.rows)
+    edges = [place - 0.5 for place in range(len(rows) + 1)]
+    found = enumerate(stretches([blocks[row.name] for row in rows], edges))
+    return tuple(Band(start, stop, is_shaded=number % 2 == 1) for number, (start, stop, _) in found)
+
+
+MOST_NAMED = 4
+"""More equals than so many are counted, not named."""
+
+
+def _who(pairs: Sequence[tuple[str, int]]) -> tuple[str, bool]:
+    """Those who have most, as a sentence names them, and whether they are several: ``blocks 2, 3 and 4``."""
+    most = max(size for _, size in pairs)
+    names = [name for name, size in pairs if size == most]
+    numbers = [name.removeprefix("block ") for name in names if name.startswith("block ")]
+    are_blocks = len(numbers) == len(names)
+    if len(names) > MOST_NAMED:
+        return f"{len(names)} {'blocks' if are_blocks else 'parts' if numbers else 'layers'}", True
+    if are_blocks and len(names) > 1:
+        return f"blocks {units.listed(numbers)}", True
+    return units.listed([f"the {name}" if name == CLASSIFIER else name for name in names]), len(names) > 1
+
+
+def _share(pairs: Sequence[tuple[str, int]]) -> str:
+    return units.percent(max(size for _, size in pairs), sum(size for _, size in pairs))
+
+
+def leaders(pairs: Sequence[tuple[str, int]]) -> str:
+    """Who has most, and how much: ``blocks 3 and 4 (29.9 % each)``."""
+    who, are_several = _who(pairs)
+    return f"{who} ({_share(pairs)}{' each' * are_several})"
+
+
+def most_of(pairs: Sequence[tuple[str, int]], verb: str) -> str:
+    """Who has most, and how much, as the beginning of a sentence: ``Block 1 keeps 48.6 %``."""
+    who, are_several = _who(pairs)
+    if who.startswith(("block", "the ")):  # a layer's name stays as it is written
+        who = who[0].upper() + who[1:]
+    return f"{who} {f'each {verb[:-1]}' if are_several else verb} {_share(pairs)}"
+
+
+def saved_words(profile: Profile) -> str:
+    """What the saved bytes are: inference leaves some, and there is no backward pass to save them for."""
+    return "left by inference" if "inference" in profile.forward_pass else "saved for backward"
+
+
+def saved_means(profile: Profile) -> str:
+    what = saved_words(profile)
+    return (
+        f"{what[0].upper()}{what[1:]}: alive after {profile.forward_pass}, above weights and input, by the "
+        f"rules of device {rules(profile.device)}."
+    )
+
+
+def after_pass(profile: Profile) -> str:
+    """The network and the setting, and the forward pass where it is no plain training one."""
+    is_plain = profile.forward_pass == Profile.forward_pass
+    return title(profile) + (f"; {profile.forward_pass}" if not is_plain else "")
+
+
+def alt_text(said: str, rows: Sequence[Row], values: Sequence[int]) -> str:
+    """What is said, the three largest, and how many there are."""
+    largest = sorted(zip(rows, values, strict=True), key=lambda pair: -pair[1])[:3]
+    named = ", ".join(f"{row.name} {value:,}" for row, value in largest)
+    return f"{said}. Of {units.plural(len(rows), 'layer')} the largest: {named}."
+
+
+def stretches(keys: Sequence[Key], edges: Sequence[float]) -> Iterator[tuple[float, float, Key]]:
+    """Where equal keys start and stop; key ``n`` stands between the edges ``n`` and ``n + 1``."""
+    for key, members in groupby(range(len(keys)), key=keys.__getitem__):
+        places = list(members)
+        yield edges[places[0]], edges[places[-1] + 1], key

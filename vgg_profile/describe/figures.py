@@ -1,0 +1,66 @@
+"""Results described as figures: which kinds there are, and what shows which."""
+
+from __future__ import annotations
+
+import difflib
+
+from vgg_profile.ask.compare import Comparison
+from vgg_profile.ask.fit import Fit
+from vgg_profile.ask.sweep import Sweep
+from vgg_profile.check.crosscheck import Overlay
+from vgg_profile.core import units
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.figures import Figure
+from vgg_profile.core.step import Ledger
+from vgg_profile.core.tree import Profile
+from vgg_profile.describe import figures_compared, figures_layers, figures_plans, figures_step  # noqa: F401 - they register
+from vgg_profile.describe.kinds import KINDS
+from vgg_profile.measure.record import Measurement
+
+
+def depict(result: object, kind: str | None = None) -> Figure:
+    """The figure of a result: of a kind, or of the first that its type has.
+
+    Raises ``InputError`` for a kind that is unknown, or that this result does not have.
+
+    >>> from vgg_profile.predict.vgg.walk import walk
+    >>> depict(walk("D"), "parameters").title
+    'fc6 holds 74.3 % of the 138,357,544 parameters'
+    """
+    has = {name: of[type(result)] for name, of in KINDS.items() if type(result) in of}
+    if not has:
+        raise InputError(
+            f"There is no figure of this kind of result ({type(result).__name__}).",
+            "Write it as text, Markdown or a page: -o FILE.md, -o FILE.html.",
+        )
+    name = next(iter(has)) if kind is None else check_kind(kind)
+    if name not in has:
+        others = [f"{_MADE[of]}.plot({name!r})" for of in KINDS[name] if of in _MADE]
+        raise InputError(
+            f"A {type(result).__name__} has no figure {name}.",
+            f"It has {', '.join(has)}. For {name} use {units.listed(others, 'or')}.",
+        )
+    return has[name](result)
+
+
+_MADE = {
+    Profile: "ledger(profile, setup).seen",
+    Ledger: "ledger(profile)",
+    Overlay: "overlay(config, record)",
+    Fit: "Fit(ledger(profile), memory('8GiB'))",
+    Comparison: "Comparison((profile, other), Setup())",
+    Sweep: "sweep(config, batches=(1, 2, 4))",
+    Measurement: "load(path)",
+}
+"""How to come by a result, for who has another."""
+
+
+def check_kind(kind: str) -> str:
+    """The kind, if there is one of that name."""
+    if kind not in KINDS:
+        close = difflib.get_close_matches(kind.lower(), KINDS, n=1)
+        raise InputError(
+            f"There is no kind of figure {excerpt(kind)}.",
+            (f"Did you mean {close[0]}? " if close else "") + f"There are {', '.join(KINDS)}.",
+        )
+    return kind

@@ -1,0 +1,203 @@
+"""The peak drawn over batches, and over a grid of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from operator import attrgetter
+
+from vgg_profile.ask.fit import Fit
+from vgg_profile.ask.sweep import Point as Swept
+from vgg_profile.ask.sweep import Sweep
+from vgg_profile.core import units
+from vgg_profile.core.events import Category
+from vgg_profile.core.figures import INK, PALETTE, Figure, Limit, Panel, Point, Series, Style, Unit
+from vgg_profile.core.step import Ledger
+from vgg_profile.describe.drawing import BINARY_UNITS, byte_unit, in_unit, stacked, unit_convention
+from vgg_profile.describe.kinds import figure_of
+from vgg_profile.describe.words import rules, title
+
+# -- against the batch
+
+
+@figure_of("batch", Fit)
+def _fit(fit: Fit) -> Figure:
+    """The peak against the batch, and the largest batch that a memory holds."""
+    step, largest, have = fit.step, fit.largest_batch, fit.memory.label
+    top = max(8, largest + largest // 4, fit.asked or 0)
+    # in the memory's own unit, so that its line stands at a round number
+    unit = next(unit for unit in (*BINARY_UNITS, Unit("bytes")) if fit.memory.bytes >= unit.scale)
+    limit = have if unit.name in have else f"{have} = {units.binary(fit.memory.bytes)}"
+    limits = [Limit(limit, fit.memory.bytes)]
+    if fit.reserves:
+        limits.append(Limit(f"less {units.binary(fit.reserve_bytes)} in reserve", fit.available_bytes))
+    if fit.asked is not None:
+        answer = "fits" if fit.fits else "does not fit"
+        left = f"{units.binary(abs(fit.spare_bytes))} {'to spare' if fit.fits else 'too much'}"
+        finding = f"Batch {fit.asked:,} {answer} into {have}: {left}; the largest is {largest:,}"
+        point = Point(fit.asked, fit.peak_bytes, f"batch {fit.asked:,}: {in_unit(fit.peak_bytes, unit)}")
+        return _batch_figure(step, top, unit, finding, limits, [point])
+    if not largest:
+        least = units.binary(step.peak_bytes(1) + fit.reserve_bytes)
+        finding = f"Not even one image fits into {limit}: it takes {least}"
+        return _batch_figure(step, top, unit, finding, limits)
+    peak = step.peak_bytes(largest)
+    excess = units.binary(step.peak_bytes(largest + 1) - fit.available_bytes)
+    finding = f"{units.plural(largest, 'image')} at a time fit into {have}; one more is {excess} too much"
+    point = Point(largest, peak, f"batch {largest:,}: {in_unit(peak, unit)}")
+    return _batch_figure(step, top, unit, finding, limits, [point])
+
+
+@figure_of("batch", Ledger)
+def _batch(step: Ledger) -> Figure:
+    """The peak against the batch, where no memory limits it."""
+    top = 64
+    peak = step.peak_bytes(top)
+    unit = byte_unit(peak)
+    each = units.binary(step.highest(top).per_image)
+    finding = f"A batch of {top} peaks at {in_unit(peak, unit)}, and each further image takes {each}"
+    return _batch_figure(step, top, unit, finding)
+
+
+def _batch_figure(
+    step: Ledger,
+    top: int,
+    unit: Unit,
+    finding: str,
+    limits: Sequence[Limit] = (),
+    points: Sequence[Point] = (),
+) -> Figure:
+    """What is live at the peak, by category, for batches up to ``top``."""
+    batches = _batches(step, top, [int(point.x) for point in points])
+    sizes = {line: step.live_at(line) for line in step.lines}
+    stacks = [
+        {each: size.at(batch) for each, size in sizes[step.highest(batch)].items()} for batch in batches
+    ]
+    peaks = [step.peak_bytes(batch) for batch in batches]
+    said = title(step.profile).replace(f"batch {step.profile.batch:,}, ", "")
+    return Figure(
+        title=finding,
+        subtitle=f"{said}, {step.setup.label}",
+        panels=(
+            Panel(
+                "peak of live bytes",
+                unit,
+                (
+                    *stacked(batches, stacks, Style.AREAS),
+                    Series("predicted peak", batches, peaks, INK, Style.LINE),
+                ),
+                place_label="batch (images)",
+                limits=tuple(limits),
+                points=tuple(points),
+            ),
+        ),
+        alt="The peak of live bytes against the batch, stacked by category, from "
+        f"{peaks[0]:,} bytes at batch {batches[0]:,} to {peaks[-1]:,} at batch {batches[-1]:,}. {finding}.",
+        footer=f"Tensors alone, by the rules of device {rules(step.profile.device)}. {unit_convention(unit)}",
+    )
+
+
+def _batches(step: Ledger, top: int, wanted: Sequence[int]) -> list[int]:
+    """Batches enough for a smooth picture; with them, both sides of each place where the peak moves."""
+    batches = {1, top, *wanted, *range(1, top, max(1, top // 64))}
+    for left, right in pairwise(step.lines):
+        turn = (left.fixed - right.fixed) // (right.per_image - left.per_image)
+        batches |= {turn, turn + 1}
+    return sorted(batch for batch in batches if 1 <= batch <= top)
+
+
+# -- over a grid
+
+
+MOST_LINES = 8
+
+_SETTINGS: dict[str, Callable[[Swept], str]] = {
+    "batch": lambda point: f"batch {point.batch:,}",
+    "image": lambda point: f"{point.height}×{point.width}",
+    "dtype": lambda point: point.dtype,
+    "optimizer": lambda point: point.optimizer if point.optimizer != "none" else "no optimizer",
+}
+"""What sets one point apart from another, in words."""
+
+_LINES = (
+    Category.WEIGHTS,
+    Category.GRADIENTS,
+    Category.CASTS,
+    Category.IN_FLIGHT,
+    Category.ACTIVATIONS,
+    Category.OPTIMIZER,
+    Category.STATISTICS,
+    Category.INPUT,
+)
+"""Whose colours lines borrow that are of no category."""
+
+
+_ALONG = {"batch": "batch", "height": "image"}
+
+
+@figure_of("sweep", Sweep)
+def _sweep(grid: Sweep) -> Figure:
+    """The peak against the batch, or against the image where there is one batch; a line a setting."""
+    varied = [what for what, tell in _SETTINGS.items() if len(set(map(tell, grid.points))) > 1]
+    is_square = all(point.height == point.width for point in grid.points)
+    along = "height" if len({point.batch for point in grid.points}) == 1 and is_square else "batch"
+    lines: dict[str, list[Swept]] = {}
+    for point in sorted(grid.points, key=attrgetter(along)):
+        said = [_SETTINGS[what](point) for what in varied if what != _ALONG[along]]
+        lines.setdefault(", ".join(said) or "predicted peak", []).append(point)
+    shown = _spread(list(lines), MOST_LINES)
+    peaks = [point.peak_bytes for line in lines.values() for point in line]
+    unit = byte_unit(max(peaks))
+    least, most = (each(grid.points, key=lambda point: point.peak_bytes) for each in (min, max))
+    low, high = in_unit(least.peak_bytes, unit), in_unit(most.peak_bytes, unit)
+    finding = f"The peak is {low}"
+    if low != high:
+        at_least, at_most = (", ".join(_SETTINGS[what](point) for what in varied) for point in (least, most))
+        finding = f"The peak grows from {low} ({at_least}) to {high} ({at_most})"
+    left_out = len(lines) - len(shown)
+    what = "batch (images)" if along == "batch" else "side of the image (pixels)"
+    return Figure(
+        title=finding,
+        subtitle=f"VGG config {grid.config.label}, {_constant(grid, varied)}; "
+        f"{units.plural(len(grid.points), 'point')}",
+        panels=(
+            Panel(
+                "peak of live bytes",
+                unit,
+                tuple(
+                    Series(
+                        name,
+                        [getattr(point, along) for point in lines[name]],
+                        [point.peak_bytes for point in lines[name]],
+                        PALETTE[colour],
+                        Style.LINE if len(lines[name]) > 1 else Style.DOTS,
+                    )
+                    for name, colour in zip(shown, _LINES, strict=False)
+                ),
+                place_label=what,
+            ),
+        ),
+        alt=f"The predicted peak of live bytes against the {what}, in {units.plural(len(shown), 'line')}"
+        + (f", {left_out} more left out" if left_out else "")
+        + f". {finding}: from {min(peaks):,} to {max(peaks):,} bytes.",
+        footer=(f"Of {len(lines)} lines, {len(shown)} are drawn. " if left_out else "")
+        + f"Tensors alone, by the rules of device {rules(grid.device)}. {unit_convention(unit)}",
+    )
+
+
+def _constant(grid: Sweep, varied: Sequence[str]) -> str:
+    """What is the same at every point, in words; how the step is run tells the optimizer."""
+    point = max(grid.points, key=lambda point: point.optimizer != "none")
+    said = [tell(point) for what, tell in _SETTINGS.items() if what not in varied and what != "optimizer"]
+    run = replace(grid.setup, optimizer=point.optimizer).label
+    if "optimizer" in varied:
+        run = run.replace(f", {point.optimizer}", "")
+    return ", ".join([*said, run])
+
+
+def _spread(names: list[str], most: int) -> list[str]:
+    """So many of them at most, the first and the last among them."""
+    if len(names) <= most:
+        return names
+    return [names[round(place * (len(names) - 1) / (most - 1))] for place in range(most)]

@@ -1,0 +1,227 @@
+"""A step drawn: the timeline, and the check against a measurement."""
+
+from __future__ import annotations
+
+from itertools import accumulate, pairwise
+
+from vgg_profile.check.crosscheck import Checks, Overlay, overlay
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.figures import (
+    MEASURED,
+    PALETTE,
+    PREDICTED,
+    Band,
+    Figure,
+    Panel,
+    Point,
+    Series,
+    Style,
+    Unit,
+)
+from vgg_profile.core.step import Ledger, Moment
+from vgg_profile.describe.drawing import (
+    CLASSIFIER,
+    blocks_of,
+    byte_unit,
+    in_unit,
+    stacked,
+    stretches,
+    unit_convention,
+)
+from vgg_profile.describe.figures_compared import measured_on
+from vgg_profile.describe.kinds import figure_of
+from vgg_profile.describe.words import rules, title
+
+# -- over a step
+
+
+@figure_of("timeline", Ledger)
+def _timeline(step: Ledger) -> Figure:
+    return _step_figure(step)
+
+
+@figure_of("timeline", Overlay)
+def _measured_timeline(curve: Overlay) -> Figure:
+    return _step_figure(curve.step, curve)
+
+
+def _step_figure(step: Ledger, curve: Overlay | None = None) -> Figure:
+    """Live bytes over the events of one step, by category, the peak marked; what was measured, as dots."""
+    places, stacks = _over_events(step)
+    live = [sum(each.values()) for each in stacks]
+    highest = max(live)
+    top = live.index(highest)
+    unit = byte_unit(highest)
+    finding = f"The peak, {in_unit(highest, unit)}, is in {_place(step.peak)}"
+    series = [*stacked(places, stacks, Style.AREAS)]
+    if curve is not None:
+        series.append(_measured(curve))
+        finding += f"; {_meeting(curve)}"
+    at_peak = ", ".join(f"{each.value} {size:,}" for each, size in stacks[top].items() if size)
+    return Figure(
+        title=finding,
+        subtitle=f"{title(step.profile)}, {step.setup.label}",
+        panels=(
+            Panel(
+                "live bytes",
+                unit,
+                tuple(series),
+                place_label=_IN_STEP,
+                names=_block_names(step),
+                bands=_phase_bands(step),
+                points=(Point(places[top], highest, f"peak {in_unit(highest, unit)}"),),
+            ),
+        ),
+        alt=f"Live bytes over one training step, stacked by category. {finding}. "
+        f"At the peak {highest:,} bytes are live: {at_peak}.",
+        footer="Tensors alone, before a backend's scratch, by the rules of device "
+        f"{rules(step.profile.device)}. {unit_convention(unit)}",
+    )
+
+
+@figure_of("check", Overlay)
+def _check(curve: Overlay) -> Figure:
+    """Predicted and measured live bytes at every boundary, and what is left of their difference."""
+    step, measured = curve.step, _measured(curve)
+    predicted = [each.live for each in curve.boundaries]
+    residuals = [each.residual for each in curve.boundaries if each.residual is not None]
+    unit = byte_unit(max(predicted))
+    finding = _meeting(curve)
+    finding = finding[0].upper() + finding[1:]
+    bands = _phase_bands(step)
+    return Figure(
+        title=finding,
+        subtitle=f"{title(step.profile)}, {step.setup.label}",
+        panels=(
+            Panel(
+                "live bytes",
+                unit,
+                (Series("predicted", _edges(step)[1:], predicted, PREDICTED, Style.LINE), measured),
+                bands=bands,
+            ),
+            Panel(
+                "residual",
+                Unit("bytes"),
+                (Series("measured - predicted", measured.x, residuals, MEASURED, Style.DOTS),),
+                place_label=_IN_STEP,
+                names=_block_names(step),
+                bands=tuple(band._replace(text="") for band in bands),
+                height=0.9,
+            ),
+        ),
+        alt=f"Predicted and measured live bytes at {len(predicted)} boundaries of one training step. "
+        f"{finding}. Predicted live bytes range from {min(predicted):,} to {max(predicted):,}.",
+        footer=f"{measured_on(curve.measurement)} {unit_convention(unit)}",
+    )
+
+
+@figure_of("check", Checks)
+def _checked(checks: Checks) -> Figure:
+    return _check(overlay(checks.profile.config, checks.measurement))
+
+
+_IN_STEP = "blocks of the network, in the order of the step"
+
+
+def _measured(curve: Overlay) -> Series:
+    """The measured live bytes where each part of the step ends."""
+    ends = zip(_edges(curve.step)[1:], curve.boundaries, strict=True)
+    read = [(end, each.measured_live) for end, each in ends if each.measured_live is not None]
+    if not read:
+        raise InputError(
+            "The record holds no live bytes to set against the prediction.",
+            "Measure again: `vgg-profile measure D -o record.json`.",
+        )
+    return Series("measured", [end for end, _ in read], [live for _, live in read], MEASURED, Style.DOTS)
+
+
+def _meeting(curve: Overlay) -> str:
+    """Where the two curves meet, in words."""
+    residuals = [each.residual for each in curve.boundaries if each.residual is not None]
+    off = sum(residual != 0 for residual in residuals)
+    if off:
+        furthest = max(map(abs, residuals))
+        return f"measured bytes are off at {off} of {len(residuals)} boundaries, by up to {furthest:,}"
+    where = (
+        f"all {len(residuals)}"
+        if len(residuals) == len(curve.boundaries)
+        else f"the {len(residuals)} of {len(curve.boundaries)} that were measured"
+    )
+    return f"measured bytes equal the predicted at {where} boundaries"
+
+
+def _edges(step: Ledger) -> list[float]:
+    """Where each part of the step begins, and where the last ends: one wide each, the optimizer's wider."""
+    parts = len(step.moments)
+    widths = [max(1.0, parts / 8) if moment.phase is Phase.STEP else 1.0 for moment in step.moments]
+    return [0.0, *accumulate(widths)]
+
+
+def _over_events(step: Ledger) -> tuple[list[float], list[dict[Category, int]]]:
+    """Places and what is live there by category: each event once before it frees and once after.
+
+    Everything that is loaded stands as one level before the first part of the step.
+    """
+    batch = step.profile.batch
+    places: list[float] = []
+    stacks: list[dict[Category, int]] = []
+    live = dict.fromkeys(PALETTE, 0)
+
+    def stand(start: float, stop: float) -> None:
+        places.extend((start, stop))
+        stacks.extend((dict(live), dict(live)))
+
+    ends = [mark.event for mark in step.marks[1:]] + [len(step.events)]
+    for (left, right), mark, end in zip(pairwise(_edges(step)), step.marks, ends, strict=True):
+        events = step.events[mark.event : end]
+        is_level = mark.phase is Phase.LOAD or not events
+        half = (right - left) / (2 * len(events) or 1)
+        for number, event in enumerate(events):
+            start = left + 2 * number * half
+            for storage in event.allocated:
+                live[storage.category] += storage.size.at(batch)
+            if not is_level:
+                stand(start, start + half)
+            for storage in event.freed:
+                live[storage.category] -= storage.size.at(batch)
+            if not is_level:
+                stand(start + half, start + 2 * half)
+        if is_level:
+            stand(left, right)
+    return places, stacks
+
+
+def _phases(step: Ledger) -> list[Phase]:
+    """The phase of each part; a recompute falls within the backward pass."""
+    return [Phase.BACKWARD if part.phase is Phase.RECOMPUTE else part.phase for part in step.moments]
+
+
+def _phase_bands(step: Ledger) -> tuple[Band, ...]:
+    return tuple(
+        Band(start, stop, phase.value, is_shaded=number % 2 == 1)
+        for number, (start, stop, phase) in enumerate(stretches(_phases(step), _edges(step)))
+    )
+
+
+def _block_names(step: Ledger) -> tuple[tuple[float, str], ...]:
+    """Each block's number in the middle of its stretch of the step, the classifier as fc."""
+    blocks = blocks_of(step.profile.module_rows)
+    keys = [(phase, blocks.get(part.layer)) for phase, part in zip(_phases(step), step.moments, strict=True)]
+    return tuple(
+        ((start + stop) / 2, "fc" if block == CLASSIFIER else block.removeprefix("block "))
+        for start, stop, (_, block) in stretches(keys, _edges(step))
+        if block
+    )
+
+
+def _place(part: Moment) -> str:
+    """A part of the step, in words."""
+    match part.phase:
+        case Phase.FORWARD | Phase.BACKWARD:
+            return f"the {part.phase} pass of {part.layer}"
+        case Phase.RECOMPUTE:
+            return f"the second forward pass of {part.layer}"
+        case Phase.STEP:
+            return "the optimizer's step"
+    return f"the {part.phase}"

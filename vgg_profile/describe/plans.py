@@ -1,0 +1,107 @@
+"""What fits, and what a grid of settings takes, described as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from vgg_profile.ask.fit import Fit
+from vgg_profile.ask.sweep import Point, Sweep
+from vgg_profile.core import units
+from vgg_profile.core.forms import Cell, Column, Table
+from vgg_profile.core.step import in_words
+from vgg_profile.describe.kinds import describe_kind
+from vgg_profile.describe.step import remarks
+from vgg_profile.describe.words import rules, sized, title
+
+
+@describe_kind.register
+def _fit(fit: Fit) -> Table:
+    """What a batch takes at the event that decides, and what is left of the memory."""
+    batch = fit.batch
+    step = fit.step.at(batch)
+    binding = fit.binding
+    tensors = [
+        (category.value, size.fixed, size.per_image, size.at(batch))
+        for category, size in fit.categories.items()
+    ]
+    kept = [(f"reserve: {reserve.what}", reserve.bytes, 0, reserve.bytes) for reserve in fit.reserves]
+    rows: list[tuple[Cell, ...]] = [
+        *tensors,
+        (f"tensors, {in_words(*fit.place)}", binding.fixed, binding.per_image, binding.at(batch)),
+        *kept,
+        (f"memory, {fit.memory.label}", fit.memory.bytes, None, fit.memory.bytes),
+    ]
+    return Table(
+        title=f"{title(step.profile)}, {step.setup.label}, in {fit.memory.label}",
+        columns=(
+            Column("part", "part", is_text=True),
+            Column("fixed_bytes", "fixed\n(bytes)"),
+            Column("bytes_per_image", "per image\n(bytes)"),
+            Column(f"batch_{batch}_bytes", f"batch {batch:,}\n(bytes)"),
+        ),
+        rows=tuple(rows),
+        ends=frozenset({len(tensors) - 1, len(tensors), len(tensors) + len(kept)}),
+        total=("left", None, None, fit.spare_bytes),
+        footer=tuple(_working(fit)),
+    )
+
+
+def _working(fit: Fit) -> Iterator[str]:
+    """The answer, and how it comes about, in numbers."""
+    largest, line = fit.largest_batch, fit.limiting
+    if fit.asked is not None and not fit.fits:
+        yield (
+            f"Batch {fit.asked:,} does not fit: it is short by {sized(-fit.spare_bytes)}. "
+            + (f"The largest that fits is {largest:,}." if largest else "Not even one image fits.")
+        )
+    elif fit.asked is not None:
+        yield f"Batch {fit.asked:,} fits, and {sized(fit.spare_bytes)} are left; the largest is {largest:,}."
+    elif largest:
+        yield f"The largest batch is {largest:,}; one more would be short by {sized(fit.next_short_bytes)}."
+    else:
+        yield f"Not even one image fits: it is short by {sized(-fit.spare_bytes)}."
+    if fit.asked is None and largest:
+        yield (
+            f"Working: ({units.exact(fit.memory.bytes)} - {units.exact(fit.reserve_bytes)} - "
+            f"{units.exact(line.fixed)}) / {units.exact(line.per_image)} = "
+            f"{units.exact(fit.available_bytes - line.fixed)} / {units.exact(line.per_image)} = "
+            f"{(fit.available_bytes - line.fixed) / line.per_image:,.2f}, rounded down."
+        )
+        if line != fit.binding:
+            ends = fit.step.events[line.event]
+            yield (
+                f"One image more has its peak elsewhere, {in_words(ends.phase, ends.layer)}: there "
+                f"{units.exact(line.fixed)} bytes are fixed, and {units.exact(line.per_image)} are per image."
+            )
+    yield (
+        f"Bytes at every event are fixed + per image * batch; the peak is the highest of them. "
+        f"By the rules of device {rules(fit.step.profile.device)}."
+    )
+    for reserve in fit.reserves:
+        yield f"Reserve for {reserve.what}: {reserve.source}."
+    if fit.memory.source:
+        yield f"{fit.memory.label}: {fit.memory.source}."
+    yield from remarks(fit.step.at(fit.batch))
+
+
+@describe_kind.register
+def _sweep(grid: Sweep) -> Table:
+    return Table(
+        title=f"Predicted peak over {units.plural(len(grid.points), 'point')}: {grid.config.label}, "
+        f"{replace(grid.setup, optimizer='none').label.replace(', no optimizer', '')}, "
+        f"rules of {grid.device}",
+        columns=tuple(
+            Column(name, name.replace("_bytes", "\n(bytes)").replace("_", " "), is_text=name in _TEXTS)
+            for name in Point._fields
+        ),
+        rows=tuple(tuple(point) for point in grid.points),
+        footer=(
+            "Peaks are of tensors, before a backend's scratch; MACs and bytes are for the whole batch.",
+            "Loaded: weights, buffers, optimizer state. Where the peak is, it is fixed + per image * batch.",
+            f"By the rules of device {rules(grid.device)}.",
+        ),
+    )
+
+
+_TEXTS = {"dtype", "optimizer", "peak_phase", "peak_layer"}

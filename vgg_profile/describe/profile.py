@@ -1,0 +1,191 @@
+"""Results described as tables: raw numbers and units, in one form that every renderer reads.
+
+``describe(result)`` gives a :class:`Table`. How a number is written is the renderer's business; which
+numbers stand where, under which heading, with which footnotes, is decided here and only here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from vgg_profile.core import units
+from vgg_profile.core.counts import Count, total
+from vgg_profile.core.forms import Column, Table
+from vgg_profile.core.tree import Profile, Row, Totals
+from vgg_profile.describe.kinds import describe_kind
+from vgg_profile.describe.words import added_up, rules, sized, title
+
+
+@describe_kind.register
+def _profile(
+    profile: Profile, *, all_layers: bool = False, notes: bool = False, saved: bool = False
+) -> Table:
+    rows = profile.module_rows if all_layers else profile.rows
+    if saved:
+        return _saved_table(profile, rows)
+    return _notes_table(profile, rows) if notes else _layer_table(profile, rows)
+
+
+_LAYER_COLUMNS = (
+    Column("name", "layer", is_text=True),
+    Column("module", "module", is_text=True),
+    Column("kind", "kind", is_text=True),
+    Column("output_shape", "output"),
+    Column("values", "values"),
+    Column("memory_bytes", "memory\n(bytes)"),
+    Column("saved_bytes", "saved for\nbackward\n(bytes)"),
+    Column("weights", "weights"),
+    Column("biases", "biases"),
+    Column("macs", "MACs"),
+    Column("receptive_field", "field\n(px)"),
+    Column("stride", "stride\n(px)"),
+)
+
+
+def _layer_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
+    totals = profile.total(rows)
+    return Table(
+        title=title(profile),
+        columns=_LAYER_COLUMNS,
+        rows=tuple(
+            (
+                row.name,
+                row.module,
+                row.kind,
+                row.output_shape,
+                row.note or row.values,
+                row.memory_bytes(profile.batch, profile.itemsize),
+                row.saved_bytes(profile.batch),
+                row.weights,
+                row.biases,
+                row.macs.value,
+                row.receptive_field,
+                row.stride,
+            )
+            for row in rows
+        ),
+        total=(
+            "total",
+            "",
+            "",
+            None,
+            totals.values,
+            totals.memory_bytes,
+            totals.saved_bytes,
+            totals.weights,
+            totals.biases,
+            totals.macs,
+            None,
+            None,
+        ),
+        ends=_block_ends(rows),
+        footer=_conventions(profile, totals, all_layers=rows is profile.module_rows),
+    )
+
+
+def _conventions(profile: Profile, totals: Totals, all_layers: bool) -> tuple[str, ...]:
+    images = units.plural(profile.batch, "image")
+    parameter_bytes = totals.parameters * profile.itemsize
+    return (
+        f"Parameters: {added_up(totals.weights, totals.biases)} (weights + biases), "
+        f"{sized(parameter_bytes)} as {profile.dtype}"
+        + (f"; and {totals.buffers:,} values in batch-norm buffers." if totals.buffers else "."),
+        f"Memory: {_what_is_counted(all_layers)}, once, {totals.values:,} values an image, "
+        f"{sized(totals.memory_bytes)} for {images} at {profile.itemsize} bytes a value.",
+        f"Saved for backward: what stays alive after {profile.forward_pass}, above weights and input, "
+        f"by the rules of device {rules(profile.device)}: {sized(totals.saved_bytes)} for {images}.",
+        f"Compute: {totals.macs:,} MACs an image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
+        "Biases count as parameters, not as MACs.",
+        "Values and MACs are for one image, bytes for the batch. MiB = 2^20 bytes.",
+    )
+
+
+def _what_is_counted(all_layers: bool) -> str:
+    if all_layers:
+        return "the input and every module's output, where it is new memory"
+    return "the input and every output of convolutions, pools and fully-connected layers"
+
+
+def _block_ends(rows: Iterable[Row]) -> frozenset[int]:
+    """A block ends with its pool (and the average pool and flatten after the last one)."""
+    rows = list(rows)
+    closing = ("input", "maxpool", "avgpool", "flatten")
+    return frozenset(
+        place
+        for place, (row, after) in enumerate(pairwise(rows))
+        if row.kind in closing and after.kind not in closing
+    )
+
+
+def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
+    """What each layer leaves alive for the backward pass, one line a tensor, and why."""
+    kept = [storage for row in rows for storage in row.saved]
+    return Table(
+        title=f"{title(profile)}: saved for backward",
+        columns=(
+            Column("name", "layer", is_text=True),
+            Column("category", "category", is_text=True),
+            Column("saved_bytes", "bytes"),
+            Column("why", "what, and why it is kept", is_text=True),
+        ),
+        rows=tuple(
+            (storage.layer, storage.category.value, storage.size.at(profile.batch), storage.why)
+            for storage in kept
+        ),
+        total=("total", "", profile.total(rows).saved_bytes, None),
+        footer=(
+            f"Alive after {profile.forward_pass}, above weights and input, "
+            f"by the rules of device {rules(profile.device)}: {sized(profile.total(rows).saved_bytes)}.",
+        ),
+    )
+
+
+def _notes_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
+    """The notes' own table: their labels and their rounding; weights without biases."""
+    totals = profile.total(rows)
+    weights = total(row.weights for row in rows).value
+    rounded = units.as_the_notes
+    return Table(
+        title=f"{title(profile)}: the notes' conventions",
+        columns=(
+            Column("layer", "layer", is_text=True),
+            Column("output", "output", is_text=True),
+            Column("memory", "memory"),
+            Column("weights", "weights"),
+        ),
+        rows=tuple(
+            (
+                _notes_label(row),
+                _notes_shape(row),
+                row.note or _rounded_count(row.values),
+                row.weights,
+            )
+            for row in rows
+        ),
+        total=("TOTAL", "", rounded(totals.values), rounded(weights)),
+        ends=_block_ends(rows),
+        footer=(
+            f"TOTAL memory: {rounded(totals.values)} * {profile.itemsize} bytes; exactly {totals.values:,} "
+            f"values = {sized(totals.values * profile.itemsize)} an image, forward only.",
+            f"TOTAL params: {rounded(weights)}; exactly {weights:,} weights. "
+            f"The notes leave out {totals.biases:,} biases; with them {weights + totals.biases:,}.",
+        ),
+    )
+
+
+def _rounded_count(count: Count) -> str:
+    rounded = units.as_the_notes(count.value)
+    return rounded if count.is_plain else f"{count.working} = {rounded}"
+
+
+def _notes_label(row: Row) -> str:
+    if row.kind == "conv":
+        kernel = row.weights.working.partition("*")[0].lstrip("(")
+        return f"CONV{kernel}-{row.output_shape[0]}"
+    return {"maxpool": "POOL2", "fc": "FC"}.get(row.kind, row.kind.upper())
+
+
+def _notes_shape(row: Row) -> str:
+    channels, *plane = row.output_shape
+    return "x".join(map(str, [*(plane or [1, 1]), channels]))

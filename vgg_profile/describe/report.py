@@ -1,0 +1,161 @@
+"""A report composed: headline, tables, pictures, checks, how to read it and how it was made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from vgg_profile.ask.compare import Network
+from vgg_profile.ask.report import Report
+from vgg_profile.check.crosscheck import Checks, Verdict
+from vgg_profile.core import units
+from vgg_profile.core.events import Phase
+from vgg_profile.core.forms import Code, Document, Heading, Items, Part, Picture
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import in_words
+from vgg_profile.core.version import __version__
+from vgg_profile.describe.figures import depict
+from vgg_profile.describe.kinds import compose_kind
+from vgg_profile.describe.tables import describe
+from vgg_profile.describe.words import rules, sized, title
+
+
+@compose_kind.register
+def _report(report: Report) -> Document:
+    """One network in full; of several, what sets them apart, and then each in short."""
+    networks = report.comparison.networks
+    labels = [network.label for network in networks]
+    slugs = _slugs(networks)
+    parts = _one(networks[0], *slugs) if len(networks) == 1 else _several(report, slugs)
+    return Document(
+        f"What {units.listed(labels)} {'costs' if len(labels) == 1 else 'cost'}",
+        (*parts, *_how_to_read(networks[0].step.setup), *_how_it_was_made(report)),
+    )
+
+
+def _one(network: Network, slug: str) -> Iterator[Part]:
+    step, profile = network.step, network.step.seen
+    yield f"{title(profile)}; {step.setup.label}."
+    yield Items(tuple(_headline(network)))
+    yield Heading("Where the cost sits")
+    yield _picture(slug, "shares", profile)
+    yield Heading("Layer by layer")
+    yield describe(profile)
+    for kind in ("memory", "macs", "parameters"):
+        yield _picture(slug, kind, profile)
+    yield Heading("One training step" if step.setup.has_backward else "One step")
+    yield _picture(slug, "timeline", step)
+    yield _picture(slug, "batch", step)
+    yield Heading("Predicted against measured")
+    if network.checks is None:
+        yield (
+            "No record of this network at this setting was given, so nothing here is measured: every figure "
+            f"is predicted, by the rules of device {rules(profile.device)}. The command below has it checked "
+            "if --measure is added."
+        )
+    else:
+        yield describe(network.checks)
+        yield _picture(slug, "check", network.checks)
+        if network.checks.measurement.layers("forward_time"):
+            yield _picture(slug, "time", network.checks.measurement)
+
+
+def _several(report: Report, slugs: Sequence[str]) -> Iterator[Part]:
+    comparison = report.comparison
+    yield describe(comparison)
+    yield Picture("compare", depict(comparison, "compare"))
+    for network, slug in zip(comparison.networks, slugs, strict=True):
+        yield Heading(network.label)
+        yield f"{title(network.profile)}; {network.step.setup.label}."
+        yield Items(tuple(_headline(network)))
+        yield _picture(slug, "shares", network.step.seen)
+        yield _picture(slug, "timeline", network.step)
+        yield describe(network.step.seen)
+
+
+def _picture(slug: str, kind: str, result: object) -> Picture:
+    """A figure of a network, under a name that may be a file's."""
+    return Picture(f"{slug}-{kind}", depict(result, kind))
+
+
+def _slugs(networks: Sequence[Network]) -> list[str]:
+    """A name for each network's files: its label, as far as a file may bear it; numbered if two are alike."""
+    slugs = [re.sub(r"[^A-Za-z0-9]+", "-", network.label).strip("-") or "network" for network in networks]
+    if len(set(map(str.lower, slugs))) == len(slugs):
+        return slugs
+    return [f"{number}-{slug}" for number, slug in enumerate(slugs, start=1)]
+
+
+def _headline(network: Network) -> Iterator[str]:
+    """What to remember of a network, a sentence each."""
+    profile, step = network.profile, network.step
+    totals, batch = profile.totals, profile.batch
+    images = units.plural(batch, "image")
+    yield f"{totals.parameters:,} parameters: {sized(totals.parameters * profile.itemsize)}."
+    again = sum(step.recomputed_flops.values())
+    yield (
+        f"{totals.macs:,} MACs an image forward. With {images}, {sum(step.flops.values()) + again:,} FLOPs "
+        f"{'forward and backward' if step.setup.has_backward else 'forward'}"
+        f"{f', {again:,} of them to run the blocks again' if again else ''}; 1 MAC = 2 FLOPs."
+    )
+    yield f"{totals.values:,} values an image, as the notes count: {sized(totals.memory_bytes)} for {images}."
+    kept = step.fixed_points[Phase.FORWARD] - step.fixed_points[Phase.INPUT]
+    yield (
+        f"{sized(kept)} are saved for the backward pass."
+        if step.setup.has_backward
+        else f"Nothing is saved for a backward pass: {sized(kept)} of logits are what is left."
+    )
+    yield f"{sized(step.peak.peak)} are live at the peak, {in_words(*step.place)}."
+    yield f"One value at the end sees {profile.receptive_field:,} pixels a side."
+    if network.checks is not None:
+        yield _proof(network.checks)
+
+
+def _proof(checks: Checks) -> str:
+    """What a real pass said to all that."""
+    environment = checks.measurement.environment
+    taken = sum(any(term.is_remainder for term in check.terms) for check in checks.checks)
+    return (
+        f"{checks.verdict}: {checks.count(Verdict.PASS)} of {len(checks.checks)} checks hold in a real "
+        f"pass, to the byte and the FLOP, on {environment.get('device', '?')}, torch "
+        f"{environment.get('torch', '?')}"
+        + (f"; in {taken} of them scratch is measured, not predicted." if taken else ".")
+    )
+
+
+def _how_to_read(setup: Setup) -> Iterator[Part]:
+    yield Heading("How to read this")
+    yield Items(
+        (
+            "A value is one number of an activation; how many bytes it takes depends on the dtype. "
+            "MiB are 2^20 bytes; exact bytes stand beside every rounded figure.",
+            "A MAC is one multiply-accumulate, a FLOP one floating-point operation: 1 MAC = 2 FLOPs.",
+            "Saved for backward is everything alive after a training forward pass above weights and input: "
+            "activations, the max pools' indices, dropout's masks, batch norms' statistics."
+            if setup.has_backward
+            else "Inference has no backward pass: what is called saved for backward is what the forward pass "
+            "leaves alive, above weights and input.",
+            "The peak is the most that is live at once in the step, tensors alone. A library's scratch comes "
+            "on top; where it was measured it is named by the operation that took it.",
+            "Predicted and measured figures never mix: residual = measured - predicted - named terms, and "
+            "there is no tolerance.",
+        )
+    )
+
+
+def _how_it_was_made(report: Report) -> Iterator[Part]:
+    yield Heading("How it was made")
+    yield Code((report.command,), "sh")
+    yield f"vgg-profile {__version__}. Predicted figures depend on nothing else."
+    records = [network for network in report.comparison.networks if network.checks is not None]
+    if records:
+        yield Items(tuple(_origin(network) for network in records))
+
+
+def _origin(network: Network) -> str:
+    has = network.checks.measurement.environment if network.checks else {}
+    return (
+        f"{network.label} was measured on {has.get('device', '?')} ({has.get('platform', '?')}), torch "
+        f"{has.get('torch', '?')}, {has.get('threads', '?')} threads: {Path(network.record or '').name}."
+    )

@@ -1,0 +1,141 @@
+"""A whole step described as tables: predicted, and predicted beside measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from vgg_profile.check.crosscheck import Overlay
+from vgg_profile.core import units
+from vgg_profile.core.events import Category
+from vgg_profile.core.forms import Column, Table
+from vgg_profile.core.step import Ledger, Moment, in_words
+from vgg_profile.describe.kinds import describe_kind
+from vgg_profile.describe.words import rules, sized, title
+
+
+class _Part(NamedTuple):
+    """A column of the timeline: what some categories take together."""
+
+    name: str
+    header: str
+    categories: tuple[Category, ...]
+
+
+_PARTS = (
+    _Part("weights_and_buffers_bytes", "weights,\nbuffers", (Category.WEIGHTS, Category.BUFFERS)),
+    _Part("input_bytes", "input", (Category.INPUT,)),
+    _Part("activations_and_statistics_bytes", "activations", (Category.ACTIVATIONS, Category.STATISTICS)),
+    _Part("casts_bytes", "autocast\ncopies", (Category.CASTS,)),
+    _Part("indices_bytes", "pool\nindices", (Category.INDICES,)),
+    _Part("masks_bytes", "dropout\nmasks", (Category.MASKS,)),
+    _Part("in_flight_and_temporary_bytes", "gradients\nin flight", (Category.IN_FLIGHT, Category.TEMPORARY)),
+    _Part("gradients_bytes", "gradients", (Category.GRADIENTS,)),
+    _Part("optimizer_bytes", "optimizer\nstate", (Category.OPTIMIZER,)),
+)
+"""Together they are every category, so a line adds up to what is live."""
+
+
+@describe_kind.register
+def _ledger(step: Ledger) -> Table:
+    """What is live when one part of the step is over, split by what it is for."""
+    profile, moments, peak = step.profile, step.moments, step.peak
+    parts = [part for part in _PARTS if part.name != "casts_bytes" or step.setup.amp != "none"]
+    return Table(
+        title=f"Live bytes through one step: {title(profile)}, {step.setup.label}",
+        columns=(
+            Column("phase", "phase", is_text=True),
+            Column("layer", "layer", is_text=True),
+            Column("live_bytes", "live after\n(bytes)"),
+            Column("peak_bytes", "most within\n(bytes)"),
+            *(Column(part.name, part.header) for part in parts),
+        ),
+        rows=tuple(
+            (
+                moment.phase.value,
+                moment.layer,
+                moment.live,
+                moment.peak,
+                *(sum(moment.categories[each] for each in part.categories) for part in parts),
+            )
+            for moment in moments
+        ),
+        ends=_ends(moments),
+        footer=(
+            f"Peak: {sized(peak.peak)}, {in_words(*step.place)}; tensors alone, before a backend's scratch.",
+            f"By the rules of device {rules(profile.device)}.",
+            *remarks(step),
+        ),
+    )
+
+
+@describe_kind.register
+def _overlay(curve: Overlay) -> Table:
+    """Predicted beside measured at every boundary: what is live there, and the most within the part."""
+    step, moments = curve.step, curve.step.moments
+    met = sum(each.residual == 0 for each in curve.boundaries)
+    exact = sum(each.beyond == 0 for each in curve.boundaries)
+    scratch = sorted({each.scratch.name for each in curve.boundaries if each.scratch})
+    return Table(
+        title=f"Predicted and measured through one step: {title(step.profile)}, {step.setup.label}",
+        columns=(
+            Column("phase", "phase", is_text=True),
+            Column("layer", "layer", is_text=True),
+            Column("live_bytes", "live after,\npredicted"),
+            Column("measured_live_bytes", "measured\n(bytes)"),
+            Column("residual", "residual\n(bytes)"),
+            Column("peak_bytes", "most within,\npredicted"),
+            Column("measured_peak_bytes", "measured\n(bytes)"),
+            Column("beyond_bytes", "beyond it\n(bytes)"),
+            Column("operation", "taken by", is_text=True),
+        ),
+        rows=tuple(
+            (
+                each.phase,
+                each.layer,
+                each.live,
+                each.measured_live,
+                each.residual,
+                each.peak,
+                each.measured_peak,
+                each.beyond,
+                each.operation if each.beyond else "",
+            )
+            for each in curve.boundaries
+        ),
+        ends=_ends(moments),
+        footer=(
+            f"{curve.verdict.value}: the curves meet at {met} of {len(moments)} boundaries, to the byte.",
+            f"Within {exact} of {len(moments)} parts the most that is live is as predicted, too."
+            + (f" The rest is {', and '.join(scratch)}." if scratch else ""),
+            f"Predicted peak: {sized(step.peak.peak)}, {in_words(*step.place)}.",
+            *remarks(step),
+        ),
+    )
+
+
+def _ends(moments: Sequence[Moment]) -> frozenset[int]:
+    """The rows after which a phase is over."""
+    return frozenset(n for n, (one, after) in enumerate(pairwise(moments)) if one.phase is not after.phase)
+
+
+def remarks(step: Ledger) -> Iterator[str]:
+    """What the setup does that a reader of the figures should know."""
+    setup = step.setup
+    if setup.optimizer != "none":
+        yield (
+            "The step is the first: the optimizer's state appears in it."
+            if setup.first_step
+            else "The step is a later one: the optimizer's state is there from the start; in the "
+            "--first-step it appears."
+        )
+    if step.recomputed_flops:
+        again = sum(step.recomputed_flops.values())
+        plain = sum(step.flops.values())
+        yield (
+            f"Checkpointing runs {units.exact(again)} FLOPs a second time, "
+            f"{100 * again / plain:.1f} % on top of {units.exact(plain)} forward and backward."
+        )
+    if setup.amp == "float16":
+        yield "A GradScaler, which float16 wants, keeps a few scalars more; they are not counted."

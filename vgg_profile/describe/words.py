@@ -1,0 +1,30 @@
+"""Words that several descriptions share."""
+
+from __future__ import annotations
+
+from vgg_profile.core import units
+from vgg_profile.core.tree import Profile
+
+
+def title(profile: Profile) -> str:
+    """The network and the setting that a table is of."""
+    config = profile.config
+    return (
+        f"VGG config {config.label}: {units.plural(config.depth, 'weight layer')}, "
+        f"input {units.shape(profile.input)}, batch {profile.batch:,}, {profile.dtype}, "
+        f"{units.plural(config.classes, 'class')}"
+    )
+
+
+def rules(device: str) -> str:
+    """The device whose rules hold, and whether a real one has confirmed them."""
+    return device if device == "cpu" else f"{device} (not yet verified on a real device)"
+
+
+def added_up(*terms: int) -> str:
+    return f"{' + '.join(map(units.exact, terms))} = {sum(terms):,}"
+
+
+def sized(size: int) -> str:
+    """Exact bytes, with MiB beside them."""
+    return f"{size:,} bytes = {units.mebibytes(size)}"

@@ -1,0 +1,1 @@
+"""The VGG family on paper: configs, layers, the tape of a step. Integers alone."""

@@ -1,0 +1,391 @@
+"""The networks: Table 1 of the VGG paper as data, the names people type for them, and custom ones.
+
+Source: Simonyan & Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition"
+(2014), Table 1. Convolutions have stride 1 and are padded to keep the image size, pools are 2×2 with
+stride 2, and two hidden fully-connected layers of 4096 come before the classes.
+
+A custom network is written in the paper's own words, as a list ``64,64,M,conv1-128,LRN,M`` or as a
+small TOML or JSON file::
+
+    name = "tiny"
+    layers = [64, "M", 128, "conv1-128", "M"]
+    classifier = [512, 512]     # hidden fully-connected widths; may be empty
+    classes = 10
+    in_channels = 3
+    batch_norm = false
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.setting import LARGEST
+
+MOST_LAYERS = 100_000
+LARGEST_FILE = 4 * 2**20
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """A convolution of Table 1: ``conv3-64`` has a 3×3 kernel and 64 output channels."""
+
+    width: int
+    kernel: int = 3
+
+    def __str__(self) -> str:
+        return str(self.width) if self.kernel == 3 else f"conv{self.kernel}-{self.width}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A 2×2 max pool with stride 2; it closes a block."""
+
+    def __str__(self) -> str:
+        return "M"
+
+
+@dataclass(frozen=True, slots=True)
+class Normalise:
+    """A local response normalisation across channels."""
+
+    def __str__(self) -> str:
+        return "LRN"
+
+
+Token = Conv | Pool | Normalise
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One network, before it meets an image.
+
+    ``layers`` are the convolutional part in order, ``classifier`` the hidden fully-connected widths;
+    a last fully-connected layer to ``classes`` always follows.
+
+    >>> config("vgg16").depth, config("D-BN").label
+    (16, 'D-BN')
+    """
+
+    name: str
+    layers: tuple[Token, ...]
+    classifier: tuple[int, ...] = (4096, 4096)
+    classes: int = 1000
+    in_channels: int = 3
+    batch_norm: bool = False
+
+    @property
+    def depth(self) -> int:
+        """How many layers have weights to learn, norms not counted: VGG-16 has 16."""
+        return sum(isinstance(token, Conv) for token in self.layers) + len(self.classifier) + 1
+
+    @property
+    def label(self) -> str:
+        """The name with its batch norm: ``D``, ``D-BN``."""
+        return f"{self.name}-BN" if self.batch_norm else self.name
+
+    @property
+    def pools(self) -> int:
+        return sum(isinstance(token, Pool) for token in self.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The network in the form of a config file; ``from_dict`` reads it back."""
+        return {
+            "name": self.name,
+            "layers": [
+                token.width if isinstance(token, Conv) and token.kernel == 3 else str(token)
+                for token in self.layers
+            ],
+            "classifier": list(self.classifier),
+            "classes": self.classes,
+            "in_channels": self.in_channels,
+            "batch_norm": self.batch_norm,
+        }
+
+
+def _paper(name: str, layers: str) -> Config:
+    return Config(name, parse_layers(layers.split()))
+
+
+def config(
+    source: str | Config | Sequence[int | str],
+    *,
+    batch_norm: bool | None = None,
+    classes: int | None = None,
+) -> Config:
+    """Find or read a network.
+
+    ``source`` is a name (``D``, ``vgg16``, ``VGG-16``, ``vgg16_bn``, any case), a list of layers
+    (``"64,64,M,128,M"`` or a sequence), the path of a ``.toml`` or ``.json`` file, or a ``Config``.
+    ``batch_norm`` and ``classes`` replace what the source says; ``None`` leaves it. Raises
+    ``InputError`` for anything else, naming the token or key and what is allowed.
+
+    >>> config("VGG-16") == config("d")
+    True
+    >>> config("64,M,128,M", classes=10).depth
+    5
+    """
+    found = _find(source)
+    if classes is not None:
+        found = replace(found, classes=_size(classes, "classes"))
+    if batch_norm is not None:
+        if not isinstance(batch_norm, bool):
+            raise InputError(f"The batch_norm is {excerpt(batch_norm)}.", "Give True or False.")
+        found = replace(found, batch_norm=batch_norm)
+    return found
+
+
+def _find(source: object) -> Config:
+    if isinstance(source, Config):
+        return source
+    if isinstance(source, str):
+        if source.strip().lower().endswith((".toml", ".json")):
+            return read_file(Path(source))
+        if "," in source:
+            return from_list(_split(source))
+        return by_name(source)
+    if isinstance(source, Path):
+        return read_file(source)
+    if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):
+        return from_list(source)
+    raise InputError(
+        f"A config cannot be {excerpt(source)}, of type {type(source).__name__}.",
+        'Give a name such as "D", a list such as [64, "M", 128, "M"], or a .toml or .json file.',
+    )
+
+
+def by_name(name: str) -> Config:
+    """The paper's config under any of its usual names; with batch norm if the name ends in ``bn``."""
+    key = re.sub(r"[-_\s]", "", name.lower())
+    plain = key.removesuffix("bn") if len(key) > 2 else key
+    found = _ALIASES.get(plain.removeprefix("vgg"))
+    if found is None:
+        close = difflib.get_close_matches(name.lower(), _TYPED_NAMES, n=3, cutoff=0.5)
+        raise InputError(
+            f"There is no config named {excerpt(name)}; the paper's are {', '.join(PAPER)}.",
+            (f"Did you mean {' or '.join(close)}? " if close else "")
+            + "`vgg-profile list` shows them; a network of your own is a list such as "
+            '"64,64,M,128,M", or a .toml or .json file.',
+        )
+    return replace(found, batch_norm=True) if plain != key else found
+
+
+def from_list(tokens: Sequence[object]) -> Config:
+    """A network of one's own from its convolutional layers; its name is the list itself."""
+    layers = parse_layers(tokens)
+    name = ",".join(map(str, layers[:LONGEST_NAME]))
+    if len(name) > LONGEST_NAME or len(layers) > LONGEST_NAME:
+        name = f"{name[:24].rpartition(',')[0]},… ({len(layers):,} layers)"
+    return Config(name, layers)
+
+
+_TOKEN = re.compile(r"(?:conv(?P<kernel>\d{1,2})-)?(?P<width>\d{1,12})", re.ASCII)
+_ALLOWED = (
+    "A layer is a width such as 64 (a 3×3 convolution), conv1-64 (the kernel named; odd), "
+    "M (a 2×2 max pool) or LRN."
+)
+
+
+def parse_layers(tokens: Sequence[object]) -> tuple[Token, ...]:
+    """Read a list of layers: widths, ``conv1-256``, ``M``, ``LRN``.
+
+    >>> [str(token) for token in parse_layers([64, "conv1-64", "lrn", "M"])]
+    ['64', 'conv1-64', 'LRN', 'M']
+    """
+    if len(tokens) > MOST_LAYERS:
+        raise InputError(f"The list has {len(tokens):,} layers; at most {MOST_LAYERS:,} are read.", _ALLOWED)
+    layers = tuple(_parse_token(token, place) for place, token in enumerate(tokens, start=1))
+    if not any(isinstance(layer, Conv) for layer in layers):
+        raise InputError("The list of layers has no convolution.", _ALLOWED)
+    return layers
+
+
+def _parse_token(token: object, place: int) -> Token:
+    if isinstance(token, (Conv, Pool, Normalise)):
+        return token
+    if isinstance(token, (int, str)) and not isinstance(token, bool):
+        word = str(token).strip() if isinstance(token, str) else _digits(token)
+        if word.upper() == "M" or word.lower() == "maxpool":
+            return Pool()
+        if word.upper() == "LRN":
+            return Normalise()
+        match = _TOKEN.fullmatch(word.lower())
+        if match:
+            kernel = int(match["kernel"] or 3)
+            width = int(match["width"])
+            if 1 <= width <= LARGEST and kernel % 2 == 1:
+                return Conv(width, kernel)
+    raise InputError(f"Layer {place} of the list, {excerpt(token)}, is not a layer.", _ALLOWED)
+
+
+def _split(text: str) -> list[str]:
+    """A list as it is typed; a comma may close it, but not stand where a layer is missing.
+
+    >>> _split("64, M,")
+    ['64', 'M']
+    """
+    tokens = [token.strip() for token in text.split(",")]
+    return tokens[:-1] if len(tokens) > 1 and not tokens[-1] else tokens
+
+
+def _digits(number: int) -> str:
+    """An integer as text, without the cost (or the refusal) of writing out a monstrous one."""
+    return str(number) if -LARGEST <= number <= LARGEST else "a number beyond all sizes"
+
+
+_FIELDS = ("name", "layers", "classifier", "classes", "in_channels", "batch_norm")
+
+
+def read_file(path: Path) -> Config:
+    """Read a network from a ``.toml`` or ``.json`` file; its name defaults to the file's."""
+    suffix = path.name.strip().lower()[-5:]
+    if suffix not in (".toml", ".json"):
+        raise InputError(
+            f"The config file {excerpt(str(path))} is neither .toml nor .json.", "Name it by what it holds."
+        )
+    try:
+        if not path.is_file():
+            reason = "it is not a regular file" if path.exists() else "there is no such file"
+            raise InputError(
+                f"The config {excerpt(str(path))} cannot be read: {reason}.",
+                "Check the path; `vgg-profile table --help` shows what such a file holds.",
+            )
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+        if len(raw) > LARGEST_FILE:
+            raise InputError(
+                f"The config file {excerpt(str(path))} is over {LARGEST_FILE // 2**20} MiB.",
+                "A network needs a few lines: name, layers, classifier, classes.",
+            )
+        text = raw.decode("utf-8-sig")
+        content = tomllib.loads(text) if suffix == ".toml" else json.loads(text, object_pairs_hook=_unique)
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        format_name = suffix.removeprefix(".").upper()
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else _reason(error)
+        raise InputError(
+            f"The config file {excerpt(str(path))} cannot be read as {format_name}: {why}.",
+            f"Mend the file; its keys are {', '.join(_FIELDS)}.",
+        ) from None
+    stem = path.stem[:LONGEST_NAME]
+    return from_dict(content, default_name=stem if stem.strip() and stem.isprintable() else "custom")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, in which no key may stand twice; TOML refuses that by itself."""
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"the key {excerpt(key)} stands there twice")
+        content[key] = value
+    return content
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 text (byte {error.start})"
+    return excerpt(str(error).rstrip("."), 200).strip("'\"")
+
+
+def from_dict(content: object, default_name: str = "custom") -> Config:
+    """A network from the content of a config file; raises ``InputError`` naming the key at fault.
+
+    >>> from_dict({"name": "tiny", "layers": [8, "M"], "classifier": [], "classes": 10}).depth
+    2
+    """
+    if not isinstance(content, dict) or "layers" not in content:
+        raise InputError("The config has no list of layers.", 'Add one: layers = [64, 64, "M", 128, "M"].')
+    for key in content:
+        if key not in _FIELDS:
+            close = difflib.get_close_matches(str(key), _FIELDS, n=1)
+            raise InputError(
+                f"The config has an unknown key, {excerpt(key)}.",
+                (f"Did you mean {close[0]}? " if close else "") + f"Known: {', '.join(_FIELDS)}.",
+            )
+    name = content.get("name", default_name)
+    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        has = f" of {len(name):,} characters" if isinstance(name, str) else ""
+        raise InputError(
+            f"The config's name, {excerpt(name)}{has}, is not a name.",
+            f"Give one line of 1 to {LONGEST_NAME} printable characters.",
+        )
+    batch_norm = content.get("batch_norm", False)
+    if not isinstance(batch_norm, bool):
+        raise InputError(
+            f"The config's batch_norm is {excerpt(batch_norm)}.", "It is true or false, unquoted."
+        )
+    layers = content["layers"]
+    if isinstance(layers, str):
+        layers = _split(layers)
+    classifier = content.get("classifier", [4096, 4096])
+    for key, value, allowed in (
+        ("layers", layers, _ALLOWED),
+        ("classifier", classifier, "List the hidden widths, such as [4096, 4096]; [] for none."),
+    ):
+        if not isinstance(value, (list, tuple)):
+            raise InputError(f"The config's {key} is {excerpt(value)}, not a list.", allowed)
+    if len(classifier) > MOST_LAYERS:
+        raise InputError(
+            f"The classifier has {len(classifier):,} layers.", f"At most {MOST_LAYERS:,} are read."
+        )
+    return Config(
+        name=name,
+        layers=parse_layers(layers),
+        classifier=tuple(_size(width, "classifier") for width in classifier),
+        classes=_size(content.get("classes", 1000), "classes"),
+        in_channels=_size(content.get("in_channels", 3), "in_channels"),
+        batch_norm=batch_norm,
+    )
+
+
+def _size(value: object, key: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+        shown = _digits(value) if isinstance(value, int) else excerpt(value)
+        raise InputError(
+            f"In {key} stands {shown}, and a network has a whole number of them, from 1 on.",
+            f"Give a whole number from 1 to {LARGEST:,}.",
+        )
+    return value
+
+
+PAPER: dict[str, Config] = {
+    net.name: net
+    for net in (
+        _paper("A", "64 M 128 M 256 256 M 512 512 M 512 512 M"),
+        _paper("A-LRN", "64 LRN M 128 M 256 256 M 512 512 M 512 512 M"),
+        _paper("B", "64 64 M 128 128 M 256 256 M 512 512 M 512 512 M"),
+        _paper(
+            "C",
+            "64 64 M 128 128 M 256 256 conv1-256 M 512 512 conv1-512 M 512 512 conv1-512 M",
+        ),
+        _paper("D", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M"),
+        _paper("E", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512 M"),
+    )
+}
+"""The paper's configs by name, in its order."""
+
+_ALIASES = {name.replace("-", "").lower(): net for name, net in PAPER.items()} | {
+    "11": PAPER["A"],
+    "11lrn": PAPER["A-LRN"],
+    "13": PAPER["B"],
+    "16": PAPER["D"],
+    "19": PAPER["E"],
+}
+_TYPED_NAMES = [
+    *PAPER,
+    *(
+        f"{stem}{number}{end}"
+        for stem in ("vgg", "vgg-")
+        for number in (11, 13, 16, 19)
+        for end in ("", "_bn")
+    ),
+]

@@ -1,0 +1,422 @@
+"""What a layer is: its output shape, its counts, and what it does to memory.
+
+Each class is the only place that knows its own formulas. Shapes are of one image, ``(C, H, W)`` or
+``(N,)``. Counting conventions, stated where the counting starts:
+
+* **values** are the elements of an output, per image. A layer that works in place, or returns a view,
+  makes no new values.
+* **MACs** are multiply-accumulates per image; 1 MAC = 2 FLOPs. Adding a bias, a ReLU, a norm or a pool
+  count no MACs, as in the paper's field and in ``torch.utils.flop_counter``.
+* **weights** and **biases** are learnable; **buffers** are a batch norm's running statistics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+from vgg_profile.core.counts import ZERO, Count, plain, product
+from vgg_profile.core.events import Category
+from vgg_profile.core.sizes import FLOAT32, FLOAT64, HALF, NOTHING, Bytes, Shape
+from vgg_profile.predict.vgg.tape import Saved, Tape, Tensor
+
+INDEX_BYTES = 8
+"""PyTorch's max pool records where each maximum was as int64, whatever the dtype."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer without weights that keeps its input's shape; the others say how they differ."""
+
+    kind: ClassVar[str]
+    kernel: ClassVar[int] = 1
+    stride: ClassVar[int] = 1
+
+    @property
+    def allocates_output(self) -> bool:
+        """Whether the output is new memory, rather than the input's, overwritten or looked at."""
+        return True
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def values(self, shape: Shape) -> Count:
+        """New values per image, counted as height*width*channels, as the notes do."""
+        if not self.allocates_output:
+            return ZERO
+        channels, *plane = self.output_shape(shape)
+        return product(*plane, channels)
+
+    @property
+    def parameter_shapes(self) -> dict[str, Shape]:
+        """The learnable tensors by their name in ``state_dict``."""
+        return {}
+
+    @property
+    def buffer_sizes(self) -> dict[str, tuple[int, int | None]]:
+        """Name → elements and bytes an element (``None``: as the network's dtype)."""
+        return {}
+
+    @property
+    def weights(self) -> Count:
+        return ZERO
+
+    @property
+    def biases(self) -> int:
+        return prod(self.parameter_shapes.get("bias", (0,)))
+
+    @property
+    def buffers(self) -> int:
+        return sum(elements for elements, _ in self.buffer_sizes.values())
+
+    def macs(self, shape: Shape) -> Count:
+        return ZERO
+
+    def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """Run on a symbolic tensor: record what the layer allocates and what autograd keeps."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d(Layer):
+    """A convolution, stride 1, padded to keep the image size, with a bias.
+
+    >>> Conv2d(3, 64).weights
+    Count(value=1728, working='(3*3*3)*64')
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int = 3
+    kind: ClassVar[str] = "conv"
+
+    @property
+    def kernel(self) -> int:  # type: ignore[override]
+        return self.kernel_size
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (self.out_channels, *shape[1:])
+
+    @property
+    def parameter_shapes(self) -> dict[str, Shape]:
+        k = self.kernel_size
+        return {"weight": (self.out_channels, self.in_channels, k, k), "bias": (self.out_channels,)}
+
+    @property
+    def weights(self) -> Count:
+        return product(product(self.kernel_size, self.kernel_size, self.in_channels), self.out_channels)
+
+    def macs(self, shape: Shape) -> Count:
+        """Every weight, once at every place of the output."""
+        _, height, width = shape
+        return product(self.weights, product(height, width))
+
+    def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        weight, bias = parameters["weight"], parameters["bias"]
+        itemsize = tape.itemsize_of(x, "lower")
+        is_native = tape.device == "cpu" and (not tape.onednn or itemsize == FLOAT64)
+        columns = self._columns(x, itemsize) if is_native else NOTHING
+        scratch = "" if is_native else "the convolution"
+        return tape.op(
+            "convolution",
+            (x, weight, bias),
+            shape=self.output_shape(x.shape),
+            node="ConvolutionBackward0",
+            saves=(x, weight),
+            work=columns,
+            temporaries=(NOTHING, NOTHING, columns),
+            scratch=scratch,
+            backward_scratch="the convolution" if itemsize == HALF else scratch,
+            autocast="lower",
+        )
+
+    def _columns(self, x: Tensor, itemsize: int) -> Bytes:
+        """Every window as a column (im2col), which PyTorch's own convolution on the CPU lays out first.
+
+        It is taken where oneDNN is not: for float64, or with oneDNN off. A 1×1 window is a column already.
+        In two bytes a value its backward takes scratch, too: the bias's gradient is summed in float32.
+        """
+        return Bytes(0, prod(x.shape) * itemsize * self.kernel_size**2) if self.kernel_size > 1 else NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Layer):
+    """A fully-connected layer with a bias, from a map of ``fan_in`` (C, H, W) or (N,) values.
+
+    >>> Linear((512, 7, 7), 4096).weights
+    Count(value=102760448, working='7*7*512*4096')
+    """
+
+    fan_in: Shape
+    out_features: int
+    kind: ClassVar[str] = "fc"
+
+    @property
+    def in_features(self) -> int:
+        return prod(self.fan_in)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (self.out_features,)
+
+    @property
+    def parameter_shapes(self) -> dict[str, Shape]:
+        return {"weight": (self.out_features, self.in_features), "bias": (self.out_features,)}
+
+    @property
+    def weights(self) -> Count:
+        channels, *plane = self.fan_in
+        return product(*plane, channels, self.out_features)
+
+    def macs(self, shape: Shape) -> Count:
+        return self.weights
+
+    def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """On the CPU a product in two bytes a value is oneDNN's, unless that is off."""
+        weight, bias = parameters["weight"], parameters["bias"]
+        is_plain = tape.device == "cpu" and (not tape.onednn or tape.itemsize_of(x, "lower") != HALF)
+        scratch = "" if is_plain else "the matrix product"
+        return tape.op(
+            "addmm",
+            (x, weight, bias),
+            shape=(self.out_features,),
+            node="AddmmBackward0",
+            saves=(x, weight),
+            scratch=scratch,
+            backward_scratch=scratch,
+            autocast="lower",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm2d(Layer):
+    """Batch normalisation with a learnable scale and shift, and running statistics."""
+
+    channels: int
+    kind: ClassVar[str] = "batchnorm"
+
+    @property
+    def parameter_shapes(self) -> dict[str, Shape]:
+        return {"weight": (self.channels,), "bias": (self.channels,)}
+
+    @property
+    def buffer_sizes(self) -> dict[str, tuple[int, int | None]]:
+        return {
+            "running_mean": (self.channels, None),
+            "running_var": (self.channels, None),
+            "num_batches_tracked": (1, 8),
+        }
+
+    @property
+    def weights(self) -> Count:
+        return plain(self.channels)
+
+    def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """The batch's mean and inverse deviation are kept, in the dtype that the device's kernel sums in.
+
+        The CPU's kernel keeps them in training alone, in the weights' dtype. While it runs it folds them and
+        the parameters to one scale and one shift a channel, in float32 at least. Maps of one value it reads
+        as channels last: there each thread sums on its own.
+
+        CUDA has two kernels (``_batch_norm_impl_index`` in ATen/native/Normalization.cpp). cuDNN's, for
+        float32 weights, keeps them in training alone, and a reserve of no bytes. PyTorch's own, for weights
+        of two bytes or eight, keeps them in eval, too, in float32 at least (cuda/Normalization.cu,
+        ``batch_norm_cuda_out``); on maps of one value its backward takes two sums a channel beside.
+        """
+        weight, bias = parameters["weight"], parameters["bias"]
+        on_cpu = tape.device == "cpu"
+        is_native = not on_cpu and weight.itemsize != FLOAT32
+        is_one_value = x.shape[1:] == (1, 1)
+        sums = Bytes(2 * self.channels * max(weight.itemsize, FLOAT32), 0)
+        statistic = Bytes(self.channels * max(weight.itemsize, FLOAT32 if is_native else 0), 0)
+        scratch = "the batch norm" if on_cpu and is_one_value else ""
+        if on_cpu:
+            temporaries = (NOTHING, NOTHING, x.size)
+        else:
+            temporaries = (NOTHING, NOTHING, sums if is_native and is_one_value else NOTHING)
+        return tape.op(
+            "batch_norm",
+            (x, weight, bias),
+            node="NativeBatchNormBackward0",
+            saves=(x, weight),
+            extras=[
+                Saved(what, Category.STATISTICS, statistic)
+                for what in ("batch mean", "batch inverse deviation")
+                if tape.training or is_native
+            ],
+            work=sums if on_cpu else NOTHING,
+            temporaries=temporaries,
+            scratch=scratch,
+            backward_scratch=scratch,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReLU(Layer):
+    """The rectifier. In place, as in VGG, it overwrites its input and makes no new values."""
+
+    in_place: bool = True
+    kind: ClassVar[str] = "relu"
+
+    @property
+    def allocates_output(self) -> bool:
+        return not self.in_place
+
+    def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """Its backward reads its own output, so in place or not, the same tensor is kept."""
+        return tape.op("relu", (x,), node="ReluBackward0", saves_output=True, in_place=self.in_place)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalResponseNorm(Layer):
+    """AlexNet's normalisation across ``size`` neighbouring channels, used by A-LRN alone.
+
+    ``b = a / (k + alpha * sum of a² over the neighbours) ** beta``. PyTorch's module divides its
+    ``alpha`` by ``size``; the paper's does not, so ``models`` hands over ``alpha * size``.
+    """
+
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 2.0
+    kind: ClassVar[str] = "lrn"
+
+    def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """Seven small operations, as ``torch.nn.functional.local_response_norm`` writes them.
+
+        Autocast runs the average pool (CPU) or the power (CUDA) in float32, and the division follows it.
+        """
+        on_cpu = tape.device == "cpu"
+        channels, height, width = x.shape
+        padded_shape = (channels + self.size - 1, height, width)
+        square = tape.op("mul", (x, x), what="squares", node="MulBackward0", saves=(x, x))
+        padded = tape.op(
+            "pad", (square,), what="padded squares", shape=padded_shape, node="ConstantPadNdBackward0"
+        )
+        tape.drop(square)
+        mean = tape.op(
+            "avg_pool3d",
+            (padded,),
+            what="mean squares",
+            shape=x.shape,
+            node="AvgPool3DBackward0",
+            saves=(padded,),
+            autocast="float32" if on_cpu else None,
+        )
+        tape.drop(padded)
+        # Python's float alpha becomes a float64 tensor of its own, on the CPU whatever the device.
+        alpha = Saved("alpha as a tensor", Category.TEMPORARY, Bytes(FLOAT64, 0), is_number=True)
+        scaled = tape.op(
+            "mul", (mean,), what="scaled mean", node="MulBackward0", extras=(alpha,) if on_cpu else ()
+        )
+        shifted = tape.op(
+            "add",
+            (scaled,),
+            what="shifted mean",
+            node="AddBackward0",
+            passes_gradient=True,
+            work=tape.number(scaled.itemsize),
+        )
+        tape.drop(scaled)
+        power = tape.op(
+            "pow",
+            (shifted,),
+            what="divisor",
+            node="PowBackward0",
+            saves=(shifted,),
+            temporaries=(shifted.size.times(2),),
+            autocast=None if on_cpu else "float32",
+        )
+        tape.drop(shifted, mean)
+        output = tape.op(
+            "div",
+            (power, x),
+            node="DivBackward0",
+            saves=(x, power),
+            temporaries=(power.size.times(3), NOTHING),
+            work=power.size if on_cpu and power.itemsize != x.itemsize else NOTHING,
+        )
+        tape.drop(power)
+        return output
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool2d(Layer):
+    """A 2×2 max pool with stride 2, without padding: an odd last row or column is left out."""
+
+    kind: ClassVar[str] = "maxpool"
+    kernel: ClassVar[int] = 2
+    stride: ClassVar[int] = 2
+
+    def output_shape(self, shape: Shape) -> Shape:
+        channels, height, width = shape
+        return (channels, height // 2, width // 2)
+
+    def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        shape = self.output_shape(x.shape)
+        indices = Saved("int64 pool indices", Category.INDICES, Bytes(0, prod(shape) * INDEX_BYTES))
+        return tape.op(
+            "max_pool2d",
+            (x,),
+            shape=shape,
+            node="MaxPool2DWithIndicesBackward0",
+            saves=(x,),
+            extras=[indices],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveAvgPool2d(Layer):
+    """Averages any map to ``size``×``size``; at that size already, it still makes a copy."""
+
+    size: int = 7
+    kind: ClassVar[str] = "avgpool"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (shape[0], self.size, self.size)
+
+    def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        return tape.op(
+            "adaptive_avg_pool2d",
+            (x,),
+            shape=self.output_shape(x.shape),
+            node="AdaptiveAvgPool2DBackward0",
+            saves=(x,),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten(Layer):
+    """A map seen as one row of values: a view, without memory of its own."""
+
+    kind: ClassVar[str] = "flatten"
+
+    @property
+    def allocates_output(self) -> bool:
+        return False
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (prod(shape),)
+
+    def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        return tape.op("flatten", (x,), shape=self.output_shape(x.shape), node="ViewBackward0", view=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Layer):
+    """Dropout with rate one half. It makes its output and a mask in training only."""
+
+    kind: ClassVar[str] = "dropout"
+
+    def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """The CPU multiplies with a mask of the input's dtype, CUDA makes one of single bytes on the way."""
+        if not tape.training:
+            return tape.hold(x)
+        if tape.device == "cuda":
+            mask_of_bytes = Saved("dropout mask", Category.MASKS, Bytes(0, prod(x.shape)))
+            return tape.op("dropout", (x,), node="NativeDropoutBackward0", extras=[mask_of_bytes])
+        mask = tape.tensor(Category.MASKS, "dropout mask", x.shape, x.itemsize)
+        tape.work("div_", tape.number(x.itemsize))
+        output = tape.op("mul", (x, mask), node="MulBackward0", saves=(mask,))
+        tape.drop(mask)
+        return output

@@ -1,0 +1,86 @@
+"""What an optimizer allocates in its step."""
+
+from __future__ import annotations
+
+from vgg_profile.core.events import Category, Storage
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.sizes import NOTHING, Bytes
+from vgg_profile.predict.vgg.tape import Tape
+
+STEP_COUNT_BYTES = 4
+"""Adam counts its steps in a float32 scalar beside each parameter, on the CPU whatever the device."""
+
+
+class Optimizer:
+    """What ``torch.optim`` allocates: a state for every parameter, and temporaries in each step.
+
+    Source: ``torch/optim/sgd.py`` and ``adam.py`` (AdamW is Adam there), single-tensor and foreach.
+    """
+
+    def __init__(self, tape: Tape, setup: Setup) -> None:
+        self.tape = tape
+        self.setup = setup
+        self.weights = [
+            storage
+            for event in tape.events
+            for storage in event.allocated
+            if storage.category is Category.WEIGHTS
+        ]
+        """In the order of ``model.parameters()``."""
+
+    def make_state(self) -> None:
+        """One momentum a parameter, or Adam's two moments and its count of steps."""
+        for weight in self.weights:
+            if self.setup.optimizer == "momentum":
+                self._make("clone", weight, "momentum", weight.size)
+            elif self.setup.optimizer.startswith("adam"):
+                if self.tape.device == "cpu":
+                    self._make("zeros", weight, "step count", Bytes(STEP_COUNT_BYTES, 0))
+                self._make("zeros_like", weight, "first moment", weight.size)
+                self._make("zeros_like", weight, "second moment", weight.size)
+
+    def _make(self, op: str, weight: Storage, what: str, size: Bytes) -> None:
+        self.tape.layer = weight.layer
+        self.tape.allocate(op, Storage(weight.layer, f"{what} of {weight.what}", Category.OPTIMIZER, size))
+
+    def step(self) -> None:
+        """SGD works in place. Adam's denominator is a tensor: ``sqrt(second moment) / correction + eps``."""
+        if self.setup.first_step:
+            self.make_state()
+        elif self.setup.optimizer == "momentum":
+            for weight in self.weights:
+                self.tape.layer = weight.layer
+                self.tape.work("mul_", self.tape.number(self.tape.itemsize))
+        if self.setup.optimizer.startswith("adam"):
+            (self._divide_together if self.setup.foreach else self._divide_one_by_one)()
+
+    def _divide_one_by_one(self) -> None:
+        """Two temporaries a parameter; Python keeps the last ``denom`` until the name is bound again."""
+        previous: list[Storage] = []
+        for weight in self.weights:
+            self.tape.layer = weight.layer
+            root, denominator = self._temporary(weight, "root"), self._temporary(weight, "denom")
+            self.tape.allocate("sqrt", root)
+            correction = self._correction()
+            self.tape.allocate("div", denominator, *correction)
+            self.tape.release("release", [root, *correction, *previous])
+            previous = [denominator]
+        self.tape.release("release", previous)
+
+    def _divide_together(self) -> None:
+        """The roots of all parameters at once, then divided in place: as much again as the weights."""
+        roots = [self._temporary(weight, "root") for weight in self.weights]
+        for root in roots:
+            self.tape.layer = root.layer
+            self.tape.allocate("_foreach_sqrt", root)
+        correction = self._correction()
+        self.tape.allocate("_foreach_div_", *correction)
+        self.tape.release("release", [*correction, *roots])
+
+    def _correction(self) -> list[Storage]:
+        """The bias correction, a Python number, as the division reads it."""
+        size = self.tape.number(self.tape.itemsize)
+        return [Storage(self.tape.layer, "correction", Category.TEMPORARY, size)] if size != NOTHING else []
+
+    def _temporary(self, weight: Storage, what: str) -> Storage:
+        return Storage(weight.layer, what, Category.TEMPORARY, weight.size)

@@ -1,0 +1,144 @@
+"""One training step on paper: the tape of a network, its loss and its optimizer, as a book."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.events import Category, Phase, Storage
+from vgg_profile.core.setting import AMP_ITEMSIZE, Setup
+from vgg_profile.core.step import Ledger, in_words
+from vgg_profile.core.tree import Profile
+from vgg_profile.core.units import binary
+from vgg_profile.predict.vgg.optimizer import Optimizer
+from vgg_profile.predict.vgg.tape import Tape, Tensor
+from vgg_profile.predict.vgg.walk import forward, load
+
+PLAIN = Setup()
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold off the garbage collector: it would walk the growing tape over and over, and find nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_uncollected()
+def ledger(profile: Profile, setup: Setup = PLAIN) -> Ledger:
+    """Run one training step of a profile on paper, as a :class:`Setup` has it.
+
+    Raises ``InputError`` for a step that PyTorch would refuse.
+
+    >>> from vgg_profile.predict.vgg.walk import walk
+    >>> ledger(walk("D")).fixed_points[Phase.FORWARD]  # weights, images and targets, saved activations
+    626789448
+    """
+    check_setup(profile, setup)
+    setup = setup.on(profile.device)
+    tape = Tape(
+        itemsize=profile.itemsize,
+        device=profile.device,
+        training=setup.mode == "train",
+        grad=setup.has_backward,
+        onednn=setup.onednn,
+    )
+    parameters = load(tape, profile.config)
+    optimizer = None if setup.optimizer == "none" else Optimizer(tape, setup)
+    if optimizer and not setup.first_step:
+        optimizer.make_state()
+    with tape.autocast(AMP_ITEMSIZE[setup.amp]):
+        logits = forward(
+            tape, profile.config, profile.input, parameters, checkpoint_blocks=setup.checkpoint == "blocks"
+        )
+        if setup.has_backward:
+            tape.begin(Phase.LOSS)
+            loss = _cross_entropy(tape, logits)
+    if setup.has_backward:
+        tape.backward(loss)
+    if optimizer:
+        tape.begin(Phase.STEP)
+        optimizer.step()
+    return Ledger(profile, setup, tuple(tape.events), tuple(tape.marks))
+
+
+def check_setup(profile: Profile, setup: Setup) -> None:
+    """Refuse a step that PyTorch would refuse as well."""
+    if setup.mode == "train" and profile.batch == 1:
+        for row in profile.module_rows:
+            if row.kind == "batchnorm" and row.output_shape[1:] == (1, 1):
+                raise InputError(
+                    f"Batch norm cannot train at {row.name}: one image of 1×1 leaves it one value a channel, "
+                    "and a mean of one value says nothing.",
+                    "Use --batch 2 or more, a larger --input, or --mode eval.",
+                )
+    if setup.amp != "none" and profile.dtype != "float32":
+        raise InputError(
+            f"Autocast lowers float32 weights, and these are {profile.dtype}.",
+            "Leave --dtype out, or leave --amp out.",
+        )
+    if not setup.onednn and profile.device != "cpu":
+        raise InputError("oneDNN is a library of the CPU.", "Leave --no-onednn out, or use --device cpu.")
+
+
+def out_of_memory(profile: Profile, setup: Setup, why: str, phase: str = "", layer: str = "") -> str:
+    """What to say when a device had no memory left: what it lacked, what the step needs, what would fit."""
+    step = ledger(profile, setup)
+    peak = step.peak
+    images = step.largest_batch(peak.peak // 2)
+    fits = f"a batch of {images:,}" if images else "not even one image"
+    return (
+        f"Out of memory: {why}.{_live_at(step, phase, layer)} The step needs {peak.peak:,} bytes = "
+        f"{binary(peak.peak)} of tensors at its peak, {in_words(*step.place)}, before any scratch; "
+        f"{binary(step.fixed_points[Phase.LOAD])} of them are weights. Try a smaller --batch or --input: "
+        f"half that memory would hold {fits}."
+    )
+
+
+def _live_at(step: Ledger, phase: str, layer: str) -> str:
+    """What was live when a part of the step began, as far as tensors go."""
+    for before, moment in pairwise(step.moments):
+        if (moment.phase, moment.layer) == (phase, layer):
+            return (
+                f" It was at {phase} of {layer}, where {before.live:,} bytes = {binary(before.live)} "
+                "of tensors are live, by the prediction."
+            )
+    return ""
+
+
+def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
+    """Cross entropy against class indices: a log-softmax, then the mean of one logit an image.
+
+    Under autocast the CPU casts the logits and computes all of it in float32; a function of its own, it holds
+    the cast logits to its end. CUDA takes the log-softmax in the logits' dtype and casts that to float32
+    for the mean (read off an H100 with torch 2.11: ``tests/data/cuda``).
+    """
+    tape.layer = "loss"
+    on_cpu = tape.device == "cpu"
+    logits, given = (tape.in_float32(logits) if on_cpu else logits), logits
+    log_probabilities = tape.op(
+        "log_softmax",
+        (logits,),
+        what="log-probabilities",
+        node="LogSoftmaxBackward0",
+        saves_output=True,
+    )
+    if not on_cpu:
+        log_probabilities, lowered = tape.in_float32(log_probabilities), log_probabilities
+        if log_probabilities is not lowered:
+            tape.drop(lowered)
+    loss = tape.scalar("loss", log_probabilities.itemsize)
+    total_weight = Storage("loss", "total weight", Category.ACTIVATIONS, loss.size)
+    tape.reduce("nll_loss", log_probabilities, loss, node="NllLossBackward0", beside=total_weight)
+    tape.drop(log_probabilities)
+    if logits is not given:
+        tape.drop(logits)
+    return loss

@@ -1,0 +1,189 @@
+"""The walk: a config and an image size become a :class:`Profile`, row by row, in plain integers.
+
+The **predicted road** of the project begins here. Nothing in this file has ever met a tensor.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
+
+from vgg_profile.core import units
+from vgg_profile.core.counts import ZERO, product
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.events import Category, Phase, Storage, kept
+from vgg_profile.core.setting import DEVICES, LARGEST, check_choice, check_size, input_shape
+from vgg_profile.core.sizes import ITEMSIZE, TARGET_BYTES, Bytes, Shape
+from vgg_profile.core.tree import Profile, Row
+from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.configs import config as find_config
+from vgg_profile.predict.vgg.network import Module, modules
+from vgg_profile.predict.vgg.tape import Tape, Tensor
+
+
+def walk(
+    config: str | Config | Sequence[int | str],
+    *,
+    input: str | int | Sequence[int] | None = None,  # noqa: A002 - the word that users know
+    batch: int = 1,
+    dtype: str = "float32",
+    device: str = "cpu",
+    batch_norm: bool | None = None,
+    classes: int | None = None,
+) -> Profile:
+    """Walk a network layer by layer and count.
+
+    ``config`` is whatever :func:`vgg_profile.config` takes; ``input`` is ``224``, ``"192x256"``
+    or ``(3, 192, 256)``; ``dtype`` one of float64, float32, bfloat16, float16; ``device`` chooses
+    whose rules of what autograd keeps hold, "cpu" or "cuda". Raises ``InputError`` with the next step.
+
+    >>> conv1_1 = walk("D").rows[1]
+    >>> conv1_1.weights.working, conv1_1.values.value
+    ('(3*3*3)*64', 3211264)
+    """
+    net = find_config(config, batch_norm=batch_norm, classes=classes)
+    shape = input_shape(input, net.in_channels)
+    check_choice(dtype, ITEMSIZE, "dtype")
+    check_choice(device, DEVICES, "device")
+    check_size(batch, "batch", "--batch 1")
+    _check_image(net, shape)
+    with _no_collections():
+        tape = Tape(itemsize=ITEMSIZE[dtype], device=device)
+        forward(tape, net, shape, load(tape, net))
+        rows = tuple(_count(net, shape, kept(tape.events)))
+    return Profile(config=net, input=shape, batch=batch, dtype=dtype, device=device, module_rows=rows)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """A walk makes many objects and no cycle; looking for cycles among them doubles its time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _count(config: Config, shape: Shape, saved: dict[str, tuple[Storage, ...]]) -> Iterator[Row]:
+    """Count each layer: its output, its parameters, and how far it sees into the image.
+
+    A kernel of k widens the receptive field by (k - 1) strides; a stride multiplies the stride.
+    """
+    channels, *plane = shape
+    field: int | None = 1
+    stride: int | None = 1
+    yield Row("input", "", "input", shape, product(*plane, channels), ZERO, 0, 0, ZERO, field, stride)
+    for module in modules(config):
+        layer = module.layer
+        before, shape = shape, layer.output_shape(shape)
+        if (layer.kind == "avgpool" and before != shape) or layer.kind == "fc":
+            field = stride = None
+        if field is not None and stride is not None:
+            field, stride = field + (layer.kernel - 1) * stride, stride * layer.stride
+        yield Row(
+            name=module.name,
+            module=module.path,
+            kind=layer.kind,
+            output_shape=shape,
+            values=layer.values(before),
+            weights=layer.weights,
+            biases=layer.biases,
+            buffers=layer.buffers,
+            macs=layer.macs(before),
+            receptive_field=field,
+            stride=stride,
+            saved=saved.get(module.name, ()),
+            note="" if layer.allocates_output else "a view" if layer.kind == "flatten" else "in place",
+        )
+
+
+def _check_image(config: Config, shape: Shape) -> None:
+    """Refuse an image that some pool would reduce to nothing."""
+    for module in modules(config):
+        shape = module.layer.output_shape(shape)
+        if 0 in shape:
+            raise InputError(
+                f"The image is too small: at {module.name} ({module.path}) the pool leaves nothing.",
+                f"{config.label} halves each side {units.plural(config.pools, 'time')}, so "
+                + _smallest(config.pools),
+            )
+
+
+def _smallest(pools: int) -> str:
+    """The end of a sentence: which image is large enough for so many pools."""
+    if pools >= LARGEST.bit_length():
+        return f"no image of at most {LARGEST:,} pixels a side is large enough: use fewer pools."
+    smallest = 2**pools
+    return f"the smallest image is {smallest}x{smallest}: try --input {smallest}."
+
+
+Parameters = dict[str, dict[str, Tensor]]
+"""The learnable tensors by layer and name."""
+
+
+def load(tape: Tape, config: Config) -> Parameters:
+    """Allocate every parameter and buffer on a tape."""
+    tape.begin(Phase.LOAD)
+    parameters: Parameters = {}
+    for module in modules(config):
+        tape.layer = module.name
+        parameters[module.name] = {
+            what: tape.parameter(what, shape) for what, shape in module.layer.parameter_shapes.items()
+        }
+        for what, (elements, itemsize) in module.layer.buffer_sizes.items():
+            tape.buffer(what, elements * (itemsize or tape.itemsize))
+    return parameters
+
+
+def forward(
+    tape: Tape, config: Config, shape: Shape, parameters: Parameters, *, checkpoint_blocks: bool = False
+) -> Tensor:
+    """Record input and forward pass on a tape; returns the logits.
+
+    A container keeps its own input until it returns: while the classifier runs, somebody
+    still holds the flattened maps, even where no backward pass will ask for them.
+    """
+    tape.begin(Phase.INPUT)
+    x = tape.tensor(Category.INPUT, "images", shape)
+    tape.allocate("empty", Storage("input", "targets", Category.INPUT, Bytes(0, TARGET_BYTES)))
+
+    tape.phase = Phase.FORWARD
+    tape.hold(x)  # the caller's own name for its images
+    for container, members in groupby(modules(config), key=lambda module: module.path.partition(".")[0]):
+        container_input = tape.hold(x)
+        if container == "features" and checkpoint_blocks:
+            for block in _blocks(members):
+                output = tape.checkpoint(partial(_run, tape, block, parameters), x)
+                tape.drop(x)
+                x = output
+        else:
+            x = _run(tape, members, parameters, x)
+        tape.drop(container_input)
+    return x
+
+
+def _run(tape: Tape, members: Iterable[Module], parameters: Parameters, x: Tensor) -> Tensor:
+    """Run modules one after the other; each lets go of its input, the first of the one that was given."""
+    for module in members:
+        tape.begin(tape.phase, module.name)
+        output = module.layer.trace(tape, x, parameters[module.name])
+        tape.drop(x)
+        x = output
+    return x
+
+
+def _blocks(members: Iterable[Module]) -> Iterator[list[Module]]:
+    """The features cut after each pool."""
+    block: list[Module] = []
+    for module in members:
+        block.append(module)
+        if module.layer.kind == "maxpool":
+            yield block
+            block = []
+    if block:
+        yield block

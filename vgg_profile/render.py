@@ -1,0 +1,125 @@
+"""A result in a format: described by ``describe``, written by ``write``; nothing is printed here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vgg_profile.ask.report import Report
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.forms import Table
+from vgg_profile.core.tree import Profile
+from vgg_profile.describe.tables import describe
+
+FORMATS = ("table", "markdown", "csv", "tsv", "json", "latex", "html")
+"""What ``--format`` takes."""
+
+PICTURES = ("svg", "png", "pdf")
+"""What a result with a figure can be drawn as; a file's suffix says so."""
+
+_SUFFIXES = {
+    ".txt": "table",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".json": "json",
+    ".tex": "latex",
+    ".latex": "latex",
+    ".html": "html",
+    ".htm": "html",
+    **{f".{format_}": format_ for format_ in PICTURES},
+}
+
+
+def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - the option's name
+    """A result as text in one of ``FORMATS``, ``page`` for HTML that stands alone,
+    or ``colour`` for a terminal.
+
+    ``options`` are those of the result's kind, such as ``all_layers`` of a profile. JSON holds everything
+    that a result knows, whatever is shown of it; only a profile chooses between its two sets of rows.
+    """
+    if format == "json":
+        rows = {"all_layers": options.get("all_layers", False)} if isinstance(result, Profile) else {}
+        return json.dumps(result.to_dict(**rows), indent=2, ensure_ascii=False) + "\n"
+    if getattr(result, "is_document", False):
+        from vgg_profile.describe.documents import compose
+        from vgg_profile.write.documents import WRITERS
+
+        if format in WRITERS:
+            return WRITERS[format](compose(result))
+    return _renderer(format)(describe(result, **options))
+
+
+def picture(result: Any, format: str, kind: str | None = None) -> bytes:  # noqa: A002
+    """A figure of a result in one of ``PICTURES``: of a kind, or of the first that it has."""
+    from vgg_profile.describe.figures import depict
+    from vgg_profile.write.plots import to_bytes
+
+    return to_bytes(depict(result, kind), format)
+
+
+def _renderer(format: str) -> Callable[[Table], str]:  # noqa: A002
+    """The function that writes a format, loaded when it is asked for: a terminal need not wait for HTML."""
+    match format:
+        case "table" | "colour":
+            from vgg_profile.write.text import to_text
+
+            return partial(to_text, colour=format == "colour")
+        case "markdown":
+            from vgg_profile.write.markdown import to_markdown as write
+        case "csv":
+            from vgg_profile.write.delimited import to_csv as write
+        case "tsv":
+            from vgg_profile.write.delimited import to_tsv as write
+        case "latex":
+            from vgg_profile.write.latex import to_latex as write
+        case "html":
+            from vgg_profile.write.html import to_fragment as write
+        case "page":
+            from vgg_profile.write.html import to_page as write
+        case _:
+            raise ValueError(f"there is no format {format!r}")
+    return write
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's suffix names."""
+    try:
+        return _SUFFIXES[path.suffix.lower()]
+    except KeyError:
+        raise InputError(
+            f"The suffix of {excerpt(str(path))} names no format.",
+            f"Use one of {', '.join(_SUFFIXES)}, or say --format.",
+        ) from None
+
+
+Progress = Callable[[Any, int, str], Iterable[Any]]
+"""Hands on items one by one, given their number and what is done with them."""
+
+
+def live_page(report: Report, progress: Progress = lambda items, length, label: items) -> str:
+    """The page of a report; of networks too large for live figures, the document alone.
+
+    >>> from vgg_profile.ask.compare import Comparison
+    >>> from vgg_profile.predict.vgg.walk import walk
+    >>> page = live_page(Report(Comparison((walk("8,M", input=64),)), "vgg-profile report 8,M"))
+    >>> page.count("<h1>What 8,M costs</h1>"), page.count("https://")
+    (1, 0)
+    """
+    from vgg_profile.ask.page_data import live
+    from vgg_profile.describe.documents import compose
+    from vgg_profile.describe.words import rules
+    from vgg_profile.write.page import to_live_page
+
+    document = compose(report)
+    try:
+        data = live(report.comparison, lambda items, length: progress(items, length, "Counting"))
+    except InputError as error:
+        return to_live_page(document, None, progress, error.problem)
+    return to_live_page(
+        document, data | {"rules": {each: rules(each) for each in data["reserves"]}}, progress
+    )

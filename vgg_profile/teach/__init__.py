@@ -1,0 +1,1 @@
+"""Teaching material: the notes audited, facts and layers worked out."""

@@ -1,0 +1,136 @@
+"""The form of a lesson: sections of sentences, worked lines and small tables.
+
+What is said, and with which numbers, is the business of ``explain``; how it looks, that of
+``render.teach``. One description feeds every format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from vgg_profile.core.counts import Count
+from vgg_profile.core.display import Displayed
+
+SCHEMA_VERSION = 1
+
+Cell = str | int | None | Count | tuple[int, ...]
+"""A word, a raw number, nothing, a number with its working, or a shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of working: what it is, the arithmetic with its result, and the unit of the result."""
+
+    label: str
+    count: Count
+    unit: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "label": self.label,
+            "working": self.count.working,
+            "value": self.count.value,
+            "unit": self.unit,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A small table under a title of its own; ``total``, if any, is added up from the rows."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: tuple[Cell, ...] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "title": self.title,
+            "columns": list(self.columns),
+            "rows": [[_raw(cell) for cell in row] for row in self.rows],
+            "total": None if self.total is None else [_raw(cell) for cell in self.total],
+        }
+
+
+Part = str | Line | Grid
+"""A paragraph, a line of working, or a small table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Some parts under a heading."""
+
+    heading: str
+    parts: tuple[Part, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "heading": self.heading,
+            "parts": [part if isinstance(part, str) else part.to_dict() for part in self.parts],
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Lesson(Displayed):
+    """One fact or one layer, worked out.
+
+    ``evidence`` says what holds the prediction against a real pass, or that nothing does yet;
+    ``commands`` are what to type to see the same numbers.
+    """
+
+    is_document: ClassVar[bool] = True
+    name: str
+    title: str
+    sections: tuple[Section, ...]
+    evidence: str
+    commands: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> Iterator[tuple[str, Line]]:
+        """Every line of working, with its section's heading."""
+        for section in self.sections:
+            for part in section.parts:
+                if isinstance(part, Line):
+                    yield section.heading, part
+
+    def to_dict(self) -> dict[str, Any]:
+        """The lesson as JSON has it: sentences as they are, numbers raw with their workings."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "title": self.title,
+            "sections": [section.to_dict() for section in self.sections],
+            "evidence": self.evidence,
+            "commands": list(self.commands),
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Contents(Displayed):
+    """What can be explained: a table of names, and what to type for one of them."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    hint: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """One object a row."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "title": self.title,
+            "entries": [dict(zip(self.columns, map(_raw, row), strict=True)) for row in self.rows],
+            "hint": self.hint,
+        }
+
+
+def _raw(cell: Cell) -> Any:
+    match cell:
+        case Count():
+            return {"working": cell.working, "value": cell.value}
+        case tuple():
+            return list(cell)
+        case _:
+            return cell

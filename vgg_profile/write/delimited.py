@@ -1,0 +1,58 @@
+"""A table for machines: CSV and TSV, raw integers, units in the column names, no totals."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from vgg_profile.core.counts import Count
+from vgg_profile.core.forms import Table
+
+Raw = str | int | float | None
+
+
+def records(table: Table) -> Iterator[dict[str, Raw]]:
+    """Each row by column key; a count with a working becomes two columns, a shape ``64x224x224``."""
+    worked = {place for row in table.rows for place, cell in enumerate(row) if isinstance(cell, Count)}
+    for row in table.rows:
+        record: dict[str, Raw] = {}
+        for place, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
+            if place in worked:
+                count = cell if isinstance(cell, Count) else Count(0, "0")
+                record[column.key] = count.value
+                record[f"{column.key}_working"] = count.working
+            elif isinstance(cell, tuple):
+                record[column.key] = "x".join(map(str, cell))
+            else:
+                record[column.key] = cell.value if isinstance(cell, Count) else cell
+        yield record
+
+
+def defuse(cell: Raw) -> Raw:
+    """Keep a spreadsheet from running a name as a formula: such text gets a leading apostrophe.
+
+    >>> defuse("=1+1"), defuse("conv1_1")
+    ("'=1+1", 'conv1_1')
+    """
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t") else cell
+
+
+def to_csv(table: Table) -> str:
+    """Comma-separated values, one line a row, with a header of column keys."""
+    return _delimited(table, ",")
+
+
+def to_tsv(table: Table) -> str:
+    """The same, separated by tabs."""
+    return _delimited(table, "\t")
+
+
+def _delimited(table: Table, delimiter: str) -> str:
+    rows = list(records(table))
+    out = io.StringIO()
+    keys = list(rows[0]) if rows else [column.key for column in table.columns]
+    writer = csv.DictWriter(out, fieldnames=keys, delimiter=delimiter, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: defuse(cell) for key, cell in row.items()} for row in rows)
+    return out.getvalue()

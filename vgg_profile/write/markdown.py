@@ -1,0 +1,44 @@
+"""A table in GitHub's Markdown."""
+
+from __future__ import annotations
+
+import re
+
+from tabulate import tabulate
+
+from vgg_profile.core.counts import Count
+from vgg_profile.core.forms import Cell, Table
+from vgg_profile.write.text import alignments, cell_text, total_texts
+
+_SPECIAL = re.compile(r"[\\`*<>|\[\]~&#$]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is, whatever signs it holds.
+
+    >>> print(escape("conv1_1 | <b>"))
+    conv1_1 \\| \\<b\\>
+    """
+    return _SPECIAL.sub(lambda sign: "\\" + sign[0], text)
+
+
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, Count) and not cell.is_plain:
+        return f"`{cell.working}` = {cell.value:,}"
+    return escape(cell_text(cell))
+
+
+def to_markdown(table: Table) -> str:
+    """A heading, the table, and the footnotes as a list."""
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    if table.total is not None:
+        rows.append([f"**{escape(text)}**" if text else "" for text in total_texts(table)])
+    body = tabulate(
+        rows,
+        headers=[escape(column.header.replace("\n", " ")) for column in table.columns],
+        tablefmt="pipe",
+        colalign=alignments(table),
+        disable_numparse=True,
+    )
+    footer = "".join(f"- {escape(line)}\n" for line in table.footer)
+    return f"### {escape(table.title)}\n\n{body}\n" + (f"\n{footer}" if footer else "")

@@ -1,0 +1,141 @@
+"""A report as one page: the whole document, and over it figures that follow a reader's own setting.
+
+The page needs nothing else: its style, script, pictures and figures lie within it, and its own policy
+forbids it to ask for more. Without scripts the document is all there; the live part shows itself only
+once it runs.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from itertools import groupby
+from string import Template
+from typing import Any
+
+from vgg_profile.core.figures import PALETTE
+from vgg_profile.core.forms import Document, Part, Picture, Table
+from vgg_profile.write.documents import part_to_html
+
+Progress = Callable[[Sequence[Any], int, str], Iterable[Any]]
+"""Hands on items one by one, given their number and what is done with them."""
+
+
+def to_live_page(
+    document: Document,
+    data: Mapping[str, Any] | None,
+    progress: Progress = lambda items, length, label: items,
+    remark: str = "",
+) -> str:
+    """The page of a document, with live figures from ``data``, which ``ask.page_data`` counts.
+
+    Without data it is the document alone, and the ``remark`` says why.
+    """
+    drawn = _runs(progress(document.parts, len(document.parts), "Drawing"))
+    title, content = escape(document.title), "".join(drawn)
+    parts = {"title": title, "style": _read("page.css"), "report": content}
+    if data is None:
+        parts["report"] += f"<p>{escape(remark)}</p>\n" if remark else ""
+        return _page(**parts, live="", themes="", scripts="", policy=_policy(""))
+    packed = b64encode(gzip.compress(json.dumps({**data, "palette": PALETTE}).encode(), mtime=0)).decode()
+    script = _read("page.js")
+    return _page(
+        **parts,
+        live=Template(_read("live.html")).substitute(_controls(data)),
+        themes=f'<div id="themes" hidden>{_choice("theme", "colours", _THEMES, "auto")}</div>\n',
+        scripts=f'<script type="text/plain" id="data">{packed}</script>\n<script>{script}</script>\n',
+        policy=_policy(script),
+    )
+
+
+def _page(**parts: str) -> str:
+    return Template(_read("page.html")).substitute(parts)
+
+
+def _read(name: str) -> str:
+    return (files("vgg_profile.write") / name).read_text("utf-8")
+
+
+def _policy(script: str) -> str:
+    """Nothing is fetched, and no script runs but this one."""
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
+def _runs(parts: Iterable[Part]) -> Iterator[str]:
+    """The parts of the document; pictures that follow one another share a box, side by side if it is wide."""
+    for is_picture, run in groupby(parts, lambda part: isinstance(part, Picture)):
+        html = "".join(map(_part, run))
+        yield f'<div class="pictures">\n{html}</div>\n' if is_picture else html
+
+
+def _part(part: Part) -> str:
+    """A part of the document; a table in a box of its own, in which it scrolls where the page is narrow."""
+    html = part_to_html(part)
+    if not isinstance(part, Table):
+        return html
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(part.title)}">\n{html}</div>\n'
+    )
+
+
+# -- the controls
+
+_THEMES = {each: each for each in ("auto", "light", "dark")}
+
+
+def _controls(data: Mapping[str, Any]) -> dict[str, str]:
+    """Each control by its name."""
+    setting = {name: escape(value) for name, value in data["setting"].items()}
+    kept = ("saved for backward", "saved") if data["has_backward"] else ("left after forward", "left")
+    return {
+        "fixed": _fixed(data),
+        **dict(zip(("kept", "saved"), kept, strict=True)),
+        "network": _select("network", "network", data["networks"], setting)
+        if len(data["networks"]) > 1
+        else f'<input type="hidden" name="network" value="{setting["network"]}">\n',
+        "batch": setting["batch"],
+        "dtype": _select("dtype", "dtype", data["itemsizes"], setting),
+        "optimizer": _select("optimizer", "optimizer", data["optimizers"], setting),
+        "size": _select("size", "image", data["planes"], setting),
+        "norm": _choice("norm", "batch norm", {"false": "off", "true": "on"}, setting["norm"]),
+        "device": _select("device", "rules of", data["rules"], setting),
+        "card": _select("card", "card", ["", *data["cards"]], setting),
+        "unit": _choice("unit", "unit", {unit: unit for unit in ("bytes", "MiB", "GiB")}, "MiB"),
+    }
+
+
+def _fixed(data: Mapping[str, Any]) -> str:
+    """What the report is of, whatever the controls say."""
+    size, batch, dtype, optimizer, device = (
+        data["setting"][name] for name in ("size", "batch", "dtype", "optimizer", "device")
+    )
+    return escape(
+        f"input {size}, batch {int(batch):,}, {dtype}; {data['setups'][f'{optimizer},{device}']}; "
+        f"by the rules of device {data['rules'][device]}"
+    )
+
+
+def _select(name: str, label: str, values: Iterable[str], setting: Mapping[str, str]) -> str:
+    """One of many."""
+    options = "".join(
+        f'<option value="{value}"{" selected" * (value == setting.get(name))}>'
+        f"{value or '…or a card'}</option>"
+        for value in map(escape, values)
+    )
+    return f'<label><span>{label}</span><select name="{name}">{options}</select></label>\n'
+
+
+def _choice(name: str, label: str, texts: Mapping[str, str], chosen: str) -> str:
+    """One of two or three, all in sight."""
+    options = "".join(
+        f'<label><input type="radio" form="controls" name="{name}" value="{value}"'
+        f"{' checked' * (value == chosen)}><b>{text}</b></label>"
+        for value, text in texts.items()
+    )
+    return f'<fieldset><legend>{label}</legend><div class="choice">{options}</div></fieldset>\n'

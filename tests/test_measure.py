@@ -21,7 +21,7 @@ from vgg_profile.measure.record import Measurement, Moment, Reading
 from vgg_profile.models import build
 from vgg_profile.predict.vgg import layers, tape
 from vgg_profile.predict.vgg.configs import PAPER, Config, config, from_dict
-from vgg_profile.predict.vgg.step import check_setup
+from vgg_profile.predict.vgg.step import ledger
 
 SMALL = from_dict(
     {"name": "small", "layers": [8, "M", 4, "conv1-4", "M"], "classifier": [16, 8], "classes": 5}
@@ -204,7 +204,7 @@ def test_any_net_run_in_any_way_is_exact(
         dtype = "float32"
     try:
         net = from_dict({"layers": sizes, "classifier": classifier, "classes": 2, "batch_norm": batch_norm})
-        check_setup(walk(net, input=(3, *image), batch=batch, dtype=dtype), setup)
+        ledger(walk(net, input=(3, *image), batch=batch, dtype=dtype), setup)
     except InputError:
         assume(False)
     if "LRN" in sizes and "float16" in (dtype, setup.amp, dtype.removeprefix("b")):

@@ -231,7 +231,7 @@ def test_the_tapes_of_a_page_are_the_ledgers(source, setting, setup):
     start = data["setting"]
     key = f"0,{start['norm']},{start['size']},{profile.itemsize},{start['device']},{start['optimizer']}"
     for batch in (1, 3, 1000):
-        moments = ledger(replace(profile, batch=batch), setup).moments
+        moments = ledger(profile.at(batch), setup).moments
         assert list(played(data, key, batch)) == [tuple(each)[:4] for each in moments]
     assert data["setting"]["dtype"] in data["itemsizes"]
 
@@ -264,7 +264,7 @@ def test_numbers_stay_exact_in_a_script():
     key = "0,false,60000×60000,4,cpu,none"
     assert max(peak for *_, peak in played(data, key, data["most_images"])) < 2**53
     with pytest.raises(InputError, match="too many for a page's script"):
-        live(Comparison((replace(huge, batch=10**9),)))
+        live(Comparison((huge.at(10**9),)))
 
 
 @pytest.fixture

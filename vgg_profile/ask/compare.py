@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
 from pathlib import Path
@@ -16,12 +16,12 @@ from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
-from vgg_profile.core.tree import Profile, Row
+from vgg_profile.core.tree import Profile, heading
 from vgg_profile.core.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from vgg_profile.check.crosscheck import Checks
-    from vgg_profile.core.step import Ledger
+    from vgg_profile.core.step import Step
     from vgg_profile.measure.record import Measurement, Reading
 
 
@@ -48,7 +48,7 @@ class Network:
     checks: Checks | None = None
 
     @cached_property
-    def step(self) -> Ledger:
+    def step(self) -> Step:
         """Its training step, predicted."""
         from vgg_profile.predict.vgg.step import ledger
 
@@ -81,14 +81,9 @@ class Network:
     def parts(self, by: str) -> dict[str, Figures]:
         """What is predicted of each block or layer; together they are the whole."""
         saved = {row.name: row.saved_bytes(self.profile.batch) for row in self.step.seen.module_rows}
-        heads = {row.name for row in self.profile.rows}
         parts: dict[str, Counter[str]] = {}
-        name = ""
         for row in self.profile.module_rows[1:]:
-            if by == "block":
-                name = _block(row) or name
-            elif row.name in heads or not name:
-                name = row.name
+            name = row.block if by == "block" else row.head
             figures = (row.parameters, row.macs.value * self.profile.batch, saved[row.name])
             parts.setdefault(name, Counter()).update(dict(zip(PARTS, figures, strict=True)))
         return {name: dict(figures) for name, figures in parts.items()}
@@ -210,12 +205,7 @@ class Comparison(Displayed):
 
 def _headline(profile: Profile) -> dict[str, Any]:
     return {
-        "config": profile.config.name,
-        "batch_norm": profile.config.batch_norm,
-        "input": list(profile.input),
-        "batch": profile.batch,
-        "dtype": profile.dtype,
-        "device": profile.device,
+        **heading(profile.config, profile.setting.tensors),
         "depth": profile.config.depth,
         **profile.to_dict()["totals"],
         "receptive_field": profile.receptive_field,
@@ -253,17 +243,6 @@ def distinct(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _block(row: Row) -> str:
-    """``block 3`` of ``conv3_2``; the average pool and what flattens have no block of their own."""
-    match row.module.partition(".")[0]:
-        case "features":
-            return re.sub(r"\D+(\d+).*", r"block \1", row.name)
-        case "classifier":
-            return "classifier"
-        case _:
-            return ""
-
-
 def _order(name: str) -> tuple[bool, list[float]]:
     """As in a network: by block, the pool at its end; then the classifier."""
     numbers = [float(number) for number in re.findall(r"\d+", name)]
@@ -276,14 +255,8 @@ def _record(
     """The first record of a network at its setting and its checks; one that does not hold is refused."""
     from vgg_profile.check.crosscheck import Verdict, crosscheck
 
-    asked = {
-        "config": profile.config.to_dict(),
-        "input": list(profile.input),
-        "batch": profile.batch,
-        "dtype": profile.dtype,
-        "device": profile.device,
-        **setup.to_dict(),
-    }
+    setting = replace(profile.setting, setup=setup)
+    asked = {"config": profile.config.to_dict(), **setting.to_dict()}
     for name, record in records.items():
         if record.subject == record.subject | asked:
             checks = crosscheck(profile, record)

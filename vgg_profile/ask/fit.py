@@ -6,17 +6,17 @@ Live bytes are affine in the batch at every event of a step, so a batch fits if 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from vgg_profile.ask.cards import Memory
+from vgg_profile.core.book import Line
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase
-from vgg_profile.core.step import Ledger, Line
+from vgg_profile.core.step import Step
+from vgg_profile.core.tree import heading
 from vgg_profile.core.units import binary, exact
-from vgg_profile.core.version import SCHEMA_VERSION
-from vgg_profile.predict.vgg.step import check_setup
 
 
 class Reserve(NamedTuple):
@@ -54,7 +54,7 @@ class Fit(Displayed):
     (87, True)
     """
 
-    step: Ledger
+    step: Step
     memory: Memory
     given: tuple[Reserve, ...] | None = None
     asked: int | None = None
@@ -70,8 +70,8 @@ class Fit(Displayed):
                 f"One image needs {exact(least)} bytes = {binary(least)} in all: give more --memory, or a "
                 "smaller --reserve.",
             )
-        if self.asked is None and self.largest_batch == 1:
-            check_setup(replace(self.step.profile, batch=1), self.step.setup)
+        if self.largest_batch == 1 or self.asked is not None:
+            self.step.check_batch(self.asked or 1)
 
     @property
     def reserves(self) -> tuple[Reserve, ...]:
@@ -140,21 +140,13 @@ class Fit(Displayed):
         return event.phase, event.layer
 
     def to_dict(self) -> dict[str, Any]:
-        profile = self.step.profile
         phase, layer = self.place
         return {
-            "schema_version": SCHEMA_VERSION,
-            "config": profile.config.name,
-            "batch_norm": profile.config.batch_norm,
-            "input": list(profile.input),
-            "dtype": profile.dtype,
-            "device": profile.device,
-            **self.step.setup.to_dict(),
+            **heading(self.step.profile.config, self.step.at(self.batch).setting.to_dict()),
             "memory": self.memory.label,
             "memory_bytes": self.memory.bytes,
             "reserve_bytes": self.reserve_bytes,
             "reserves": [reserve._asdict() for reserve in self.reserves],
-            "batch": self.batch,
             "fits": self.fits,
             "spare_bytes": self.spare_bytes,
             "largest_batch": self.largest_batch,

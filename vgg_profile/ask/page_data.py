@@ -26,8 +26,9 @@ from vgg_profile.core.setting import DEVICES, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.step import Ledger
 from vgg_profile.core.tree import Profile, Row
+from vgg_profile.predict.vgg.configs import config as find
 from vgg_profile.predict.vgg.network import modules
-from vgg_profile.predict.vgg.step import check_setup, ledger
+from vgg_profile.predict.vgg.step import trace
 from vgg_profile.predict.vgg.walk import walk
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)
@@ -63,7 +64,9 @@ def live(
     [1728, '(3*3*3)*64']
     """
     first, setup = comparison.profiles[0], comparison.setup or Setup()
-    configs = list(dict.fromkeys(replace(each.config, batch_norm=False) for each in comparison.profiles))
+    configs = list(
+        dict.fromkeys(replace(find(each.config), batch_norm=False) for each in comparison.profiles)
+    )
     if sum(len(modules(config)) for config in configs) > MOST_MODULES:
         raise InputError(
             f"Live figures are for networks of up to {MOST_MODULES} modules together.", "Report on fewer."
@@ -80,7 +83,7 @@ def live(
     settings = list(product(enumerate(configs), (False, True), planes))
     for (place, config), norm, plane in progress(settings, len(settings)):
         net = replace(config, batch_norm=norm)
-        look = partial(walk, net, input=(net.in_channels, *plane), batch=2)
+        look = partial(walk, net, input=(net.in_channels, *plane))
         where = (place, json.dumps(norm), units.shape(plane))
         try:
             tables[_key(*where)] = _table(look(), setup)
@@ -89,7 +92,7 @@ def live(
         for (itemsize, dtype), device in product(lowest.items(), devices):
             profile = look(dtype=dtype, device=device)
             for optimizer in optimizers:
-                step = ledger(profile, replace(setup, optimizer=optimizer))
+                step = trace(profile, replace(setup, optimizer=optimizer))
                 if optimizer == optimizers[0]:
                     saved[_key(*where, itemsize, device)] = [_saved(row) for row in step.seen.rows]
                 fixed, per_image = _bytes(step)
@@ -157,7 +160,7 @@ def _key(*parts: object) -> str:
 def _table(profile: Profile, setup: Setup) -> dict[str, Any]:
     """The rows, of one image; and why one image alone cannot be trained on, if so."""
     try:
-        check_setup(replace(profile, batch=1), setup)
+        trace(profile, setup).check_batch(1)
     except InputError as error:
         alone = error.problem
     else:

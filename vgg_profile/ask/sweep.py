@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.setting import LARGEST, Setup, input_shape
+from vgg_profile.core.events import Phase
+from vgg_profile.core.setting import LARGEST, Setup, check_size, input_shape
 from vgg_profile.core.sizes import Shape
-from vgg_profile.core.tree import Profile
-from vgg_profile.core.version import SCHEMA_VERSION
-from vgg_profile.predict.vgg.configs import Config
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.core.step import Step
+from vgg_profile.core.tree import Network, heading
+from vgg_profile.predict.vgg.configs import Source
+from vgg_profile.predict.vgg.configs import config as find_config
+from vgg_profile.predict.vgg.step import trace
 from vgg_profile.predict.vgg.walk import walk
 
 MOST_POINTS = 1_000_000
@@ -47,26 +49,22 @@ class Point(NamedTuple):
 class Sweep(Displayed):
     """Every point of a grid, in its order: image size, dtype, optimizer, batch."""
 
-    config: Config
+    config: Network
     device: str
     setup: Setup
     points: tuple[Point, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        setup = self.setup.to_dict()
-        del setup["optimizer"]
+        constant = {"device": self.device, **self.setup.to_dict()}
+        del constant["optimizer"]
         return {
-            "schema_version": SCHEMA_VERSION,
-            "config": self.config.name,
-            "batch_norm": self.config.batch_norm,
-            "device": self.device,
-            **setup,
+            **heading(self.config, constant),
             "points": [point._asdict() for point in self.points],
         }
 
 
 def sweep(
-    config: Config,
+    network: Source,
     *,
     inputs: Sequence[str | int | Shape] = (224,),
     batches: Sequence[int] = (1,),
@@ -99,22 +97,28 @@ def sweep(
             f"The sweep has {prod(sizes.values()):,} points, and {MOST_POINTS:,} are the most.",
             "Take fewer, for example every 32nd: --input 64..512:32.",
         )
+    config = find_config(network)
     settings = list(product(inputs, dtypes, optimizers))
 
     def steps() -> Iterator[list[Point]]:
         for size, dtype, optimizer in settings:
             shape = input_shape(size, config.in_channels)
-            profile = walk(config, input=shape, batch=min(batches), dtype=dtype, device=device)
-            yield list(_points(profile, replace(setup, optimizer=optimizer), batches))
+            step = trace(
+                walk(config, input=shape, dtype=dtype, device=device), replace(setup, optimizer=optimizer)
+            )
+            for batch in batches:
+                check_size(batch, "batch", "--batch 1")
+            step.check_batch(min(batches))
+            yield list(_points(step, batches))
 
     points = tuple(point for part in progress(steps(), len(settings)) for point in part)
     return Sweep(config, device, setup.on(device), points)
 
 
-def _points(profile: Profile, setup: Setup, batches: Sequence[int]) -> Iterator[Point]:
-    channels, height, width = profile.input
-    step = ledger(profile, setup)
-    loaded = next(iter(step.fixed_points.values()))
+def _points(step: Step, batches: Sequence[int]) -> Iterator[Point]:
+    setting, macs = step.setting, step.profile.totals.macs
+    channels, height, width = setting.input
+    loaded = step.fixed_points[Phase.LOAD]
     places = {line: step.events[line.event] for line in step.lines}
     for batch in batches:
         line = step.highest(batch)
@@ -123,10 +127,10 @@ def _points(profile: Profile, setup: Setup, batches: Sequence[int]) -> Iterator[
             channels,
             height,
             width,
-            dtype=profile.dtype,
-            optimizer=setup.optimizer,
+            dtype=setting.dtype,
+            optimizer=setting.setup.optimizer,
             batch=batch,
-            batch_macs=profile.totals.macs * batch,
+            batch_macs=macs * batch,
             loaded_bytes=loaded,
             fixed_bytes=line.fixed,
             bytes_per_image=line.per_image,

@@ -20,10 +20,10 @@ from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Ledger
-from vgg_profile.core.tree import Profile, Row
+from vgg_profile.core.tree import Network, Profile, Row
 from vgg_profile.core.version import SCHEMA_VERSION
 from vgg_profile.measure.record import EVERYTHING_ELSE, SUBJECT, Measurement, Reading
-from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
@@ -197,7 +197,7 @@ class Checks(Displayed):
         }
 
 
-def profile_for(network: str | Config | Sequence[int | str], measurement: Measurement) -> Profile:
+def profile_for(network: Source, measurement: Measurement) -> Profile:
     """The profile of a network at a record's input, batch, dtype and device."""
     subject = _subject(measurement)
     net = find_config(network)
@@ -212,7 +212,7 @@ def setup_of(measurement: Measurement) -> Setup:
     return Setup.from_dict(_subject(measurement))
 
 
-def _check_config(config: Config, measured: object) -> None:
+def _check_config(config: Network, measured: object) -> None:
     """Refuse a record of another network, and say in what it is another."""
     ours = config.to_dict()
     theirs = measured if isinstance(measured, dict) else {}
@@ -255,13 +255,13 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     return Checks(profile, measurement, (*read, *memory))
 
 
-def overlay(network: str | Config | Sequence[int | str], measurement: Measurement) -> Overlay:
+def overlay(network: Source, measurement: Measurement) -> Overlay:
     """Lay the measured curve of a record over the predicted one of its network, boundary by boundary."""
     step = ledger(profile_for(network, measurement), setup_of(measurement))
     return Overlay(step, measurement, tuple(_boundaries(step, measurement)))
 
 
-def remainders(network: str | Config | Sequence[int | str], measurement: Measurement) -> tuple[Term, ...]:
+def remainders(network: Source, measurement: Measurement) -> tuple[Term, ...]:
     """What a record holds beside the predicted tensors: scratch at the peak, and what an allocator keeps.
 
     Raises ``InputError`` if a check of it failed, or there was no peak to read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -250,11 +250,9 @@ def _fit(config: str, walk_one: Callable[[str, str], Profile], have: str, device
     """The question that `vgg-profile fit` answers, by a card's own rules unless others are asked for."""
     from vgg_profile.ask.cards import memory
     from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
-    from vgg_profile.predict.vgg.step import ledger
+    from vgg_profile.predict.vgg.step import trace
 
     amount = memory(have)
     is_chosen = click.get_current_context().get_parameter_source("device") is ParameterSource.COMMANDLINE
     rules = device if is_chosen else amount.device or device
-    # a batch norm that cannot train on one image may still fit two
-    profile = replace(walk_one(config, rules), batch=2)
-    return Fit(ledger(profile, setup), amount, (DEFAULT_RESERVE[rules],))
+    return Fit(trace(walk_one(config, rules), setup), amount, (DEFAULT_RESERVE[rules],))

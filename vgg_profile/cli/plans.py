@@ -22,7 +22,7 @@ from vgg_profile.cli.program import bar
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import DEVICES, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
-from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.walk import walk
 
 DOES_NOT_FIT = 4
@@ -77,7 +77,7 @@ def fit_command(
     """
     from vgg_profile.ask.cards import memory, reserve
     from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve
-    from vgg_profile.predict.vgg.step import ledger
+    from vgg_profile.predict.vgg.step import trace
 
     have = memory(memory_)
     rules = device or have.device or "cpu"
@@ -85,10 +85,8 @@ def fit_command(
     if reserve_ is not None:
         kept = reserve(reserve_)
         reserves = [Reserve(kept, "all that is no tensor", "--reserve")] if kept else []
-    # a batch norm that cannot train on one image may still fit two
-    images = 2 if batch is None else batch
-    profile = walk(net, input=input_, batch=images, dtype=dtype, device=rules)
-    step = ledger(profile, setup)
+    profile = walk(net, input=input_, batch=1 if batch is None else batch, dtype=dtype, device=rules)
+    step = trace(profile, setup)
     if measured is not None:
         reserves += _scratch(step.setup, profile.config, list(profile.input), dtype, rules, measured)
     fit = Fit(step, have, tuple(reserves), batch)
@@ -98,7 +96,7 @@ def fit_command(
 
 
 def _scratch(
-    setup: Setup, net: Config, input_: list[int], dtype: str, device: str, path: Path
+    setup: Setup, net: Source, input_: list[int], dtype: str, device: str, path: Path
 ) -> Iterator[Any]:
     """What a record took beside its tensors; it must be of the same network and setup, at any batch."""
     from vgg_profile.ask.fit import Reserve

@@ -121,9 +121,9 @@ def run_now(
     say: Callable[[Profile, str], None] = stage_said,
 ) -> Measurement:
     """One real step. If memory runs out, ``keep`` gets what was measured so far, and the user is told."""
-    from vgg_profile.predict.vgg.step import check_setup, out_of_memory
+    from vgg_profile.predict.vgg.step import ledger, out_of_memory
 
-    check_setup(profile, setup)
+    ledger(profile, setup)  # refuses what PyTorch would refuse
     with undivided():
         from vgg_profile.measure import OutOfMemoryError, measure
     try:

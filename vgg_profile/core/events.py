@@ -53,8 +53,7 @@ class Storage:
     readers: list[str] = field(default_factory=list)
     """The operations whose backward reads it, as ``conv1_2's backward``."""
     holders: int = 0
-    parameter: Storage | None = None
-    """Of a parameter's gradient: the parameter."""
+    """How many names and nodes hold it while the tape runs; 0 once it is freed."""
 
     @property
     def why(self) -> str:
@@ -89,13 +88,11 @@ class Mark(NamedTuple):
 
 def kept(events: Iterable[Event]) -> dict[str, tuple[Storage, ...]]:
     """What each layer leaves alive after the forward pass of these events, weights and input apart."""
-    alive: dict[int, Storage] = {}
-    for event in events:
-        if event.phase is Phase.FORWARD:
-            alive |= {id(storage): storage for storage in event.allocated}
-            for storage in event.freed:
-                alive.pop(id(storage), None)
+    forward = [event for event in events if event.phase is Phase.FORWARD]
+    freed = {id(storage) for event in forward for storage in event.freed}
     layers: dict[str, tuple[Storage, ...]] = {}
-    for storage in alive.values():
-        layers[storage.layer] = (*layers.get(storage.layer, ()), storage)
+    for event in forward:
+        for storage in event.allocated:
+            if id(storage) not in freed:
+                layers[storage.layer] = (*layers.get(storage.layer, ()), storage)
     return layers

@@ -1,18 +1,23 @@
-"""How a training step is run: everything about it that the network itself does not say.
+"""The setting of a figure: everything that it depends on beside the network, said once.
 
-The two roads share these words and nothing else: a :class:`Setup` tells the ledger what to predict,
-and the measuring side what to run.
+Predicting and measuring share these words and nothing else. A :class:`Setup` says how a training step is
+run; a :class:`Setting` adds the images, the dtype and the device. Both are written and read here alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.sizes import Shape
+from vgg_profile.core.sizes import ITEMSIZE, Shape
+
+LARGEST = 10**9
+"""No size that a user gives may be larger; far beyond any hardware, and small enough to print."""
+
+DEVICES = ("cpu", "cuda")
 
 MODES = ("train", "eval", "inference")
 """``eval`` switches batch norm and dropout but keeps the graph; ``inference`` is eval without gradients."""
@@ -80,13 +85,17 @@ class Setup:
     @property
     def label(self) -> str:
         """What sets it apart, in a few words."""
-        parts = [self.mode, self.optimizer if self.optimizer != "none" else "no optimizer"]
+        mode, *lowered = self._forward_words()
+        parts = [mode, self.optimizer if self.optimizer != "none" else "no optimizer"]
         if self.optimizer != "none":
             parts += ["foreach"] * bool(self.foreach) + ["first step"] * self.first_step
-        parts += [f"autocast to {self.amp}"] * (self.amp != "none")
-        parts += [f"checkpoint {self.checkpoint}"] * (self.checkpoint != "none")
-        parts += ["without oneDNN"] * (not self.onednn)
-        return ", ".join(parts)
+        return ", ".join([*parts, *lowered, *["without oneDNN"] * (not self.onednn)])
+
+    @property
+    def conditions(self) -> str:
+        """The label without its optimizer, for what is asked of several."""
+        mode, *lowered = self._forward_words()
+        return ", ".join([mode, *lowered, *["without oneDNN"] * (not self.onednn)])
 
     @property
     def forward_pass(self) -> str:
@@ -95,24 +104,82 @@ class Setup:
         >>> Setup(optimizer="adam").forward_pass, Setup(mode="eval", amp="bfloat16").forward_pass
         ('a training forward pass', 'a forward pass (eval, autocast to bfloat16)')
         """
-        plain = replace(self, optimizer="none", foreach=None, first_step=False, onednn=True)
-        if plain == Setup():
+        if self.is_plain_forward:
             return "a training forward pass"
-        return f"a forward pass ({plain.label.replace(', no optimizer', '')})"
+        return f"a forward pass ({', '.join(self._forward_words())})"
+
+    def _forward_words(self) -> Iterator[str]:
+        yield self.mode
+        if self.amp != "none":
+            yield f"autocast to {self.amp}"
+        if self.checkpoint != "none":
+            yield f"checkpoint {self.checkpoint}"
+
+    @property
+    def is_plain_forward(self) -> bool:
+        """Whether its forward pass is that of plain training: what differs, if anything, is the step."""
+        return replace(self, optimizer="none", foreach=None, first_step=False, onednn=True) == Setup()
 
     def to_dict(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Setup:
+    def from_dict(cls, content: Mapping[str, Any]) -> Setup:
         """The setup among other keys, as a record's subject has it."""
         return cls(**{each.name: content[each.name] for each in fields(cls)})
 
 
-LARGEST = 10**9
-"""No size that a user gives may be larger; far beyond any hardware, and small enough to print."""
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Images of ``input`` (C, H, W), how many at a time, dtype, device, and how the step is run.
 
-DEVICES = ("cpu", "cuda")
+    >>> Setting((3, 224, 224), batch=8).to_dict()["batch"]
+    8
+    """
+
+    input: Shape
+    batch: int = 1
+    dtype: str = "float32"
+    device: str = "cpu"
+    setup: Setup = Setup()
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes a value."""
+        return ITEMSIZE[self.dtype]
+
+    @property
+    def tensors(self) -> dict[str, Any]:
+        """The setting but for how the step is run: input, batch, dtype and device."""
+        return {"input": list(self.input), "batch": self.batch, "dtype": self.dtype, "device": self.device}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, in one flat object, as every JSON form and every record has it."""
+        return {**self.tensors, **self.setup.to_dict()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Setting:
+        """The setting among other keys; raises ``KeyError`` for one that is missing."""
+        return cls(
+            tuple(content["input"]),
+            content["batch"],
+            content["dtype"],
+            content["device"],
+            Setup.from_dict(content),
+        )
+
+    def check(self) -> None:
+        """Refuse what PyTorch would refuse, or what is no such thing: raises ``InputError``."""
+        check_choice(self.dtype, ITEMSIZE, "dtype")
+        check_choice(self.device, DEVICES, "device")
+        check_size(self.batch, "batch", "--batch 1")
+        if self.setup.amp != "none" and self.dtype != "float32":
+            raise InputError(
+                f"Autocast lowers float32 weights, and these are {self.dtype}.",
+                "Leave --dtype out, or leave --amp out.",
+            )
+        if not self.setup.onednn and self.device != "cpu":
+            raise InputError("oneDNN is a library of the CPU.", "Leave --no-onednn out, or use --device cpu.")
 
 
 def input_shape(text: str | int | Sequence[int] | None, channels: int) -> Shape:

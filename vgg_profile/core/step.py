@@ -1,12 +1,8 @@
-"""A whole training step in memory: what is live when, and why.
-
-A :class:`Ledger` is the tape of one step: weights loaded, images given, forward, loss, backward, and
-the optimizer's step. Retained bytes, boundaries, fixed points, peak and the batch that fits are all
-read off its events.
+"""One training step of one network: its book, at a setting.
 
 Micro-batches (gradient accumulation) need no setting of their own: each frees its activations before the
-next begins, and adds its gradients in place to those that are there. So a hundredth adds nothing; but from
-the second on, one set of gradients is there from the beginning (``topics.later_peak``).
+next begins, and adds its gradients in place to those that are there. From the second on, one set of
+gradients is there from the beginning (the topic ``micro-batches``); more micro-batches add nothing.
 """
 
 from __future__ import annotations
@@ -14,160 +10,75 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
+from vgg_profile.core.book import Book, Line, Moment
 from vgg_profile.core.display import Displayed
-from vgg_profile.core.events import Category, Event, Mark, Phase, Storage, kept
-from vgg_profile.core.setting import Setup
-from vgg_profile.core.sizes import NOTHING, Bytes
-from vgg_profile.core.tree import Profile
-from vgg_profile.core.version import SCHEMA_VERSION
-
-
-class Moment(NamedTuple):
-    """One part of the step: a layer's forward, a layer's backward, or a phase without layers.
-
-    ``live`` is what is allocated when it is over, ``peak`` the most that was allocated within it.
-    ``scratch`` names who may take more within it, unpredicted; empty, and nobody does.
-    """
-
-    phase: Phase
-    layer: str
-    live: int
-    peak: int
-    categories: dict[Category, int]
-    scratch: str
-
-
-class Line(NamedTuple):
-    """Live bytes at one event, affine in the batch; ``event`` is its number in the ledger's list."""
-
-    fixed: int
-    per_image: int
-    event: int
-
-    def at(self, batch: int) -> int:
-        return self.fixed + self.per_image * batch
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
+from vgg_profile.core.setting import Setting, Setup
+from vgg_profile.core.sizes import Bytes
+from vgg_profile.core.tree import Profile, heading
 
 
 @dataclass(frozen=True, repr=False)
-class Ledger(Displayed):
-    """The events of one training step, and what can be read off them."""
+class Step(Displayed):
+    """A network's training step: the book of it, and what it costs at its setting's batch.
+
+    ``profile`` has the network's layers, with what each keeps in this very step.
+    """
 
     profile: Profile
-    setup: Setup
-    events: tuple[Event, ...]
-    marks: tuple[Mark, ...]
+    book: Book
 
-    def at(self, batch: int) -> Ledger:
-        """The same step with another batch: the events are the same, their bytes are affine in it."""
-        return replace(self, profile=replace(self.profile, batch=batch))
+    @property
+    def setting(self) -> Setting:
+        return self.profile.setting
+
+    @property
+    def setup(self) -> Setup:
+        """How the step is run."""
+        return self.setting.setup
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        return self.book.events
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        return self.book.marks
+
+    def at(self, batch: int) -> Step:
+        """The same step with another batch: the book is the same, its bytes are affine in it."""
+        return replace(self, profile=self.profile.at(batch))
+
+    def check_batch(self, batch: int) -> None:
+        """Refuse a batch that PyTorch would refuse: raises ``InputError`` where a norm has one value."""
+        if self.setup.mode != "train" or batch > 1:
+            return
+        for row in self.profile.module_rows:
+            if row.kind == "batchnorm" and row.output_shape[1:] == (1, 1):
+                raise InputError(
+                    f"Batch norm cannot train at {row.name}: one image of 1×1 leaves it one value a channel, "
+                    "and a mean of one value says nothing.",
+                    "Use --batch 2 or more, a larger --input, or --mode eval.",
+                )
+
+    # -- at the setting's batch ----------------------------------------------------------------
 
     @cached_property
     def moments(self) -> tuple[Moment, ...]:
-        """Live and peak bytes of each part of the step, in order, for the profile's batch."""
-        return tuple(self._moments(self.profile.batch))
-
-    def _moments(self, batch: int) -> Iterator[Moment]:
-        live = 0
-        categories = dict.fromkeys(Category, 0)
-        ends = [*self.marks, Mark(Phase.STEP, "", len(self.events))]
-        for mark, after in pairwise(ends):
-            peak, scratch = live, ""
-            for event in self.events[mark.event : after.event]:
-                scratch = scratch or event.scratch
-                for storage in event.allocated:
-                    size = storage.size.at(batch)
-                    live += size
-                    categories[storage.category] += size
-                peak = max(peak, live)
-                for storage in event.freed:
-                    size = storage.size.at(batch)
-                    live -= size
-                    categories[storage.category] -= size
-            yield Moment(mark.phase, mark.layer, live, peak, dict(categories), scratch)
+        """Live and peak bytes of each part of the step, in order."""
+        return self.book.moments(self.setting.batch)
 
     def contents(self) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""
-        batch = self.profile.batch
-        live = dict.fromkeys(Category, 0)
-        for event in self.events:
-            for storage in event.allocated:
-                live[storage.category] += storage.size.at(batch)
-            yield event, dict(live)
-            for storage in event.freed:
-                live[storage.category] -= storage.size.at(batch)
-
-    @cached_property
-    def lines(self) -> tuple[Line, ...]:
-        """Live bytes at each event after loading, before it frees, as a function of the batch.
-
-        Only the lines that are highest for some batch are kept, by their slope: the upper envelope. The
-        peak of any batch, and the largest batch within any limit, can be read off these few.
-        """
-        fixed = per_image = 0
-        steepest: dict[int, Line] = {}
-        for number, event in enumerate(self.events):
-            for storage in event.allocated:
-                fixed += storage.size.fixed
-                per_image += storage.size.per_image
-            if number >= self.marks[1].event:
-                known = steepest.get(per_image)
-                if known is None or fixed > known.fixed:
-                    steepest[per_image] = Line(fixed, per_image, number)
-            for storage in event.freed:
-                fixed -= storage.size.fixed
-                per_image -= storage.size.per_image
-        envelope: list[Line] = []
-        for _, line in sorted(steepest.items()):
-            while envelope and (
-                line.fixed >= envelope[-1].fixed
-                or (len(envelope) > 1 and _is_under(envelope[-2], envelope[-1], line))
-            ):
-                envelope.pop()
-            envelope.append(line)
-        return tuple(envelope)
-
-    def highest(self, batch: int) -> Line:
-        """The line on which a batch has its peak."""
-        return max(self.lines, key=lambda line: line.at(batch))
-
-    def peak_bytes(self, batch: int) -> int:
-        """The most that is live at once after loading, for any batch."""
-        return self.highest(batch).at(batch)
-
-    def live_at(self, line: Line) -> dict[Category, Bytes]:
-        """What is live at a line's event, by category."""
-        sizes = dict.fromkeys(Category, NOTHING)
-        for event in self.events[: line.event + 1]:
-            for storage in event.allocated:
-                sizes[storage.category] = sizes[storage.category].plus(storage.size)
-            if event is not self.events[line.event]:
-                for storage in event.freed:
-                    sizes[storage.category] = sizes[storage.category].plus(storage.size.times(-1))
-        return {category: size for category, size in sizes.items() if size != NOTHING}
-
-    def largest_batch(self, limit: int) -> int:
-        """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
-
-        Each line allows ``(limit - fixed) // per_image`` images, and the least of them is the answer.
-        """
-        if any(line.fixed > limit for line in self.lines):
-            return 0
-        return min((limit - line.fixed) // line.per_image for line in self.lines if line.per_image)
-
-    @cached_property
-    def seen(self) -> Profile:
-        """The profile with what each layer keeps in this very step, whatever its mode and precision."""
-        saved = kept(self.events)
-        rows = tuple(replace(row, saved=saved.get(row.name, ())) for row in self.profile.module_rows)
-        return replace(self.profile, module_rows=rows, forward_pass=self.setup.forward_pass)
+        return self.book.contents(self.setting.batch)
 
     @property
     def place(self) -> tuple[Phase, str]:
         """The phase and the layer of the event at which the peak is reached."""
-        event = self.events[self.highest(self.profile.batch).event]
+        event = self.events[self.highest(self.setting.batch).event]
         return event.phase, event.layer
 
     @property
@@ -179,6 +90,11 @@ class Ledger(Displayed):
     def peak(self) -> Moment:
         """The part of the step, after loading, in which most is live at once; the first if several."""
         return max((m for m in self.moments if m.phase is not Phase.LOAD), key=lambda moment: moment.peak)
+
+    @property
+    def seen(self) -> Profile:
+        """The profile with what each layer keeps in this very step, whatever its mode and precision."""
+        return self.profile
 
     @cached_property
     def flops(self) -> dict[str, int]:
@@ -203,19 +119,35 @@ class Ledger(Displayed):
             if row.name in again and row.macs.value
         }
 
+    # -- at any batch --------------------------------------------------------------------------
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Live bytes as functions of the batch: the upper envelope over the events after loading."""
+        return self.book.lines
+
+    def highest(self, batch: int) -> Line:
+        """The line on which a batch has its peak."""
+        return self.book.highest(batch)
+
+    def peak_bytes(self, batch: int) -> int:
+        """The most that is live at once after loading, for any batch."""
+        return self.book.peak_bytes(batch)
+
+    def live_at(self, line: Line) -> dict[Category, Bytes]:
+        """What is live at a line's event, by category."""
+        return self.book.live_at(line.event)
+
+    def largest_batch(self, limit: int) -> int:
+        """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits."""
+        return self.book.largest_batch(limit)
+
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON has it: moments with their categories, and every event behind them."""
-        profile, batch = self.profile, self.profile.batch
+        batch = self.setting.batch
         phase, layer = self.place
         return {
-            "schema_version": SCHEMA_VERSION,
-            "config": profile.config.name,
-            "batch_norm": profile.config.batch_norm,
-            "input": list(profile.input),
-            "batch": batch,
-            "dtype": profile.dtype,
-            "device": profile.device,
-            **self.setup.to_dict(),
+            **heading(self.profile.config, self.setting.to_dict()),
             "peak_bytes": self.peak.peak,
             "peak_phase": phase.value,
             "peak_layer": layer,
@@ -245,6 +177,9 @@ class Ledger(Displayed):
         }
 
 
+Ledger = Step
+
+
 def in_words(phase: str, layer: str) -> str:
     """Where in a step something is.
 
@@ -261,10 +196,3 @@ def _storage(storage: Storage, batch: int) -> dict[str, Any]:
         "category": storage.category.value,
         "bytes": storage.size.at(batch),
     }
-
-
-def _is_under(left: Line, middle: Line, right: Line) -> bool:
-    """Whether, of three lines of rising slope, the middle one is nowhere the highest alone."""
-    return (left.fixed - right.fixed) * (middle.per_image - left.per_image) <= (left.fixed - middle.fixed) * (
-        right.per_image - left.per_image
-    )

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from itertools import groupby
+from typing import Any, Protocol
 
 from vgg_profile.core.counts import Count, total
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.events import Storage
-from vgg_profile.core.sizes import ITEMSIZE, Shape
+from vgg_profile.core.setting import Setting
+from vgg_profile.core.sizes import Shape
 from vgg_profile.core.version import SCHEMA_VERSION
-from vgg_profile.predict.vgg.configs import Config
-
-_STAGE_HEADS = ("input", "conv", "maxpool", "fc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,11 @@ class Row:
     macs: Count
     receptive_field: int | None
     stride: int | None
+    kernel: int | None = None
+    head: str = ""
+    """The layer whose line of the notes it is counted into; its own name, if it has a line."""
+    block: str = ""
+    """The group that it stands in: ``block 3``, ``classifier``; empty for the input."""
     saved: tuple[Storage, ...] = field(default=(), compare=False)
     note: str = ""
 
@@ -69,28 +73,94 @@ class Totals:
         return self.weights + self.biases
 
 
+class Network(Protocol):
+    """What a result says of the network that it is of; a ``predict.vgg`` config is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def depth(self) -> int: ...
+
+    @property
+    def classes(self) -> int: ...
+
+    @property
+    def in_channels(self) -> int: ...
+
+    @property
+    def classifier(self) -> tuple[int, ...]: ...
+
+    @property
+    def batch_norm(self) -> bool: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+    def __hash__(self) -> int: ...
+
+
+def heading(network: Network, setting: dict[str, Any]) -> dict[str, Any]:
+    """How every JSON form begins: its schema, the network, and the setting."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "config": network.name,
+        "batch_norm": network.batch_norm,
+        **setting,
+    }
+
+
 @dataclass(frozen=True, repr=False)
 class Profile(Displayed):
-    """What a network costs at one input: its rows, and totals that are added up from them.
+    """What a network costs at one setting: its rows, and totals that are added up from them.
 
     ``rows`` are the notes' rows: the input, each convolution, pool and fully-connected layer, with the
     small modules that follow counted into theirs (a batch norm into its convolution, the average
     pool into the last max pool, a dropout into its fully-connected layer). ``module_rows`` has
-    every module for itself. Both give the same parameters, MACs and saved bytes. ``forward_pass`` says
-    after which one the saved bytes are alive; a :class:`~vgg_profile.core.step.Ledger` has its own.
+    every module for itself. Both give the same parameters, MACs and saved bytes: those that are alive after
+    the forward pass of the setting.
 
     >>> from vgg_profile import walk
     >>> walk("D").totals.parameters
     138357544
     """
 
-    config: Config
-    input: Shape
-    batch: int
-    dtype: str
-    device: str
+    config: Network
+    setting: Setting
     module_rows: tuple[Row, ...]
-    forward_pass: str = "a training forward pass"
+
+    @property
+    def input(self) -> Shape:
+        """(C, H, W)."""
+        return self.setting.input
+
+    @property
+    def batch(self) -> int:
+        return self.setting.batch
+
+    @property
+    def dtype(self) -> str:
+        return self.setting.dtype
+
+    @property
+    def device(self) -> str:
+        return self.setting.device
+
+    @property
+    def forward_pass(self) -> str:
+        """After which forward pass the saved bytes are alive, in words."""
+        return self.setting.setup.forward_pass
+
+    def at(self, batch: int) -> Profile:
+        """The same with another batch."""
+        return replace(self, setting=replace(self.setting, batch=batch))
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes a value."""
+        return self.setting.itemsize
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -99,10 +169,6 @@ class Profile(Displayed):
     @cached_property
     def totals(self) -> Totals:
         return self.total(self.rows)
-
-    @property
-    def itemsize(self) -> int:
-        return ITEMSIZE[self.dtype]
 
     @property
     def receptive_field(self) -> int:
@@ -127,13 +193,7 @@ class Profile(Displayed):
         rows = self.module_rows if all_layers else self.rows
         totals = self.total(rows)
         return {
-            "schema_version": SCHEMA_VERSION,
-            "config": self.config.name,
-            "batch_norm": self.config.batch_norm,
-            "input": list(self.input),
-            "batch": self.batch,
-            "dtype": self.dtype,
-            "device": self.device,
+            **heading(self.config, self.setting.tensors),
             "classes": self.config.classes,
             "layers": self.config.to_dict()["layers"],
             "classifier": list(self.config.classifier),
@@ -184,14 +244,9 @@ class Profile(Displayed):
 
 
 def _notes_rows(rows: Sequence[Row]) -> Iterator[Row]:
-    """Fold every module into the notes' row that it follows."""
-    stage: list[Row] = []
-    for row in rows:
-        if row.kind in _STAGE_HEADS and stage:
-            yield _fold(stage)
-            stage = []
-        stage.append(row)
-    yield _fold(stage)
+    """Count every module into the row of its head."""
+    for _, stage in groupby(rows, key=lambda row: row.head):
+        yield _fold(tuple(stage))
 
 
 def _fold(stage: Sequence[Row]) -> Row:

@@ -156,7 +156,7 @@ def most_of(pairs: Sequence[tuple[str, int]], verb: str) -> str:
 
 def saved_words(profile: Profile) -> str:
     """What the saved bytes are: inference leaves some, and there is no backward pass to save them for."""
-    return "left by inference" if "inference" in profile.forward_pass else "saved for backward"
+    return "left by inference" if not profile.setting.setup.has_backward else "saved for backward"
 
 
 def saved_means(profile: Profile) -> str:
@@ -169,7 +169,7 @@ def saved_means(profile: Profile) -> str:
 
 def after_pass(profile: Profile) -> str:
     """The network and the setting, and the forward pass where it is no plain training one."""
-    is_plain = profile.forward_pass == Profile.forward_pass
+    is_plain = profile.setting.setup.is_plain_forward
     return title(profile) + (f"; {profile.forward_pass}" if not is_plain else "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import accumulate, pairwise
 
 from vgg_profile.check.crosscheck import Checks, Overlay, overlay
+from vgg_profile.core.book import Moment
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.figures import (
@@ -19,7 +20,7 @@ from vgg_profile.core.figures import (
     Style,
     Unit,
 )
-from vgg_profile.core.step import Ledger, Moment
+from vgg_profile.core.step import Ledger
 from vgg_profile.describe.drawing import (
     CLASSIFIER,
     blocks_of,

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from vgg_profile.check.crosscheck import Overlay
 from vgg_profile.core import units
+from vgg_profile.core.book import Moment
 from vgg_profile.core.events import Category
 from vgg_profile.core.forms import Column, Table
-from vgg_profile.core.step import Ledger, Moment, in_words
+from vgg_profile.core.step import Ledger, in_words
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.words import rules, sized, title
 

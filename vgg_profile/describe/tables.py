@@ -16,7 +16,7 @@ def describe(result: object, **options: bool) -> Table:
             import vgg_profile.describe.profile
         case "Comparison":
             import vgg_profile.describe.comparison
-        case "Ledger" | "Overlay":
+        case "Step" | "Overlay":
             import vgg_profile.describe.step
         case "Checks" | "Measurement":
             import vgg_profile.describe.checks

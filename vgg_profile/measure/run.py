@@ -27,7 +27,7 @@ from vgg_profile.measure import flops
 from vgg_profile.measure.memory import AT, MEMORY_METHOD, CpuMemory, CudaMemory, Step
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Moment, Reading
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
-from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.network import modules
 
@@ -49,7 +49,7 @@ class OutOfMemoryError(RuntimeError):
 
 
 def measure(
-    network: nn.Module | str | Config | Sequence[int | str],
+    network: nn.Module | Source,
     *,
     input: int | Sequence[int] = 224,  # noqa: A002 - the word that users know
     batch: int = 1,

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
@@ -310,7 +310,7 @@ class Audit(Displayed):
         if self.checks is not None:
             whole += _measured(self.checks)
         else:
-            many = ledger(replace(self.step.profile, batch=LARGER_BATCH))
+            many = ledger(self.step.profile.at(LARGER_BATCH))
             whole.append(f"The larger the batch, the less that counts: the step of {_whole(many)}.")
         return tuple(whole)
 

@@ -28,6 +28,7 @@ from typing import Any
 
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import LARGEST
+from vgg_profile.core.tree import Network
 
 MOST_LAYERS = 100_000
 LARGEST_FILE = 4 * 2**20
@@ -115,8 +116,12 @@ def _paper(name: str, layers: str) -> Config:
     return Config(name, parse_layers(layers.split()))
 
 
+Source = str | Network | Sequence[int | str]
+"""What names a network: a name, a list of layers, a file's path, or a config itself."""
+
+
 def config(
-    source: str | Config | Sequence[int | str],
+    source: Source,
     *,
     batch_norm: bool | None = None,
     classes: int | None = None,

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from vgg_profile.predict.vgg.configs import Config, Conv, Pool
+from vgg_profile.core.tree import Network
+from vgg_profile.predict.vgg.configs import Config, Conv, Pool, config
 from vgg_profile.predict.vgg.layers import (
     AdaptiveAvgPool2d,
     BatchNorm2d,
@@ -29,15 +30,20 @@ POOLED = 7
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A layer in its place: ``conv3_2`` is ``features.12`` of VGG-16."""
+    """A layer in its place: ``conv3_2`` is ``features.12`` of VGG-16, in ``block 3``.
+
+    A pool ends its block; what stands between the last block and the classifier belongs to that block. This
+    is the one place that says so.
+    """
 
     name: str
     path: str
     layer: Layer
+    block: str
 
 
 @lru_cache(maxsize=16)
-def modules(config: Config) -> tuple[Module, ...]:
+def modules(network: Network) -> tuple[Module, ...]:
     """Every layer of a network in the order that an image meets them.
 
     Convolutions are numbered within their block (``conv3_2``), a pool closes its block (``pool3``), and
@@ -49,39 +55,45 @@ def modules(config: Config) -> tuple[Module, ...]:
     ['conv1_1', 'relu1_1', 'pool1', 'avgpool', 'flatten',
      'fc2', 'relu2', 'drop2', 'fc3', 'relu3', 'drop3', 'fc4']
     """
-    return tuple(_modules(config))
+    return tuple(_modules(config(network)))
 
 
-def _modules(config: Config) -> Iterator[Module]:
-    channels = config.in_channels
+def _modules(net: Config) -> Iterator[Module]:
+    channels = net.in_channels
     block, place, norms = 1, 0, 0
-    named: list[tuple[str, Layer]] = []
-    for token in config.layers:
+    named: list[tuple[str, Layer, str]] = []
+    for token in net.layers:
+        group = f"block {block}"
         if isinstance(token, Conv):
             place += 1
-            named.append((f"conv{block}_{place}", Conv2d(channels, token.width, token.kernel)))
+            named.append((f"conv{block}_{place}", Conv2d(channels, token.width, token.kernel), group))
             channels = token.width
-            if config.batch_norm:
-                named.append((f"bn{block}_{place}", BatchNorm2d(channels)))
-            named.append((f"relu{block}_{place}", ReLU()))
+            if net.batch_norm:
+                named.append((f"bn{block}_{place}", BatchNorm2d(channels), group))
+            named.append((f"relu{block}_{place}", ReLU(), group))
         elif isinstance(token, Pool):
-            named.append((f"pool{block}", MaxPool2d()))
+            named.append((f"pool{block}", MaxPool2d(), group))
             block, place, norms = block + 1, 0, 0
         else:
             norms += 1
-            named.append((f"lrn{block}_{norms}", LocalResponseNorm()))
-    for index, (name, layer) in enumerate(named):
-        yield Module(name, f"features.{index}", layer)
+            named.append((f"lrn{block}_{norms}", LocalResponseNorm(), group))
+    for index, (name, layer, group) in enumerate(named):
+        yield Module(name, f"features.{index}", layer, group)
 
-    yield Module("avgpool", "avgpool", AdaptiveAvgPool2d(POOLED))
-    yield Module("flatten", "flatten", Flatten())
+    yield Module("avgpool", "avgpool", AdaptiveAvgPool2d(POOLED), group)
+    yield Module("flatten", "flatten", Flatten(), group)
 
     fan_in: tuple[int, ...] = (channels, POOLED, POOLED)
     first = block + (place > 0 or norms > 0)
-    index = 0
-    for number, width in enumerate(config.classifier, start=first):
-        yield Module(f"fc{number}", f"classifier.{index}", Linear(fan_in, width))
-        yield Module(f"relu{number}", f"classifier.{index + 1}", ReLU())
-        yield Module(f"drop{number}", f"classifier.{index + 2}", Dropout())
-        fan_in, index = (width,), index + 3
-    yield Module(f"fc{first + len(config.classifier)}", f"classifier.{index}", Linear(fan_in, config.classes))
+    for index, (name, layer) in enumerate(_classifier(net, fan_in, first)):
+        yield Module(name, f"classifier.{index}", layer, "classifier")
+
+
+def _classifier(net: Config, fan_in: tuple[int, ...], first: int) -> Iterator[tuple[str, Layer]]:
+    """The fully-connected layers, numbered from ``first`` on; a ReLU and a dropout follow each hidden one."""
+    for number, width in enumerate(net.classifier, start=first):
+        yield f"fc{number}", Linear(fan_in, width)
+        yield f"relu{number}", ReLU()
+        yield f"drop{number}", Dropout()
+        fan_in = (width,)
+    yield f"fc{first + len(net.classifier)}", Linear(fan_in, net.classes)

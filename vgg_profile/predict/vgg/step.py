@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 
-from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category, Phase, Storage
-from vgg_profile.core.setting import AMP_ITEMSIZE, Setup
-from vgg_profile.core.step import Ledger, in_words
+from vgg_profile.core.book import Book
+from vgg_profile.core.events import Category, Phase, Storage, kept
+from vgg_profile.core.setting import AMP_ITEMSIZE, Setting, Setup
+from vgg_profile.core.step import Step, in_words
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import binary
+from vgg_profile.predict.vgg.configs import Config, config
 from vgg_profile.predict.vgg.optimizer import Optimizer
-from vgg_profile.predict.vgg.tape import Tape, Tensor
+from vgg_profile.predict.vgg.tape import Tape, Tensor, uncollected
 from vgg_profile.predict.vgg.walk import forward, load
 
 PLAIN = Setup()
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Hold off the garbage collector: it would walk the growing tape over and over, and find nothing."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-@_uncollected()
-def ledger(profile: Profile, setup: Setup = PLAIN) -> Ledger:
-    """Run one training step of a profile on paper, as a :class:`Setup` has it.
+def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
+    """Run one training step of a profile on paper, as a :class:`Setup` has it, at the profile's batch.
 
     Raises ``InputError`` for a step that PyTorch would refuse.
 
@@ -42,23 +28,38 @@ def ledger(profile: Profile, setup: Setup = PLAIN) -> Ledger:
     >>> ledger(walk("D")).fixed_points[Phase.FORWARD]  # weights, images and targets, saved activations
     626789448
     """
-    check_setup(profile, setup)
-    setup = setup.on(profile.device)
+    step = trace(profile, setup)
+    step.check_batch(profile.batch)
+    return step
+
+
+def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
+    """The same for whatever batch will be asked about: a batch that cannot be is refused then."""
+    setting = replace(profile.setting, setup=setup.on(profile.device))
+    setting.check()
+    with uncollected():
+        book = _write(config(profile.config), setting)
+    saved = kept(book.events)
+    rows = tuple(replace(row, saved=saved.get(row.name, ())) for row in profile.module_rows)
+    return Step(replace(profile, setting=setting, module_rows=rows), book)
+
+
+def _write(net: Config, setting: Setting) -> Book:
+    """The book of a step: load, forward, loss, backward, and the optimizer's step."""
+    setup = setting.setup
     tape = Tape(
-        itemsize=profile.itemsize,
-        device=profile.device,
+        itemsize=setting.itemsize,
+        device=setting.device,
         training=setup.mode == "train",
         grad=setup.has_backward,
         onednn=setup.onednn,
     )
-    parameters = load(tape, profile.config)
+    parameters = load(tape, net)
     optimizer = None if setup.optimizer == "none" else Optimizer(tape, setup)
     if optimizer and not setup.first_step:
         optimizer.make_state()
     with tape.autocast(AMP_ITEMSIZE[setup.amp]):
-        logits = forward(
-            tape, profile.config, profile.input, parameters, checkpoint_blocks=setup.checkpoint == "blocks"
-        )
+        logits = forward(tape, net, setting.input, parameters, checkpoint_blocks=setup.checkpoint == "blocks")
         if setup.has_backward:
             tape.begin(Phase.LOSS)
             loss = _cross_entropy(tape, logits)
@@ -67,26 +68,7 @@ def ledger(profile: Profile, setup: Setup = PLAIN) -> Ledger:
     if optimizer:
         tape.begin(Phase.STEP)
         optimizer.step()
-    return Ledger(profile, setup, tuple(tape.events), tuple(tape.marks))
-
-
-def check_setup(profile: Profile, setup: Setup) -> None:
-    """Refuse a step that PyTorch would refuse as well."""
-    if setup.mode == "train" and profile.batch == 1:
-        for row in profile.module_rows:
-            if row.kind == "batchnorm" and row.output_shape[1:] == (1, 1):
-                raise InputError(
-                    f"Batch norm cannot train at {row.name}: one image of 1×1 leaves it one value a channel, "
-                    "and a mean of one value says nothing.",
-                    "Use --batch 2 or more, a larger --input, or --mode eval.",
-                )
-    if setup.amp != "none" and profile.dtype != "float32":
-        raise InputError(
-            f"Autocast lowers float32 weights, and these are {profile.dtype}.",
-            "Leave --dtype out, or leave --amp out.",
-        )
-    if not setup.onednn and profile.device != "cpu":
-        raise InputError("oneDNN is a library of the CPU.", "Leave --no-onednn out, or use --device cpu.")
+    return Book(tuple(tape.events), tuple(tape.marks))
 
 
 def out_of_memory(profile: Profile, setup: Setup, why: str, phase: str = "", layer: str = "") -> str:
@@ -103,7 +85,7 @@ def out_of_memory(profile: Profile, setup: Setup, why: str, phase: str = "", lay
     )
 
 
-def _live_at(step: Ledger, phase: str, layer: str) -> str:
+def _live_at(step: Step, phase: str, layer: str) -> str:
     """What was live when a part of the step began, as far as tensors go."""
     for before, moment in pairwise(step.moments):
         if (moment.phase, moment.layer) == (phase, layer):
@@ -119,7 +101,7 @@ def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
 
     Under autocast the CPU casts the logits and computes all of it in float32; a function of its own, it holds
     the cast logits to its end. CUDA takes the log-softmax in the logits' dtype and casts that to float32
-    for the mean (read off an H100 with torch 2.11: ``tests/data/cuda``).
+    for the mean (read off an H100 with torch 2.11: ``tests/data/h100``).
     """
     tape.layer = "loss"
     on_cpu = tape.device == "cpu"

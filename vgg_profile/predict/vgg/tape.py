@@ -14,6 +14,7 @@ for 2.6 to 2.13; ``crosscheck`` holds every figure against a real pass.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -393,7 +394,6 @@ class Tape:
                 kind = Category.GRADIENTS if tensor.is_parameter else Category.IN_FLIGHT
                 incoming = Storage(node.layer, f"gradient of {tensor.storage.what}", kind, tensor.size)
                 incoming.holders = 1
-                incoming.parameter = tensor.storage if tensor.is_parameter else None
                 made.append(incoming)
             if node.temporaries and node.temporaries[place] != NOTHING:
                 work = Storage(node.layer, "temporary", Category.TEMPORARY, node.temporaries[place])
@@ -424,6 +424,18 @@ class Tape:
         self, op: str, allocated: Iterable[Storage], freed: Iterable[Storage], scratch: str = ""
     ) -> None:
         self.events.append(Event(self.phase, self.layer, op, tuple(allocated), tuple(freed), scratch))
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Hold off the garbage collector: it would walk the growing tape over and over, and find no cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _let_go(storages: Iterable[Storage]) -> tuple[Storage, ...]:

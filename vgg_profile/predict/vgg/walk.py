@@ -5,9 +5,7 @@ The **predicted road** of the project begins here. Nothing in this file has ever
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 
@@ -15,17 +13,17 @@ from vgg_profile.core import units
 from vgg_profile.core.counts import ZERO, product
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase, Storage, kept
-from vgg_profile.core.setting import DEVICES, LARGEST, check_choice, check_size, input_shape
-from vgg_profile.core.sizes import ITEMSIZE, TARGET_BYTES, Bytes, Shape
+from vgg_profile.core.setting import LARGEST, Setting, input_shape
+from vgg_profile.core.sizes import TARGET_BYTES, Bytes, Shape
 from vgg_profile.core.tree import Profile, Row
-from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.network import Module, modules
-from vgg_profile.predict.vgg.tape import Tape, Tensor
+from vgg_profile.predict.vgg.tape import Tape, Tensor, uncollected
 
 
 def walk(
-    config: str | Config | Sequence[int | str],
+    config: Source,
     *,
     input: str | int | Sequence[int] | None = None,  # noqa: A002 - the word that users know
     batch: int = 1,
@@ -46,27 +44,18 @@ def walk(
     """
     net = find_config(config, batch_norm=batch_norm, classes=classes)
     shape = input_shape(input, net.in_channels)
-    check_choice(dtype, ITEMSIZE, "dtype")
-    check_choice(device, DEVICES, "device")
-    check_size(batch, "batch", "--batch 1")
+    setting = Setting(shape, batch, dtype, device)
+    setting.check()
     _check_image(net, shape)
-    with _no_collections():
-        tape = Tape(itemsize=ITEMSIZE[dtype], device=device)
+    with uncollected():
+        tape = Tape(itemsize=setting.itemsize, device=device)
         forward(tape, net, shape, load(tape, net))
         rows = tuple(_count(net, shape, kept(tape.events)))
-    return Profile(config=net, input=shape, batch=batch, dtype=dtype, device=device, module_rows=rows)
+    return Profile(net, setting, rows)
 
 
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """A walk makes many objects and no cycle; looking for cycles among them doubles its time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+_HAVE_A_LINE = ("conv", "maxpool", "fc")
+"""Kinds of layers that have a line in the notes; the others are counted into the line before."""
 
 
 def _count(config: Config, shape: Shape, saved: dict[str, tuple[Storage, ...]]) -> Iterator[Row]:
@@ -77,7 +66,8 @@ def _count(config: Config, shape: Shape, saved: dict[str, tuple[Storage, ...]]) 
     channels, *plane = shape
     field: int | None = 1
     stride: int | None = 1
-    yield Row("input", "", "input", shape, product(*plane, channels), ZERO, 0, 0, ZERO, field, stride)
+    head = "input"
+    yield Row(head, "", "input", shape, product(*plane, channels), ZERO, 0, 0, ZERO, field, stride, head=head)
     for module in modules(config):
         layer = module.layer
         before, shape = shape, layer.output_shape(shape)
@@ -85,6 +75,7 @@ def _count(config: Config, shape: Shape, saved: dict[str, tuple[Storage, ...]]) 
             field = stride = None
         if field is not None and stride is not None:
             field, stride = field + (layer.kernel - 1) * stride, stride * layer.stride
+        head = module.name if layer.kind in _HAVE_A_LINE else head
         yield Row(
             name=module.name,
             module=module.path,
@@ -97,6 +88,9 @@ def _count(config: Config, shape: Shape, saved: dict[str, tuple[Storage, ...]]) 
             macs=layer.macs(before),
             receptive_field=field,
             stride=stride,
+            kernel=layer.kernel if layer.kind in ("conv", "maxpool") else None,
+            head=head,
+            block=module.block,
             saved=saved.get(module.name, ()),
             note="" if layer.allocates_output else "a view" if layer.kind == "flatten" else "in place",
         )
@@ -157,8 +151,8 @@ def forward(
     for container, members in groupby(modules(config), key=lambda module: module.path.partition(".")[0]):
         container_input = tape.hold(x)
         if container == "features" and checkpoint_blocks:
-            for block in _blocks(members):
-                output = tape.checkpoint(partial(_run, tape, block, parameters), x)
+            for _, block in groupby(members, key=lambda module: module.block):
+                output = tape.checkpoint(partial(_run, tape, tuple(block), parameters), x)
                 tape.drop(x)
                 x = output
         else:
@@ -175,15 +169,3 @@ def _run(tape: Tape, members: Iterable[Module], parameters: Parameters, x: Tenso
         tape.drop(x)
         x = output
     return x
-
-
-def _blocks(members: Iterable[Module]) -> Iterator[list[Module]]:
-    """The features cut after each pool."""
-    block: list[Module] = []
-    for module in members:
-        block.append(module)
-        if module.layer.kind == "maxpool":
-            yield block
-            block = []
-    if block:
-        yield block

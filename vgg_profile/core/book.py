@@ -1,0 +1,156 @@
+"""The book of a training step: who allocated how much, for what, in which layer, and who let go.
+
+Everything that is said about memory is read off this one list of events, and folded in one place
+(:func:`vgg_profile.core.fold.levels`). Bytes are affine in the batch, so a book knows no batch: whoever
+asks names one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+from vgg_profile.core.events import Category, Event, Mark, Phase
+from vgg_profile.core.fold import largest_batch, levels
+from vgg_profile.core.sizes import NOTHING, Bytes
+
+
+class Moment(NamedTuple):
+    """One part of the step: a layer's forward, a layer's backward, or a phase without layers.
+
+    ``live`` is what is allocated when it is over, ``peak`` the most that was allocated within it, in bytes.
+    ``scratch`` names who may take more within it, unpredicted; empty, and nobody does.
+    """
+
+    phase: Phase
+    layer: str
+    live: int
+    peak: int
+    categories: dict[Category, int]
+    scratch: str
+
+
+class Line(NamedTuple):
+    """Live bytes at one event, affine in the batch; ``event`` is its number in the book."""
+
+    fixed: int
+    per_image: int
+    event: int
+
+    def at(self, batch: int) -> int:
+        return self.fixed + self.per_image * batch
+
+
+@dataclass(frozen=True)
+class Book:
+    """The events of one step, and the marks where its parts begin: the loading first."""
+
+    events: tuple[Event, ...]
+    marks: tuple[Mark, ...]
+
+    @cached_property
+    def _levels(self) -> list[list[Bytes]]:
+        """What is live by category before and after each event's releases: two rows an event."""
+        storages = [storage for event in self.events for storage in event.allocated]
+        number = {id(storage): place for place, storage in enumerate(storages, start=1)}
+        events = [
+            [*(number[id(each)] for each in event.allocated), *(-number[id(each)] for each in event.freed)]
+            for event in self.events
+        ]
+        place = {category: number for number, category in enumerate(Category)}
+        category = [place[storage.category] for storage in storages]
+        fixed, per_image = (
+            levels(events, category, [storage.size[part] for storage in storages], len(Category))
+            for part in (0, 1)
+        )
+        return [
+            [Bytes(*size) for size in zip(*rows, strict=True)] for rows in zip(fixed, per_image, strict=True)
+        ]
+
+    @cached_property
+    def _totals(self) -> list[Bytes]:
+        """The same, all categories together."""
+        return [
+            Bytes(sum(size.fixed for size in level), sum(size.per_image for size in level))
+            for level in self._levels
+        ]
+
+    def live_at(self, event: int) -> dict[Category, Bytes]:
+        """What is live at an event before it frees, by category; those of which nothing is are left out."""
+        level = zip(Category, self._levels[2 * event], strict=True)
+        return {category: size for category, size in level if size != NOTHING}
+
+    def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
+        """Each event with the bytes that are live before it frees, by category."""
+        for number, event in enumerate(self.events):
+            yield event, self._by_category(2 * number, batch)
+
+    def moments(self, batch: int) -> tuple[Moment, ...]:
+        """Live and peak bytes of each part of the step, in order."""
+        totals = [size.at(batch) for size in self._totals]
+        ends = [*(mark.event for mark in self.marks), len(self.events)]
+        moments = []
+        for mark, (first, after) in zip(self.marks, pairwise(ends), strict=True):
+            start = totals[2 * first - 1] if first else 0
+            scratch = next((event.scratch for event in self.events[first:after] if event.scratch), "")
+            moments.append(
+                Moment(
+                    mark.phase,
+                    mark.layer,
+                    live=totals[2 * after - 1] if after else 0,
+                    peak=max([start, *totals[2 * first : 2 * after : 2]]),
+                    categories=self._by_category(2 * after - 1, batch),
+                    scratch=scratch,
+                )
+            )
+        return tuple(moments)
+
+    def _by_category(self, row: int, batch: int) -> dict[Category, int]:
+        if row < 0:
+            return dict.fromkeys(Category, 0)
+        return {category: size.at(batch) for category, size in zip(Category, self._levels[row], strict=True)}
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """Live bytes at each event after loading, before it frees, as a function of the batch.
+
+        Only the lines that are highest for some batch are kept, by their slope: the upper envelope. The
+        peak of any batch, and the largest batch within any limit, can be read off these few.
+        """
+        steepest: dict[int, Line] = {}
+        for number in range(self.marks[1].event, len(self.events)):
+            fixed, per_image = self._totals[2 * number]
+            known = steepest.get(per_image)
+            if known is None or fixed > known.fixed:
+                steepest[per_image] = Line(fixed, per_image, number)
+        envelope: list[Line] = []
+        for _, line in sorted(steepest.items()):
+            while envelope and (
+                line.fixed >= envelope[-1].fixed
+                or (len(envelope) > 1 and _is_under(envelope[-2], envelope[-1], line))
+            ):
+                envelope.pop()
+            envelope.append(line)
+        return tuple(envelope)
+
+    def highest(self, batch: int) -> Line:
+        """The line on which a batch has its peak."""
+        return max(self.lines, key=lambda line: line.at(batch))
+
+    def peak_bytes(self, batch: int) -> int:
+        """The most that is live at once after loading."""
+        return self.highest(batch).at(batch)
+
+    def largest_batch(self, limit: int) -> int:
+        """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits."""
+        return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
+
+
+def _is_under(left: Line, middle: Line, right: Line) -> bool:
+    """Whether, of three lines of rising slope, the middle one is nowhere the highest alone."""
+    return (left.fixed - right.fixed) * (middle.per_image - left.per_image) <= (left.fixed - middle.fixed) * (
+        right.per_image - left.per_image
+    )

@@ -19,7 +19,8 @@ from typing import ClassVar
 from vgg_profile.core.counts import ZERO, Count, plain, product
 from vgg_profile.core.events import Category
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, HALF, NOTHING, Bytes, Shape
-from vgg_profile.predict.vgg.tape import Saved, Tape, Tensor
+from vgg_profile.predict.vgg.tape import Tape
+from vgg_profile.predict.vgg.tensors import Backward, Output, Saved, Tensor
 
 INDEX_BYTES = 8
 """PyTorch's max pool records where each maximum was as int64, whatever the dtype."""
@@ -121,13 +122,15 @@ class Conv2d(Layer):
         return tape.op(
             "convolution",
             (x, weight, bias),
-            shape=self.output_shape(x.shape),
-            node="ConvolutionBackward0",
-            saves=(x, weight),
+            Backward(
+                "ConvolutionBackward0",
+                saves=(x, weight),
+                temporaries=(NOTHING, NOTHING, columns),
+                scratch="the convolution" if itemsize == HALF else scratch,
+            ),
+            Output(self.output_shape(x.shape)),
             work=columns,
-            temporaries=(NOTHING, NOTHING, columns),
             scratch=scratch,
-            backward_scratch="the convolution" if itemsize == HALF else scratch,
             autocast="lower",
         )
 
@@ -179,11 +182,9 @@ class Linear(Layer):
         return tape.op(
             "addmm",
             (x, weight, bias),
-            shape=(self.out_features,),
-            node="AddmmBackward0",
-            saves=(x, weight),
+            Backward("AddmmBackward0", saves=(x, weight), scratch=scratch),
+            Output((self.out_features,)),
             scratch=scratch,
-            backward_scratch=scratch,
             autocast="lower",
         )
 
@@ -237,17 +238,19 @@ class BatchNorm2d(Layer):
         return tape.op(
             "batch_norm",
             (x, weight, bias),
-            node="NativeBatchNormBackward0",
-            saves=(x, weight),
-            extras=[
-                Saved(what, Category.STATISTICS, statistic)
-                for what in ("batch mean", "batch inverse deviation")
-                if tape.training or is_native
-            ],
+            Backward(
+                "NativeBatchNormBackward0",
+                saves=(x, weight),
+                extras=[
+                    Saved(what, Category.STATISTICS, statistic)
+                    for what in ("batch mean", "batch inverse deviation")
+                    if tape.training or is_native
+                ],
+                temporaries=temporaries,
+                scratch=scratch,
+            ),
             work=sums if on_cpu else NOTHING,
-            temporaries=temporaries,
             scratch=scratch,
-            backward_scratch=scratch,
         )
 
 
@@ -264,7 +267,8 @@ class ReLU(Layer):
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
         """Its backward reads its own output, so in place or not, the same tensor is kept."""
-        return tape.op("relu", (x,), node="ReluBackward0", saves_output=True, in_place=self.in_place)
+        backward = Backward("ReluBackward0", saves_output=True)
+        return tape.op("relu", (x,), backward, Output(in_place=self.in_place))
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,52 +292,50 @@ class LocalResponseNorm(Layer):
         """
         on_cpu = tape.device == "cpu"
         channels, height, width = x.shape
-        padded_shape = (channels + self.size - 1, height, width)
-        square = tape.op("mul", (x, x), what="squares", node="MulBackward0", saves=(x, x))
+        square = tape.op("mul", (x, x), Backward("MulBackward0", saves=(x, x)), Output(what="squares"))
         padded = tape.op(
-            "pad", (square,), what="padded squares", shape=padded_shape, node="ConstantPadNdBackward0"
+            "pad",
+            (square,),
+            Backward("ConstantPadNdBackward0"),
+            Output((channels + self.size - 1, height, width), what="padded squares"),
         )
         tape.drop(square)
         mean = tape.op(
             "avg_pool3d",
             (padded,),
-            what="mean squares",
-            shape=x.shape,
-            node="AvgPool3DBackward0",
-            saves=(padded,),
+            Backward("AvgPool3DBackward0", saves=(padded,)),
+            Output(x.shape, what="mean squares"),
             autocast="float32" if on_cpu else None,
         )
         tape.drop(padded)
         # Python's float alpha becomes a float64 tensor of its own, on the CPU whatever the device.
         alpha = Saved("alpha as a tensor", Category.TEMPORARY, Bytes(FLOAT64, 0), is_number=True)
         scaled = tape.op(
-            "mul", (mean,), what="scaled mean", node="MulBackward0", extras=(alpha,) if on_cpu else ()
+            "mul",
+            (mean,),
+            Backward("MulBackward0", extras=(alpha,) if on_cpu else ()),
+            Output(what="scaled mean"),
         )
         shifted = tape.op(
             "add",
             (scaled,),
-            what="shifted mean",
-            node="AddBackward0",
-            passes_gradient=True,
+            Backward("AddBackward0", passes_gradient=True),
+            Output(what="shifted mean"),
             work=tape.number(scaled.itemsize),
         )
         tape.drop(scaled)
         power = tape.op(
             "pow",
             (shifted,),
-            what="divisor",
-            node="PowBackward0",
-            saves=(shifted,),
-            temporaries=(shifted.size.times(2),),
+            Backward("PowBackward0", saves=(shifted,), temporaries=(shifted.size.times(2),)),
+            Output(what="divisor"),
             autocast=None if on_cpu else "float32",
         )
         tape.drop(shifted, mean)
         output = tape.op(
             "div",
             (power, x),
-            node="DivBackward0",
-            saves=(x, power),
-            temporaries=(power.size.times(3), NOTHING),
+            Backward("DivBackward0", saves=(x, power), temporaries=(power.size.times(3), NOTHING)),
             work=power.size if on_cpu and power.itemsize != x.itemsize else NOTHING,
         )
         tape.drop(power)
@@ -358,10 +360,8 @@ class MaxPool2d(Layer):
         return tape.op(
             "max_pool2d",
             (x,),
-            shape=shape,
-            node="MaxPool2DWithIndicesBackward0",
-            saves=(x,),
-            extras=[indices],
+            Backward("MaxPool2DWithIndicesBackward0", saves=(x,), extras=[indices]),
+            Output(shape),
         )
 
 
@@ -379,9 +379,8 @@ class AdaptiveAvgPool2d(Layer):
         return tape.op(
             "adaptive_avg_pool2d",
             (x,),
-            shape=self.output_shape(x.shape),
-            node="AdaptiveAvgPool2DBackward0",
-            saves=(x,),
+            Backward("AdaptiveAvgPool2DBackward0", saves=(x,)),
+            Output(self.output_shape(x.shape)),
         )
 
 
@@ -399,7 +398,8 @@ class Flatten(Layer):
         return (prod(shape),)
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        return tape.op("flatten", (x,), shape=self.output_shape(x.shape), node="ViewBackward0", view=True)
+        backward = Backward("ViewBackward0", passes_gradient=True)
+        return tape.op("flatten", (x,), backward, Output(self.output_shape(x.shape), view=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,9 +414,9 @@ class Dropout(Layer):
             return tape.hold(x)
         if tape.device == "cuda":
             mask_of_bytes = Saved("dropout mask", Category.MASKS, Bytes(0, prod(x.shape)))
-            return tape.op("dropout", (x,), node="NativeDropoutBackward0", extras=[mask_of_bytes])
+            return tape.op("dropout", (x,), Backward("NativeDropoutBackward0", extras=[mask_of_bytes]))
         mask = tape.tensor(Category.MASKS, "dropout mask", x.shape, x.itemsize)
         tape.work("div_", tape.number(x.itemsize))
-        output = tape.op("mul", (x, mask), node="MulBackward0", saves=(mask,))
+        output = tape.op("mul", (x, mask), Backward("MulBackward0", saves=(mask,)))
         tape.drop(mask)
         return output

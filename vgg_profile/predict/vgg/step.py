@@ -11,9 +11,11 @@ from vgg_profile.core.setting import AMP_ITEMSIZE, Setting, Setup
 from vgg_profile.core.step import Step, in_words
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import binary
+from vgg_profile.predict.vgg.autograd import run_backward
 from vgg_profile.predict.vgg.configs import Config, config
 from vgg_profile.predict.vgg.optimizer import Optimizer
-from vgg_profile.predict.vgg.tape import Tape, Tensor, uncollected
+from vgg_profile.predict.vgg.tape import Tape, uncollected
+from vgg_profile.predict.vgg.tensors import Backward, Output, Tensor
 from vgg_profile.predict.vgg.walk import forward, load
 
 PLAIN = Setup()
@@ -64,7 +66,7 @@ def _write(net: Config, setting: Setting) -> Book:
             tape.begin(Phase.LOSS)
             loss = _cross_entropy(tape, logits)
     if setup.has_backward:
-        tape.backward(loss)
+        run_backward(tape, loss)
     if optimizer:
         tape.begin(Phase.STEP)
         optimizer.step()
@@ -109,9 +111,8 @@ def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
     log_probabilities = tape.op(
         "log_softmax",
         (logits,),
-        what="log-probabilities",
-        node="LogSoftmaxBackward0",
-        saves_output=True,
+        Backward("LogSoftmaxBackward0", saves_output=True),
+        Output(what="log-probabilities"),
     )
     if not on_cpu:
         log_probabilities, lowered = tape.in_float32(log_probabilities), log_probabilities

@@ -3,13 +3,11 @@
 A :class:`Tape` runs a network on symbolic tensors. It does what PyTorch's allocator and autograd do,
 with sizes in place of values: an operation allocates its output, a node keeps what its backward pass
 will read, and a storage is freed when nobody holds it any more. Everything that happens becomes one
-list of :class:`Event`; retained bytes, every layer boundary, the peak and the timeline are read off it.
+list of :class:`~vgg_profile.core.events.Event`.
 
-Sizes are **affine in the batch** (:class:`Bytes`), so one recorded step answers for every batch size.
-
-Conventions: bytes are what PyTorch *asks* its allocator for, before any rounding. Source: PyTorch's
-``derivatives.yaml`` (what each node saves) and its CPU and CUDA kernels (what each allocates), read
-for 2.6 to 2.13; ``crosscheck`` holds every figure against a real pass.
+Conventions: bytes are what PyTorch *asks* its allocator for, before any rounding, and affine in the batch.
+Source: PyTorch's ``derivatives.yaml`` (what each node saves) and its CPU and CUDA kernels (what each
+allocates), read for 2.6 to 2.13; ``check`` holds every figure against a real pass.
 """
 
 from __future__ import annotations
@@ -17,76 +15,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from math import prod
-from typing import Literal, NamedTuple
 
-from vgg_profile.core.events import OF_THE_LOSS, Category, Event, Mark, Phase, Storage
-from vgg_profile.core.sizes import FLOAT32, FLOAT64, NOTHING, Bytes
-
-Autocast = Literal["lower", "float32"]
-"""The two lists of ``torch.autocast``: operations it runs in its lower precision, and in float32."""
-
-
-@dataclass(eq=False, slots=True)
-class Tensor:
-    """A symbolic tensor: a view of a storage, and the node that will receive its gradient.
-
-    ``shape`` is that of one image if it is ``batched``, as an activation is; else the whole shape.
-    """
-
-    storage: Storage
-    shape: tuple[int, ...]
-    itemsize: int
-    node: Node | None = None
-    is_parameter: bool = False
-    batched: bool = True
-
-    @property
-    def requires_grad(self) -> bool:
-        return self.is_parameter or self.node is not None
-
-    @property
-    def size(self) -> Bytes:
-        count = prod(self.shape) * self.itemsize
-        return Bytes(0, count) if self.batched else Bytes(count, 0)
-
-
-@dataclass(eq=False, slots=True)
-class Node:
-    """A node of the backward graph: which gradients it allocates and what it holds until it has run."""
-
-    name: str
-    layer: str
-    inputs: tuple[Tensor, ...]
-    saved: tuple[Storage, ...] = ()
-    passes_gradient: bool = False
-    temporaries: tuple[Bytes, ...] = ()
-    scratch: str = ""
-    block: Checkpoint | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Checkpoint:
-    """A part of the network that kept its input alone: how to run it again for its backward."""
-
-    run: Callable[[Tensor], Tensor]
-    input: Tensor
-    lowering: int
-    nodes: int = 0
-
-
-class Saved(NamedTuple):
-    """Something that an operation allocates for its own backward only, such as pool indices.
-
-    A Python number that became a tensor is kept even where a checkpoint keeps nothing else: PyTorch
-    hides such tensors from the hooks that checkpointing works by.
-    """
-
-    what: str
-    category: Category
-    size: Bytes
-    is_number: bool = False
+from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
+from vgg_profile.core.sizes import FLOAT32, FLOAT64, NOTHING, Bytes, Shape
+from vgg_profile.predict.vgg.tensors import Autocast, Backward, Checkpoint, Node, Output, Tensor
 
 
 class Tape:
@@ -115,11 +47,12 @@ class Tape:
         self.layer = ""
         self.events: list[Event] = []
         self.marks: list[Mark] = []
-        self._nodes: list[Node] = []
+        self.nodes: list[Node] = []
+        self.needed_nodes: int | None = None
+        """While a checkpoint is run again: how many nodes its backward needs from it."""
+        self._block: Checkpoint | None = None
         self._lowering = 0
         self._lowered: dict[int, Tensor] = {}
-        self._block: Checkpoint | None = None
-        self._last_node = -1
 
     def begin(self, phase: Phase, layer: str = "") -> None:
         """From here on, what happens belongs to this phase and layer; a boundary of the timeline."""
@@ -132,7 +65,7 @@ class Tape:
         """One event that allocates; each storage gets its first holder."""
         for storage in storages:
             storage.holders += 1
-        self._event(op, storages, ())
+        self.event(op, storages, ())
 
     def hold(self, tensor: Tensor) -> Tensor:
         """One more name for a tensor."""
@@ -145,25 +78,23 @@ class Tape:
 
     def release(self, op: str, storages: Iterable[Storage]) -> None:
         """Let go of storages; an event only if something is freed."""
-        freed = _let_go(storages)
+        freed = let_go(storages)
         if freed:
-            self._event(op, (), freed)
+            self.event(op, (), freed)
 
     def work(self, op: str, size: Bytes) -> None:
         """What an operation takes and gives back, and nothing else of it."""
         if size != NOTHING:
-            storage = Storage(self.layer, "workspace", Category.TEMPORARY, size)
-            self._event(op, (storage,), (storage,))
+            storage = self._temporary("workspace", size)
+            self.event(op, (storage,), (storage,))
 
-    def tensor(
-        self, category: Category, what: str, shape: tuple[int, ...], itemsize: int | None = None
-    ) -> Tensor:
+    def tensor(self, category: Category, what: str, shape: Shape, itemsize: int | None = None) -> Tensor:
         """A new tensor of a value for each image and place, of the network's dtype, held once."""
         tensor = self._new(category, what, shape, itemsize or self.itemsize)
         self.allocate("empty", tensor.storage)
         return tensor
 
-    def parameter(self, what: str, shape: tuple[int, ...]) -> Tensor:
+    def parameter(self, what: str, shape: Shape) -> Tensor:
         """A new learnable parameter, held by its module for good."""
         tensor = self._new(Category.WEIGHTS, what, shape, self.itemsize, is_parameter=True, batched=False)
         self.allocate("parameter", tensor.storage)
@@ -190,89 +121,94 @@ class Tape:
         self,
         name: str,
         inputs: Sequence[Tensor],
+        backward: Backward,
+        output: Output = Output(),  # noqa: B008 - immutable
         *,
-        node: str,
-        shape: tuple[int, ...] | None = None,
-        itemsize: int | None = None,
-        what: str = "output",
-        category: Category = Category.ACTIVATIONS,
-        saves: Sequence[Tensor] = (),
-        saves_output: bool = False,
-        extras: Sequence[Saved] = (),
-        in_place: bool = False,
-        view: bool = False,
-        passes_gradient: bool = False,
         work: Bytes = NOTHING,
-        temporaries: Sequence[Bytes] = (),
         scratch: str = "",
-        backward_scratch: str = "",
         autocast: Autocast | None = None,
     ) -> Tensor:
         """One forward operation on ``inputs``; returns its output, held once by the caller.
 
-        ``saves`` are inputs that the backward node reads, ``extras`` what it allocates beside the
-        output (freed at once when no backward will come). ``in_place`` overwrites the first input,
-        ``view`` looks at it; both allocate nothing. A view ``passes_gradient``, and so does an addition:
-        its backward hands on the gradient that it was given. ``work`` is what the kernel takes and gives
-        back, ``temporaries[i]`` what the backward takes while it computes the gradient of input ``i``.
-        ``scratch`` and ``backward_scratch`` say who may take more than that, unpredicted. ``autocast`` names
-        the operation's list under ``torch.autocast``, if it stands on one.
+        ``work`` is what the kernel takes and gives back, ``scratch`` says who may take more than that,
+        unpredicted. ``autocast`` names the operation's list under ``torch.autocast``, if it stands on one.
         """
-        given, inputs = inputs, self._as_autocast_wants(inputs, autocast)
-        saves = [inputs[given.index(tensor)] for tensor in saves]
-        first = inputs[0]
-        shape = first.shape if shape is None else shape
-        # a recompute stops at the last tensor that it was run for, before the kernel if that is an input
-        is_cut_short = len(self._nodes) == self._last_node and not (saves_output or extras)
-        keeps_storage = in_place or view or is_cut_short
-        output = (
-            Tensor(first.storage, shape, first.itemsize, batched=first.batched)
-            if keeps_storage
-            else self._new(category, what, shape, itemsize or first.itemsize, batched=first.batched)
-        )
-        made = [] if keeps_storage else [output.storage]
-        made += [Storage(self.layer, extra.what, extra.category, extra.size) for extra in extras]
-        for storage in made:
-            storage.holders += 1
-        output.storage.holders += keeps_storage
-        beside = made if keeps_storage else made[1:]
-        freed: tuple[Storage, ...] = ()
-        if self.grad and any(tensor.requires_grad for tensor in inputs):
-            output.node = Node(
-                node,
-                self.layer,
-                tuple(inputs),
-                passes_gradient=view or passes_gradient,
-                temporaries=tuple(temporaries),
-                scratch=backward_scratch,
-                block=self._block,
-            )
-            self._nodes.append(output.node)
-        if output.node is None:
-            freed = _let_go(beside)
-        elif self._block is not None:
-            output.node.saved = tuple(s for s, e in zip(beside, extras, strict=True) if e.is_number)
-            freed = _let_go(s for s, e in zip(beside, extras, strict=True) if not e.is_number)
+        cast = self._as_autocast_wants(inputs, autocast)
+        result = self._result(cast[0], output, runs=not self._is_cut_short(backward))
+        fresh = [] if result.storage is cast[0].storage else [result.storage]
+        extras = [Storage(self.layer, e.what, e.category, e.size, holders=1) for e in backward.extras]
+        freed: tuple[Storage, ...]
+        if self.grad and any(tensor.requires_grad for tensor in cast):
+            saves = [cast[inputs.index(tensor)].storage for tensor in backward.saves]
+            saves += [result.storage] * backward.saves_output
+            result.node, freed = self._node(backward, cast, saves, extras)
         else:
-            saved = [tensor.storage for tensor in saves] + ([output.storage] if saves_output else [])
-            for storage in saved:
-                storage.holders += 1
-            for storage in (*saved, *beside):
-                storage.readers.append(f"{self.layer}'s backward")
-            output.node.saved = (*saved, *beside)
-        workspace = [Storage(self.layer, "workspace", Category.TEMPORARY, work)] if work != NOTHING else []
-        if made:
-            self._event(name, (*made, *workspace), (*workspace, *freed), scratch)
-        self.drop(*(t for t, was in zip(inputs, given, strict=True) if t is not was and not was.is_parameter))
-        return output
+            freed = let_go(extras)
+        if fresh or extras:
+            workspace = [self._temporary("workspace", work)] if work != NOTHING else []
+            self.event(name, (*fresh, *extras, *workspace), (*workspace, *freed), scratch)
+        self.drop(*(t for t, was in zip(cast, inputs, strict=True) if t is not was and not was.is_parameter))
+        return result
+
+    def _is_cut_short(self, backward: Backward) -> bool:
+        """Whether a checkpoint that is run again stops here, before the kernel.
+
+        It stops at the last tensor that it was run for; if that is an input, the kernel never runs.
+        """
+        return len(self.nodes) == self.needed_nodes and not (backward.saves_output or backward.extras)
+
+    def _result(self, first: Tensor, output: Output, *, runs: bool) -> Tensor:
+        """The output as a tensor, held once: new, or the first input's storage."""
+        shape = first.shape if output.shape is None else output.shape
+        if output.is_new and runs:
+            itemsize = output.itemsize or first.itemsize
+            result = self._new(output.category, output.what, shape, itemsize, batched=first.batched)
+        else:
+            result = Tensor(first.storage, shape, first.itemsize, batched=first.batched)
+        return self.hold(result)
+
+    def _node(
+        self, backward: Backward, inputs: Sequence[Tensor], saves: list[Storage], extras: list[Storage]
+    ) -> tuple[Node, tuple[Storage, ...]]:
+        """A node that holds what its backward reads, and what is freed because it does not hold it.
+
+        Within a checkpoint it holds nothing but Python numbers: the rest is made again.
+        """
+        node = Node(backward, self.layer, tuple(inputs), block=self._block)
+        self.nodes.append(node)
+        if self._block is not None:
+            made = list(zip(extras, backward.extras, strict=True))
+            node.saved = tuple(storage for storage, extra in made if extra.is_number)
+            return node, let_go(storage for storage, extra in made if not extra.is_number)
+        for storage in saves:
+            storage.holders += 1
+        node.saved = (*saves, *extras)
+        for storage in node.saved:
+            storage.readers.append(f"{self.layer}'s backward")
+        return node, ()
 
     def reduce(self, name: str, x: Tensor, scalar: Tensor, *, node: str, beside: Storage) -> None:
         """A loss over the batch: ``x`` to a ``scalar``, with a second scalar ``beside`` for the backward."""
         self.allocate(name, scalar.storage, beside)
         if x.requires_grad:
             x.storage.holders += 1
-            scalar.node = Node(node, self.layer, (x,), (x.storage, beside))
-            self._nodes.append(scalar.node)
+            scalar.node = Node(Backward(node), self.layer, (x,), (x.storage, beside))
+            self.nodes.append(scalar.node)
+
+    def checkpoint(self, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Run a block without keeping anything but its input; the backward pass runs it again.
+
+        As ``torch.utils.checkpoint.checkpoint(use_reentrant=False, preserve_rng_state=False)``. ``run`` gets
+        a name of its own for ``x``, to drop.
+        """
+        before = len(self.nodes)
+        self._block = Checkpoint(run, self.hold(x), self._lowering)
+        output = run(self.hold(x))
+        self._block.nodes = len(self.nodes) - before
+        if not self._block.nodes:
+            self.drop(x)
+        self._block = None
+        return output
 
     # -- precision -----------------------------------------------------------------------------
 
@@ -310,106 +246,28 @@ class Tape:
             return x
         if id(x.storage) in self._lowered:
             return self._lowered[id(x.storage)]
-        copy = self.op(
-            "to",
-            (x,),
-            itemsize=itemsize,
-            what=f"{x.storage.what}, cast",
-            category=Category.CASTS,
-            node="ToCopyBackward0",
-        )
+        copied = Output(itemsize=itemsize, what=f"{x.storage.what}, cast", category=Category.CASTS)
+        copy = self.op("to", (x,), Backward("ToCopyBackward0"), copied)
         if x.is_parameter:
             self._lowered[id(x.storage)] = copy
         return copy
 
-    # -- the backward pass -----------------------------------------------------------------------
-
-    def checkpoint(self, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """Run a block without keeping anything but its input; the backward pass runs it again.
-
-        As ``torch.utils.checkpoint.checkpoint(use_reentrant=False, preserve_rng_state=False)``. ``run`` gets
-        a name of its own for ``x``, to drop.
-        """
-        before = len(self._nodes)
-        self._block = Checkpoint(run, self.hold(x), self._lowering)
-        output = run(self.hold(x))
-        self._block.nodes = len(self._nodes) - before
-        if not self._block.nodes:
-            self.drop(x)
-        self._block = None
-        return output
-
-    def backward(self, loss: Tensor) -> None:
-        """The backward pass from a scalar loss: every node once, last created first.
-
-        A node allocates the gradients of its inputs, then its saved tensors and the gradient it was
-        given are released. Gradients of parameters stay; a second gradient for the same tensor is
-        added into the first, in place.
-        """
-        root = Storage("loss", OF_THE_LOSS, Category.IN_FLIGHT, loss.storage.size)
-        self.begin(Phase.BACKWARD, "loss")
-        self.allocate("ones_like", root)
-        root.holders += 1  # the caller of backward() keeps its root until the pass is over
-        if loss.node is None:
-            raise ValueError("the loss has no graph to go back through")
-        pending = {id(loss.node): root}
-        while self._nodes:
-            node = self._nodes.pop()
-            gradient = pending.pop(id(node), None)
-            if gradient is not None:
-                if node.layer != self.layer:
-                    self.begin(Phase.BACKWARD, node.layer)
-                if node.block is not None:
-                    node = self._recompute(node, node.block)
-                self._run_node(node, gradient, pending)
-        self.release("release", [root])
-
-    def _recompute(self, last: Node, block: Checkpoint) -> Node:
-        """Run a checkpointed block again, keeping what its backward reads; its last node, made anew."""
-        first = len(self._nodes) + 1 - block.nodes
-        numbers = [storage for node in (*self._nodes[first:], last) for storage in node.saved]
-        del self._nodes[first:]
-        self._last_node = first + block.nodes - 1
-        self.phase, layer = Phase.RECOMPUTE, self.layer
-        with self.autocast(block.lowering):
-            self.drop(block.run(self.hold(block.input)))
-            # the block holds its input as long as any of its nodes has something to read; a cast has not
-            last_reader = next((node for node in self._nodes[first:] if node.saved), self._nodes[first])
-            last_reader.saved += (block.input.storage,)
-            self._last_node = -1
-            self.begin(Phase.BACKWARD, layer)
-        self.release("release", numbers)
-        return self._nodes.pop()
-
-    def _run_node(self, node: Node, gradient: Storage, pending: dict[int, Storage]) -> None:
-        made: list[Storage] = []
-        surplus: list[Storage] = []
-        for place, tensor in enumerate(node.inputs):
-            if not tensor.requires_grad:
-                continue
-            if node.passes_gradient:
-                incoming = gradient
-                incoming.holders += 1
-            else:
-                kind = Category.GRADIENTS if tensor.is_parameter else Category.IN_FLIGHT
-                incoming = Storage(node.layer, f"gradient of {tensor.storage.what}", kind, tensor.size)
-                incoming.holders = 1
-                made.append(incoming)
-            if node.temporaries and node.temporaries[place] != NOTHING:
-                work = Storage(node.layer, "temporary", Category.TEMPORARY, node.temporaries[place])
-                self._event(node.name, (*made, work), (work,), node.scratch)
-                made = []
-            if tensor.node is not None and pending.setdefault(id(tensor.node), incoming) is not incoming:
-                surplus.append(incoming)
-        self._event(node.name, made, _let_go([*surplus, *node.saved, gradient]), node.scratch)
-
     # -- bookkeeping ---------------------------------------------------------------------------
+
+    def event(
+        self, op: str, allocated: Iterable[Storage], freed: Iterable[Storage], scratch: str = ""
+    ) -> None:
+        """Write down what one operation allocated and freed, in the phase and layer that we are in."""
+        self.events.append(Event(self.phase, self.layer, op, tuple(allocated), tuple(freed), scratch))
+
+    def _temporary(self, what: str, size: Bytes) -> Storage:
+        return Storage(self.layer, what, Category.TEMPORARY, size)
 
     def _new(
         self,
         category: Category,
         what: str,
-        shape: tuple[int, ...],
+        shape: Shape,
         itemsize: int,
         *,
         is_parameter: bool = False,
@@ -420,10 +278,15 @@ class Tape:
         storage.size = tensor.size
         return tensor
 
-    def _event(
-        self, op: str, allocated: Iterable[Storage], freed: Iterable[Storage], scratch: str = ""
-    ) -> None:
-        self.events.append(Event(self.phase, self.layer, op, tuple(allocated), tuple(freed), scratch))
+
+def let_go(storages: Iterable[Storage]) -> tuple[Storage, ...]:
+    """Take one holder from each storage; those that lose their last one, in order."""
+    freed = []
+    for storage in storages:
+        storage.holders -= 1
+        if storage.holders == 0:
+            freed.append(storage)
+    return tuple(freed)
 
 
 @contextmanager
@@ -436,13 +299,3 @@ def uncollected() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _let_go(storages: Iterable[Storage]) -> tuple[Storage, ...]:
-    """Take one holder from each storage; those that lose their last one, in order."""
-    freed = []
-    for storage in storages:
-        storage.holders -= 1
-        if storage.holders == 0:
-            freed.append(storage)
-    return tuple(freed)

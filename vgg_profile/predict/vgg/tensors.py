@@ -1,0 +1,120 @@
+"""What the tape handles in place of values: symbolic tensors, and the nodes of the graph that leads back.
+
+Source: the names and the saved tensors of nodes are those of PyTorch's ``derivatives.yaml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Literal, NamedTuple
+
+from vgg_profile.core.events import Category, Storage
+from vgg_profile.core.sizes import NOTHING, Bytes, Shape
+
+Autocast = Literal["lower", "float32"]
+"""The two lists of ``torch.autocast``: operations it runs in its lower precision, and in float32."""
+
+
+@dataclass(eq=False, slots=True)
+class Tensor:
+    """A symbolic tensor: a view of a storage, and the node that will receive its gradient.
+
+    ``shape`` is that of one image if it is ``batched``, as an activation is; else the whole shape.
+    """
+
+    storage: Storage
+    shape: Shape
+    itemsize: int
+    node: Node | None = None
+    is_parameter: bool = False
+    batched: bool = True
+
+    @property
+    def requires_grad(self) -> bool:
+        return self.is_parameter or self.node is not None
+
+    @property
+    def size(self) -> Bytes:
+        count = prod(self.shape) * self.itemsize
+        return Bytes(0, count) if self.batched else Bytes(count, 0)
+
+
+class Saved(NamedTuple):
+    """Something that an operation allocates for its own backward only, such as pool indices.
+
+    A Python number that became a tensor is kept even where a checkpoint keeps nothing else: PyTorch
+    hides such tensors from the hooks that checkpointing works by.
+    """
+
+    what: str
+    category: Category
+    size: Bytes
+    is_number: bool = False
+
+
+class Output(NamedTuple):
+    """What an operation gives: by default a new tensor of its first input's shape and dtype.
+
+    ``in_place`` overwrites the first input, ``view`` looks at it; both allocate nothing.
+    """
+
+    shape: Shape | None = None
+    itemsize: int | None = None
+    what: str = "output"
+    category: Category = Category.ACTIVATIONS
+    in_place: bool = False
+    view: bool = False
+
+    @property
+    def is_new(self) -> bool:
+        return not (self.in_place or self.view)
+
+
+class Backward(NamedTuple):
+    """What an operation's backward node keeps and takes.
+
+    ``saves`` are inputs that it reads, ``extras`` what the operation allocates for it beside the output
+    (freed at once when no backward will come). One that ``passes_gradient``, a view's or an addition's, hands
+    on the gradient that it was given. ``temporaries[i]`` is what it takes while it computes the gradient of
+    input ``i``; ``scratch`` says who may take more than that, unpredicted.
+    """
+
+    node: str
+    saves: Sequence[Tensor] = ()
+    saves_output: bool = False
+    extras: Sequence[Saved] = ()
+    passes_gradient: bool = False
+    temporaries: Sequence[Bytes] = ()
+    scratch: str = ""
+
+    def temporary(self, place: int) -> Bytes:
+        """What it takes beside the gradient of the input at a place."""
+        return self.temporaries[place] if self.temporaries else NOTHING
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A node of the backward graph: whose gradients it allocates, and what it holds until it has run.
+
+    ``block`` is the checkpoint that has to be run again before it, if it stands in one.
+    """
+
+    rule: Backward
+    layer: str
+    inputs: tuple[Tensor, ...]
+    saved: tuple[Storage, ...] = ()
+    block: Checkpoint | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Checkpoint:
+    """A part of the network that kept its input alone: how to run it again for its backward."""
+
+    run: Callable[[Tensor], Tensor]
+    input: Tensor
+    lowering: int
+    """The bytes of a value that autocast lowers to within it; 0: no autocast."""
+    nodes: int = 0
+    """How many nodes it made."""

@@ -44,6 +44,17 @@ class Line(NamedTuple):
         return self.fixed + self.per_image * batch
 
 
+class Columns(NamedTuple):
+    """A book as numbers: events as :func:`~vgg_profile.core.fold.levels` reads them, and by storage its
+    category's place and its bytes, fixed and per image.
+    """
+
+    events: list[list[int]]
+    category: list[int]
+    fixed: list[int]
+    per_image: list[int]
+
+
 @dataclass(frozen=True)
 class Book:
     """The events of one step, and the marks where its parts begin: the loading first."""
@@ -52,23 +63,30 @@ class Book:
     marks: tuple[Mark, ...]
 
     @cached_property
-    def _levels(self) -> list[list[Bytes]]:
-        """What is live by category before and after each event's releases: two rows an event."""
+    def columns(self) -> Columns:
+        """The book as plain lists of numbers, as the fold reads it."""
         storages = [storage for event in self.events for storage in event.allocated]
         number = {id(storage): place for place, storage in enumerate(storages, start=1)}
-        events = [
-            [*(number[id(each)] for each in event.allocated), *(-number[id(each)] for each in event.freed)]
-            for event in self.events
-        ]
         place = {category: number for number, category in enumerate(Category)}
-        category = [place[storage.category] for storage in storages]
-        fixed, per_image = (
-            levels(events, category, [storage.size[part] for storage in storages], len(Category))
-            for part in (0, 1)
+        return Columns(
+            events=[
+                [
+                    *(number[id(each)] for each in event.allocated),
+                    *(-number[id(each)] for each in event.freed),
+                ]
+                for event in self.events
+            ],
+            category=[place[storage.category] for storage in storages],
+            fixed=[storage.size.fixed for storage in storages],
+            per_image=[storage.size.per_image for storage in storages],
         )
-        return [
-            [Bytes(*size) for size in zip(*rows, strict=True)] for rows in zip(fixed, per_image, strict=True)
-        ]
+
+    @cached_property
+    def _levels(self) -> list[list[Bytes]]:
+        """What is live by category before and after each event's releases: two rows an event."""
+        events, category, fixed, per_image = self.columns
+        parts = (levels(events, category, sizes, len(Category)) for sizes in (fixed, per_image))
+        return [[Bytes(*size) for size in zip(*rows, strict=True)] for rows in zip(*parts, strict=True)]
 
     @cached_property
     def _totals(self) -> list[Bytes]:
@@ -82,6 +100,10 @@ class Book:
         """What is live at an event before it frees, by category; those of which nothing is are left out."""
         level = zip(Category, self._levels[2 * event], strict=True)
         return {category: size for category, size in level if size != NOTHING}
+
+    def levels(self, batch: int) -> list[dict[Category, int]]:
+        """Live bytes by category before and after each event's releases: two rows an event."""
+        return [self._by_category(row, batch) for row in range(len(self._levels))]
 
     def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""

@@ -108,14 +108,8 @@ def _what_is_counted(all_layers: bool) -> str:
 
 
 def _block_ends(rows: Iterable[Row]) -> frozenset[int]:
-    """A block ends with its pool (and the average pool and flatten after the last one)."""
-    rows = list(rows)
-    closing = ("input", "maxpool", "avgpool", "flatten")
-    return frozenset(
-        place
-        for place, (row, after) in enumerate(pairwise(rows))
-        if row.kind in closing and after.kind not in closing
-    )
+    """The rows after which a block is over."""
+    return frozenset(place for place, (row, after) in enumerate(pairwise(rows)) if row.block != after.block)
 
 
 def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
@@ -181,8 +175,7 @@ def _rounded_count(count: Count) -> str:
 
 def _notes_label(row: Row) -> str:
     if row.kind == "conv":
-        kernel = row.weights.working.partition("*")[0].lstrip("(")
-        return f"CONV{kernel}-{row.output_shape[0]}"
+        return f"CONV{row.kernel}-{row.output_shape[0]}"
     return {"maxpool": "POOL2", "fc": "FC"}.get(row.kind, row.kind.upper())
 
 

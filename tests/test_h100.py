@@ -15,6 +15,8 @@ from vgg_profile import ledger, walk
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.predict.vgg.configs import PAPER, from_dict
+from vgg_profile.predict.vgg.optimizer import Optimizer
+from vgg_profile.predict.vgg.tape import Tape
 
 H100 = Path(__file__).parent / "data" / "h100"
 DTYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -48,6 +50,7 @@ def setting(spec: dict[str, Any]) -> tuple[Any, Setup]:
         amp=spec.get("amp", "none"),
         checkpoint="blocks" if "checkpoint" in spec else "none",
         foreach=spec.get("foreach"),
+        fused=spec.get("fused", False),
     )
     return profile, setup
 
@@ -93,3 +96,30 @@ def test_the_loss_under_autocast_is_taken_as_the_h100_took_it(amp: str) -> None:
     step = ledger(walk(net, input=8, batch=64, device="cuda"), Setup(amp=amp))
     made = [s.size.at(64) for e in step.events if e.phase is Phase.LOSS for s in e.allocated]
     assert [f"+{size}" for size in made] == answer["forward"]
+
+
+OPTIMIZERS = {"sgd": "SGD {}", "momentum": "SGD {'momentum': 0.9}", "adam": "Adam {}", "adamw": "AdamW {}"}
+WAYS = {"foreach": {"foreach": True}, "one by one": {"foreach": False}, "fused": {"fused": True}}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_optimizer_takes_and_frees_what_it_did_on_the_h100(optimizer: str, way: str) -> None:
+    """In the first step, which makes the state, and in a later one; in order, to the byte."""
+    first, later, _ = answers("ops")[f"optim {OPTIMIZERS[optimizer]} {WAYS[way]} f32"]
+    for is_first, taken in ((True, first), (False, later)):
+        tape = Tape(itemsize=4, device="cuda")
+        for number, shape in enumerate(((100, 30), (7,), (64, 64, 3, 3), (1,))):
+            tape.parameter(f"weight {number}", shape)
+        setup = Setup(optimizer=optimizer, first_step=is_first, **WAYS[way]).on("cuda")
+        steps = Optimizer(tape, setup)
+        if not is_first:
+            steps.make_state()
+        start = len(tape.events)
+        steps.step()
+        assert [
+            f"{sign}{storage.size.at(1)}"
+            for event in tape.events[start:]
+            for sign, storages in (("+", event.allocated), ("-", event.freed))
+            for storage in storages
+        ] == taken

@@ -29,7 +29,7 @@ AMP_ITEMSIZE = {"none": 0, "bfloat16": 2, "float16": 2}
 
 CHECKPOINTS = ("none", "blocks")
 
-SWITCHES = ("foreach", "first_step", "onednn")
+SWITCHES = ("foreach", "fused", "first_step", "onednn")
 """The fields of a :class:`Setup` that are on or off."""
 
 
@@ -38,9 +38,10 @@ class Setup:
     """One training step's mode, optimizer and precision; the defaults are the plainest step.
 
     ``foreach`` steps all parameters at once instead of one by one; left open (``None``), it is PyTorch's
-    habit: so on CUDA, not on the CPU. ``first_step`` is the step in which the optimizer makes its state; in
-    every later one that state is there from the start. ``amp`` is the dtype of ``torch.autocast``.
-    ``checkpoint`` "blocks" keeps each block's input alone and runs the block again in the backward pass.
+    habit: so on CUDA, not on the CPU. ``fused`` does it in one kernel, which takes nothing beside the state.
+    ``first_step`` is the step in which the optimizer makes its state; in every later one that state is there
+    from the start. ``amp`` is the dtype of ``torch.autocast``. ``checkpoint`` "blocks" keeps each block's
+    input alone and runs the block again in the backward pass.
     Without ``onednn``, the CPU convolves by im2col.
 
     >>> Setup(optimizer="adam").label
@@ -50,6 +51,7 @@ class Setup:
     mode: str = "train"
     optimizer: str = "none"
     foreach: bool | None = None
+    fused: bool = False
     first_step: bool = False
     amp: str = "none"
     checkpoint: str = "none"
@@ -68,6 +70,15 @@ class Setup:
                 raise InputError(
                     f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}."
                 )
+        if self.fused and self.foreach:
+            raise InputError(
+                "An optimizer steps in one kernel or over all parameters at once.",
+                "Choose --fused or --foreach.",
+            )
+        if self.fused and self.optimizer == "none":
+            raise InputError(
+                "Without an optimizer nothing is fused.", "Add --optimizer, or leave --fused out."
+            )
         if self.optimizer != "none" and not self.has_backward:
             raise InputError(
                 "An optimizer has nothing to step on without gradients, and inference makes none.",
@@ -76,7 +87,9 @@ class Setup:
 
     def on(self, device: str) -> Setup:
         """The setup with what it leaves open as PyTorch settles it on a device."""
-        return self if self.foreach is not None else replace(self, foreach=device == "cuda")
+        return (
+            self if self.foreach is not None else replace(self, foreach=device == "cuda" and not self.fused)
+        )
 
     @property
     def has_backward(self) -> bool:
@@ -88,7 +101,8 @@ class Setup:
         mode, *lowered = self._forward_words()
         parts = [mode, self.optimizer if self.optimizer != "none" else "no optimizer"]
         if self.optimizer != "none":
-            parts += ["foreach"] * bool(self.foreach) + ["first step"] * self.first_step
+            parts += ["foreach"] * bool(self.foreach) + ["fused"] * self.fused
+            parts += ["first step"] * self.first_step
         return ", ".join([*parts, *lowered, *["without oneDNN"] * (not self.onednn)])
 
     @property
@@ -118,15 +132,22 @@ class Setup:
     @property
     def is_plain_forward(self) -> bool:
         """Whether its forward pass is that of plain training: what differs, if anything, is the step."""
-        return replace(self, optimizer="none", foreach=None, first_step=False, onednn=True) == Setup()
+        step = replace(self, optimizer="none", foreach=None, fused=False, first_step=False, onednn=True)
+        return step == Setup()
 
     def to_dict(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Setup:
-        """The setup among other keys, as a record's subject has it."""
-        return cls(**{each.name: content[each.name] for each in fields(cls)})
+        """The setup among other keys, as a record's subject has it; the oldest have no ``fused``."""
+        return cls(
+            **{
+                each.name: content[each.name]
+                for each in fields(cls)
+                if each.name in content or each.name != "fused"
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from vgg_profile.core.sizes import NOTHING, Bytes
 from vgg_profile.predict.vgg.tape import Tape
 
 STEP_COUNT_BYTES = 4
-"""Adam counts its steps in a float32 scalar beside each parameter, on the CPU whatever the device."""
+"""Adam counts its steps in a float32 scalar a parameter: on the CPU, or where a fused step reads it."""
 
 
 class Optimizer:
@@ -34,7 +34,7 @@ class Optimizer:
             if self.setup.optimizer == "momentum":
                 self._make("clone", weight, "momentum", weight.size)
             elif self.setup.optimizer.startswith("adam"):
-                if self.tape.device == "cpu":
+                if self.tape.device == "cpu" or self.setup.fused:
                     self._make("zeros", weight, "step count", Bytes(STEP_COUNT_BYTES, 0))
                 self._make("zeros_like", weight, "first moment", weight.size)
                 self._make("zeros_like", weight, "second moment", weight.size)
@@ -44,14 +44,17 @@ class Optimizer:
         self.tape.allocate(op, Storage(weight.layer, f"{what} of {weight.what}", Category.OPTIMIZER, size))
 
     def step(self) -> None:
-        """SGD works in place. Adam's denominator is a tensor: ``sqrt(second moment) / correction + eps``."""
+        """SGD works in place. Adam's denominator is a tensor: ``sqrt(second moment) / correction + eps``.
+
+        A fused step computes it value by value, and takes nothing (``ATen/native/cuda/FusedAdamKernel.cu``).
+        """
         if self.setup.first_step:
             self.make_state()
-        elif self.setup.optimizer == "momentum":
+        elif self.setup.optimizer == "momentum" and not self.setup.fused:
             for weight in self.weights:
                 self.tape.layer = weight.layer
                 self.tape.work("mul_", self.tape.number(self.tape.itemsize))
-        if self.setup.optimizer.startswith("adam"):
+        if self.setup.optimizer.startswith("adam") and not self.setup.fused:
             (self._divide_together if self.setup.foreach else self._divide_one_by_one)()
 
     def _divide_one_by_one(self) -> None:
@@ -68,14 +71,17 @@ class Optimizer:
         self.tape.release("release", previous)
 
     def _divide_together(self) -> None:
-        """The roots of all parameters at once, then divided in place: as much again as the weights."""
+        """The roots of all parameters at once, then divided in place: as much again as the weights.
+
+        They stand in a Python list, which lets go of its last item first.
+        """
         roots = [self._temporary(weight, "root") for weight in self.weights]
         for root in roots:
             self.tape.layer = root.layer
             self.tape.allocate("_foreach_sqrt", root)
         correction = self._correction()
         self.tape.allocate("_foreach_div_", *correction)
-        self.tape.release("release", [*correction, *roots])
+        self.tape.release("release", [*correction, *reversed(roots)])
 
     def _correction(self) -> list[Storage]:
         """The bias correction, a Python number, as the division reads it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from vgg_profile import ledger, walk
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import Step
 from vgg_profile.predict.vgg.configs import PAPER, from_dict
 from vgg_profile.predict.vgg.optimizer import Optimizer
 from vgg_profile.predict.vgg.tape import Tape
@@ -123,3 +125,84 @@ def test_an_optimizer_takes_and_frees_what_it_did_on_the_h100(optimizer: str, wa
             for sign, storages in (("+", event.allocated), ("-", event.freed))
             for storage in storages
         ] == taken
+
+
+IN_ORDER = [
+    name
+    for name in steps()
+    # autocast lets go of its copies in the order of a hash table, a checkpoint of a block's in another;
+    # inference has no loss here, and local response norm's temporaries are one here
+    if not {"amp", "checkpoint"} & answers(name)["spec"].keys()
+    and "LRN" not in name
+    and "inference" not in name
+]
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
+def test_a_step_takes_and_frees_what_it_did_on_the_h100_one_after_the_other(name: str) -> None:
+    """Every event of the whole step, to the byte; cuDNN's scratch alone comes between, taken and given back.
+
+    The step there let go of its logits with the loss, and of the gradients at its end.
+    """
+    answer = answers(name)
+    profile, setup = setting(answer["spec"])
+    step = ledger(profile, setup)
+    predicted = [
+        (sign, storage.size.at(profile.batch))
+        for event in step.events[step.marks[1].event :]
+        for sign, storages in (("+", event.allocated), ("-", event.freed))
+        for storage in storages
+    ]
+    logits = ("-", profile.batch * profile.config.classes * profile.itemsize)
+    number = {mark: entries for mark, entries, _ in answer["marks"]}
+    part = answer["trace"][number["2 start"] : number["2 end"]]
+    signs = {"alloc": "+", "free_completed": "-"}
+    real = [(signs[action], size) for action, _, size, _ in part if action in signs and size]
+    left = unpredicted(predicted, real, logits)
+    gradients = Counter(
+        storage.size.at(1)
+        for event in step.events
+        for storage in event.allocated
+        if storage.category is Category.GRADIENTS
+    )
+    assert all(sign == "-" for sign, _ in left)
+    assert Counter(size for _, size in left) - gradients <= Counter(
+        (profile.itemsize, *two_of_the_input(step))
+    )
+
+
+def two_of_the_input(step: Step) -> list[int]:
+    """The bytes of the images and of their targets, which the step there let go of at its end."""
+    return [s.size.at(step.setting.batch) for e in step.events if e.phase is Phase.INPUT for s in e.allocated]
+
+
+Event = tuple[str, int]
+
+
+def unpredicted(predicted: list[Event], real: list[Event], logits: Event) -> list[Event]:
+    """What remains of the real events once every predicted one was met, in order.
+
+    Between two of them scratch may be taken, if it is all given back before the next.
+    """
+    waiting, scratch = list(reversed(predicted)), []
+    for place, event in enumerate(real):
+        if not waiting:
+            return real[place:]
+        if not scratch and event == waiting[-1]:
+            waiting.pop()
+        elif scratch and event == ("-", scratch[-1]):
+            scratch.pop()
+        elif event == logits and not scratch:
+            logits = ("", 0)  # once
+        else:
+            assert event[0] == "+", f"{event} where {waiting[-1]} was predicted"
+            scratch.append(event[1])
+    assert not waiting
+    return []
+
+
+def test_an_event_that_did_not_happen_is_found_out() -> None:
+    with pytest.raises(AssertionError):
+        unpredicted(
+            [("+", 8), ("-", 8), ("+", 4)], [("+", 8), ("+", 2), ("-", 2), ("-", 8), ("+", 6)], ("", 0)
+        )

@@ -59,7 +59,7 @@ def _run(tape: Tape, node: Node, gradient: Storage, gradients: dict[int, Storage
             made = []
         if tensor.node is not None and gradients.setdefault(id(tensor.node), incoming) is not incoming:
             surplus.append(incoming)
-    tape.event(name, made, let_go([*surplus, *node.saved, gradient]), scratch)
+    tape.event(name, made, let_go([gradient, *node.saved, *surplus]), scratch)
 
 
 def _run_again(tape: Tape, last: Node, block: Checkpoint) -> Node:

@@ -413,7 +413,7 @@ class Dropout(Layer):
         if not tape.training:
             return tape.hold(x)
         if tape.device == "cuda":
-            mask_of_bytes = Saved("dropout mask", Category.MASKS, Bytes(0, prod(x.shape)))
+            mask_of_bytes = Saved("dropout mask", Category.MASKS, Bytes(0, prod(x.shape)), comes_first=True)
             return tape.op("dropout", (x,), Backward("NativeDropoutBackward0", extras=[mask_of_bytes]))
         mask = tape.tensor(Category.MASKS, "dropout mask", x.shape, x.itemsize)
         tape.work("div_", tape.number(x.itemsize))

@@ -146,7 +146,9 @@ class Tape:
             freed = let_go(extras)
         if fresh or extras:
             workspace = [self._temporary("workspace", work)] if work != NOTHING else []
-            self.event(name, (*fresh, *extras, *workspace), (*workspace, *freed), scratch)
+            first = [s for s, extra in zip(extras, backward.extras, strict=True) if extra.comes_first]
+            after = [storage for storage in extras if storage not in first]
+            self.event(name, (*first, *fresh, *after, *workspace), (*workspace, *freed), scratch)
         self.drop(*(t for t, was in zip(cast, inputs, strict=True) if t is not was and not was.is_parameter))
         return result
 

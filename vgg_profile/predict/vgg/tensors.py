@@ -52,6 +52,8 @@ class Saved(NamedTuple):
     category: Category
     size: Bytes
     is_number: bool = False
+    comes_first: bool = False
+    """Whether it is allocated before the output."""
 
 
 class Output(NamedTuple):

@@ -1,0 +1,90 @@
+"""The fold over a step's events, and what is read off it: plain functions of integers and lists.
+
+They are kept so plain because a live page runs them too: ``write.javascript`` translates this file, and a
+test compares the two over thousands of steps. So an operation that it does not know cannot be used here.
+
+Live bytes are linear in the sizes: the levels of the fixed bytes and those of the bytes an image give, added
+up, the levels of any batch.
+"""
+
+from __future__ import annotations
+
+
+def at_batch(fixed: list[int], per_image: list[int], batch: int) -> list[int]:
+    """Sizes in bytes for a batch, each ``fixed + per_image * batch``.
+
+    >>> at_batch([0, 16], [4, 8], batch=2)
+    [8, 32]
+    """
+    return [size + each * batch for size, each in zip(fixed, per_image, strict=True)]
+
+
+def levels(events: list[list[int]], category: list[int], size: list[int], categories: int) -> list[list[int]]:
+    """Live bytes by category, before and after the releases of each event: two rows an event.
+
+    An event holds storages by number, from 1 on, negative where they are freed: it allocates, then it frees,
+    and live bytes peak between the two. ``category``, below ``categories``, and ``size``, in bytes, are by
+    storage.
+
+    >>> levels([[1], [2, 3, -2]], category=[0, 1, 1], size=[100, 10, 20], categories=2)
+    [[100, 0], [100, 0], [100, 30], [100, 20]]
+    """
+    live = [0 for _ in range(categories)]
+    rows = []
+    for event in events:
+        for storage in event:
+            if storage > 0:
+                live[category[storage - 1]] += size[storage - 1]
+        rows.append(list(live))
+        for storage in event:
+            if storage < 0:
+                live[category[-storage - 1]] -= size[-storage - 1]
+        rows.append(list(live))
+    return rows
+
+
+def parts(rows: list[list[int]], starts: list[int]) -> list[list[list[int]]]:
+    """The rows of ``levels`` by part of the step, each after the row with which the part begins.
+
+    ``starts`` is the number of the first event of each part; a part may be without events.
+
+    >>> parts([[1], [1], [3], [2]], starts=[0, 1, 2])
+    [[[0], [1], [1]], [[1], [3], [2]], [[2]]]
+    """
+    known = [[0 for _ in rows[0]], *rows]
+    stops = [*starts[1:], len(rows) // 2]
+    return [known[2 * start : 2 * stop + 1] for start, stop in zip(starts, stops, strict=True)]
+
+
+def highest(rows: list[list[int]]) -> list[int]:
+    """The row in which most is live; the first if several.
+
+    >>> highest([[1, 2], [4, 0], [2, 2]])
+    [4, 0]
+    """
+    live = [sum(row) for row in rows]
+    return rows[live.index(max(live))]
+
+
+def peak_part(step: list[list[list[int]]]) -> int:
+    """Which of the ``parts`` has the peak; the first if several. The first part, loading, does not count.
+
+    >>> peak_part([[[9]], [[1], [3]], [[2]], [[3]]])
+    1
+    """
+    most = [sum(highest(rows)) for rows in step[1:]]
+    return 1 + most.index(max(most))
+
+
+def largest_batch(lines: list[list[int]], limit: int) -> int:
+    """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
+
+    ``lines`` holds live bytes at some events as ``[fixed, per_image]``, those of the peak of every batch
+    among them. Each allows ``(limit - fixed) // per_image`` images, and the least of them is the answer.
+
+    >>> largest_batch([[100, 10], [40, 30]], limit=200), largest_batch([[100, 10]], limit=99)
+    (5, 0)
+    """
+    if max([fixed for fixed, _ in lines]) > limit:
+        return 0
+    return min([(limit - fixed) // per_image for fixed, per_image in lines if per_image > 0])

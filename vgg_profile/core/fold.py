@@ -19,6 +19,24 @@ def at_batch(fixed: list[int], per_image: list[int], batch: int) -> list[int]:
     return [size + each * batch for size, each in zip(fixed, per_image, strict=True)]
 
 
+def total_at(fixed: list[int], per_image: list[int], batch: int) -> int:
+    """The same, added up.
+
+    >>> total_at([0, 16], [4, 8], batch=2)
+    40
+    """
+    return sum(at_batch(fixed, per_image, batch))
+
+
+def live_bytes(row: list[int]) -> int:
+    """What is live in all, of a row of ``levels``.
+
+    >>> live_bytes([100, 30])
+    130
+    """
+    return sum(row)
+
+
 def levels(events: list[list[int]], category: list[int], size: list[int], categories: int) -> list[list[int]]:
     """Live bytes by category, before and after the releases of each event: two rows an event.
 
@@ -62,7 +80,7 @@ def highest(rows: list[list[int]]) -> list[int]:
     >>> highest([[1, 2], [4, 0], [2, 2]])
     [4, 0]
     """
-    live = [sum(row) for row in rows]
+    live = [live_bytes(row) for row in rows]
     return rows[live.index(max(live))]
 
 
@@ -72,7 +90,7 @@ def peak_part(step: list[list[list[int]]]) -> int:
     >>> peak_part([[[9]], [[1], [3]], [[2]], [[3]]])
     1
     """
-    most = [sum(highest(rows)) for rows in step[1:]]
+    most = [live_bytes(highest(rows)) for rows in step[1:]]
     return 1 + most.index(max(most))
 
 
@@ -88,3 +106,12 @@ def largest_batch(lines: list[list[int]], limit: int) -> int:
     if max([fixed for fixed, _ in lines]) > limit:
         return 0
     return min([(limit - fixed) // per_image for fixed, per_image in lines if per_image > 0])
+
+
+def widths(phases: list[str]) -> list[int]:
+    """How wide each part of a step is drawn, in eighths: an optimizer's step is one part, and long.
+
+    >>> widths(["load", "input", "step"]), widths(["forward"] * 20 + ["step"])[-1]
+    ([8, 8, 8], 21)
+    """
+    return [max(8, len(phases)) if phase == "step" else 8 for phase in phases]

@@ -1,9 +1,10 @@
 """Plain Python functions as JavaScript, so that a page runs the rules that Python runs.
 
 The subset is small: integers below 2^53, text, lists and tuples; ``for``, ``while``, ``if``; conditions that
-compare; comprehensions; a few functions. Whatever else a function holds is refused by its name, never guessed:
-:class:`Untranslatable`. What a type checker sees and a translator does not is up to who writes a function:
-``+`` and ``==`` are for numbers and text, not for lists; indices are within the list; no divisor is zero.
+compare; comprehensions; a few functions. Whatever else a function holds is refused by its name, never
+guessed: :class:`Untranslatable`. What a type checker sees and a translator does not is up to the author of a
+function: ``+`` and ``==`` are for numbers and text, not for lists; indices lie within the list; no divisor is
+zero.
 
 Source: ECMAScript 2023 and the Python 3.11 language reference; a browser proves it in the tests.
 """
@@ -14,18 +15,12 @@ import ast
 import json
 from collections.abc import Iterable
 
-EXACT = 2**53
-"""From here on a script's numbers skip integers."""
-
-_ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Pow: "**"}
-_COMPARISONS = {ast.Eq: "===", ast.NotEq: "!==", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
-_OPERATORS: dict[type[ast.AST], str] = {**_ARITHMETIC, **_COMPARISONS, ast.And: "&&", ast.Or: "||"}
+_ARITHMETIC: dict[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Pow: "**"}
+_COMPARISONS: dict[type, str] = {ast.Eq: "===", ast.NotEq: "!==", ast.Lt: "<", ast.LtE: "<="}
+_COMPARISONS |= {ast.Gt: ">", ast.GtE: ">="}
 
 _FUNCTIONS = {
     "abs": "(number) => Math.abs(number)",
-    "all": "(list) => list.every(Boolean)",
-    "any": "(list) => list.some(Boolean)",
-    "enumerate": "(list) => list.map((each, number) => [number, each])",
     "len": "(list) => list.length",
     "list": "(list) => [...list]",
     "max": "(...of) => Math.max(...(of.length > 1 ? of : of[0]))",
@@ -118,13 +113,16 @@ class _Function:
                 self.parameters = [each.arg for each in function.args.args]
             case _:
                 raise self.refused(function.args)
-        bound = [each for each in ast.walk(function) if isinstance(each, ast.comprehension)]
-        inner = {id(name) for each in bound for name in ast.walk(each.target)}
-        stored = [each for each in ast.walk(function) if isinstance(each, ast.Name)]
-        stored = [each for each in stored if isinstance(each.ctx, ast.Store)]
-        self.known = {*self.parameters, *(each.id for each in stored)}
-        locals_ = dict.fromkeys(each.id for each in stored if id(each) not in inner)
-        self.locals = [name for name in locals_ if name not in self.parameters]
+        loops = [each for each in ast.walk(function) if isinstance(each, ast.comprehension)]
+        inner = {name for each in loops for name in ast.walk(each.target)}  # an arrow function declares these
+        stored = {
+            node: node.id
+            for node in ast.walk(function)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+        self.known = {*self.parameters, *stored.values()}
+        outer = dict.fromkeys(name for node, name in stored.items() if node not in inner)
+        self.locals = [name for name in outer if name not in self.parameters]
         if taken := _TAKEN & self.known:
             raise Untranslatable(f"{function.name}: {', '.join(sorted(taken))} is no name for a variable")
 
@@ -144,7 +142,7 @@ class _Function:
 
     def statement(self, node: ast.stmt) -> list[str]:
         match node:
-            case ast.Expr(value=ast.Constant(value=str())) | ast.Pass() | ast.AnnAssign(value=None):
+            case ast.Expr(value=ast.Constant(value=str())):
                 return []
             case ast.Expr(value=value):
                 return [f"{self.expression(value)};"]
@@ -164,8 +162,6 @@ class _Function:
             case ast.If(test=test, body=body, orelse=orelse):
                 lines = self.block(f"if ({self.condition(test)})", body)
                 return lines + self.block("else", orelse) if orelse else lines
-            case ast.Break() | ast.Continue():
-                return [f"{ast.unparse(node)};"]
         raise self.refused(node)
 
     # -- expressions
@@ -173,14 +169,14 @@ class _Function:
     def condition(self, node: ast.expr) -> str:
         """A comparison or several: what counts as true differs between the languages."""
         match node:
-            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _OPERATORS:
-                return f"{self.expression(left)} {_OPERATORS[type(op)]} {self.expression(right)}"
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
+                return f"{self.expression(left)} {_COMPARISONS[type(op)]} {self.expression(right)}"
             case ast.BoolOp(op=op, values=values):
-                return f"({f' {_OPERATORS[type(op)]} '.join(map(self.condition, values))})"
+                return (
+                    f"({(' && ' if isinstance(op, ast.And) else ' || ').join(map(self.condition, values))})"
+                )
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return f"!({self.condition(operand)})"
-            case ast.Call(func=ast.Name(id="any" | "all")):
-                return self.call(node)
         raise self.refused(node)
 
     def expression(self, node: ast.expr) -> str:
@@ -191,7 +187,7 @@ class _Function:
                 return str(value).lower()
             case ast.Constant(value=str(value)):
                 return json.dumps(value).replace("</", "<\\/")
-            case ast.Constant(value=int(value)) if value < EXACT:
+            case ast.Constant(value=int(value)) if value < 2**53:
                 return str(value)
             case ast.List(elts=parts) | ast.Tuple(elts=parts):
                 return f"[{', '.join(map(self.expression, parts))}]"
@@ -236,9 +232,9 @@ class _Function:
                 return self.help("floor_of", *values)
             case ast.Mod():
                 return self.help("modulo", *values)
-        if type(op) not in _OPERATORS:
+        if type(op) not in _ARITHMETIC:
             raise self.refused(ast.BinOp(left, op, right, lineno=left.lineno))
-        return f"({values[0]} {_OPERATORS[type(op)]} {values[1]})"
+        return f"({values[0]} {_ARITHMETIC[type(op)]} {values[1]})"
 
     def call(self, node: ast.Call) -> str:
         match node:

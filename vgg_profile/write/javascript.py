@@ -96,9 +96,11 @@ def _functions_of(source: str) -> Iterable[ast.FunctionDef]:
                 raise _refused(node)
 
 
-def _refused(node: ast.AST, where: str = "a module") -> Untranslatable:
-    line, text = getattr(node, "lineno", "?"), ast.unparse(node).partition("\n")[0]
-    return Untranslatable(f"{where}, line {line}: there is no JavaScript for {type(node).__name__}, `{text}`")
+def _refused(node: ast.stmt | ast.expr, where: str = "a module") -> Untranslatable:
+    text, *_ = ast.unparse(node).splitlines()
+    return Untranslatable(
+        f"{where}, line {node.lineno}: there is no JavaScript for {type(node).__name__}, `{text}`"
+    )
 
 
 class _Function:
@@ -112,7 +114,7 @@ class _Function:
             case ast.arguments(posonlyargs=[], vararg=None, kwonlyargs=[], kwarg=None, defaults=[]):
                 self.parameters = [each.arg for each in function.args.args]
             case _:
-                raise self.refused(function.args)
+                raise self.refused(function)
         loops = [each for each in ast.walk(function) if isinstance(each, ast.comprehension)]
         inner = {name for each in loops for name in ast.walk(each.target)}  # an arrow function declares these
         stored = {
@@ -126,7 +128,7 @@ class _Function:
         if taken := _TAKEN & self.known:
             raise Untranslatable(f"{function.name}: {', '.join(sorted(taken))} is no name for a variable")
 
-    def refused(self, node: ast.AST) -> Untranslatable:
+    def refused(self, node: ast.stmt | ast.expr) -> Untranslatable:
         return _refused(node, self.function.name)
 
     def text(self) -> str:

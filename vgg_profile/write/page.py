@@ -33,19 +33,17 @@ Progress = Callable[[Sequence[Any], int, str], Iterable[Any]]
 """Hands on items one by one, given their number and what is done with them."""
 
 
-def to_live_page(
-    document: Document,
-    data: Mapping[str, Any] | None,
-    progress: Progress = lambda items, length, label: items,
-    remark: str = "",
-) -> str:
-    """The page of a document, with live figures from ``data``, which ``ask.page_data`` counts.
+def draw(document: Document, progress: Progress = lambda items, length, label: items) -> str:
+    """The parts of a document as HTML."""
+    return "".join(_runs(progress(document.parts, len(document.parts), "Drawing")))
 
-    Without data it is the document alone, and the ``remark`` says why.
+
+def to_live_page(title: str, report: str, data: Mapping[str, Any] | None, remark: str = "") -> str:
+    """The page of a report, as ``draw`` gives it, with live figures from ``data``, by ``ask.page_data``.
+
+    Without data it is the report alone, and the ``remark`` says why.
     """
-    drawn = _runs(progress(document.parts, len(document.parts), "Drawing"))
-    title, content = escape(document.title), "".join(drawn)
-    parts = {"title": title, "style": _read("page.css"), "report": content}
+    parts = {"title": escape(title), "style": _read("page.css"), "report": report}
     if data is None:
         parts["report"] += f"<p>{escape(remark)}</p>\n" if remark else ""
         return _page(**parts, live="", themes="", scripts="", policy=_policy(""))

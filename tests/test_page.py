@@ -6,10 +6,8 @@ import gzip
 import json
 import random
 import re
-import shutil
 from base64 import b64decode, b64encode
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 
@@ -17,9 +15,9 @@ from vgg_profile import walk
 from vgg_profile.ask import cards
 from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
-from vgg_profile.ask.page_data import live
+from vgg_profile.ask.page_data import page_data
 from vgg_profile.ask.report import Report
-from vgg_profile.core import units
+from vgg_profile.core import fold, units
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Phase
 from vgg_profile.core.forms import Picture
@@ -193,26 +191,16 @@ def test_the_grid_holds_each_value_of_each_control():
 
 
 def played(data, key, batch):
-    """The tape of a setting, added up as the page does."""
-    tape, fixed, per_image = (
-        data[of][place] for of, place in zip(("tapes", "sizes", "sizes"), data["steps"][key], strict=True)
-    )
-    sizes = {
-        sign * number: sign * (size + each * batch)
-        for number, (size, each) in enumerate(
-            zip(data["sizes"][data["steps"][key][1]], data["sizes"][data["steps"][key][2]], strict=True),
-            start=1,
-        )
-        for sign in (1, -1)
-    }
-    assert len(fixed) == len(per_image) == len(tape["categories"])
-    live = 0
-    for (phase, layer, _, first), after in pairwise([*tape["marks"], [0, 0, 0, len(tape["events"])]]):
-        peak = live
-        for event in tape["events"][first : after[3]]:
-            peak = max(peak, live + sum(sizes[each] for each in event if each > 0))
-            live += sum(sizes[each] for each in event)
-        yield phase, layer, live, peak
+    """The parts of a setting's step, as the page finds them: live bytes after each, and the most within."""
+    tape, fixed, per_image, lines = data["steps"][key]
+    marks, events, categories = (data["tapes"][tape][name] for name in ("marks", "events", "categories"))
+    sizes = fold.at_batch(data["sizes"][fixed], data["sizes"][per_image], batch)
+    rows = fold.levels(events, categories, sizes, len(data["categories"]))
+    parts = fold.parts(rows, [first for *_, first in marks])
+    most = [fold.live_bytes(fold.highest(part)) for part in parts]
+    assert most[fold.peak_part(parts)] == max(fixed + per_image * batch for fixed, per_image in lines)
+    for (phase, layer, *_), part, peak in zip(marks, parts, most, strict=True):
+        yield phase, layer, fold.live_bytes(part[-1]), peak
 
 
 @pytest.mark.parametrize(
@@ -227,7 +215,7 @@ def played(data, key, batch):
 )
 def test_the_tapes_of_a_page_are_the_ledgers(source, setting, setup):
     profile = walk(source, **setting)
-    data = json.loads(json.dumps(live(Comparison((profile,), setup))))
+    data = json.loads(json.dumps(page_data(Comparison((profile,), setup))))
     start = data["setting"]
     key = f"0,{start['norm']},{start['size']},{profile.itemsize},{start['device']},{start['optimizer']}"
     for batch in (1, 3, 1000):
@@ -237,11 +225,13 @@ def test_the_tapes_of_a_page_are_the_ledgers(source, setting, setup):
 
 
 def test_a_page_offers_only_what_can_be():
-    lowered = live(Comparison((walk("64,M", input=64),), Setup(amp="float16")))
-    assert list(lowered["itemsizes"]) == ["float32"]
-    assert live(Comparison((walk("64,M", input=64),), Setup(mode="inference")))["optimizers"] == ("none",)
-    assert list(live(Comparison((walk("64,M", input=64),), Setup(onednn=False)))["reserves"]) == ["cpu"]
-    deep = live(Comparison((walk(",".join(["8,M"] * 8), input=512),)))
+    def offered(**setup):
+        return page_data(Comparison((walk("64,M", input=64),), Setup(**setup)))
+
+    assert list(offered(amp="float16")["itemsizes"]) == ["float32"]
+    assert offered(mode="inference")["optimizers"] == ("none",)
+    assert list(offered(onednn=False)["reserves"]) == ["cpu"]
+    deep = page_data(Comparison((walk(",".join(["8,M"] * 8), input=512),)))
     assert {key.split(",")[2] for key in deep["tables"]} == {
         "256×256",
         "320×320",
@@ -252,19 +242,19 @@ def test_a_page_offers_only_what_can_be():
 
 
 def test_both_norms_of_a_network_are_one_entry():
-    data = live(Comparison((walk("64,M", batch_norm=True), walk("64,M"))))
+    data = page_data(Comparison((walk("64,M", batch_norm=True), walk("64,M"))))
     assert data["networks"] == ["64,M"]
     assert data["setting"]["norm"] == "true"
 
 
 def test_numbers_stay_exact_in_a_script():
     huge = walk("64,M", input=60_000)
-    data = live(Comparison((huge,)))
+    data = page_data(Comparison((huge,)))
     assert 1 < data["most_images"] < 100_000
     key = "0,false,60000×60000,4,cpu,none"
     assert max(peak for *_, peak in played(data, key, data["most_images"])) < 2**53
     with pytest.raises(InputError, match="too many for a page's script"):
-        live(Comparison((huge.at(10**9),)))
+        page_data(Comparison((huge.at(10**9),)))
 
 
 @pytest.fixture
@@ -313,18 +303,6 @@ def test_the_page_of_four_networks_is_under_two_megabytes(html):
 def html():
     comparison = Comparison(tuple(map(walk, NAMES)))
     return to_live_page(Report(comparison, "vgg-profile report A B D E -o networks.html"))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Reader:
@@ -490,6 +468,16 @@ def test_one_wrong_byte_is_noticed(other, html):
     assert not differences(other.show(**setting), expected(setting))
     other.open(repacked(html, corrupt)).page.locator("#layers tbody tr").first.wait_for()
     assert "moments" in differences(other.show(**setting), expected(setting))
+
+
+def test_one_wrong_line_is_noticed(other, html):
+    def corrupt(data):
+        data["steps"]["0,false,224×224,4,cpu,none"][3][-1][1] *= 2
+
+    other.open(repacked(html, corrupt)).page.locator("#layers tbody tr").first.wait_for()
+    shown, wanted = other.show(), expected(START)
+    assert differences(shown, wanted) == ["figures"]
+    assert differences(shown["figures"], wanted["figures"]) == ["fit"]
 
 
 def test_controls_move_the_figures_and_the_address(fresh):

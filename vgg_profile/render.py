@@ -110,16 +110,16 @@ def live_page(report: Report, progress: Progress = lambda items, length, label: 
     >>> page.count("<h1>What 8,M costs</h1>"), page.count("https://")
     (1, 0)
     """
-    from vgg_profile.ask.page_data import live
+    from vgg_profile.ask.page_data import page_data
     from vgg_profile.describe.documents import compose
     from vgg_profile.describe.words import rules
-    from vgg_profile.write.page import to_live_page
+    from vgg_profile.write.page import draw, to_live_page
 
     document = compose(report)
+    drawn = draw(document, progress)
     try:
-        data = live(report.comparison, lambda items, length: progress(items, length, "Counting"))
+        data = page_data(report.comparison, lambda items, length: progress(items, length, "Counting"))
     except InputError as error:
-        return to_live_page(document, None, progress, error.problem)
-    return to_live_page(
-        document, data | {"rules": {each: rules(each) for each in data["reserves"]}}, progress
-    )
+        return to_live_page(document.title, drawn, None, error.problem)
+    data |= {"rules": {each: rules(each) for each in data["reserves"]}}
+    return to_live_page(document.title, drawn, data)

@@ -1,9 +1,9 @@
 """What a page needs to answer for other settings than the report's: everything counted here, ahead.
 
-A page multiplies, adds and compares; formulas stay in Python. For every network, batch norm, image size,
-dtype, device and optimizer it gets the rows of the layer table and the tape of the step: which storages
-each event allocates and frees, and their bytes, **affine in the batch**. Added up in order, as
-:class:`~vgg_profile.core.step.Ledger` does, they are what is live at every event, for any batch.
+Formulas stay in Python. For every network, batch norm, image size, dtype, device and optimizer a page gets
+the rows of the layer table, their totals, and the tape of the step: which storages each event allocates and
+frees, and their bytes, **affine in the batch**. From these it finds what is live at every event, for any
+batch, and the largest batch within any memory, by the functions of :mod:`vgg_profile.core.fold` themselves.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import accumulate, count, product
+from itertools import product
 from typing import Any
 
 from vgg_profile.ask.cards import CARDS
@@ -24,8 +24,8 @@ from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category
 from vgg_profile.core.setting import DEVICES, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
-from vgg_profile.core.step import Ledger
-from vgg_profile.core.tree import Profile, Row
+from vgg_profile.core.step import Step
+from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.configs import config as find
 from vgg_profile.predict.vgg.network import modules
 from vgg_profile.predict.vgg.step import trace
@@ -47,21 +47,26 @@ EXACT = 2**53
 """From here on a script's numbers skip integers."""
 
 
-def live(
+def page_data(
     comparison: Comparison,
     progress: Callable[[Sequence[Any], int], Iterable[Any]] = lambda settings, length: settings,
 ) -> dict[str, Any]:
     """The figures of every setting as JSON has them, equal ones shared.
 
     ``tables`` is by network, batch norm and image size, joined by commas; ``saved`` by itemsize and device as
-    well; ``steps`` by optimizer, too. A step is three places: its tape in ``tapes``, and in ``sizes`` the
-    fixed bytes of its storages and their bytes an image. ``setups`` says in words how it is run, the
-    report's own options among them, by optimizer and device. ``progress`` is given the settings to count
-    and their number, and hands them on. Raises ``InputError`` for networks too large for a page.
+    well; ``steps`` by optimizer, too. ``saved`` has a row's storages as three lists, what they are, their
+    fixed bytes and their bytes per image, and the totals at the end. A step is its tape's place in ``tapes``,
+    two places in ``sizes``, of the fixed bytes of its storages and of their bytes per image, and its lines,
+    the ``[fixed, per image]`` bytes of the events that have the peak of some batch. ``setups`` says in words
+    how it is run, the report's own options among them, by optimizer and device. ``progress`` is given the
+    settings to count and their number, and hands them on. Raises ``InputError`` for networks too large for a
+    page.
 
-    >>> page = live(Comparison((walk("64,M", classes=10, input=64),)))
-    >>> page["tables"]["0,false,64×64"]["rows"][1]["weights"]
+    >>> data = page_data(Comparison((walk("64,M", classes=10, input=64),)))
+    >>> data["tables"]["0,false,64×64"]["rows"][1]["weights"]
     [1728, '(3*3*3)*64']
+    >>> data["steps"]["0,false,64×64,4,cpu,none"][3]
+    [[237385816, 1097776], [237378648, 3194928]]
     """
     first, setup = comparison.profiles[0], comparison.setup or Setup()
     configs = list(
@@ -94,13 +99,14 @@ def live(
             for optimizer in optimizers:
                 step = trace(profile, replace(setup, optimizer=optimizer))
                 if optimizer == optimizers[0]:
-                    saved[_key(*where, itemsize, device)] = [_saved(row) for row in step.seen.rows]
-                fixed, per_image = _bytes(step)
+                    saved[_key(*where, itemsize, device)] = _saved(step.seen)
+                _, _, fixed, per_image = step.book.columns
                 most = min(most, (EXACT - 1 - sum(fixed)) // sum(per_image))
                 steps[_key(*where, itemsize, device, optimizer)] = [
                     tapes.place(_tape(step)),
                     sizes.place(fixed),
                     sizes.place(per_image),
+                    [[line.fixed, line.per_image] for line in step.lines],
                 ]
     if most < first.batch:
         raise InputError(
@@ -128,6 +134,7 @@ def live(
         "planes": [units.shape(plane) for plane in planes],
         "reserves": {device: DEFAULT_RESERVE[device].bytes for device in devices},
         "cards": {card.name: card.bytes for card in CARDS},
+        "units": units.UNITS,
         "categories": list(Category),
         "most_images": most,
         "tables": tables,
@@ -158,28 +165,40 @@ def _key(*parts: object) -> str:
 
 
 def _table(profile: Profile, setup: Setup) -> dict[str, Any]:
-    """The rows, of one image; and why one image alone cannot be trained on, if so."""
+    """The rows and their totals, per image; and why one image alone cannot be trained on, if so."""
     try:
         trace(profile, setup).check_batch(1)
     except InputError as error:
         alone = error.problem
     else:
         alone = ""
-    blocks = accumulate((row.kind == "maxpool" for row in profile.rows), initial=1)
+    totals = profile.totals
+    places = {
+        block: str(place) for place, block in enumerate(dict.fromkeys(row.block for row in profile.rows))
+    }
+    labels = places | {profile.rows[0].block: "", profile.rows[-1].block: "fc"}
     return {
         "alone": alone,
         "rows": [
             {
                 "name": row.name,
-                "block": "fc" if row.kind == "fc" else str(block) if row.module else "",
+                "block": labels[row.block],
                 "output": units.shape(row.output_shape),
                 "values": _count(row.values),
                 "weights": _count(row.weights),
                 "biases": row.biases,
                 "macs": _count(row.macs),
             }
-            for row, block in zip(profile.rows, blocks, strict=False)  # one more begins after the last row
+            for row in profile.rows
         ],
+        "totals": {
+            "values": totals.values,
+            "weights": totals.weights,
+            "biases": totals.biases,
+            "parameters": totals.parameters,
+            "macs": totals.macs,
+            "flops": 2 * totals.macs,
+        },
     }
 
 
@@ -187,36 +206,27 @@ def _count(number: Count) -> list[int | str]:
     return [number.value, number.working]
 
 
-def _saved(row: Row) -> list[tuple[str, int, int]]:
-    """What a row keeps for the backward pass: what it is, its fixed bytes and its bytes an image."""
-    return [(f"{each.what} of {each.layer}", *each.size) for each in row.saved]
+def _saved(seen: Profile) -> list[list[list[Any]]]:
+    """What each row keeps for the backward pass: names, fixed bytes, bytes per image; and the totals."""
+    kept = [[(f"{each.what} of {each.layer}", *each.size) for each in row.saved] for row in seen.rows]
+    rows = [[list(column) for column in zip(*storages, strict=True)] or [[], [], []] for storages in kept]
+    sizes = [storage.size for row in seen.rows for storage in row.saved]
+    return [*rows, [["total"], [sum(size.fixed for size in sizes)], [sum(size.per_image for size in sizes)]]]
 
 
-def _bytes(step: Ledger) -> tuple[list[int], list[int]]:
-    """The storages in the order in which they are allocated: fixed bytes, and bytes an image."""
-    sizes = [storage.size for event in step.events for storage in event.allocated]
-    return [size.fixed for size in sizes], [size.per_image for size in sizes]
-
-
-def _tape(step: Ledger) -> dict[str, Any]:
+def _tape(step: Step) -> dict[str, Any]:
     """Who allocates and frees: a storage by its number, from 1 on, and negative where it is freed."""
-    numbers = count(1)
-    number = {id(storage): next(numbers) for event in step.events for storage in event.allocated}
-    places = {category: place for place, category in enumerate(Category)}
     return {
         "marks": [
             [mark.phase, mark.layer, row, mark.event]
             for mark, row in zip(step.marks, _rows(step), strict=True)
         ],
-        "categories": [places[storage.category] for event in step.events for storage in event.allocated],
-        "events": [
-            [*(number[id(each)] for each in event.allocated), *(-number[id(each)] for each in event.freed)]
-            for event in step.events
-        ],
+        "categories": step.book.columns.category,
+        "events": step.book.columns.events,
     }
 
 
-def _rows(step: Ledger) -> Iterator[int]:
+def _rows(step: Step) -> Iterator[int]:
     """The number of the table's row that each part of the step belongs to; -1 for none."""
     names = [row.name for row in step.profile.rows]
     found, row = {"": -1, "loss": -1}, -1

@@ -1,46 +1,117 @@
-"""The one fold over a step's events, and what is read off it: plain lists of integers in, plain lists out."""
+"""The fold over a step's events, and what is read off it: plain functions of integers and lists.
+
+They are kept so plain because a live page runs them too: ``write.javascript`` translates this file, and a
+test compares the two over thousands of steps. So an operation that it does not know cannot be used here.
+
+Live bytes are linear in the sizes: the levels of the fixed bytes and those of the bytes an image give, added
+up, the levels of any batch.
+"""
 
 from __future__ import annotations
 
 
-def levels(events: list[list[int]], category: list[int], size: list[int], categories: int) -> list[list[int]]:
-    """Live bytes by category before and after each event's releases: two rows an event.
+def at_batch(fixed: list[int], per_image: list[int], batch: int) -> list[int]:
+    """Sizes in bytes for a batch, each ``fixed + per_image * batch``.
 
-    An event holds the numbers of storages, from 1 on; negative where the storage is freed. ``category`` and
-    ``size`` are by storage. Levels are linear in the sizes, so those of the fixed bytes and those of the
-    bytes per image give the levels of any batch.
-
-    >>> levels([[1], [2, -1]], [0, 1], [100, 8], 2)
-    [[100, 0], [100, 0], [100, 8], [0, 8]]
+    >>> at_batch([0, 16], [4, 8], batch=2)
+    [8, 32]
     """
-    live = [0] * categories
-    found = []
+    return [size + each * batch for size, each in zip(fixed, per_image, strict=True)]
+
+
+def total_at(fixed: list[int], per_image: list[int], batch: int) -> int:
+    """The same, added up.
+
+    >>> total_at([0, 16], [4, 8], batch=2)
+    40
+    """
+    return sum(at_batch(fixed, per_image, batch))
+
+
+def live_bytes(row: list[int]) -> int:
+    """What is live in all, of a row of ``levels``.
+
+    >>> live_bytes([100, 30])
+    130
+    """
+    return sum(row)
+
+
+def levels(events: list[list[int]], category: list[int], size: list[int], categories: int) -> list[list[int]]:
+    """Live bytes by category, before and after the releases of each event: two rows an event.
+
+    An event holds storages by number, from 1 on, negative where they are freed: it allocates, then it frees,
+    and live bytes peak between the two. ``category``, below ``categories``, and ``size``, in bytes, are by
+    storage.
+
+    >>> levels([[1], [2, 3, -2]], category=[0, 1, 1], size=[100, 10, 20], categories=2)
+    [[100, 0], [100, 0], [100, 30], [100, 20]]
+    """
+    live = [0 for _ in range(categories)]
+    rows = []
     for event in events:
         for storage in event:
             if storage > 0:
                 live[category[storage - 1]] += size[storage - 1]
-        found.append(list(live))
+        rows.append(list(live))
         for storage in event:
             if storage < 0:
                 live[category[-storage - 1]] -= size[-storage - 1]
-        found.append(list(live))
-    return found
+        rows.append(list(live))
+    return rows
+
+
+def parts(rows: list[list[int]], starts: list[int]) -> list[list[list[int]]]:
+    """The rows of ``levels`` by part of the step, each after the row with which the part begins.
+
+    ``starts`` is the number of the first event of each part; a part may be without events.
+
+    >>> parts([[1], [1], [3], [2]], starts=[0, 1, 2])
+    [[[0], [1], [1]], [[1], [3], [2]], [[2]]]
+    """
+    known = [[0 for _ in rows[0]], *rows]
+    stops = [*starts[1:], len(rows) // 2]
+    return [known[2 * start : 2 * stop + 1] for start, stop in zip(starts, stops, strict=True)]
+
+
+def highest(rows: list[list[int]]) -> list[int]:
+    """The row in which most is live; the first if several.
+
+    >>> highest([[1, 2], [4, 0], [2, 2]])
+    [4, 0]
+    """
+    live = [live_bytes(row) for row in rows]
+    return rows[live.index(max(live))]
+
+
+def peak_part(step: list[list[list[int]]]) -> int:
+    """Which of the ``parts`` has the peak; the first if several. The first part, loading, does not count.
+
+    >>> peak_part([[[9]], [[1], [3]], [[2]], [[3]]])
+    1
+    """
+    most = [live_bytes(highest(rows)) for rows in step[1:]]
+    return 1 + most.index(max(most))
 
 
 def largest_batch(lines: list[list[int]], limit: int) -> int:
-    """The largest batch at which every line ``[fixed, per_image]`` stays within ``limit`` bytes; 0: none.
+    """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
 
-    Each line allows ``(limit - fixed) // per_image`` images, and the least of them is the answer.
+    ``lines`` holds live bytes at some events as ``[fixed, per_image]``, those of the peak of every batch
+    among them. Each allows ``(limit - fixed) // per_image`` images, and the least of them is the answer.
 
-    >>> largest_batch([[100, 10], [0, 30]], 200)
-    6
+    >>> largest_batch([[100, 10], [40, 30]], limit=200), largest_batch([[100, 10]], limit=99)
+    (5, 0)
     """
-    least = -1
-    for fixed, per_image in lines:
-        if fixed > limit:
-            return 0
-        if per_image > 0:
-            allowed = (limit - fixed) // per_image
-            if least < 0 or allowed < least:
-                least = allowed
-    return least
+    if max([fixed for fixed, _ in lines]) > limit:
+        return 0
+    return min([(limit - fixed) // per_image for fixed, per_image in lines if per_image > 0])
+
+
+def widths(phases: list[str]) -> list[int]:
+    """How wide each part of a step is drawn, in eighths: an optimizer's step is one part, and long.
+
+    >>> widths(["load", "input", "step"]), widths(["forward"] * 20 + ["step"])[-1]
+    ([8, 8, 8], 21)
+    """
+    return [max(8, len(phases)) if phase == "step" else 8 for phase in phases]

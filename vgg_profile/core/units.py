@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vgg_profile.core.digits import rounded, scaled
+
+UNITS = {"bytes": (1, 0), "MiB": (2**20, 2), "GiB": (2**30, 3)}
+"""Unit of memory → its bytes, and the decimals that it is written with."""
+
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _DECIMAL = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -17,7 +22,7 @@ def exact(number: int) -> str:
     >>> exact(138357544)
     '138,357,544'
     """
-    return f"{number:,}"
+    return scaled(number, 1, 0)
 
 
 def mebibytes(size: int) -> str:
@@ -26,7 +31,7 @@ def mebibytes(size: int) -> str:
     >>> mebibytes(60950432)
     '58.13 MiB'
     """
-    return f"{size / 2**20:,.2f} MiB"
+    return f"{scaled(size, *UNITS['MiB'])} MiB"
 
 
 def gibibytes(size: int) -> str:
@@ -35,7 +40,7 @@ def gibibytes(size: int) -> str:
     >>> gibibytes(4802019328)
     '4.472 GiB'
     """
-    return f"{size / 2**30:,.3f} GiB"
+    return f"{scaled(size, *UNITS['GiB'])} GiB"
 
 
 def binary(size: int) -> str:
@@ -44,10 +49,7 @@ def binary(size: int) -> str:
     >>> binary(60950432), binary(4000)
     ('58.13 MiB', '3.91 KiB')
     """
-    power = 0
-    while round(abs(size) / 1024**power, 2) >= 1024 and power < len(_BINARY) - 1:
-        power += 1
-    return f"{size:,} B" if power == 0 else f"{size / 1024**power:,.2f} {_BINARY[power]}"
+    return _in_the_largest(size, 1024, _BINARY)
 
 
 def as_the_notes(number: int) -> str:
@@ -103,10 +105,15 @@ def decimal(size: int) -> str:
     >>> decimal(96000000), decimal(553430176)
     ('96.00 MB', '553.43 MB')
     """
+    return _in_the_largest(size, 1000, _DECIMAL)
+
+
+def _in_the_largest(size: int, base: int, names: Sequence[str]) -> str:
+    """With two decimals, in the largest unit of which there is one or more; bytes are whole."""
     power = 0
-    while round(abs(size) / 1000**power, 2) >= 1000 and power < len(_DECIMAL) - 1:
+    while rounded(abs(size), base**power, 100) >= 100 * base and power < len(names) - 1:
         power += 1
-    return f"{size:,} B" if power == 0 else f"{size / 1000**power:,.2f} {_DECIMAL[power]}"
+    return f"{scaled(size, base**power, 2 if power else 0)} {names[power]}"
 
 
 def times(ratio: float) -> str:

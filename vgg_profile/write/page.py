@@ -2,12 +2,14 @@
 
 The page needs nothing else: its style, script, pictures and figures lie within it, and its own policy
 forbids it to ask for more. Without scripts the document is all there; the live part shows itself only
-once it runs.
+once it runs. Its script is the files of ``_SCRIPTS``, one after the other, behind the rules of ``_RULES``,
+translated from the Python that runs them here.
 """
 
 from __future__ import annotations
 
 import gzip
+import inspect
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,37 +20,41 @@ from itertools import groupby
 from string import Template
 from typing import Any
 
+from vgg_profile.core import digits, fold
 from vgg_profile.core.figures import PALETTE
 from vgg_profile.core.forms import Document, Part, Picture, Table
 from vgg_profile.write.documents import part_to_html
+from vgg_profile.write.javascript import translate
+
+_RULES = (digits, fold)
+_SCRIPTS = ("start.js", "words.js", "figures.js", "table.js", "chart.js", "controls.js")
 
 Progress = Callable[[Sequence[Any], int, str], Iterable[Any]]
 """Hands on items one by one, given their number and what is done with them."""
 
 
-def to_live_page(
-    document: Document,
-    data: Mapping[str, Any] | None,
-    progress: Progress = lambda items, length, label: items,
-    remark: str = "",
-) -> str:
-    """The page of a document, with live figures from ``data``, which ``ask.page_data`` counts.
+def draw(document: Document, progress: Progress = lambda items, length, label: items) -> str:
+    """The parts of a document as HTML."""
+    return "".join(_runs(progress(document.parts, len(document.parts), "Drawing")))
 
-    Without data it is the document alone, and the ``remark`` says why.
+
+def to_live_page(title: str, report: str, data: Mapping[str, Any] | None, remark: str = "") -> str:
+    """The page of a report, as ``draw`` gives it, with live figures from ``data``, by ``ask.page_data``.
+
+    Without data it is the report alone, and the ``remark`` says why.
     """
-    drawn = _runs(progress(document.parts, len(document.parts), "Drawing"))
-    title, content = escape(document.title), "".join(drawn)
-    parts = {"title": title, "style": _read("page.css"), "report": content}
+    parts = {"title": escape(title), "style": _read("page.css"), "report": report}
     if data is None:
         parts["report"] += f"<p>{escape(remark)}</p>\n" if remark else ""
         return _page(**parts, live="", themes="", scripts="", policy=_policy(""))
     packed = b64encode(gzip.compress(json.dumps({**data, "palette": PALETTE}).encode(), mtime=0)).decode()
-    script = _read("page.js")
+    script = _script()
+    scripts = (f'type="text/plain" id="data">{packed}', f'type="module">{script}')
     return _page(
         **parts,
         live=Template(_read("live.html")).substitute(_controls(data)),
         themes=f'<div id="themes" hidden>{_choice("theme", "colours", _THEMES, "auto")}</div>\n',
-        scripts=f'<script type="text/plain" id="data">{packed}</script>\n<script>{script}</script>\n',
+        scripts="".join(f"<script {each}</script>\n" for each in scripts),
         policy=_policy(script),
     )
 
@@ -58,7 +64,12 @@ def _page(**parts: str) -> str:
 
 
 def _read(name: str) -> str:
-    return (files("vgg_profile.write") / name).read_text("utf-8")
+    return (files("vgg_profile.write") / "assets" / name).read_text("utf-8")
+
+
+def _script() -> str:
+    rules = translate(*map(inspect.getsource, _RULES))
+    return "\n".join([f"const rules = {rules};\n", *map(_read, _SCRIPTS)])
 
 
 def _policy(script: str) -> str:
@@ -106,7 +117,7 @@ def _controls(data: Mapping[str, Any]) -> dict[str, str]:
         "norm": _choice("norm", "batch norm", {"false": "off", "true": "on"}, setting["norm"]),
         "device": _select("device", "rules of", data["rules"], setting),
         "card": _select("card", "card", ["", *data["cards"]], setting),
-        "unit": _choice("unit", "unit", {unit: unit for unit in ("bytes", "MiB", "GiB")}, "MiB"),
+        "unit": _choice("unit", "unit", {unit: unit for unit in data["units"]}, "MiB"),
     }
 
 

@@ -1,0 +1,75 @@
+// -- what follows from the setting
+
+/** The parts of the step for a batch: the rows of what is live by category, the highest of them, and the most. */
+function partsOf([tape, fixed, perImage], batch) {
+  const { marks, events, categories } = data.tapes[tape];
+  const sizes = rules.at_batch(data.sizes[fixed], data.sizes[perImage], batch);
+  const rows = rules.levels(events, categories, sizes, data.categories.length);
+  const widths = rules.widths(marks.map(([phase]) => phase));
+  return rules.parts(rows, marks.map(([, , , first]) => first)).map((rows, number) => {
+    const [phase, layer, row] = marks[number];
+    const highest = rules.highest(rows);
+    const [peak, live] = [highest, rows.at(-1)].map(rules.live_bytes);
+    return { phase, layer, row, rows, highest, peak, live, width: widths[number] };
+  });
+}
+
+function compute() {
+  const setting = chosen();
+  const { card, device, dtype, optimizer } = setting;
+  const itemsize = data.itemsizes[dtype];
+  const where = [data.networks.indexOf(setting.network), setting.norm, setting.size];
+  const { rows, totals, alone } = data.tables[where];
+  const saved = data.saved[[...where, itemsize, device]];
+  const step = data.steps[[...where, itemsize, device, optimizer]];
+  const batch = alone && good.batch === 1 ? 2 : good.batch;
+  const moments = partsOf(step, batch);
+  const peakAt = rules.peak_part(moments.map((moment) => moment.rows));
+  const limit = card ? data.cards[card] : rules.from_thousandths(Math.round(1000 * good.memory), GIB);
+  const available = limit && limit - data.reserves[device];
+  const bytesOf = (values) => values * itemsize * batch;
+  const savedOf = ([, fixed, perImage]) => rules.total_at(fixed, perImage, batch);
+  const table = rows.map((row, number) => ({
+    ...row,
+    number,
+    keeps: saved[number],
+    memory: bytesOf(row.values[0]),
+    saved: savedOf(saved[number]),
+  }));
+  return {
+    ...setting, itemsize, alone, batch, table, moments, peakAt, limit, available,
+    totals: { ...totals, memory: bytesOf(totals.values), saved: savedOf(saved.at(-1)) },
+    peak: moments[peakAt],
+    largest: limit && rules.largest_batch(step[3], available),
+    memoryLabel: card || `${good.memory} GiB`,
+  };
+}
+
+// -- the headline
+
+function tell() {
+  const { batch, dtype, totals, peak, limit, largest, device, memoryLabel } = view;
+  const spare = view.available - peak.peak;
+  const room = `${sized(Math.abs(spare))} ${spare < 0 ? "short" : "spare"}; ` +
+    (largest ? `largest batch ${exact(largest)}` : "not even one image fits");
+  const figures = {
+    parameters: [exact(totals.parameters), `${sized(totals.parameters * view.itemsize)} as ${dtype}`],
+    macs: [exact(totals.macs), `${exact(totals.flops)} FLOPs`],
+    kept: [sized(totals.saved), `for ${images(batch)}`],
+    peak: [sized(peak.peak), `in ${place(peak)}`],
+    fit: limit ? [spare < 0 ? "No" : "Yes", room] : ["–", "give a memory or a card"],
+  };
+  for (const [name, [figure, remark]] of Object.entries(figures)) {
+    byId(name).replaceChildren(element("strong", {}, figure), element("span", {}, remark));
+  }
+  byId("fit").dataset.verdict = limit ? (spare < 0 ? "short" : "fits") : "";
+  const memory = `, in ${memoryLabel} less ${gibibytes(data.reserves[device], GIB_PLACES)} GiB in reserve`;
+  const isTheReports = Object.entries(data.setting).every(([name, value]) => String(view[name]) === value);
+  byId("whose").textContent = isTheReports ? "Live, at the report’s own setting:" : "Live, at a setting of your own:";
+  byId("setting").textContent =
+    `${view.network}${view.norm === "true" ? " with batch norm" : ""}, input ${view.size}, ` +
+    `batch ${exact(batch)}, ${dtype}; ${data.setups[[view.optimizer, device]]}; ` +
+    `by the rules of device ${data.rules[device]}${limit ? memory : ""}.`;
+  byId("said").textContent = `Batch ${exact(batch)}: the peak is ${sized(peak.peak)}, in ${place(peak)}. ` +
+    (limit ? `It ${spare < 0 ? "does not fit" : "fits"} into ${memoryLabel}: ${room}.` : "");
+}

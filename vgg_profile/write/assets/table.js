@@ -1,0 +1,73 @@
+// -- the table: column → the number to sort by, and its text
+
+const plain = (value) => [value, (row) => exact(value(row))];
+const bytes = (value) => [value, (row) => amount(value(row))];
+const columns = {
+  name: [(row) => row.number, (row) => row.name],
+  output: [(row) => row.values[0], (row) => row.output],
+  values: plain((row) => row.values[0]),
+  memory: bytes((row) => row.memory),
+  saved: bytes((row) => row.saved),
+  weights: plain((row) => row.weights[0]),
+  biases: plain((row) => row.biases),
+  macs: plain((row) => row.macs[0]),
+};
+const totalOf = { name: () => "total", output: () => "", memory: amount, saved: amount };
+
+function tabulate() {
+  const rows = [...view.table];
+  const isAsBuilt = !sorting.direction || (sorting.column === "name" && sorting.direction === "ascending");
+  if (sorting.direction) {
+    const [value] = columns[sorting.column];
+    const sign = sorting.direction === "ascending" ? 1 : -1;
+    rows.sort((one, other) => sign * (value(one) - value(other)));
+  }
+  const body = rows.map((row, number) => {
+    const isEnd = isAsBuilt && rows[number + 1]?.block !== row.block;
+    const attributes = {
+      "data-row": row.number, tabindex: number ? -1 : 0, class: isEnd ? "end" : "", "aria-describedby": "detail",
+    };
+    return line(Object.values(columns).map(([, text]) => text(row)), attributes);
+  });
+  layers.tBodies[0].replaceChildren(...body);
+  const totals = Object.keys(columns).map((name) => (totalOf[name] ?? exact)(view.totals[name]));
+  layers.tFoot.replaceChildren(line(totals));
+  for (const head of layers.tHead.rows[0].cells) {
+    head.setAttribute("aria-sort", (head.dataset.column === sorting.column && sorting.direction) || "none");
+  }
+  for (const unit of document.querySelectorAll(".unit")) unit.textContent = controls.unit.value;
+  const parts = view.moments.map((moment) => line([place(moment), amount(moment.live), amount(moment.peak)]));
+  byId("moments").tBodies[0].replaceChildren(...parts);
+}
+
+/** The working of the row that is pointed at, with the numbers in place. */
+function explain() {
+  const row = at < 0 && view.table[lit];
+  byId("working").hidden = !row;
+  byId("detail").replaceChildren();
+  if (!row) return;
+  const worked = ([value, working]) => (working === String(value) ? exact(value) : `${working} = ${exact(value)}`);
+  const [names, fixed, perImage] = row.keeps;
+  const kept = names.map((name, number) => {
+    const [once, each] = [fixed[number], perImage[number]];
+    const terms = [once && exact(once), each && `${exact(each)}*${exact(view.batch)}`];
+    return `${terms.filter(Boolean).join("+")} (${name})`;
+  });
+  const most = (phase) => {
+    const parts = view.moments.filter((moment) => moment.row === lit && moment.phase === phase);
+    return parts.length ? [`${phase} ${sized(Math.max(...parts.map((moment) => moment.peak)))}`] : [];
+  };
+  const workings = {
+    [row.name]: row.output,
+    values: worked(row.values),
+    memory: `${exact(row.values[0])} values * ${view.itemsize} bytes * ${images(view.batch)} = ${both(row.memory)}`,
+    [layers.querySelector("[data-column=saved] button").textContent]:
+      kept.length ? `${kept.join(" + ")} = ${both(row.saved)}` : "nothing",
+    weights: worked(row.weights) + (row.biases ? `, and ${exact(row.biases)} biases` : ""),
+    MACs: worked(row.macs),
+    "most live": ["input", "forward", "recompute", "backward"].flatMap(most).join(", "),
+  };
+  for (const [name, text] of Object.entries(workings)) {
+    byId("detail").append(element("dt", {}, name), element("dd", {}, text));
+  }
+}

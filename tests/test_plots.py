@@ -38,8 +38,8 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Ledger
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import binary
-from vgg_profile.describe.drawing import most_of
 from vgg_profile.describe.figures import depict
+from vgg_profile.describe.figures.drawing import most_of
 from vgg_profile.describe.kinds import KINDS
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, load
 from vgg_profile.predict.vgg.configs import config, from_dict

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from vgg_profile.core import units
 from vgg_profile.core.events import Category
 from vgg_profile.core.figures import PALETTE, Band, Panel, Series, Style, Unit
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.describe.words import rules, title
-
-# -- parts of a description
+from vgg_profile.measure.record import Measurement
 
 Key = TypeVar("Key")
 
@@ -154,9 +153,25 @@ def most_of(pairs: Sequence[tuple[str, int]], verb: str) -> str:
     return f"{who} {f'each {verb[:-1]}' if are_several else verb} {_share(pairs)}"
 
 
+class ForwardPass(NamedTuple):
+    """What a figure's words depend on: is it a plain training pass, and does a backward pass follow."""
+
+    is_plain: bool
+    has_backward: bool
+
+
+def forward_pass_of(profile: Profile) -> ForwardPass:
+    """Which forward pass the profile's saved bytes are alive after.
+
+    A profile carries that pass in words alone. This is the one place that reads them.
+    """
+    said = profile.forward_pass
+    return ForwardPass(said == Profile.forward_pass, "inference" not in said)
+
+
 def saved_words(profile: Profile) -> str:
     """What the saved bytes are: inference leaves some, and there is no backward pass to save them for."""
-    return "left by inference" if "inference" in profile.forward_pass else "saved for backward"
+    return "saved for backward" if forward_pass_of(profile).has_backward else "left by inference"
 
 
 def saved_means(profile: Profile) -> str:
@@ -168,9 +183,9 @@ def saved_means(profile: Profile) -> str:
 
 
 def after_pass(profile: Profile) -> str:
-    """The network and the setting, and the forward pass where it is no plain training one."""
-    is_plain = profile.forward_pass == Profile.forward_pass
-    return title(profile) + (f"; {profile.forward_pass}" if not is_plain else "")
+    """The network and the setting, and the forward pass unless it is a plain training one."""
+    is_plain = forward_pass_of(profile).is_plain
+    return title(profile) + ("" if is_plain else f"; {profile.forward_pass}")
 
 
 def alt_text(said: str, rows: Sequence[Row], values: Sequence[int]) -> str:
@@ -185,3 +200,9 @@ def stretches(keys: Sequence[Key], edges: Sequence[float]) -> Iterator[tuple[flo
     for key, members in groupby(range(len(keys)), key=keys.__getitem__):
         places = list(members)
         yield edges[places[0]], edges[places[-1] + 1], key
+
+
+def measured_on(measurement: Measurement) -> str:
+    """Where a record was made, as a footer says it."""
+    device, torch, threads = (measurement.environment.get(key, "?") for key in ("device", "torch", "threads"))
+    return f"Measured on {device}, torch {torch}, {threads} threads."

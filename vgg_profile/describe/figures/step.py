@@ -20,20 +20,18 @@ from vgg_profile.core.figures import (
     Unit,
 )
 from vgg_profile.core.step import Ledger, Moment
-from vgg_profile.describe.drawing import (
+from vgg_profile.describe.figures.drawing import (
     CLASSIFIER,
     blocks_of,
     byte_unit,
     in_unit,
+    measured_on,
     stacked,
     stretches,
     unit_convention,
 )
-from vgg_profile.describe.figures_compared import measured_on
 from vgg_profile.describe.kinds import figure_of
 from vgg_profile.describe.words import rules, title
-
-# -- over a step
 
 
 @figure_of("timeline", Ledger)

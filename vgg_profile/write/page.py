@@ -20,7 +20,7 @@ from typing import Any
 
 from vgg_profile.core.figures import PALETTE
 from vgg_profile.core.forms import Document, Part, Picture, Table
-from vgg_profile.write.documents import part_to_html
+from vgg_profile.write.html import part_to_html
 
 Progress = Callable[[Sequence[Any], int, str], Iterable[Any]]
 """Hands on items one by one, given their number and what is done with them."""

@@ -38,8 +38,8 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Ledger
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import binary
-from vgg_profile.describe.drawing import most_of
 from vgg_profile.describe.figures import depict
+from vgg_profile.describe.figures.drawing import most_of
 from vgg_profile.describe.kinds import KINDS
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, load
 from vgg_profile.predict.vgg.configs import config, from_dict
@@ -47,6 +47,7 @@ from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import PICTURES as FORMATS
 from vgg_profile.write.plots import SMALLEST, WIDTH, draw, to_bytes
+from vgg_profile.write.plots.lettering import break_lines, inches
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "reports" / "measured"
@@ -188,6 +189,7 @@ def test_a_comparison_is_the_table_of_it() -> None:
     for panel, key in enumerate(("parameters", "batch_macs", "saved_bytes", "peak_bytes")):
         assert only(figure, panel) == [network.figures[key] for network in comparison.networks]
     assert only(figure) == [entry["parameters"] for entry in comparison.to_dict()["configs"]]
+    assert [panel.unit.name for panel in figure.panels] == ["millions", "billions", "MiB", "MiB"]
 
 
 def test_time_is_the_records() -> None:
@@ -545,6 +547,31 @@ def test_long_names_are_legible_and_shown_as_they_are() -> None:
     assert "<b>$x^{2}$" in words
     picture = to_bytes(depict(profiles[0], "memory"), "svg")
     assert ElementTree.fromstring(picture).tag.endswith("svg")
+
+
+@pytest.mark.parametrize(
+    "text", ["word " * 30, "w" * 150, "a peak of 1,115.39 MiB in block 3 " * 4, "short", ""], ids=len
+)
+def test_lines_are_broken_to_a_width_and_no_letter_is_lost(text: str) -> None:
+    canvas = Canvas(figsize=(WIDTH, 2))
+    label = canvas.text(0, 0, "")
+    break_lines(label, text, 2)
+    assert inches(label).width <= 2
+    assert re.sub(r"\s", "", label.get_text()) == re.sub(r"\s", "", text)
+    lines = label.get_text().split("\n")
+    assert not any(line.endswith(("39", "block")) for line in lines), "a number stands with its unit"
+
+
+def test_a_text_that_is_too_wide_is_measured_so() -> None:
+    canvas = Canvas(figsize=(WIDTH, 2))
+    assert inches(canvas.text(0, 0, "word " * 30)).width > 2
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"), [(Profile, "memory"), (Ledger, "timeline"), (Overlay, "timeline"), (Fit, "batch")]
+)
+def test_the_figure_that_a_result_shows_unasked(result: type, kind: str) -> None:
+    assert depict(subject(result)) == depict(subject(result), kind)
 
 
 def test_a_card_with_its_limits_close_together_is_legible() -> None:

@@ -78,9 +78,13 @@ def _renderer(format: str) -> Callable[[Table], str]:  # noqa: A002
         case "latex":
             from vgg_profile.write.latex import to_latex as write
         case "html":
-            from vgg_profile.write.html import to_fragment as write
+            from vgg_profile.write.html import to_fragment
+
+            return to_fragment
         case "page":
-            from vgg_profile.write.html import to_page as write
+            from vgg_profile.write.html import to_page
+
+            return to_page
         case _:
             raise ValueError(f"there is no format {format!r}")
     return write

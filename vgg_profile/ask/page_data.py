@@ -25,7 +25,7 @@ from vgg_profile.core.events import Category
 from vgg_profile.core.setting import DEVICES, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.step import Step
-from vgg_profile.core.tree import Profile
+from vgg_profile.core.tree import Profile, block_labels
 from vgg_profile.predict.vgg.configs import config as find
 from vgg_profile.predict.vgg.network import modules
 from vgg_profile.predict.vgg.step import trace
@@ -173,16 +173,13 @@ def _table(profile: Profile, setup: Setup) -> dict[str, Any]:
     else:
         alone = ""
     totals = profile.totals
-    places = {
-        block: str(place) for place, block in enumerate(dict.fromkeys(row.block for row in profile.rows))
-    }
-    labels = places | {profile.rows[0].block: "", profile.rows[-1].block: "fc"}
+    blocks = block_labels(profile.rows)
     return {
         "alone": alone,
         "rows": [
             {
                 "name": row.name,
-                "block": labels[row.block],
+                "block": blocks.get(row.block, ""),
                 "output": units.shape(row.output_shape),
                 "values": _count(row.values),
                 "weights": _count(row.weights),

@@ -48,7 +48,7 @@ class Style(StrEnum):
 
 
 class Unit(NamedTuple):
-    """What an axis counts in: so many raw ones make one of it."""
+    """What an axis counts in: ``scale`` raw ones are one unit."""
 
     name: str
     scale: float = 1
@@ -65,7 +65,7 @@ class Series(NamedTuple):
 
 
 class Band(NamedTuple):
-    """A stretch of an axis, shaded if so wished, and its name."""
+    """A stretch of an axis, its name, and whether it is shaded."""
 
     start: float
     stop: float
@@ -74,14 +74,14 @@ class Band(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A line across the values, and what it is."""
+    """A line across the panel at one value, and what it stands for."""
 
     label: str
     value: float
 
 
 class Point(NamedTuple):
-    """One remarkable place and what to say of it."""
+    """One marked place and its label."""
 
     x: float
     y: float
@@ -106,15 +106,15 @@ class Panel:
     limits: tuple[Limit, ...] = ()
     points: tuple[Point, ...] = ()
     reach: float = 0
-    """The raw value that the axis shows at least."""
+    """The axis goes at least to this raw value."""
     sideways: bool = False
     height: float = 3.6
-    """In inches, of the data; a sideways panel is as high as its bars need."""
+    """Of the data, in inches; a sideways panel is as high as its bars need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One picture. Its title states the finding; ``alt`` tells it to who cannot see it."""
+    """One picture. Its title states the finding; ``alt`` describes it for readers who cannot see it."""
 
     title: str
     subtitle: str
@@ -123,4 +123,4 @@ class Figure:
     footer: str = ""
     columns: int = 1
     has_one_scale: bool = False
-    """Whether the values of all panels are drawn to one scale, so that they compare."""
+    """Whether all panels have one scale, so that their values can be compared by eye."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 Cell = str | int | float | None | Count | tuple[int, ...]
-"""A name, a raw number, a ratio, unknown, a number with its working, or a shape."""
+"""A name, a whole number, a ratio, ``None`` for unknown, a number with its working, or a shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table. ``ends`` are the rows after which a group ends; ``total`` stands under them all."""
+    """One table. ``ends`` are the numbers of the rows that end a group; ``total`` is the last line."""
 
     title: str
     columns: tuple[Column, ...]
@@ -37,27 +37,27 @@ class Table:
 
 
 class Heading(NamedTuple):
-    """The title of what follows; ``level`` 2 stands right under the document's own."""
+    """The title of what follows; ``level`` 2 is the one below the document's own."""
 
     text: str
     level: int = 2
 
 
 class Code(NamedTuple):
-    """Lines that keep their places: commands, a program, a working under its like."""
+    """Lines to print as they are: commands, a program, workings in columns."""
 
     lines: tuple[str, ...]
     language: str = "text"
 
 
 class Items(NamedTuple):
-    """Sentences of equal rank."""
+    """A list of sentences."""
 
     items: tuple[str, ...]
 
 
 class Picture(NamedTuple):
-    """A figure, and the name that its file has where there is one."""
+    """A figure, and the name of its file in formats that keep figures in files."""
 
     name: str
     figure: Figure

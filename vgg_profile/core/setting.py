@@ -98,18 +98,22 @@ class Setup:
     @property
     def label(self) -> str:
         """What sets it apart, in a few words."""
-        mode, *lowered = self._forward_words()
-        parts = [mode, self.optimizer if self.optimizer != "none" else "no optimizer"]
-        if self.optimizer != "none":
-            parts += ["foreach"] * bool(self.foreach) + ["fused"] * self.fused
-            parts += ["first step"] * self.first_step
-        return ", ".join([*parts, *lowered, *["without oneDNN"] * (not self.onednn)])
+        mode, *others = self._words()
+        return ", ".join([mode, self.optimizer if self.optimizer != "none" else "no optimizer", *others])
 
     @property
     def conditions(self) -> str:
-        """The label without its optimizer, for what is asked of several."""
+        """The label without the optimizer's name, for where several are asked about."""
+        return ", ".join(self._words())
+
+    def _words(self) -> Iterator[str]:
         mode, *lowered = self._forward_words()
-        return ", ".join([mode, *lowered, *["without oneDNN"] * (not self.onednn)])
+        yield mode
+        if self.optimizer != "none":
+            yield from ["foreach"] * bool(self.foreach) + ["fused"] * self.fused
+            yield from ["first step"] * self.first_step
+        yield from lowered
+        yield from ["without oneDNN"] * (not self.onednn)
 
     @property
     def forward_pass(self) -> str:

@@ -56,6 +56,18 @@ class Row:
         return self.weights.value + self.biases
 
 
+CLASSIFIER = "classifier"
+"""The group after the last block."""
+
+
+def block_labels(rows: Iterable[Row]) -> dict[str, str]:
+    """The groups that layers stand in, in order, each with a label short enough for a chart: 1, 2, 3, fc."""
+    blocks = dict.fromkeys(row.block for row in rows if row.block)
+    return {
+        block: "fc" if block == CLASSIFIER else str(number) for number, block in enumerate(blocks, start=1)
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Sums over rows. ``values`` and ``macs`` are per image, the two ``bytes`` for the batch."""

@@ -89,7 +89,7 @@ def _working(fit: Fit) -> Iterator[str]:
 def _sweep(grid: Sweep) -> Table:
     return Table(
         title=f"Predicted peak over {units.plural(len(grid.points), 'point')}: {grid.config.label}, "
-        f"{replace(grid.setup, optimizer='none').label.replace(', no optimizer', '')}, "
+        f"{replace(grid.setup, optimizer='none', fused=False).conditions}, "
         f"rules of {grid.device}",
         columns=tuple(
             Column(name, name.replace("_bytes", "\n(bytes)").replace("_", " "), is_text=name in _TEXTS)

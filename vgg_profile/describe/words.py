@@ -6,12 +6,13 @@ from vgg_profile.core import units
 from vgg_profile.core.tree import Profile
 
 
-def title(profile: Profile) -> str:
-    """The network and the setting that a table is of."""
+def title(profile: Profile, *, with_batch: bool = True) -> str:
+    """The network and the setting that a table is of; without the batch for what shows many of them."""
     config = profile.config
+    batch = f"batch {profile.batch:,}, " if with_batch else ""
     return (
         f"VGG config {config.label}: {units.plural(config.depth, 'weight layer')}, "
-        f"input {units.shape(profile.input)}, batch {profile.batch:,}, {profile.dtype}, "
+        f"input {units.shape(profile.input)}, {batch}{profile.dtype}, "
         f"{units.plural(config.classes, 'class')}"
     )
 

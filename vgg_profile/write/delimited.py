@@ -44,7 +44,7 @@ def to_csv(table: Table) -> str:
 
 
 def to_tsv(table: Table) -> str:
-    """The same, separated by tabs."""
+    """Tab-separated values, one line a row, with a header of column keys."""
     return _delimited(table, "\t")
 
 

@@ -1,29 +1,21 @@
-"""Results described as documents: what is told in headings, sentences, code, tables and figures.
+"""Documents as text, Markdown and HTML: headings, sentences, code, tables and figures.
 
-``compose(result)`` gives a :class:`Document`, and text, Markdown and HTML are written from that one
-description. Formats that know tables alone (CSV, TSV, LaTeX) get the result's table instead.
+Formats that know tables alone (CSV, TSV, LaTeX) get the result's table instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from html import escape as escape_html
 from textwrap import fill, indent
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
 
-from vgg_profile.core.forms import Code, Document, Heading, Items, Part, Picture, Table
-from vgg_profile.write.html import bare_table, fragment, page
+from vgg_profile.core.forms import Code, Document, Heading, Items, Picture, Table
 from vgg_profile.write.markdown import escape as escape_markdown
 from vgg_profile.write.markdown import to_markdown as table_to_markdown
 from vgg_profile.write.text import to_text as table_to_text
-
-if TYPE_CHECKING:
-    from vgg_profile.core.figures import Figure
-
 
 WIDTH = 88
 """Columns of a wrapped paragraph; a table is as wide as it is."""
@@ -32,7 +24,7 @@ _MARGIN = " " * 4
 
 
 def to_text(document: Document, *, colour: bool = False) -> str:
-    """For a terminal: headings, wrapped paragraphs, code and tables; of a picture, what it shows."""
+    """For a terminal: headings, wrapped paragraphs, code and tables; a picture is told in words."""
     emphasise = partial(click.style, bold=True) if colour else str
     blocks = [emphasise(_wrapped(document.title))]
     for part in document.parts:
@@ -91,44 +83,17 @@ def _fenced(code: Code) -> str:
 
 
 def to_html(document: Document) -> str:
-    """The same, to stand within a page; figures lie in it as pictures."""
-    return fragment(f"<h1>{escape_html(document.title)}</h1>\n{''.join(map(part_to_html, document.parts))}")
+    """For a notebook, to stand within a page; figures lie in it as pictures."""
+    from vgg_profile.write.html import to_fragment  # a terminal need not wait for jinja2
 
-
-def part_to_html(part: Part) -> str:
-    """One part of a document."""
-    match part:
-        case str():
-            return f"<p>{escape_html(part)}</p>\n"
-        case Heading():
-            return f"<h{part.level}>{escape_html(part.text)}</h{part.level}>\n"
-        case Code():
-            return f"<pre>{escape_html(chr(10).join(part.lines))}</pre>\n"
-        case Items():
-            items = "".join(f"<li>{escape_html(item)}</li>\n" for item in part.items)
-            return f"<ul>\n{items}</ul>\n"
-        case Table():
-            return bare_table(part)
-        case Picture():
-            alt = escape_html(part.figure.alt)
-            return f"<figure><img alt=\"{alt}\" src='{_embedded(part.figure)}'></figure>\n"
-
-
-_PLAIN_IN_SOURCES = ' !"$()*+,/:;<=>?@[]^`{|}'
-"""What an address in single quotes may hold as it is: as little as possible is written longer."""
-
-
-def _embedded(figure: Figure) -> str:
-    """The picture as the address of an image, which can neither run nor fetch anything."""
-    from vgg_profile.write.plots import to_bytes
-
-    svg = " ".join(to_bytes(figure, "svg").decode().split())
-    return f"data:image/svg+xml,{quote(svg, safe=_PLAIN_IN_SOURCES)}"
+    return to_fragment(document)
 
 
 def to_page(document: Document) -> str:
     """A whole page."""
-    return page(document.title, to_html(document))
+    from vgg_profile.write.html import to_page as write
+
+    return write(document)
 
 
 WRITERS: dict[str, Callable[[Document], str]] = {

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from vgg_profile.core.tree import Network
+from vgg_profile.core.tree import CLASSIFIER, Network
 from vgg_profile.predict.vgg.configs import Config, Conv, Pool, config
 from vgg_profile.predict.vgg.layers import (
     AdaptiveAvgPool2d,
@@ -86,7 +86,7 @@ def _modules(net: Config) -> Iterator[Module]:
     fan_in: tuple[int, ...] = (channels, POOLED, POOLED)
     first = block + (place > 0 or norms > 0)
     for index, (name, layer) in enumerate(_classifier(net, fan_in, first)):
-        yield Module(name, f"classifier.{index}", layer, "classifier")
+        yield Module(name, f"classifier.{index}", layer, CLASSIFIER)
 
 
 def _classifier(net: Config, fan_in: tuple[int, ...], first: int) -> Iterator[tuple[str, Layer]]:

@@ -10,10 +10,9 @@ from typing import TypeVar
 from vgg_profile.core import units
 from vgg_profile.core.events import Category
 from vgg_profile.core.figures import PALETTE, Band, Panel, Series, Style, Unit
-from vgg_profile.core.tree import Profile, Row
+from vgg_profile.core.tree import CLASSIFIER, Profile, Row
 from vgg_profile.describe.words import rules, title
-
-# -- parts of a description
+from vgg_profile.measure.record import Measurement
 
 Key = TypeVar("Key")
 
@@ -88,34 +87,19 @@ def took(seconds: float, unit: Unit) -> str:
     return f"<0.1 {unit.name}" if 0 < time < 0.05 else f"{time:,.{int(time < 1000)}f} {unit.name}"
 
 
-CLASSIFIER = "classifier"
-
-
-def blocks_of(rows: Sequence[Row]) -> dict[str, str]:
-    """The block that each layer is of: a pool ends one, the classifier comes after all."""
-    number = 1
-    blocks: dict[str, str] = {}
-    for row in rows:
-        in_classifier = row.kind in ("avgpool", "flatten", "fc") or CLASSIFIER in blocks.values()
-        blocks[row.name] = CLASSIFIER if in_classifier else f"block {number}"
-        number += row.kind == "maxpool"
-    return blocks
-
-
 def by_block(profile: Profile, values: Sequence[int]) -> list[tuple[str, int]]:
     """Sums of the rows' values by block; the input is of none."""
-    blocks = blocks_of(profile.rows)
     sums: dict[str, int] = {}
     for row, value in zip(profile.rows[1:], values[1:], strict=True):
-        sums[blocks[row.name]] = sums.get(blocks[row.name], 0) + value
+        sums[row.block] = sums.get(row.block, 0) + value
     return list(sums.items())
 
 
-def block_bands(profile: Profile, rows: Sequence[Row]) -> tuple[Band, ...]:
-    """Every other block shaded, behind the bars of some of the profile's rows."""
-    blocks = blocks_of(profile.rows)
+def block_bands(rows: Sequence[Row]) -> tuple[Band, ...]:
+    """Every other block shaded, behind the bars of some of a profile's rows; the input joins the first."""
+    first = next(row.block for row in rows if row.block)
     edges = [place - 0.5 for place in range(len(rows) + 1)]
-    found = enumerate(stretches([blocks[row.name] for row in rows], edges))
+    found = enumerate(stretches([row.block or first for row in rows], edges))
     return tuple(Band(start, stop, is_shaded=number % 2 == 1) for number, (start, stop, _) in found)
 
 
@@ -156,7 +140,7 @@ def most_of(pairs: Sequence[tuple[str, int]], verb: str) -> str:
 
 def saved_words(profile: Profile) -> str:
     """What the saved bytes are: inference leaves some, and there is no backward pass to save them for."""
-    return "left by inference" if not profile.setting.setup.has_backward else "saved for backward"
+    return "saved for backward" if profile.setting.setup.has_backward else "left by inference"
 
 
 def saved_means(profile: Profile) -> str:
@@ -168,9 +152,9 @@ def saved_means(profile: Profile) -> str:
 
 
 def after_pass(profile: Profile) -> str:
-    """The network and the setting, and the forward pass where it is no plain training one."""
+    """The network and the setting, and the forward pass unless it is a plain training one."""
     is_plain = profile.setting.setup.is_plain_forward
-    return title(profile) + (f"; {profile.forward_pass}" if not is_plain else "")
+    return title(profile) + ("" if is_plain else f"; {profile.forward_pass}")
 
 
 def alt_text(said: str, rows: Sequence[Row], values: Sequence[int]) -> str:
@@ -185,3 +169,9 @@ def stretches(keys: Sequence[Key], edges: Sequence[float]) -> Iterator[tuple[flo
     for key, members in groupby(range(len(keys)), key=keys.__getitem__):
         places = list(members)
         yield edges[places[0]], edges[places[-1] + 1], key
+
+
+def measured_on(measurement: Measurement) -> str:
+    """Where a record was made, as a footer says it."""
+    device, torch, threads = (measurement.environment.get(key, "?") for key in ("device", "torch", "threads"))
+    return f"Measured on {device}, torch {torch}, {threads} threads."

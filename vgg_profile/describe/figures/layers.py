@@ -1,9 +1,4 @@
-"""Results described as figures: raw numbers, units, colours and the finding, for whoever draws them.
-
-``depict(result, kind)`` gives a :class:`Figure`, and every picture format, and a page, draws that one
-description. A new kind is one small function here, registered with ``@figure_of``. Numbers are
-raw (bytes, values, MACs, seconds); a :class:`Unit` says by what an axis divides them.
-"""
+"""What each layer or block costs, drawn: memory, parameters, MACs, shares, receptive field."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ from vgg_profile.core import units
 from vgg_profile.core.events import Category
 from vgg_profile.core.figures import COMPUTE, INK, PALETTE, Figure, Limit, Panel, Series, Style, Unit
 from vgg_profile.core.tree import Profile
-from vgg_profile.describe.drawing import (
+from vgg_profile.describe.figures.drawing import (
     after_pass,
     alt_text,
     bars,
@@ -32,8 +27,6 @@ from vgg_profile.describe.drawing import (
 )
 from vgg_profile.describe.kinds import figure_of
 from vgg_profile.describe.words import title
-
-# -- by layer
 
 
 @figure_of("memory", Profile)
@@ -56,7 +49,7 @@ def _memory(profile: Profile) -> Figure:
             Series(alone, places, outputs, INK, Style.TICKS),
         ),
         names=row_names(rows),
-        bands=block_bands(profile, rows),
+        bands=block_bands(rows),
         ends=tuple(map(units.exact, saved)),
         sideways=True,
     )
@@ -84,7 +77,7 @@ def _parameters(profile: Profile) -> Figure:
                 bars(
                     "parameters", count_unit(max(counts)), counts, PALETTE[Category.WEIGHTS], row_names(rows)
                 ),
-                bands=block_bands(profile, rows),
+                bands=block_bands(rows),
                 ends=tuple(map(units.exact, counts)),
             ),
         ),
@@ -108,7 +101,7 @@ def _macs(profile: Profile) -> Figure:
         panels=(
             replace(
                 bars("MACs of an image", count_unit(max(counts)), counts, COMPUTE, row_names(rows)),
-                bands=block_bands(profile, rows),
+                bands=block_bands(rows),
                 ends=tuple(map(units.exact, counts)),
             ),
         ),
@@ -181,7 +174,7 @@ def _receptive_field(profile: Profile) -> Figure:
                     PALETTE[Category.ACTIVATIONS],
                     row_names(rows),
                 ),
-                bands=block_bands(profile, rows),
+                bands=block_bands(rows),
                 ends=tuple(map(units.exact, fields)),
                 limits=tuple(Limit(f"the image, {units.plural(side, 'pixel')}", side) for side in sides),
             ),

@@ -10,7 +10,6 @@ from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.figures import (
     MEASURED,
-    PALETTE,
     PREDICTED,
     Band,
     Figure,
@@ -20,25 +19,22 @@ from vgg_profile.core.figures import (
     Style,
     Unit,
 )
-from vgg_profile.core.step import Ledger
-from vgg_profile.describe.drawing import (
-    CLASSIFIER,
-    blocks_of,
+from vgg_profile.core.step import Step
+from vgg_profile.core.tree import block_labels
+from vgg_profile.describe.figures.drawing import (
     byte_unit,
     in_unit,
+    measured_on,
     stacked,
     stretches,
     unit_convention,
 )
-from vgg_profile.describe.figures_compared import measured_on
 from vgg_profile.describe.kinds import figure_of
 from vgg_profile.describe.words import rules, title
 
-# -- over a step
 
-
-@figure_of("timeline", Ledger)
-def _timeline(step: Ledger) -> Figure:
+@figure_of("timeline", Step)
+def _timeline(step: Step) -> Figure:
     return _step_figure(step)
 
 
@@ -47,7 +43,7 @@ def _measured_timeline(curve: Overlay) -> Figure:
     return _step_figure(curve.step, curve)
 
 
-def _step_figure(step: Ledger, curve: Overlay | None = None) -> Figure:
+def _step_figure(step: Step, curve: Overlay | None = None) -> Figure:
     """Live bytes over the events of one step, by category, the peak marked; what was measured, as dots."""
     places, stacks = _over_events(step)
     live = [sum(each.values()) for each in stacks]
@@ -152,67 +148,60 @@ def _meeting(curve: Overlay) -> str:
     return f"measured bytes equal the predicted at {where} boundaries"
 
 
-def _edges(step: Ledger) -> list[float]:
+def _edges(step: Step) -> list[float]:
     """Where each part of the step begins, and where the last ends: one wide each, the optimizer's wider."""
     parts = len(step.moments)
     widths = [max(1.0, parts / 8) if moment.phase is Phase.STEP else 1.0 for moment in step.moments]
     return [0.0, *accumulate(widths)]
 
 
-def _over_events(step: Ledger) -> tuple[list[float], list[dict[Category, int]]]:
+def _over_events(step: Step) -> tuple[list[float], list[dict[Category, int]]]:
     """Places and what is live there by category: each event once before it frees and once after.
 
     Everything that is loaded stands as one level before the first part of the step.
     """
-    batch = step.profile.batch
+    levels = step.book.levels(step.setting.batch)
     places: list[float] = []
     stacks: list[dict[Category, int]] = []
-    live = dict.fromkeys(PALETTE, 0)
 
-    def stand(start: float, stop: float) -> None:
+    def stand(start: float, stop: float, level: dict[Category, int]) -> None:
         places.extend((start, stop))
-        stacks.extend((dict(live), dict(live)))
+        stacks.extend((level, level))
 
     ends = [mark.event for mark in step.marks[1:]] + [len(step.events)]
     for (left, right), mark, end in zip(pairwise(_edges(step)), step.marks, ends, strict=True):
-        events = step.events[mark.event : end]
-        is_level = mark.phase is Phase.LOAD or not events
-        half = (right - left) / (2 * len(events) or 1)
-        for number, event in enumerate(events):
-            start = left + 2 * number * half
-            for storage in event.allocated:
-                live[storage.category] += storage.size.at(batch)
-            if not is_level:
-                stand(start, start + half)
-            for storage in event.freed:
-                live[storage.category] -= storage.size.at(batch)
-            if not is_level:
-                stand(start + half, start + 2 * half)
-        if is_level:
-            stand(left, right)
+        if mark.phase is Phase.LOAD or mark.event == end:
+            stand(left, right, levels[2 * end - 1])
+            continue
+        within = levels[2 * mark.event : 2 * end]
+        width = (right - left) / len(within)
+        for number, level in enumerate(within):
+            start = left + number * width
+            stand(start, start + width, level)
     return places, stacks
 
 
-def _phases(step: Ledger) -> list[Phase]:
+def _phases(step: Step) -> list[Phase]:
     """The phase of each part; a recompute falls within the backward pass."""
     return [Phase.BACKWARD if part.phase is Phase.RECOMPUTE else part.phase for part in step.moments]
 
 
-def _phase_bands(step: Ledger) -> tuple[Band, ...]:
+def _phase_bands(step: Step) -> tuple[Band, ...]:
     return tuple(
         Band(start, stop, phase.value, is_shaded=number % 2 == 1)
         for number, (start, stop, phase) in enumerate(stretches(_phases(step), _edges(step)))
     )
 
 
-def _block_names(step: Ledger) -> tuple[tuple[float, str], ...]:
+def _block_names(step: Step) -> tuple[tuple[float, str], ...]:
     """Each block's number in the middle of its stretch of the step, the classifier as fc."""
-    blocks = blocks_of(step.profile.module_rows)
-    keys = [(phase, blocks.get(part.layer)) for phase, part in zip(_phases(step), step.moments, strict=True)]
+    labels = block_labels(step.profile.rows)
+    blocks = {row.name: labels.get(row.block, "") for row in step.profile.module_rows}
+    keys = [
+        (phase, blocks.get(part.layer, "")) for phase, part in zip(_phases(step), step.moments, strict=True)
+    ]
     return tuple(
-        ((start + stop) / 2, "fc" if block == CLASSIFIER else block.removeprefix("block "))
-        for start, stop, (_, block) in stretches(keys, _edges(step))
-        if block
+        ((start + stop) / 2, label) for start, stop, (_, label) in stretches(keys, _edges(step)) if label
     )
 
 

@@ -14,11 +14,9 @@ from vgg_profile.core import units
 from vgg_profile.core.events import Category
 from vgg_profile.core.figures import INK, PALETTE, Figure, Limit, Panel, Point, Series, Style, Unit
 from vgg_profile.core.step import Ledger
-from vgg_profile.describe.drawing import BINARY_UNITS, byte_unit, in_unit, stacked, unit_convention
+from vgg_profile.describe.figures.drawing import BINARY_UNITS, byte_unit, in_unit, stacked, unit_convention
 from vgg_profile.describe.kinds import figure_of
 from vgg_profile.describe.words import rules, title
-
-# -- against the batch
 
 
 @figure_of("batch", Fit)
@@ -75,10 +73,9 @@ def _batch_figure(
         {each: size.at(batch) for each, size in sizes[step.highest(batch)].items()} for batch in batches
     ]
     peaks = [step.peak_bytes(batch) for batch in batches]
-    said = title(step.profile).replace(f"batch {step.profile.batch:,}, ", "")
     return Figure(
         title=finding,
-        subtitle=f"{said}, {step.setup.label}",
+        subtitle=f"{title(step.profile, with_batch=False)}, {step.setup.label}",
         panels=(
             Panel(
                 "peak of live bytes",
@@ -105,9 +102,6 @@ def _batches(step: Ledger, top: int, wanted: Sequence[int]) -> list[int]:
         turn = (left.fixed - right.fixed) // (right.per_image - left.per_image)
         batches |= {turn, turn + 1}
     return sorted(batch for batch in batches if 1 <= batch <= top)
-
-
-# -- over a grid
 
 
 MOST_LINES = 8
@@ -190,10 +184,8 @@ def _constant(grid: Sweep, varied: Sequence[str]) -> str:
     """What is the same at every point, in words; how the step is run tells the optimizer."""
     point = max(grid.points, key=lambda point: point.optimizer != "none")
     said = [tell(point) for what, tell in _SETTINGS.items() if what not in varied and what != "optimizer"]
-    run = replace(grid.setup, optimizer=point.optimizer).label
-    if "optimizer" in varied:
-        run = run.replace(f", {point.optimizer}", "")
-    return ", ".join([*said, run])
+    run = replace(grid.setup, optimizer=point.optimizer)
+    return ", ".join([*said, run.conditions if "optimizer" in varied else run.label])
 
 
 def _spread(names: list[str], most: int) -> list[str]:

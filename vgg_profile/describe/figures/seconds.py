@@ -1,77 +1,16 @@
-"""Networks side by side, and seconds by layer, drawn."""
+"""Seconds and achieved speed by layer, drawn from a record."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from vgg_profile.ask.compare import Comparison
 from vgg_profile.check.crosscheck import setup_of
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category
-from vgg_profile.core.figures import (
-    COMPUTE,
-    COMPUTE_LIGHT,
-    PALETTE,
-    SPEED,
-    Figure,
-    Limit,
-    Panel,
-    Series,
-    Style,
-    Unit,
-)
-from vgg_profile.describe.drawing import bars, byte_unit, count_unit, second_unit, shortened, took
+from vgg_profile.core.figures import COMPUTE, COMPUTE_LIGHT, SPEED, Figure, Limit, Panel, Series, Style, Unit
+from vgg_profile.describe.figures.drawing import bars, measured_on, second_unit, took
 from vgg_profile.describe.kinds import figure_of
-from vgg_profile.describe.words import rules
 from vgg_profile.measure.record import Measurement
-
-# -- several networks, and time
-
-
-@figure_of("compare", Comparison)
-def _compare(comparison: Comparison) -> Figure:
-    """Networks side by side: what they hold, compute, keep and need."""
-    labels = [network.label for network in comparison.networks]
-    step = comparison.networks[0].step
-    looks = {
-        "parameters": ("parameters", PALETTE[Category.WEIGHTS]),
-        "batch_macs": (f"MACs of {units.plural(step.profile.batch, 'image')}", COMPUTE),
-        "saved_bytes": ("saved for backward", PALETTE[Category.ACTIVATIONS]),
-        "peak_bytes": ("peak of the step", PALETTE[Category.IN_FLIGHT]),
-    }
-    values = {key: [int(network.figures[key] or 0) for network in comparison.networks] for key in looks}
-    macs, parameters = values["batch_macs"], values["parameters"]
-    least, most = macs.index(min(macs)), macs.index(max(macs))
-    finding = (
-        f"{labels[most]} computes {units.ratio(macs[most], macs[least])} as much as {labels[least]}, "
-        f"with {units.ratio(parameters[most], parameters[least])} its parameters"
-        if macs[most] > macs[least]
-        else f"{' and '.join(labels)}: {macs[0]:,} MACs{' each' * (len(labels) > 1)}"
-    )
-    panels, said = [], []
-    for key, (label, colour) in looks.items():
-        numbers = values[key]
-        is_bytes = key.endswith("byte_unit")
-        unit = (byte_unit if is_bytes else count_unit)(max(numbers))
-        panels.append(
-            replace(
-                bars(label, unit, numbers, colour, tuple(enumerate(map(shortened, labels)))),
-                ends=tuple(map(units.exact, numbers)),
-            )
-        )
-        pairs = ", ".join(f"{name} {number:,}" for name, number in zip(labels, numbers, strict=True))
-        said.append(f"{label}{', bytes' * is_bytes}: {pairs}.")
-    return Figure(
-        title=finding,
-        subtitle=f"input {units.shape(step.profile.input)}, batch {step.profile.batch:,}, "
-        f"{step.profile.dtype}, {step.setup.label}",
-        panels=tuple(panels),
-        columns=2,
-        alt=f"Four bar charts, a bar for each network. {finding}. {' '.join(said)}",
-        footer=f"By the rules of device {rules(step.profile.device)}; 1 MAC = 2 FLOPs. "
-        "At the bars, exact counts and bytes.",
-    )
 
 
 @figure_of("time", Measurement)
@@ -89,7 +28,7 @@ def _time(measurement: Measurement) -> Figure:
         back = [backward.get(layer, 0.0) for layer in forward]
         passes.append(Series("backward", range(len(forward)), back, COMPUTE, Style.BARS))
     seconds = {layer: forward[layer] + backward.get(layer, 0.0) for layer in forward}
-    speeds = {layer: flops.get(layer, 0.0) / took if took else 0.0 for layer, took in seconds.items()}
+    speeds = {layer: flops.get(layer, 0.0) / each if each else 0.0 for layer, each in seconds.items()}
     slowest, fastest = (max(each, key=each.__getitem__) for each in (seconds, speeds))
     whole = sum(seconds.values())
     share = units.percent(round(1e9 * seconds[slowest]), round(1e9 * whole))
@@ -135,8 +74,3 @@ def _numbers(measurement: Measurement, quantity: str) -> dict[str, float]:
     """The single numbers that were read of a quantity, by layer."""
     readings = measurement.layers(quantity)
     return {layer: float(each.value) for layer, each in readings.items() if not isinstance(each.value, list)}
-
-
-def measured_on(measurement: Measurement) -> str:
-    device, torch, threads = (measurement.environment.get(key, "?") for key in ("device", "torch", "threads"))
-    return f"Measured on {device}, torch {torch}, {threads} threads."

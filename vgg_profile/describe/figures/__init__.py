@@ -1,4 +1,9 @@
-"""Results described as figures: which kinds there are, and what shows which."""
+"""Results described as figures: raw numbers, units, colours and the finding, for whoever draws them.
+
+``depict(result, kind)`` gives a :class:`Figure`, and every picture format, and a page, draws that one
+description. A new kind of figure is one function under ``@figure_of`` in a module of this package. Numbers
+are raw (bytes, values, MACs, seconds); a :class:`Unit` says by what an axis divides them.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +18,18 @@ from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.figures import Figure
 from vgg_profile.core.step import Ledger
 from vgg_profile.core.tree import Profile
-from vgg_profile.describe import figures_compared, figures_layers, figures_plans, figures_step  # noqa: F401 - they register
 from vgg_profile.describe.kinds import KINDS
 from vgg_profile.measure.record import Measurement
+
+# Each module registers its kinds, so this order is that of every list of kinds; and the first kind that a
+# result has is the one it shows unasked.
+# isort: off
+from vgg_profile.describe.figures import layers  # noqa: F401
+from vgg_profile.describe.figures import step  # noqa: F401
+from vgg_profile.describe.figures import peaks  # noqa: F401
+from vgg_profile.describe.figures import networks  # noqa: F401
+from vgg_profile.describe.figures import seconds  # noqa: F401
+# isort: on
 
 
 def depict(result: object, kind: str | None = None) -> Figure:
@@ -52,11 +66,11 @@ _MADE = {
     Sweep: "sweep(config, batches=(1, 2, 4))",
     Measurement: "load(path)",
 }
-"""How to come by a result, for who has another."""
+"""What to type for a result of each type."""
 
 
 def check_kind(kind: str) -> str:
-    """The kind, if there is one of that name."""
+    """The kind itself; raises ``InputError``, with the nearest name, if there is none such."""
     if kind not in KINDS:
         close = difflib.get_close_matches(kind.lower(), KINDS, n=1)
         raise InputError(

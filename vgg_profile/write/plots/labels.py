@@ -1,0 +1,113 @@
+"""What stands beside the data, and needs to know how wide the axes are: the ends of bars, names of points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
+from matplotlib.path import Path
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
+
+from vgg_profile.core.figures import INK, Panel, Point, Style
+
+_PLACES = tuple((away, up) for away in (7, 20, 35, 50, 70, 90) for up in (4, -4))
+"""Where a point's name may stand, in points from it; the first that is free is taken."""
+
+_PADDING = 4
+"""Points between a bar and its number."""
+
+
+def write_labels(axes: Axes, panel: Panel) -> None:
+    """The numbers at the ends of the bars, and the names of the points; the axes have their place already."""
+    if panel.ends:
+        _write_ends(axes, panel)
+    for point in panel.points:
+        _write_name(axes, panel, point)
+
+
+# -- the ends of bars
+
+
+def _write_ends(axes: Axes, panel: Panel) -> None:
+    """What stands at the ends of bars, clear of every line; the axes are widened until all have a place."""
+    outermost = axes.containers[-1]  # of a stack, the bars that were drawn last
+    assert isinstance(outermost, BarContainer)
+    texts = axes.bar_label(outermost, panel.ends, padding=_PADDING, color=INK, zorder=7, parse_math=False)
+    for text in texts:
+        text.set_verticalalignment("center_baseline")  # as the names on the other side of the bar
+    gap = 2 * _PADDING * axes.figure.dpi / 72
+    widths = [text.get_window_extent().width + gap for text in texts]
+    reach = _clear(axes, texts, widths, _obstacles(panel))
+    axes.set_xlim(0, float(f"{1.001 * reach:.4g}"))
+
+
+def _obstacles(panel: Panel) -> list[list[float]]:
+    """By bar, where lines and marks cross its row, in the axis' unit, from the left."""
+    scale = panel.unit.scale
+    lines = [[limit.value / scale for limit in panel.limits] for _ in panel.ends]
+    for series in panel.series:
+        if series.style is not Style.BARS:
+            for place, value in zip(series.x, series.y, strict=True):
+                lines[round(place)].append(value / scale)
+    return [sorted(each) for each in lines]
+
+
+def _clear(
+    axes: Axes, texts: Sequence[Annotation], widths: Sequence[float], obstacles: Sequence[Sequence[float]]
+) -> float:
+    """Move each text past the lines that would run through it; what the axis must reach to hold them all."""
+    width = axes.get_window_extent().width
+    reach = axes.get_xlim()[1]
+    ends = [text.xy[0] for text in texts]
+    for _ in range(4):  # wider axes bring lines nearer to the bars
+        for number, wide in enumerate(widths):
+            for line in obstacles[number]:
+                if ends[number] <= line <= ends[number] + wide * reach / width:
+                    ends[number] = line
+        room = (end * width / max(width - wide, width / 5) for end, wide in zip(ends, widths, strict=True))
+        reach = max(reach, *room)
+    for text, end in zip(texts, ends, strict=True):
+        text.xy = (end, text.xy[1])
+    return reach
+
+
+# -- the names of points
+
+
+def _write_name(axes: Axes, panel: Panel, point: Point) -> None:
+    """A point's text, towards the middle of the axes: on no line if it can be, at least on no limit."""
+    scale = panel.unit.scale
+    left, right = axes.get_xlim()
+    is_right = point.x > (left + right) / 2
+    text = axes.annotate(
+        point.text,
+        (point.x, point.y / scale),
+        (0, 0),
+        textcoords="offset points",
+        ha="right" if is_right else "left",
+        color=INK,
+        weight="bold",
+        zorder=7,
+        parse_math=False,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
+    )
+
+    def stand(away: int, up: int) -> Bbox:
+        text.set_position((-away if is_right else away, up))
+        text.set_verticalalignment("bottom" if up > 0 else "top")
+        return text.get_window_extent().padded(2)
+
+    curves = [list(zip(each.x, each.y, strict=True)) for each in panel.series if each.style is Style.LINE]
+    limits = [[(edge, limit.value) for edge in (left, right)] for limit in panel.limits]
+    inside = axes.get_window_extent()
+    for points in ([*curves, *limits], limits, []):
+        lines = [Path(axes.transData.transform([(x, y / scale) for x, y in line])) for line in points]
+        for place in _PLACES:
+            box = stand(*place)
+            is_inside = inside.containsx(box.x0) and inside.containsx(box.x1)
+            is_inside &= inside.containsy(box.y0) and inside.containsy(box.y1)
+            if is_inside and not any(line.intersects_bbox(box, filled=False) for line in lines):
+                return
+    stand(*_PLACES[0])

@@ -1,0 +1,68 @@
+"""The legend: every series and limit that the axes' labels do not name already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from vgg_profile.core.figures import Panel, Series, Style
+from vgg_profile.write.plots.lettering import break_lines, inches
+from vgg_profile.write.plots.style import DASHES, LIMIT, dot
+
+_KEY = 0.3
+"""Inches of a series' sign and the gap behind it."""
+
+
+def add_legend(owner: Canvas | Axes, panels: Iterable[Panel], width: float, **look: Any) -> Legend | None:
+    """A legend of as many columns as ``width`` inches hold, its words broken where one alone is too wide.
+
+    ``None`` if there is nothing to name.
+    """
+    handles = list(_handles(panels))
+    for columns in range(len(handles), 0, -1):
+        legend = owner.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 0), ncols=columns, **look)
+        if inches(legend).width <= width:
+            return legend
+        if columns == 1:
+            for text in legend.get_texts():
+                break_lines(text, text.get_text(), width - _KEY)
+            return legend
+        legend.remove()
+    return None
+
+
+def _handles(panels: Iterable[Panel]) -> Iterator[Artist]:
+    for panel in panels:
+        if len(panel.series) > 1:
+            for series in panel.series:
+                yield _handle(series)
+        for limit, dashes in zip(panel.limits, DASHES, strict=False):
+            yield Line2D([], [], color=LIMIT, linewidth=1.4, linestyle=dashes, label=limit.label)
+
+
+def _handle(series: Series) -> Artist:
+    match series.style:
+        case Style.BARS | Style.AREAS:
+            return Patch(facecolor=series.colour, label=series.label)
+        case Style.LINE:
+            return Line2D([], [], color=series.colour, linewidth=1.6, label=series.label)
+        case Style.DOTS:
+            return Line2D([], [], label=series.label, **dot(series.colour))
+        case Style.TICKS:
+            return Line2D(
+                [],
+                [],
+                color=series.colour,
+                linestyle="none",
+                marker="|",
+                markersize=9,
+                markeredgewidth=1.8,
+                label=series.label,
+            )

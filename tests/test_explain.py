@@ -25,7 +25,7 @@ from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import measure
 from vgg_profile.measure.memory import CpuMemory
-from vgg_profile.measure.record import load
+from vgg_profile.measure.reading import load
 from vgg_profile.models import build
 from vgg_profile.predict.vgg.configs import from_dict
 from vgg_profile.predict.vgg.layers import Conv2d

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +19,9 @@ from vgg_profile.core import step as budget
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import OutOfMemoryError, measure
-from vgg_profile.measure.record import Measurement, Moment, Reading
+from vgg_profile.measure.reading import load
+from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading
+from vgg_profile.measure.run import lack
 from vgg_profile.models import build
 from vgg_profile.predict.vgg import layers, tape
 from vgg_profile.predict.vgg.configs import PAPER, Config, config, from_dict
@@ -457,7 +461,7 @@ def test_the_environment_names_versions_and_device(honest: Measurement) -> None:
 
 def test_every_reading_has_a_unit_and_a_method(honest: Measurement) -> None:
     assert all(reading.unit and reading.method for reading in honest.readings)
-    assert all(isinstance(moment, Moment) for moment in honest.timeline)
+    assert all(isinstance(moment, MeasuredMoment) for moment in honest.timeline)
 
 
 def test_times_are_read_for_every_layer_forward_and_backward(honest: Measurement) -> None:
@@ -467,6 +471,54 @@ def test_times_are_read_for_every_layer_forward_and_backward(honest: Measurement
     rate = honest.get("matrix_product_rate")
     assert rate is not None
     assert rate.value > 0  # type: ignore[operator]
+
+
+# -- a machine that has only torch -----------------------------------------------------------------
+
+BARE = """
+import sys
+from importlib import metadata
+
+HIDDEN = ("msgspec", "fvcore", "hypothesis", "iopath", "yacs", "portalocker")
+sys.modules.update(dict.fromkeys(HIDDEN))
+version = metadata.version
+
+def installed(name):
+    if name in HIDDEN:
+        raise metadata.PackageNotFoundError(name)
+    return version(name)
+
+metadata.version = installed
+from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.measure import measure
+from vgg_profile.measure.record import dumps
+
+measurement = measure("4,M", input=8)
+checks = crosscheck(profile_for("4,M", measurement), measurement).checks
+assert measurement.environment["fvcore"] == "not installed"
+assert measurement.skipped == dict.fromkeys(
+    ("fvcore_flops", "fvcore_activations"), "fvcore is not installed"
+), measurement.skipped
+assert {check.verdict.value for check in checks if not check.quantity.startswith("fvcore")} == {"PASS"}
+assert {(check.verdict.value, check.reason) for check in checks if check.quantity.startswith("fvcore")} == {
+    ("SKIP", "fvcore is not installed")
+}
+print(dumps(measurement), end="")
+"""
+
+
+def test_a_machine_without_msgspec_and_fvcore_measures_and_writes_a_record(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", BARE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    record = tmp_path / "record.json"
+    record.write_text(done.stdout)
+    checks = crosscheck(profile_for("4,M", load(record)), load(record))
+    assert (checks.verdict, checks.count(Verdict.FAIL)) == (Verdict.SKIP, 0)
+
+
+def test_what_fvcore_lacks_is_said_by_its_name() -> None:
+    assert lack(ModuleNotFoundError(name="yacs.config")) == "yacs is not installed"
+    assert lack(ImportError("cannot import\nname 'x'")) == r"fvcore cannot be loaded: cannot import\nname 'x'"
 
 
 # -- CUDA ------------------------------------------------------------------------------------------

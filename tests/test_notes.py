@@ -18,7 +18,8 @@ import vgg_profile.measure
 from vgg_profile import InputError
 from vgg_profile.check.crosscheck import Checks, crosscheck, profile_for
 from vgg_profile.cli import main
-from vgg_profile.measure.record import Measurement, load
+from vgg_profile.measure.reading import load
+from vgg_profile.measure.record import Measurement
 from vgg_profile.render import FORMATS
 from vgg_profile.teach.notes import NOTES, Audit, Claim, Finding, Published, audit, evaluated, unrounded
 

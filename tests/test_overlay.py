@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from vgg_profile.check.crosscheck import Overlay, Verdict, overlay
 from vgg_profile.cli import main
-from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Moment, dumps, load
+from vgg_profile.measure.reading import load
+from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, dumps
 from vgg_profile.predict.vgg.configs import from_dict
 
 REPORTS = Path(__file__).parent.parent / "reports" / "measured"
@@ -155,4 +156,4 @@ def test_a_boundary_is_named_by_its_moment() -> None:
     curve = laid(load(D))
     moments = [(moment.phase.value, moment.layer) for moment in curve.step.moments]
     assert [(each.phase, each.layer) for each in curve.boundaries] == moments
-    assert isinstance(curve.measurement.timeline[0], Moment)
+    assert isinstance(curve.measurement.timeline[0], MeasuredMoment)

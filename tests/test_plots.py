@@ -41,7 +41,8 @@ from vgg_profile.core.units import binary
 from vgg_profile.describe.drawing import most_of
 from vgg_profile.describe.figures import depict
 from vgg_profile.describe.kinds import KINDS
-from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, load
+from vgg_profile.measure.reading import load
+from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement
 from vgg_profile.predict.vgg.configs import config, from_dict
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk

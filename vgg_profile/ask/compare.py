@@ -303,7 +303,7 @@ def _microseconds(reading: Reading | None) -> int | None:
 
 def read_records(path: Path) -> dict[str, Measurement]:
     """The record at a path, or every ``.json`` of a folder, by file; raises ``InputError`` if one is none."""
-    from vgg_profile.measure.record import load
+    from vgg_profile.measure.reading import load
 
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:

@@ -231,7 +231,7 @@ def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> 
     """The network's record, of a folder the one at this setting; the curve of its step if so asked."""
     from vgg_profile.ask.compare import Comparison, read_records
     from vgg_profile.check.crosscheck import check_setting, overlay, profile_for
-    from vgg_profile.measure.record import load
+    from vgg_profile.measure.reading import load
 
     if path.is_dir():
         (network,) = Comparison((profile,), setup, measured=read_records(path)).networks

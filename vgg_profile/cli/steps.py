@@ -99,11 +99,13 @@ def one_measurement(
     record: Path | None, run: bool, measure_now: Callable[[], Measurement]
 ) -> Measurement | None:
     """What ``--measured`` and ``--measure`` ask for: a record, a real step, or neither."""
-    from vgg_profile.measure.record import load
-
     if record is not None and run:
         raise InputError("--measured and --measure are two sources of one measurement.", "Give one of them.")
-    return load(record) if record is not None else measure_now() if run else None
+    if record is None:
+        return measure_now() if run else None
+    from vgg_profile.measure.reading import load
+
+    return load(record)
 
 
 def stage_said(profile: Profile, stage: str) -> None:
@@ -202,7 +204,7 @@ def check_command(net: Config, record: Path, all_layers: bool, out: Output) -> N
     another setting, a damaged or altered one is refused. Exit code 0 if all checks hold, 3 if one fails.
     """
     from vgg_profile.check.crosscheck import crosscheck, profile_for
-    from vgg_profile.measure.record import load
+    from vgg_profile.measure.reading import load
 
     measurement = load(record)
     checks = crosscheck(profile_for(net, measurement), measurement)

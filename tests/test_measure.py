@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from vgg_profile import walk
-from vgg_profile.check.crosscheck import Check, Checks, Term, Verdict, crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.results import Check, Checks, Term, Verdict
 from vgg_profile.core import step as budget
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
@@ -219,8 +220,8 @@ def test_any_net_run_in_any_way_is_exact(
 @pytest.mark.parametrize(
     ("setup", "forget", "failing"),
     [
-        (Setup(optimizer="adam"), "_divide_one_by_one", "most within the optimizer step "),
-        (Setup(optimizer="adam", foreach=True), "_divide_together", "most within the optimizer step "),
+        (Setup(optimizer="adam"), "_divide_one_by_one", "most_within_step "),
+        (Setup(optimizer="adam", foreach=True), "_divide_together", "most_within_step "),
     ],
     ids=["one by one", "foreach"],
 )
@@ -235,7 +236,7 @@ def test_a_forgotten_number_of_an_operation_is_found(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tape.Tape, "number", lambda self, itemsize: tape.NOTHING)
     net = dataclasses.replace(SMALL, classifier=(1,))
     found = failures(check(net, batch=1, optimizer="momentum"))
-    assert found[:2] == ["peak_bytes_forward drop3", "most within the optimizer step "]
+    assert found[:2] == ["peak_bytes_forward drop3", "most_within_step "]
 
 
 def test_a_forgotten_workspace_is_found_where_no_scratch_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +256,7 @@ def test_a_dropped_bias_moves_the_measurement_and_not_the_prediction() -> None:
     checks = crosscheck(profile_for(SMALL, measurement), measurement)
     assert walk(SMALL, input=(3, 16, 16)).to_dict() == before
     failed = {c.quantity for c in checks.checks if c.verdict is Verdict.FAIL}
-    assert {"parameters", "live before the step", "live after backward"} <= failed
+    assert {"parameters", "live_before_step", "live_after_backward"} <= failed
 
 
 def test_a_wrong_formula_moves_the_prediction_and_not_the_measurement(

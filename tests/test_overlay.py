@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from vgg_profile.check.crosscheck import Overlay, Verdict, overlay
+from vgg_profile.check.crosscheck import overlay
+from vgg_profile.check.results import Overlay, Verdict
 from vgg_profile.cli import main
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, dumps

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from vgg_profile.check.crosscheck import Verdict, crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.results import Verdict
 from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
 from vgg_profile.measure import record
@@ -165,6 +166,35 @@ def test_a_record_with_batch_norm_is_not_one_without(tmp_path: Path) -> None:
     result = run("check", "D", REPORTS / "D-BN-cpu.json")
     assert result.exit_code == 2
     assert "batch_norm is True, and D's is False" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wants_d"),
+    [
+        (("check", "NET", "RECORD"), False),
+        (("timeline", "NET", "--measured", "RECORD"), False),
+        (("plot", "NET", "time", "--measured", "RECORD", "-o", "time.svg"), False),
+        (("plot", "NET", "timeline", "--measured", "RECORD", "-o", "curve.svg"), False),
+        (("fit", "NET", "--memory", "8GiB", "--measured", "RECORD"), False),
+        (("notes", "--measured", "RECORD"), True),
+    ],
+    ids=lambda each: " ".join(each[:3]) if isinstance(each, tuple) else "",
+)
+def test_a_record_that_names_no_network_is_judged_by_no_command(
+    network: Path, saved: Path, tmp_path: Path, arguments: tuple[str, ...], wants_d: bool
+) -> None:
+    """It fits any network of as many layers; from Python, the caller says which one it is."""
+    measurement = load(REPORTS / "D-cpu.json" if wants_d else saved)
+    nameless = dataclasses.replace(measurement, subject=measurement.subject | {"config": None})
+    record_ = _resigned(nameless, tmp_path / "module.json")
+    places = {"NET": network, "RECORD": record_}
+    filled = [places.get(each, each) for each in arguments]
+    filled = [tmp_path / each if str(each).endswith(".svg") else each for each in filled]
+    result = run(*filled)
+    assert (result.exit_code, "does not say which network it is of" in result.stderr) == (2, True)
+    assert not list(tmp_path.glob("*.svg"))
+    mine = "D" if wants_d else str(network)
+    assert crosscheck(profile_for(mine, nameless), nameless).verdict is Verdict.PASS
 
 
 EVIL = "\x1b[31mevil"

@@ -335,6 +335,22 @@ def test_a_peak_below_the_prediction_is_never_a_remainder(honest: Measurement) -
     assert (peak.verdict, peak.terms) == (Verdict.FAIL, ())
 
 
+def test_four_bytes_beyond_the_prediction_are_scratch_in_a_convolution_alone(honest: Measurement) -> None:
+    """Of all the layers of a network with batch norm, trained in float32; at each, forward and backward."""
+    allowed = set()
+    for place, moment in enumerate(honest.timeline):
+        timeline = list(honest.timeline)
+        timeline[place] = moment._replace(peak=moment.peak + 4)
+        failed = {
+            each.removesuffix(" ")
+            for each in failures(recheck(dataclasses.replace(honest, timeline=tuple(timeline))))
+        }
+        if moment.layer and f"peak_bytes_{moment.phase} {moment.layer}" not in failed:
+            allowed.add((moment.phase, moment.layer))
+    convolutions = {row.name for row in recheck(honest).profile.module_rows if row.kind == "conv"}
+    assert allowed == {(phase, name) for phase in ("forward", "backward") for name in convolutions}
+
+
 def test_what_an_allocator_holds_beside_tensors_has_a_row_and_is_never_negative(honest: Measurement) -> None:
     def verdict(value: int) -> Verdict:
         reading = Reading("lasting_workspace_bytes", value, "B", "memory_stats")

@@ -17,6 +17,7 @@ from vgg_profile.check.crosscheck import crosscheck, profile_for
 from vgg_profile.check.results import Verdict
 from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
+from vgg_profile.describe.tables import describe
 from vgg_profile.measure import record
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading, dumps
@@ -60,6 +61,10 @@ def test_every_check_of_a_committed_record_holds(path: Path) -> None:
     checks = crosscheck(profile_for(from_dict(measurement.subject["config"]), measurement), measurement)
     assert checks.verdict is Verdict.PASS
     assert len(checks.checks) > 200
+    assert all(re.fullmatch("[a-z_]+", each["quantity"]) for each in checks.to_dict()["checks"])
+    words = {row[0] for row in describe(checks).rows}
+    assert {"live after forward", "most within giving the input", "peak"} <= words
+    assert not any("_" in str(word) for word in words)
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)

@@ -23,7 +23,8 @@ from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.units import exact, times
 from vgg_profile.describe.tables import describe
-from vgg_profile.measure.record import Measurement, dumps, load
+from vgg_profile.measure.reading import load
+from vgg_profile.measure.record import Measurement, dumps
 from vgg_profile.predict.vgg.configs import config, from_dict
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.render import FORMATS, render

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,10 +18,9 @@ from hypothesis import strategies as st
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import LARGEST
+from vgg_profile.predict.vgg.config_form import FORMS
 from vgg_profile.predict.vgg.configs import (
     LARGEST_FILE,
-    LONGEST_NAME,
-    MOST_LAYERS,
     PAPER,
     Config,
     Conv,
@@ -29,6 +31,7 @@ from vgg_profile.predict.vgg.configs import (
     from_list,
     read_file,
 )
+from vgg_profile.predict.vgg.limits import LONGEST_NAME, MOST_LAYERS
 
 KEYS = ("name", "layers", "classifier", "classes", "in_channels", "batch_norm")
 
@@ -334,13 +337,13 @@ def test_markup_in_a_name_is_only_a_name():
         ("classifier", [0], "0"),
         ("classifier", [True], "True"),
         ("classifier", [512, "512"], "'512'"),
-        ("classifier", [1] * (MOST_LAYERS + 1), "100,001"),
+        ("classifier", [1] * (MOST_LAYERS + 1), "at most 100,000"),
         ("classes", 0, "0"),
         ("classes", -1, "-1"),
         ("classes", 1e3, "1000.0"),
         ("classes", None, "None"),
         ("classes", float("nan"), "nan"),
-        pytest.param("classes", 10**5000, "a number beyond all sizes", id="classes-huge"),
+        pytest.param("classes", 10**5000, "a monstrous int", id="classes-huge"),
         ("in_channels", 0, "0"),
         ("in_channels", "3", "'3'"),
         ("batch_norm", 1, "1"),
@@ -348,10 +351,24 @@ def test_markup_in_a_name_is_only_a_name():
         ("batch_norm", None, "None"),
     ],
 )
-def test_a_wrong_value_is_shown_with_its_key(key, value, shown):
+def test_a_wrong_value_is_shown_with_its_key_and_what_is_allowed(key, value, shown):
     message = refusal(from_dict, {"layers": [64, "M"]} | {key: value})
-    assert key in message
+    assert message.startswith(f"The config's {key} is ")
     assert shown in message
+    assert f", not {FORMS[key].words}. " in message
+
+
+def test_every_key_of_a_config_has_its_form():
+    assert tuple(FORMS) == KEYS == tuple(each.name for each in dataclasses.fields(Config))
+
+
+@pytest.mark.parametrize("net", ["A", "D-BN", "64,M,conv1-8"])
+def test_a_name_a_list_and_what_is_written_need_no_msgspec(net):
+    code = (
+        "import sys; sys.modules['msgspec'] = None\n"
+        f"from vgg_profile.predict.vgg.configs import config; config({net!r}, classes=10).to_dict()"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

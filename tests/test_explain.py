@@ -18,14 +18,15 @@ from facts import PAPER, POOL_INDEX_BYTES, SAVED_FOR_BACKWARD, SAVED_IN_EVAL, SA
 from torch import nn
 
 from vgg_profile import Profile, config, walk
-from vgg_profile.check.crosscheck import Verdict, crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.results import Verdict
 from vgg_profile.cli import main
 from vgg_profile.core.counts import Count
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import measure
 from vgg_profile.measure.memory import CpuMemory
-from vgg_profile.measure.record import load
+from vgg_profile.measure.reading import load
 from vgg_profile.models import build
 from vgg_profile.predict.vgg.configs import from_dict
 from vgg_profile.predict.vgg.layers import Conv2d

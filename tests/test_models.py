@@ -24,7 +24,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from vgg_profile import models
 from vgg_profile.core.errors import InputError
-from vgg_profile.models import VGG, build
+from vgg_profile.models import VGG, build, networks
+from vgg_profile.models import weights as filling
 from vgg_profile.predict.vgg.configs import Config, from_dict
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.layers import Layer
@@ -274,7 +275,7 @@ def test_the_comparison_sees_an_altered_module(alter: Callable[[VGG], None]) -> 
 
 def test_a_layer_without_a_module_is_refused() -> None:
     with pytest.raises(TypeError, match="no module does what Layer"):
-        models._on_meta(Layer(), None)
+        networks._on_meta(Layer(), None)
 
 
 # -- it runs -------------------------------------------------------------------------------------
@@ -661,7 +662,7 @@ def test_a_misfit_leaves_nothing_half_loaded(trained: VGG) -> None:
     before = dict(state)
     net = VGG(TINY_BN)
     with pytest.raises(InputError):
-        models._load(net, state, "a test", torch.device("cpu"))
+        filling.fill(net, "a VGG", state, "a test", torch.device("cpu"))
     assert {tensor.device.type for tensor in net.state_dict().values()} == {"meta"}
     assert state == before
 
@@ -760,9 +761,9 @@ def test_too_little_memory_is_not_blamed_on_the_file(
 
 
 def test_the_published_files() -> None:
-    assert models.BASE_URL == "https://download.pytorch.org/models/"
+    assert filling.BASE_URL == "https://download.pytorch.org/models/"
     files = {
-        function: models.PUBLISHED[getattr(models, function)(device="meta").config] for function in CLASSIC
+        function: filling.PUBLISHED[getattr(models, function)(device="meta").config] for function in CLASSIC
     }
     assert files == {
         "vgg11": "vgg11-8a719046.pth",
@@ -774,7 +775,7 @@ def test_the_published_files() -> None:
         "vgg19": "vgg19-dcbb9e9d.pth",
         "vgg19_bn": "vgg19_bn-c79401a0.pth",
     }
-    assert len(models.PUBLISHED) == 8
+    assert len(filling.PUBLISHED) == 8
     assert all(file.startswith(f"{function}-") for function, file in files.items())
     assert all(torch.hub.HASH_REGEX.search(file) for file in files.values())
 
@@ -837,7 +838,7 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
-    monkeypatch.setattr(models, "BASE_URL", site.url)
+    monkeypatch.setattr(filling, "BASE_URL", site.url)
     yield site
     site.server.shutdown()
     site.server.server_close()
@@ -850,7 +851,7 @@ def name(site: Site, trained: VGG, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     body = saved(trained.state_dict(), tmp_path / "w.pth").read_bytes()
     name = f"tiny_bn-{hashlib.sha256(body).hexdigest()[:8]}.pth"
     site.files[name] = body
-    monkeypatch.setitem(models.PUBLISHED, TINY_BN, name)
+    monkeypatch.setitem(filling.PUBLISHED, TINY_BN, name)
     return name
 
 
@@ -877,7 +878,7 @@ def test_published_weights_from_a_file_url(
     site: Site, name: str, trained: VGG, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / name).write_bytes(site.files[name])
-    monkeypatch.setattr(models, "BASE_URL", f"{tmp_path.as_uri()}/")
+    monkeypatch.setattr(filling, "BASE_URL", f"{tmp_path.as_uri()}/")
     assert same(build(TINY_BN, weights="published"), trained)
     assert site.asked == []
 
@@ -921,7 +922,7 @@ def test_a_server_that_speaks_something_else(site: Site, name: str, tmp_path: Pa
 
 
 def test_no_network(site: Site, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "BASE_URL", "http://127.0.0.1:1/")
+    monkeypatch.setattr(filling, "BASE_URL", "http://127.0.0.1:1/")
     with pytest.raises(
         InputError, match=r"Connection refused\. Check the network and try again; a checkpoint"
     ):
@@ -942,7 +943,7 @@ def test_a_damaged_cache_says_which_file_to_delete(
 
 
 def test_published_weights_of_another_network(site: Site, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(models.PUBLISHED, TINY, name)
+    monkeypatch.setitem(filling.PUBLISHED, TINY, name)
     with pytest.raises(
         InputError, match=rf"{name} do not fit tiny\. Missing: .*Unexpected: 'features.1.weight'"
     ):

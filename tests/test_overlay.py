@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from vgg_profile.check.crosscheck import Overlay, Verdict, overlay
+from vgg_profile.check.crosscheck import overlay
+from vgg_profile.check.results import Boundary, Overlay, Verdict
 from vgg_profile.cli import main
-from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Moment, dumps, load
+from vgg_profile.measure.reading import load
+from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, dumps
 from vgg_profile.predict.vgg.configs import from_dict
 
 REPORTS = Path(__file__).parent.parent / "reports" / "measured"
@@ -65,6 +67,33 @@ def test_a_peak_beyond_the_prediction_is_scratch_in_a_convolution_and_nowhere_el
     passing = {layer for (phase, layer), verdict in verdicts.items() if verdict is Verdict.PASS}
     assert passing == {layer for _, layer in verdicts if layer.startswith("conv")}
     assert verdicts["step", ""] is Verdict.FAIL  # Adam's temporaries are predicted, all of them
+
+
+def test_a_batch_norm_and_a_linear_layer_take_no_scratch_on_the_cpu() -> None:
+    """Nowhere in D-BN, but on maps of one pixel, which it has not: neither is given a byte there."""
+    measurement = load(REPORTS / "D-BN-cpu.json")
+    kinds = set()
+    for place, moment in enumerate(measurement.timeline):
+        if moment.layer.startswith(("bn", "fc")):
+            kinds.add((moment.phase, moment.layer[:2]))
+            curve = laid(forged(measurement, place, peak=moment.peak + 4))
+            assert curve.verdict is Verdict.FAIL, moment
+            assert [each for each in curve.boundaries if not each.holds] == [curve.boundaries[place]]
+            assert curve.boundaries[place].terms == ()
+    assert len(kinds) == 4
+
+
+def test_a_boundary_holds_by_what_is_live_and_by_the_most_within() -> None:
+    met = Boundary("forward", "relu1_1", 100, 100, 120, 120, "", "aten::relu_")
+    assert met.holds
+    assert not met._replace(measured_live=101).holds
+    assert not met._replace(measured_peak=119).holds
+    assert not met._replace(measured_peak=121).holds
+    assert not met._replace(measured_peak=None).holds
+    declared = met._replace(library="the convolution")
+    assert declared._replace(measured_peak=121).holds
+    assert not declared._replace(measured_peak=119).holds
+    assert not declared._replace(measured_live=99, measured_peak=121).holds
 
 
 @pytest.mark.parametrize("place", [1, 30, -1])
@@ -155,4 +184,4 @@ def test_a_boundary_is_named_by_its_moment() -> None:
     curve = laid(load(D))
     moments = [(moment.phase.value, moment.layer) for moment in curve.step.moments]
     assert [(each.phase, each.layer) for each in curve.boundaries] == moments
-    assert isinstance(curve.measurement.timeline[0], Moment)
+    assert isinstance(curve.measurement.timeline[0], MeasuredMoment)

@@ -28,7 +28,8 @@ from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
 from vgg_profile.ask.sweep import Sweep, sweep
-from vgg_profile.check.crosscheck import Checks, Overlay, crosscheck, overlay, profile_for
+from vgg_profile.check.crosscheck import crosscheck, overlay, profile_for
+from vgg_profile.check.results import Checks, Overlay
 from vgg_profile.cli import main
 from vgg_profile.cli.pictures import SUFFIXES, USELESS
 from vgg_profile.core.errors import InputError
@@ -41,7 +42,8 @@ from vgg_profile.core.units import binary
 from vgg_profile.describe.figures import depict
 from vgg_profile.describe.figures.drawing import most_of
 from vgg_profile.describe.kinds import KINDS
-from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, load
+from vgg_profile.measure.reading import load
+from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement
 from vgg_profile.predict.vgg.configs import config, from_dict
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk

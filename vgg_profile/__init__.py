@@ -23,7 +23,7 @@ _HOMES = {
     "Comparison": "ask.compare",
     "Config": "predict.vgg.configs",
     "config": "predict.vgg.configs",
-    "Checks": "check.crosscheck",
+    "Checks": "check.results",
     "ledger": "predict.vgg.step",
     "Ledger": "core.step",
     "Measurement": "measure.record",
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from vgg_profile.ask.compare import Comparison
-    from vgg_profile.check.crosscheck import Checks
+    from vgg_profile.check.results import Checks
     from vgg_profile.core.errors import InputError
     from vgg_profile.core.step import Ledger
     from vgg_profile.core.tree import Profile, Row

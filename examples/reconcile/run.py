@@ -16,7 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vgg_profile.measure.record import load
+from vgg_profile.measure.reading import load
 
 from .rules import TOOLS, Tool
 from .sums import INPUT, NETS, Record

@@ -20,7 +20,7 @@ from vgg_profile.core.tree import Profile, heading
 from vgg_profile.core.version import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from vgg_profile.check.crosscheck import Checks
+    from vgg_profile.check.results import Checks
     from vgg_profile.core.step import Step
     from vgg_profile.measure.record import Measurement, Reading
 
@@ -73,7 +73,7 @@ class Network:
         if self.checks is None:
             return dict.fromkeys(MEASURED)
         whole = {check.quantity: check.measured for check in self.checks.checks if not check.layer}
-        sizes = (whole["live after forward"], whole["peak"])
+        sizes = (whole["live_after_forward"], whole["peak"])
         times = (self.checks.measurement.get(name) for name in ("forward_time", "backward_time"))
         figures = (*(size if isinstance(size, int) else None for size in sizes), *map(_microseconds, times))
         return dict(zip(MEASURED, figures, strict=True))
@@ -253,12 +253,12 @@ def _record(
     profile: Profile, setup: Setup, records: Mapping[str, Measurement]
 ) -> tuple[str | None, Checks | None]:
     """The first record of a network at its setting and its checks; one that does not hold is refused."""
-    from vgg_profile.check.crosscheck import Verdict, crosscheck
+    from vgg_profile.check.crosscheck import crosscheck
+    from vgg_profile.check.results import Verdict
 
-    setting = replace(profile.setting, setup=setup)
-    asked = {"config": profile.config.to_dict(), **setting.to_dict()}
+    setting, config = replace(profile.setting, setup=setup), profile.config.to_dict()
     for name, record in records.items():
-        if record.subject == record.subject | asked:
+        if record.setting == setting and record.subject["config"] == config:
             checks = crosscheck(profile, record)
             if checks.count(Verdict.FAIL):
                 raise InputError(
@@ -276,7 +276,7 @@ def _microseconds(reading: Reading | None) -> int | None:
 
 def read_records(path: Path) -> dict[str, Measurement]:
     """The record at a path, or every ``.json`` of a folder, by file; raises ``InputError`` if one is none."""
-    from vgg_profile.measure.record import load
+    from vgg_profile.measure.reading import load
 
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:

@@ -1,7 +1,7 @@
 """The meeting place: what was predicted beside what was measured, and every difference by its name.
 
-The only module that sees both roads. A :class:`Check` passes if measured = predicted + named terms, to
-the last byte and FLOP. A term is derived from a documented convention of the measuring tool; the one
+The only module that sees both roads. A ``Check`` passes if measured = predicted + named terms, to the last
+byte and FLOP. A term is derived from a documented convention of the measuring tool; the one
 exception is a library's scratch memory, which is a measured remainder and is shown as such. It is allowed
 only where the prediction says that such a library computes; anywhere else a byte too many fails.
 """
@@ -10,191 +10,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from math import prod
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from vgg_profile.core.display import Displayed
+from vgg_profile.check.results import Boundary, Check, Checks, Overlay, Term, Verdict
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Ledger
 from vgg_profile.core.tree import Network, Profile, Row
-from vgg_profile.core.version import SCHEMA_VERSION
-from vgg_profile.measure.record import EVERYTHING_ELSE, SUBJECT, Measurement, Reading
+from vgg_profile.measure.record import SUBJECT, Measurement, Reading
 from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
-
-Value = int | list[int]
-
-
-class Verdict(StrEnum):
-    """What came of a check; what was not measured is never a PASS."""
-
-    PASS = "PASS"
-    FAIL = "FAIL"
-    SKIP = "SKIP"
-
-
-class Term(NamedTuple):
-    """A named part of the difference; ``is_remainder`` if it was measured and not derived."""
-
-    name: str
-    value: int
-    is_remainder: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One quantity, predicted and measured.
-
-    >>> pool = Term("fvcore counts AdaptiveAvgPool2d", 25_088)
-    >>> check = Check("fvcore_flops", "", "MAC", 15_470_264_320, 15_470_289_408, (pool,))
-    >>> check.residual, check.verdict.value
-    (0, 'PASS')
-    """
-
-    quantity: str
-    layer: str
-    unit: str
-    predicted: Value
-    measured: Value | None
-    terms: tuple[Term, ...] = ()
-    reason: str = ""
-
-    @property
-    def residual(self) -> int | None:
-        """Measured less predicted less every term; ``None`` where there is nothing to subtract."""
-        if isinstance(self.predicted, int) and isinstance(self.measured, int):
-            return self.measured - self.predicted - sum(term.value for term in self.terms)
-        return None
-
-    @property
-    def verdict(self) -> Verdict:
-        if self.measured is None:
-            return Verdict.SKIP if self.reason else Verdict.FAIL
-        holds = self.measured == self.predicted if self.residual is None else self.residual == 0
-        return Verdict.PASS if holds and not isinstance(self.measured, bool) else Verdict.FAIL
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "quantity": self.quantity,
-            "layer": self.layer,
-            "unit": self.unit,
-            "predicted": self.predicted,
-            "measured": self.measured,
-            "terms": [term._asdict() for term in self.terms],
-            "residual": self.residual,
-            "verdict": self.verdict.value,
-            "reason": self.reason,
-        }
-
-
-class Boundary(NamedTuple):
-    """The end of one part of the step, predicted and measured: what is live there, the most within it.
-
-    ``beyond`` is what was measured at most beyond the predicted tensors, ``operation`` what ran then, and
-    ``library`` who may take such scratch there; empty, and nobody may.
-    """
-
-    phase: str
-    layer: str
-    live: int
-    measured_live: int | None
-    peak: int
-    measured_peak: int | None
-    library: str
-    operation: str
-
-    @property
-    def residual(self) -> int | None:
-        return None if self.measured_live is None else self.measured_live - self.live
-
-    @property
-    def beyond(self) -> int | None:
-        return None if self.measured_peak is None else self.measured_peak - self.peak
-
-    @property
-    def scratch(self) -> Term | None:
-        """What was measured beyond the tensors, by its name, where somebody may take any."""
-        if not self.library or not self.beyond or self.beyond < 0:
-            return None
-        within = f" within {self.operation}" if self.operation else ""
-        return Term(f"scratch of {self.library}{within}", self.beyond, is_remainder=True)
-
-    @property
-    def terms(self) -> tuple[Term, ...]:
-        return (self.scratch,) if self.scratch else ()
-
-    @property
-    def holds(self) -> bool:
-        """Whether it is as predicted, to the byte, but for scratch where there may be some."""
-        return self.residual == 0 and (self.beyond == 0 or self.scratch is not None)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "measured_live_bytes": self.measured_live,
-            "residual": self.residual,
-            "measured_peak_bytes": self.measured_peak,
-            "beyond_bytes": self.beyond,
-            "operation": self.operation,
-        }
-
-
-@dataclass(frozen=True, repr=False)
-class Overlay(Displayed):
-    """The measured curve of a step laid over the predicted one."""
-
-    step: Ledger
-    measurement: Measurement
-    boundaries: tuple[Boundary, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """PASS if the curves meet at every boundary, and within every part but for declared scratch."""
-        if any(each.residual is None for each in self.boundaries):
-            return Verdict.SKIP if _reason(self.measurement, "live_bytes") else Verdict.FAIL
-        return Verdict.PASS if all(each.holds for each in self.boundaries) else Verdict.FAIL
-
-    def to_dict(self) -> dict[str, Any]:
-        """The step as the ledger has it, each moment with what was measured there."""
-        content = self.step.to_dict()
-        for moment, boundary in zip(content["moments"], self.boundaries, strict=True):
-            moment.update(boundary.to_dict())
-        return {**content, "verdict": self.verdict.value, "environment": self.measurement.environment}
-
-
-@dataclass(frozen=True, repr=False)
-class Checks(Displayed):
-    """Every check of one measurement, with the profile and the record that they compare."""
-
-    profile: Profile
-    measurement: Measurement
-    checks: tuple[Check, ...]
-
-    def count(self, verdict: Verdict) -> int:
-        return sum(check.verdict is verdict for check in self.checks)
-
-    @property
-    def verdict(self) -> Verdict:
-        """FAIL if any check fails, SKIP if some could not be made, PASS if all hold."""
-        for verdict in (Verdict.FAIL, Verdict.SKIP):
-            if self.count(verdict):
-                return verdict
-        return Verdict.PASS if self.checks else Verdict.FAIL
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "subject": self.measurement.subject,
-            "environment": self.measurement.environment,
-            "verdict": self.verdict.value,
-            "counts": {verdict.value: self.count(verdict) for verdict in Verdict},
-            "checks": [check.to_dict() for check in self.checks],
-        }
 
 
 def profile_for(network: Source, measurement: Measurement) -> Profile:
@@ -203,13 +32,13 @@ def profile_for(network: Source, measurement: Measurement) -> Profile:
     net = find_config(network)
     if subject["config"] is not None:
         _check_config(net, subject["config"])
-    setting = {key: subject[key] for key in ("input", "batch", "dtype", "device")}
-    return walk(net, **setting)
+    return walk(net, **measurement.setting.tensors)
 
 
 def setup_of(measurement: Measurement) -> Setup:
     """How the step was run that a record is of."""
-    return Setup.from_dict(_subject(measurement))
+    _subject(measurement)
+    return measurement.setting.setup
 
 
 def _check_config(config: Network, measured: object) -> None:
@@ -233,7 +62,7 @@ def _subject(measurement: Measurement) -> dict[str, Any]:
             f"The record does not say what was measured: {', '.join(missing)} is missing.",
             "Measure again: `vgg-profile measure D -o record.json`.",
         )
-    return measurement.subject
+    return {**measurement.subject, **measurement.setting.to_dict()}
 
 
 def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
@@ -280,15 +109,7 @@ def _check_subject(profile: Profile, measurement: Measurement) -> None:
     subject = _subject(measurement)
     if subject["config"] is not None:
         _check_config(profile.config, subject["config"])
-    check_setting(
-        measurement,
-        {
-            "input": list(profile.input),
-            "batch": profile.batch,
-            "dtype": profile.dtype,
-            "device": profile.device,
-        },
-    )
+    check_setting(measurement, profile.setting.tensors)
 
 
 def check_setting(measurement: Measurement, asked: dict[str, Any]) -> None:
@@ -304,6 +125,19 @@ def check_setting(measurement: Measurement, asked: dict[str, Any]) -> None:
                 "is asked about.",
                 "Ask about what was measured, or measure what is asked about.",
             )
+
+
+def check_network(measurement: Measurement) -> None:
+    """Refuse a record that does not say which network it is of: nobody vouches for it on a command line.
+
+    In Python, the caller of :func:`crosscheck` does.
+    """
+    if _subject(measurement)["config"] is None:
+        raise InputError(
+            "The record does not say which network it is of: a module was measured that no config describes.",
+            "Measure a config; or, in Python, say yourself which network it is: "
+            "crosscheck(walk(NETWORK), load(RECORD)).",
+        )
 
 
 def _tensors(profile: Profile) -> Iterator[Check]:
@@ -400,36 +234,31 @@ def _read(check: Check, measurement: Measurement, paths: dict[str, str]) -> Chec
         check.predicted,
         measured,
         check.terms,
-        _reason(measurement, check.quantity),
+        measurement.why_missing(check.quantity),
     )
 
 
-def _reason(measurement: Measurement, quantity: str) -> str:
-    """Why a quantity was not measured, if the measurement says so."""
-    return measurement.skipped.get(quantity, measurement.skipped.get(EVERYTHING_ELSE, ""))
-
-
 _FIXED = {
-    Phase.LOAD: "live before the step",
-    Phase.INPUT: "live, input given",
-    Phase.FORWARD: "live after forward",
-    Phase.LOSS: "live after the loss",
-    Phase.BACKWARD: "live after backward",
-    Phase.STEP: "live after the optimizer step",
+    Phase.LOAD: "live_before_step",
+    Phase.INPUT: "live_with_input",
+    Phase.FORWARD: "live_after_forward",
+    Phase.LOSS: "live_after_loss",
+    Phase.BACKWARD: "live_after_backward",
+    Phase.STEP: "live_after_step",
 }
 
 
 _MOST = {
-    Phase.INPUT: "most within giving the input",
-    Phase.LOSS: "most within the loss",
-    Phase.STEP: "most within the optimizer step",
+    Phase.INPUT: "most_within_input",
+    Phase.LOSS: "most_within_loss",
+    Phase.STEP: "most_within_step",
 }
 """The parts of a step that belong to no layer; before it is loaded, a network is not counted."""
 
 
 def _memory(boundaries: Sequence[Boundary], measurement: Measurement) -> Iterator[Check]:
     """Live bytes at the fixed points between the phases and at every boundary; the most within each part."""
-    reason = _reason(measurement, "live_bytes")
+    reason = measurement.why_missing("live_bytes")
     ends = {each.phase: each for each in boundaries if each.phase in _FIXED}
     for phase, end in ends.items():
         yield Check(_FIXED[Phase(phase)], "", "B", end.live, end.measured_live, (), reason)
@@ -464,10 +293,10 @@ def _boundaries(step: Ledger, measurement: Measurement) -> Iterator[Boundary]:
         )
 
 
-Part = TypeVar("Part")
+T = TypeVar("T")
 
 
-def _numbered(parts: Iterable[tuple[str, str, Part]]) -> Iterator[tuple[tuple[str, str, int], Part]]:
+def _numbered(parts: Iterable[tuple[str, str, T]]) -> Iterator[tuple[tuple[str, str, int], T]]:
     """Each part under its phase, its layer, and how often both came before."""
     seen: Counter[tuple[str, str]] = Counter()
     for phase, layer, part in parts:
@@ -495,7 +324,7 @@ def _peak(step: Ledger, boundaries: Sequence[Boundary], measurement: Measurement
     reading = measurement.get("peak_bytes")
     predicted = step.peak.peak
     if reading is None or not isinstance(reading.value, int):
-        return Check("peak", "", "B", predicted, None, (), _reason(measurement, "live_bytes"))
+        return Check("peak", "", "B", predicted, None, (), measurement.why_missing("live_bytes"))
     after_loading = [each for each in boundaries if each.phase != Phase.LOAD]
     highest = max(after_loading, key=lambda each: each.measured_peak or 0)
     if highest.measured_peak != reading.value:

@@ -40,7 +40,7 @@ def _versions() -> Iterator[tuple[str, str]]:
 def _devices() -> Iterator[tuple[str, str]]:
     try:
         with undivided():
-            from vgg_profile.measure.run import devices
+            from vgg_profile.measure.environment import devices
     except Failure as error:
         yield "devices", error.message
         return

@@ -24,7 +24,7 @@ from vgg_profile.render import PICTURES
 if TYPE_CHECKING:
     from vgg_profile.ask.fit import Fit
     from vgg_profile.ask.sweep import Sweep
-    from vgg_profile.check.crosscheck import Overlay
+    from vgg_profile.check.results import Overlay
     from vgg_profile.core.display import Displayed
     from vgg_profile.measure.record import Measurement
 
@@ -183,7 +183,7 @@ def _subject(
     """What the figure is of; what a kind needs and is missing is refused."""
     from vgg_profile.ask.compare import Comparison
     from vgg_profile.ask.sweep import Sweep
-    from vgg_profile.check.crosscheck import Overlay
+    from vgg_profile.check.results import Overlay
     from vgg_profile.core.step import Ledger
     from vgg_profile.describe.kinds import KINDS
     from vgg_profile.predict.vgg.step import ledger
@@ -230,8 +230,8 @@ def _grid(profile: Profile, setup: Setup) -> Sweep:
 def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> Overlay | Measurement:
     """The network's record, of a folder the one at this setting; the curve of its step if so asked."""
     from vgg_profile.ask.compare import Comparison, read_records
-    from vgg_profile.check.crosscheck import check_setting, overlay, profile_for
-    from vgg_profile.measure.record import load
+    from vgg_profile.check.crosscheck import check_network, check_setting, overlay, profile_for
+    from vgg_profile.measure.reading import load
 
     if path.is_dir():
         (network,) = Comparison((profile,), setup, measured=read_records(path)).networks
@@ -239,6 +239,7 @@ def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> 
         measurement = network.checks.measurement
     else:
         measurement = load(path)
+        check_network(measurement)
         check_setting(measurement, asked(profile, setup))
     if is_curve:
         return overlay(profile.config, measurement)

@@ -100,10 +100,11 @@ def _scratch(
 ) -> Iterator[Any]:
     """What a record took beside its tensors; it must be of the same network and setup, at any batch."""
     from vgg_profile.ask.fit import Reserve
-    from vgg_profile.check.crosscheck import check_setting, remainders
-    from vgg_profile.measure.record import load
+    from vgg_profile.check.crosscheck import check_network, check_setting, remainders
+    from vgg_profile.measure.reading import load
 
     record = load(path)
+    check_network(record)
     check_setting(record, {"input": input_, "dtype": dtype, "device": device, **setup.to_dict()})
     source = f"measured at batch {record.subject['batch']:,} by {path}"
     terms = remainders(net, record)

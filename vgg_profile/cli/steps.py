@@ -26,7 +26,7 @@ from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.configs import Config
 
 if TYPE_CHECKING:
-    from vgg_profile.check.crosscheck import Checks
+    from vgg_profile.check.results import Checks
     from vgg_profile.measure.record import Measurement
 
 
@@ -62,7 +62,8 @@ def timeline(
     vgg-profile timeline D --batch 8 --optimizer adam --measure
     vgg-profile timeline D --measured reports/measured/D-cpu.json
     """
-    from vgg_profile.check.crosscheck import Verdict, check_setting, overlay
+    from vgg_profile.check.crosscheck import check_network, check_setting, overlay
+    from vgg_profile.check.results import Verdict
     from vgg_profile.predict.vgg.step import ledger
 
     profile = walk_on(device)
@@ -70,6 +71,7 @@ def timeline(
     if measurement is None:
         out.deliver(ledger(profile, setup))
         return
+    check_network(measurement)
     check_setting(measurement, asked(profile, setup))
     curve = overlay(profile.config, measurement)
     out.deliver(curve)
@@ -99,11 +101,13 @@ def one_measurement(
     record: Path | None, run: bool, measure_now: Callable[[], Measurement]
 ) -> Measurement | None:
     """What ``--measured`` and ``--measure`` ask for: a record, a real step, or neither."""
-    from vgg_profile.measure.record import load
-
     if record is not None and run:
         raise InputError("--measured and --measure are two sources of one measurement.", "Give one of them.")
-    return load(record) if record is not None else measure_now() if run else None
+    if record is None:
+        return measure_now() if run else None
+    from vgg_profile.measure.reading import load
+
+    return load(record)
 
 
 def stage_said(profile: Profile, stage: str) -> None:
@@ -201,10 +205,11 @@ def check_command(net: Config, record: Path, all_layers: bool, out: Output) -> N
     RECORD is what `vgg-profile measure CONFIG -o record.json` wrote. A record of another network or
     another setting, a damaged or altered one is refused. Exit code 0 if all checks hold, 3 if one fails.
     """
-    from vgg_profile.check.crosscheck import crosscheck, profile_for
-    from vgg_profile.measure.record import load
+    from vgg_profile.check.crosscheck import check_network, crosscheck, profile_for
+    from vgg_profile.measure.reading import load
 
     measurement = load(record)
+    check_network(measurement)
     checks = crosscheck(profile_for(net, measurement), measurement)
     out.deliver(checks, all_layers=all_layers)
     _exit_with(checks)

@@ -38,12 +38,13 @@ def notes(record: Path | None, run: bool, claims: bool, out: Output) -> None:
     vgg-profile notes --claims --format csv
     vgg-profile notes --measured reports/measured/D-cpu.json
     """
-    from vgg_profile.check.crosscheck import check_setting, crosscheck, profile_for
+    from vgg_profile.check.crosscheck import check_network, check_setting, crosscheck, profile_for
     from vgg_profile.core.setting import Setup
     from vgg_profile.teach.notes import SETTING, audit
 
     measurement = one_measurement(record, run, lambda: run_now(walk("D"), Setup(), "auto"))
     if measurement is not None:
+        check_network(measurement)
         check_setting(measurement, SETTING)
     checks = None if measurement is None else crosscheck(profile_for("D", measurement), measurement)
     out.deliver(audit(checks), claims=claims)

@@ -29,6 +29,9 @@ AMP_ITEMSIZE = {"none": 0, "bfloat16": 2, "float16": 2}
 
 CHECKPOINTS = ("none", "blocks")
 
+LATER = ("fused",)
+"""The fields of a :class:`Setup` that the first records do not have, and that were at their default there."""
+
 SWITCHES = ("foreach", "fused", "first_step", "onednn")
 """The fields of a :class:`Setup` that are on or off."""
 
@@ -144,14 +147,9 @@ class Setup:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Setup:
-        """The setup among other keys, as a record's subject has it; the oldest have no ``fused``."""
-        return cls(
-            **{
-                each.name: content[each.name]
-                for each in fields(cls)
-                if each.name in content or each.name != "fused"
-            }
-        )
+        """The setup among other keys, as a record's subject has it; ``LATER`` ones may be missing."""
+        names = [each.name for each in fields(cls) if each.name in content or each.name not in LATER]
+        return cls(**{name: content[name] for name in names})
 
 
 @dataclass(frozen=True, slots=True)

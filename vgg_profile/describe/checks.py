@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from vgg_profile.check.crosscheck import Check, Checks, Verdict, setup_of
+from vgg_profile.check.crosscheck import setup_of
+from vgg_profile.check.results import Check, Checks, Verdict
 from vgg_profile.core import units
 from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.measure.record import Measurement, Reading
 
 _QUANTITIES = {
+    "live_before_step": "live before the step",
+    "live_with_input": "live, input given",
+    "live_after_forward": "live after forward",
+    "live_after_loss": "live after the loss",
+    "live_after_backward": "live after backward",
+    "live_after_step": "live after the optimizer step",
+    "most_within_input": "most within giving the input",
+    "most_within_loss": "most within the loss",
+    "most_within_step": "most within the optimizer step",
     "parameters": "parameters",
     "buffers": "buffers",
     "output_shape": "output shape",
@@ -30,6 +40,7 @@ _QUANTITIES = {
     "allocator_rounding_bytes": "allocator rounding, at most",
     "peak": "peak",
 }
+"""What each quantity of a check is called in a table."""
 
 
 @describe_kind.register
@@ -77,7 +88,7 @@ def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
 def _row(check: Check) -> tuple[Cell, ...]:
     terms = "; ".join(f"{term.name}: {term.value:+,}" for term in check.terms)
     return (
-        _QUANTITIES.get(check.quantity, check.quantity),
+        _QUANTITIES[check.quantity],
         check.layer,
         check.unit,
         _value(check.predicted),
@@ -121,7 +132,7 @@ def _group_row(members: Sequence[Check]) -> tuple[Cell, ...]:
         else f"FAIL: {len(members) - held - skipped} of {len(members)} differ"
     )
     return (
-        _QUANTITIES.get(members[0].quantity, members[0].quantity),
+        _QUANTITIES[members[0].quantity],
         f"each of {len(members)}",
         members[0].unit,
         f"{len(members)} figures",

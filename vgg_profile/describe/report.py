@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vgg_profile.ask.compare import Network
 from vgg_profile.ask.report import Report
-from vgg_profile.check.crosscheck import Checks, Verdict
+from vgg_profile.check.results import Checks, Verdict
 from vgg_profile.core import units
 from vgg_profile.core.events import Phase
 from vgg_profile.core.forms import Code, Document, Heading, Items, Part, Picture

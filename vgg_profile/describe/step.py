@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from vgg_profile.check.crosscheck import Overlay
+from vgg_profile.check.results import Overlay
 from vgg_profile.core import units
 from vgg_profile.core.book import Moment
 from vgg_profile.core.events import Category

@@ -1,18 +1,15 @@
-"""FLOPs of a real pass, as counted by torch's FlopCounterMode and by fvcore."""
+"""FLOPs of a real pass, as torch's FlopCounterMode counts them."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import torch
-from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vgg_profile.measure.memory import Step
 from vgg_profile.measure.record import Reading
+from vgg_profile.measure.step import RealStep
 
 FLOP_COUNTER = "torch.utils.flop_counter.FlopCounterMode"
 
@@ -35,7 +32,7 @@ def _by_module(counter: FlopCounterMode) -> dict[str, int]:
     return {"Global": counter.get_total_flops(), **counts}
 
 
-def count_flops(step: Step) -> Iterator[Reading]:
+def count_flops(step: RealStep) -> Iterator[Reading]:
     """Run one real step and count FLOPs, forward and in all, and see the output shape of each layer.
 
     FlopCounterMode sees every operation, and knows in whose forward or backward it was made.
@@ -68,31 +65,8 @@ def count_flops(step: Step) -> Iterator[Reading]:
             yield Reading(quantity, counts.get(f"{root}.{path}", 0), "FLOP", FLOP_COUNTER, name)
 
 
-def count_all_flops(step: Step) -> int:
+def count_all_flops(step: RealStep) -> int:
     """FLOPs of a whole step, whatever it runs twice."""
     with FlopCounterMode(display=False) as counter:
         step.run(_ForwardCounts(counter))
     return int(counter.get_total_flops())
-
-
-def count_with_fvcore(model: nn.Module, images: Tensor, names: dict[str, str]) -> Iterator[Reading]:
-    """What fvcore calls flops (it counts one a multiply-add) and activations, traced once each."""
-    quieted = logging.getLogger("fvcore.nn.jit_analysis")
-    level, quieted_before = logging.ERROR, quieted.level
-    quieted.setLevel(level)
-    try:
-        with torch.no_grad():
-            for kind, quantity, unit in (
-                (FlopCountAnalysis, "fvcore_flops", "MAC"),
-                (ActivationCountAnalysis, "fvcore_activations", "value"),
-            ):
-                analysis: Any = kind(model, images)
-                analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-                analysis.tracer_warnings("none")
-                method = f"fvcore.nn.{kind.__name__}"
-                yield Reading(quantity, int(analysis.total()), unit, method)
-                by_module = analysis.by_module()
-                for path, name in names.items():
-                    yield Reading(quantity, int(by_module[path]), unit, method, name)
-    finally:
-        quieted.setLevel(quieted_before)

@@ -1,26 +1,20 @@
-"""Live bytes during a real pass, read from the allocator.
+"""Live bytes during a real pass, read from the allocator: two recorders for the marks of a ``RealStep``.
 
-A :class:`Step` runs one training step and calls ``recorder.mark(phase, layer)`` wherever a layer or a
-phase begins. What a mark means is the recorder's business: :class:`CpuMemory` lays it into the
-profiler's trace between the allocator's own events, :class:`CudaMemory` reads the caching allocator's
-counters, and ``timing.Clock`` reads a clock. All three therefore see the same boundaries.
+:class:`CpuMemory` lays each mark into the profiler's trace, between the allocator's own events;
+:class:`CudaMemory` reads the caching allocator's counters there.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
 from torch.autograd.profiler import profile, record_function
 
-from vgg_profile.core.setting import Setup
-from vgg_profile.measure.record import Moment, Reading
+from vgg_profile.measure.record import MeasuredMoment, Reading
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler announces itself on stderr
 
@@ -35,19 +29,6 @@ MEMORY_METHOD = {
 }
 
 
-class Mark(NamedTuple):
-    """The beginning of a part of the step."""
-
-    phase: str
-    layer: str
-
-
-class Recorder(Protocol):
-    """Whoever wants to know when a part of the step begins."""
-
-    def mark(self, phase: str, layer: str = "") -> None: ...
-
-
 class CpuMemory:
     """Live bytes on the CPU: every allocation and release that the profiler sees, between marks.
 
@@ -56,13 +37,13 @@ class CpuMemory:
 
     def __init__(self, start: int = 0) -> None:
         self.start = start
-        self.moments: list[Moment] = []
-        self._marks: list[Mark] = []
+        self.moments: list[MeasuredMoment] = []
+        self._marks: list[tuple[str, str]] = []
         self._profile: Any = None
 
     def mark(self, phase: str, layer: str = "") -> None:
         with record_function(f"{_MARK}{len(self._marks)}"):
-            self._marks.append(Mark(phase, layer))
+            self._marks.append((phase, layer))
 
     def __enter__(self) -> CpuMemory:
         self._profile = profile(
@@ -79,15 +60,15 @@ class CpuMemory:
         self.moments = list(self._resolve(_in_order(tree)))
         self._profile = None
 
-    def _resolve(self, events: Iterator[_TraceEvent]) -> Iterator[Moment]:
+    def _resolve(self, events: Iterator[_TraceEvent]) -> Iterator[MeasuredMoment]:
         """Walk the trace once; a part of the step lasts from its mark to the next."""
         live, peak, op = self.start, self.start, ""
         known: dict[int, int] = {}
-        current: Mark | None = None
+        current: tuple[str, str] | None = None
         for event in events:
             if event.name.startswith(_MARK):
                 if current is not None:
-                    yield Moment(*current, live, peak, op)
+                    yield MeasuredMoment(*current, live, peak, op)
                 current, peak, op = self._marks[int(event.name[len(_MARK) :])], live, ""
             elif event.size > 0:
                 known[event.address] = event.size
@@ -98,7 +79,7 @@ class CpuMemory:
                 known.pop(event.address, None)
                 live += event.size
         if current is not None:
-            yield Moment(*current, live, peak, op)
+            yield MeasuredMoment(*current, live, peak, op)
 
 
 class _TraceEvent(NamedTuple):
@@ -139,10 +120,10 @@ class CudaMemory:
     def __init__(self, device: torch.device, start: int = 0) -> None:
         self.device = device
         self.start = start
-        self.moments: list[Moment] = []
+        self.moments: list[MeasuredMoment] = []
         self._offset = 0
         self._rounding = 0
-        self._current: Mark | None = None
+        self._current: tuple[str, str] | None = None
 
     def __enter__(self) -> CudaMemory:
         torch.cuda.synchronize(self.device)
@@ -160,13 +141,13 @@ class CudaMemory:
 
     def mark(self, phase: str, layer: str = "") -> None:
         self._close()
-        self._current = Mark(phase, layer)
+        self._current = (phase, layer)
 
     def _close(self) -> None:
         stats = torch.cuda.memory_stats(self.device)
         if self._current is not None:
             live, peak = stats["requested_bytes.all.current"], stats["requested_bytes.all.peak"]
-            self.moments.append(Moment(*self._current, live - self._offset, peak - self._offset, ""))
+            self.moments.append(MeasuredMoment(*self._current, live - self._offset, peak - self._offset, ""))
             rounding = stats["allocated_bytes.all.current"] - live
             self._rounding = max(self._rounding, rounding)
         torch.cuda.reset_peak_memory_stats(self.device)
@@ -177,111 +158,3 @@ class CudaMemory:
         torch.cuda.synchronize(self.device)
         self._close()
         self._current = None
-
-
-@contextmanager
-def marked_layers(model: nn.Module, names: dict[str, str], recorder: Recorder) -> Iterator[None]:
-    """While this lasts, a layer marks where its forward and its backward begin.
-
-    ``names`` maps module paths to layer names. A backward begins with the node that made the layer's
-    output; a layer that hands its input on, like dropout in eval mode, has none. A checkpointed layer that
-    runs again in the backward pass marks that as "recompute"; where PyTorch has all it was after, it stops
-    the layer by an exception, and the backward pass of ``place`` goes on.
-    """
-    handles = []
-    entering: list[Any] = [None]
-    place = [""]
-    """The layer in whose backward we are, if in any."""
-
-    def enter_backward(name: str) -> None:
-        place[0] = name
-        recorder.mark("backward", name)
-
-    def watch(name: str) -> tuple[Callable[..., None], Callable[..., None]]:
-        def before(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-            entering[0] = None if place[0] else args[0].grad_fn
-            recorder.mark("recompute" if place[0] else "forward", name)
-
-        def after(module: nn.Module, args: tuple[Tensor, ...], output: Tensor | None) -> None:
-            if place[0]:
-                if output is None and not isinstance(sys.exception(), (RuntimeError, MemoryError)):
-                    recorder.mark("backward", place[0])
-            elif output is not None:
-                node, entered = output.grad_fn, entering[0]
-                entering[0] = None
-                if node is not None and node is not entered:
-                    node.register_prehook(lambda gradients: enter_backward(name))
-
-        return before, after
-
-    try:
-        for path, name in names.items():
-            module = model.get_submodule(path)
-            before, after = watch(name)
-            handles.append(module.register_forward_pre_hook(before))
-            handles.append(module.register_forward_hook(after, always_call=True))
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-AT = "at "
-"""How the note begins that says where in a step an exception was raised."""
-
-
-class _LastMark:
-    """Hands marks on, and remembers the last."""
-
-    def __init__(self, instrument: Recorder) -> None:
-        self.instrument = instrument
-        self.phase, self.layer = "input", ""
-
-    def mark(self, phase: str, layer: str = "") -> None:
-        self.phase, self.layer = phase, layer
-        self.instrument.mark(phase, layer)
-
-
-class Step(NamedTuple):
-    """One training step of a network on given images and targets."""
-
-    model: nn.Module
-    images: Tensor
-    targets: Tensor
-    names: dict[str, str]
-    setup: Setup
-    optimizer: torch.optim.Optimizer | None = None
-
-    def run(self, instrument: Recorder) -> Tensor:
-        """Forward, loss, backward and step, as a training loop writes them; returns the logits.
-
-        An exception on the way carries a note of where it was: ``at forward of conv1_1``.
-        """
-        recorder = _LastMark(instrument)
-        try:
-            return self._run(recorder)
-        except (RuntimeError, MemoryError) as error:
-            error.add_note(f"{AT}{recorder.phase} of {recorder.layer or 'the step'}")
-            raise
-
-    def _run(self, recorder: Recorder) -> Tensor:
-        has_backward = self.setup.has_backward
-        with marked_layers(self.model, self.names, recorder), torch.set_grad_enabled(has_backward):
-            with self._autocast():
-                logits: Tensor = self.model(self.images)
-                if has_backward:
-                    recorder.mark("loss")
-                    loss = nn.functional.cross_entropy(logits, self.targets)
-            if has_backward:
-                recorder.mark("backward", "loss")
-                loss.backward()  # type: ignore[no-untyped-call]
-        if self.optimizer is not None:
-            recorder.mark("step")
-            self.optimizer.step()
-        recorder.mark("end")
-        return logits
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self.setup.amp == "none":
-            return nullcontext()
-        return torch.autocast(self.images.device.type, dtype=getattr(torch, self.setup.amp))

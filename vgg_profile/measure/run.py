@@ -7,13 +7,9 @@ allocator, the FLOP counters and the clock say.
 from __future__ import annotations
 
 import gc
-import platform
-import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -21,11 +17,12 @@ from torch import Tensor, nn
 
 from vgg_profile import models
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.setting import Setup
-from vgg_profile.core.version import __version__
+from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.measure import flops
-from vgg_profile.measure.memory import AT, MEMORY_METHOD, CpuMemory, CudaMemory, Step
-from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Moment, Reading
+from vgg_profile.measure.environment import environment
+from vgg_profile.measure.memory import MEMORY_METHOD, CpuMemory, CudaMemory
+from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, Reading
+from vgg_profile.measure.step import AT, Deaf, RealStep
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.configs import config as find_config
@@ -33,6 +30,9 @@ from vgg_profile.predict.vgg.network import modules
 
 PLAIN = Setup()
 SEED = 0
+FVCORE = ("fvcore_flops", "fvcore_activations")
+"""What fvcore reads, if it is there."""
+
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
@@ -78,16 +78,12 @@ def measure(
     shape = (channels, input, input) if isinstance(input, int) else tuple(input)
     subject = {
         "config": config.to_dict() if isinstance(config, Config) else None,
-        "input": list(shape),
-        "batch": batch,
-        "dtype": dtype,
-        "device": place.type,
-        **setup.to_dict(),
+        **Setting(shape, batch, dtype, place.type, setup).to_dict(),
     }
     if dtype not in DTYPES:
         raise InputError(f"There is no dtype {excerpt(dtype)} here.", f"Choose from {', '.join(DTYPES)}.")
     readings: list[Reading] = []
-    timeline: list[Moment] = []
+    timeline: list[MeasuredMoment] = []
     skipped: dict[str, str] = {}
 
     def measurement() -> Measurement:
@@ -104,7 +100,7 @@ def measure(
                 progress("counting FLOPs, forward and backward")
                 readings += run.count_flops()
                 progress("counting with fvcore")
-                readings += flops.count_with_fvcore(run.model, run.images(), run.names)
+                readings += run.count_with_fvcore(skipped)
                 progress("recording memory, forward and backward")
                 run.record_memory(timeline, readings)
                 if repeats:
@@ -147,7 +143,7 @@ class _Run:
         self.model: nn.Module
         self.names: dict[str, str] = {}
 
-    def load(self) -> Moment:
+    def load(self) -> MeasuredMoment:
         """Build the network under the eyes of the allocator, or weigh the one that was given."""
         gc.collect()
         if isinstance(self.network, Config):
@@ -163,7 +159,7 @@ class _Run:
                 for tensor in (*self.model.parameters(), *self.model.buffers())
             }
             weight = sum(storages.values())
-            loaded = Moment("load", "", weight, weight, "untyped_storage().nbytes()")
+            loaded = MeasuredMoment("load", "", weight, weight, "untyped_storage().nbytes()")
         config = getattr(self.model, "config", None)
         self.names = (
             {module.path: module.name for module in modules(config)}
@@ -213,8 +209,8 @@ class _Run:
             count = sum(tensor.numel() for tensor in tensors)
             yield Reading(quantity, count, "value", f"sum of numel() over model.{quantity}()")
 
-    def _step(self, images: Tensor, optimizer: torch.optim.Optimizer | None = None) -> Step:
-        return Step(self.model, images, self.targets(), self.names, self.setup, optimizer)
+    def _step(self, images: Tensor, optimizer: torch.optim.Optimizer | None = None) -> RealStep:
+        return RealStep(self.model, images, self.targets(), self.names, self.setup, optimizer)
 
     def count_flops(self) -> Iterator[Reading]:
         """FLOPs and output shapes of a real pass, which also warms the device up."""
@@ -239,6 +235,15 @@ class _Run:
             )
         self.model.zero_grad(set_to_none=True)
 
+    def count_with_fvcore(self, skipped: dict[str, str]) -> Iterator[Reading]:
+        """What fvcore counts; without fvcore, ``skipped`` says why there is nothing."""
+        try:
+            from vgg_profile.measure.fvcore_counts import count_with_fvcore
+        except ImportError as error:
+            skipped |= dict.fromkeys(FVCORE, lack(error))
+        else:
+            yield from count_with_fvcore(self.model, self.images(), self.names)
+
     @contextmanager
     def _checkpointing(self) -> Iterator[None]:
         """While this lasts, the network checkpoints its blocks if the setup says so."""
@@ -258,18 +263,21 @@ class _Run:
 
     def _optimizer(self) -> torch.optim.Optimizer | None:
         make = _OPTIMIZERS[self.setup.optimizer]
-        return make(self.model.parameters(), lr=0.0, foreach=self.setup.foreach) if make else None
+        if make is None:
+            return None
+        how = {"fused": True} if self.setup.fused else {"foreach": self.setup.foreach}
+        return make(self.model.parameters(), lr=0.0, **how)
 
     def _first_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Let the optimizer make its state under the eyes of the allocator, and drop everything else."""
         with self._memory(self.loaded) as recorder:
             recorder.mark("load")
-            self._step(self.images(), optimizer).run(_Deaf())
+            self._step(self.images(), optimizer).run(Deaf())
             self.model.zero_grad(set_to_none=True)
             recorder.mark("end")
         self.loaded = recorder.moments[0].live
 
-    def record_memory(self, timeline: list[Moment], readings: list[Reading]) -> None:
+    def record_memory(self, timeline: list[MeasuredMoment], readings: list[Reading]) -> None:
         """One whole step under the eyes of the allocator."""
         optimizer = self._optimizer()
         gc.collect()
@@ -317,13 +325,6 @@ def _onednn(*, enabled: bool) -> Iterator[None]:
         backend.enabled = before
 
 
-class _Deaf:
-    """A recorder for a step that nobody reads."""
-
-    def mark(self, phase: str, layer: str = "") -> None:
-        pass
-
-
 _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer] | None] = {
     "none": None,
     "sgd": torch.optim.SGD,
@@ -343,55 +344,14 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def lack(error: ImportError) -> str:
+    """Why fvcore does not count here: itself, or what it needs, is not installed, or does not load."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"{error.name.partition('.')[0]} is not installed"
+    return f"fvcore cannot be loaded: {excerpt(str(error), 120)[1:-1]}"
+
+
 def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
         sign in str(error) for sign in ("can't allocate memory", "size calculation overflowed")
     )
-
-
-def environment(device: torch.device) -> dict[str, str]:
-    """On what it was measured: versions, device, threads."""
-    return {
-        "vgg_profile": __version__,
-        "torch": torch.__version__,
-        "fvcore": version("fvcore"),
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
-        "threads": str(torch.get_num_threads()),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "onednn": str(torch.backends.mkldnn.is_available()),  # type: ignore[no-untyped-call]
-        "cuda": str(torch.version.cuda),
-        "command": _command(),
-    }
-
-
-def _command() -> str:
-    """The command as it was typed, on one line, whatever was typed."""
-    if "vgg" not in sys.argv[0]:
-        return "from Python"
-    typed = shlex.join(["vgg-profile", *sys.argv[1:]])
-    return typed if typed.isprintable() else ascii(typed)
-
-
-def devices() -> Iterator[tuple[str, str]]:
-    """Every device that could be measured on, and what is known of it."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    yield "cpu", f"{_processor()}, {torch.get_num_threads()} threads, {capability}"
-    if not torch.cuda.is_available():
-        built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU alone"
-        yield "cuda", f"no device; torch is built for {built}"
-    for number in range(torch.cuda.device_count()):
-        has = torch.cuda.get_device_properties(number)
-        yield f"cuda:{number}", f"{has.name}, {has.total_memory:,} bytes, compute {has.major}.{has.minor}"
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -26,7 +26,8 @@ from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
-from vgg_profile.check.crosscheck import Checks, Verdict, setup_of
+from vgg_profile.check.crosscheck import setup_of
+from vgg_profile.check.results import Checks, Verdict
 from vgg_profile.core import units
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
@@ -405,7 +406,7 @@ def unrounded(printed: str) -> int:
 def _measured(checks: Checks) -> Iterator[str]:
     """What the real pass says, from its cross-check."""
     environment = checks.measurement.environment
-    after, peak, kept = _reading(checks, "live after forward"), _reading(checks, "peak"), _kept(checks)
+    after, peak, kept = _reading(checks, "live_after_forward"), _reading(checks, "peak"), _kept(checks)
     where = f"{environment.get('device', '?')}, torch {environment.get('torch', '?')}"
     if after is None or peak is None or kept is None:
         yield f"Measured on {where}: the record holds no memory, so it neither confirms nor denies this."
@@ -433,5 +434,5 @@ def _reading(checks: Checks, quantity: str) -> int | None:
 
 
 def _kept(checks: Checks) -> int | None:
-    after, given = _reading(checks, "live after forward"), _reading(checks, "live, input given")
+    after, given = _reading(checks, "live_after_forward"), _reading(checks, "live_with_input")
     return None if after is None or given is None else after - given

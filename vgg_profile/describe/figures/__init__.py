@@ -12,7 +12,7 @@ import difflib
 from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.fit import Fit
 from vgg_profile.ask.sweep import Sweep
-from vgg_profile.check.crosscheck import Overlay
+from vgg_profile.check.results import Overlay
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.figures import Figure

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import accumulate, pairwise
 
-from vgg_profile.check.crosscheck import Checks, Overlay, overlay
+from vgg_profile.check.crosscheck import overlay
+from vgg_profile.check.results import Checks, Overlay
 from vgg_profile.core.book import Moment
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase

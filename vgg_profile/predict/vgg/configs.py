@@ -22,17 +22,16 @@ import json
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.setting import LARGEST
+from vgg_profile.core.setting import LARGEST, check_size
 from vgg_profile.core.tree import Network
+from vgg_profile.predict.vgg.limits import LONGEST_NAME, MOST_LAYERS
 
-MOST_LAYERS = 100_000
 LARGEST_FILE = 4 * 2**20
-LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,13 @@ class Conv:
     width: int
     kernel: int = 3
 
+    @property
+    def plain(self) -> int | str:
+        """As a config file has it: the width alone where the kernel is 3×3."""
+        return self.width if self.kernel == 3 else f"conv{self.kernel}-{self.width}"
+
     def __str__(self) -> str:
-        return str(self.width) if self.kernel == 3 else f"conv{self.kernel}-{self.width}"
+        return str(self.plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +103,10 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """The network in the form of a config file; ``from_dict`` reads it back."""
-        return {
-            "name": self.name,
-            "layers": [
-                token.width if isinstance(token, Conv) and token.kernel == 3 else str(token)
-                for token in self.layers
-            ],
+        content = {each.name: getattr(self, each.name) for each in fields(self)}
+        return content | {
+            "layers": [token.plain if isinstance(token, Conv) else str(token) for token in self.layers],
             "classifier": list(self.classifier),
-            "classes": self.classes,
-            "in_channels": self.in_channels,
-            "batch_norm": self.batch_norm,
         }
 
 
@@ -140,7 +138,8 @@ def config(
     """
     found = _find(source)
     if classes is not None:
-        found = replace(found, classes=_size(classes, "classes"))
+        check_size(classes, "number of classes", "10")
+        found = replace(found, classes=classes)
     if batch_norm is not None:
         if not isinstance(batch_norm, bool):
             raise InputError(f"The batch_norm is {excerpt(batch_norm)}.", "Give True or False.")
@@ -246,9 +245,6 @@ def _digits(number: int) -> str:
     return str(number) if -LARGEST <= number <= LARGEST else "a number beyond all sizes"
 
 
-_FIELDS = ("name", "layers", "classifier", "classes", "in_channels", "batch_norm")
-
-
 def read_file(path: Path) -> Config:
     """Read a network from a ``.toml`` or ``.json`` file; its name defaults to the file's."""
     suffix = path.name.strip().lower()[-5:]
@@ -279,7 +275,7 @@ def read_file(path: Path) -> Config:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else _reason(error)
         raise InputError(
             f"The config file {excerpt(str(path))} cannot be read as {format_name}: {why}.",
-            f"Mend the file; its keys are {', '.join(_FIELDS)}.",
+            f"Fix the file; its keys are {', '.join(each.name for each in fields(Config))}.",
         ) from None
     stem = path.stem[:LONGEST_NAME]
     return from_dict(content, default_name=stem if stem.strip() and stem.isprintable() else "custom")
@@ -307,59 +303,12 @@ def from_dict(content: object, default_name: str = "custom") -> Config:
     >>> from_dict({"name": "tiny", "layers": [8, "M"], "classifier": [], "classes": 10}).depth
     2
     """
-    if not isinstance(content, dict) or "layers" not in content:
-        raise InputError("The config has no list of layers.", 'Add one: layers = [64, 64, "M", 128, "M"].')
-    for key in content:
-        if key not in _FIELDS:
-            close = difflib.get_close_matches(str(key), _FIELDS, n=1)
-            raise InputError(
-                f"The config has an unknown key, {excerpt(key)}.",
-                (f"Did you mean {close[0]}? " if close else "") + f"Known: {', '.join(_FIELDS)}.",
-            )
-    name = content.get("name", default_name)
-    if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
-        has = f" of {len(name):,} characters" if isinstance(name, str) else ""
-        raise InputError(
-            f"The config's name, {excerpt(name)}{has}, is not a name.",
-            f"Give one line of 1 to {LONGEST_NAME} printable characters.",
-        )
-    batch_norm = content.get("batch_norm", False)
-    if not isinstance(batch_norm, bool):
-        raise InputError(
-            f"The config's batch_norm is {excerpt(batch_norm)}.", "It is true or false, unquoted."
-        )
-    layers = content["layers"]
-    if isinstance(layers, str):
-        layers = _split(layers)
-    classifier = content.get("classifier", [4096, 4096])
-    for key, value, allowed in (
-        ("layers", layers, _ALLOWED),
-        ("classifier", classifier, "List the hidden widths, such as [4096, 4096]; [] for none."),
-    ):
-        if not isinstance(value, (list, tuple)):
-            raise InputError(f"The config's {key} is {excerpt(value)}, not a list.", allowed)
-    if len(classifier) > MOST_LAYERS:
-        raise InputError(
-            f"The classifier has {len(classifier):,} layers.", f"At most {MOST_LAYERS:,} are read."
-        )
-    return Config(
-        name=name,
-        layers=parse_layers(layers),
-        classifier=tuple(_size(width, "classifier") for width in classifier),
-        classes=_size(content.get("classes", 1000), "classes"),
-        in_channels=_size(content.get("in_channels", 3), "in_channels"),
-        batch_norm=batch_norm,
-    )
+    from vgg_profile.predict.vgg.config_form import values  # and with it msgspec, which a name needs not
 
-
-def _size(value: object, key: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
-        shown = _digits(value) if isinstance(value, int) else excerpt(value)
-        raise InputError(
-            f"In {key} stands {shown}, and a network has a whole number of them, from 1 on.",
-            f"Give a whole number from 1 to {LARGEST:,}.",
-        )
-    return value
+    found = values(content)
+    layers = found.pop("layers")
+    name = str(found.pop("name", default_name))
+    return Config(name, parse_layers(_split(layers) if isinstance(layers, str) else layers), **found)
 
 
 PAPER: dict[str, Config] = {

@@ -1,0 +1,185 @@
+"""What comes of comparing a prediction with a measurement: checks, boundaries, and the verdict on each.
+
+A :class:`Check` passes if measured = predicted + named terms, to the last byte and FLOP. The rules by which
+they are made are in ``crosscheck``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from vgg_profile.core.display import Displayed
+from vgg_profile.core.step import Ledger
+from vgg_profile.core.tree import Profile
+from vgg_profile.core.version import SCHEMA_VERSION
+from vgg_profile.measure.record import Measurement
+
+Value = int | list[int]
+
+
+class Verdict(StrEnum):
+    """What came of a check; what was not measured is never a PASS."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    SKIP = "SKIP"
+
+
+class Term(NamedTuple):
+    """A named part of the difference; ``is_remainder`` if it was measured and not derived."""
+
+    name: str
+    value: int
+    is_remainder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One quantity, predicted and measured.
+
+    >>> pool = Term("fvcore counts AdaptiveAvgPool2d", 25_088)
+    >>> check = Check("fvcore_flops", "", "MAC", 15_470_264_320, 15_470_289_408, (pool,))
+    >>> check.residual, check.verdict.value
+    (0, 'PASS')
+    """
+
+    quantity: str
+    layer: str
+    unit: str
+    predicted: Value
+    measured: Value | None
+    terms: tuple[Term, ...] = ()
+    reason: str = ""
+
+    @property
+    def residual(self) -> int | None:
+        """Measured less predicted less every term; ``None`` where there is nothing to subtract."""
+        if isinstance(self.predicted, int) and isinstance(self.measured, int):
+            return self.measured - self.predicted - sum(term.value for term in self.terms)
+        return None
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.measured is None:
+            return Verdict.SKIP if self.reason else Verdict.FAIL
+        holds = self.measured == self.predicted if self.residual is None else self.residual == 0
+        return Verdict.PASS if holds and not isinstance(self.measured, bool) else Verdict.FAIL
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "quantity": self.quantity,
+            "layer": self.layer,
+            "unit": self.unit,
+            "predicted": self.predicted,
+            "measured": self.measured,
+            "terms": [term._asdict() for term in self.terms],
+            "residual": self.residual,
+            "verdict": self.verdict.value,
+            "reason": self.reason,
+        }
+
+
+class Boundary(NamedTuple):
+    """The end of one part of the step, predicted and measured: what is live there, the most within it.
+
+    ``beyond`` is what was measured at most beyond the predicted tensors, ``operation`` what ran then, and
+    ``library`` who may take such scratch there; empty, and nobody may.
+    """
+
+    phase: str
+    layer: str
+    live: int
+    measured_live: int | None
+    peak: int
+    measured_peak: int | None
+    library: str
+    operation: str
+
+    @property
+    def residual(self) -> int | None:
+        return None if self.measured_live is None else self.measured_live - self.live
+
+    @property
+    def beyond(self) -> int | None:
+        return None if self.measured_peak is None else self.measured_peak - self.peak
+
+    @property
+    def scratch(self) -> Term | None:
+        """What was measured beyond the tensors, by its name, where somebody may take any."""
+        if not self.library or not self.beyond or self.beyond < 0:
+            return None
+        within = f" within {self.operation}" if self.operation else ""
+        return Term(f"scratch of {self.library}{within}", self.beyond, is_remainder=True)
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        return (self.scratch,) if self.scratch else ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is as predicted, to the byte, but for scratch where there may be some."""
+        return self.residual == 0 and (self.beyond == 0 or self.scratch is not None)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "measured_live_bytes": self.measured_live,
+            "residual": self.residual,
+            "measured_peak_bytes": self.measured_peak,
+            "beyond_bytes": self.beyond,
+            "operation": self.operation,
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Overlay(Displayed):
+    """The measured curve of a step laid over the predicted one."""
+
+    step: Ledger
+    measurement: Measurement
+    boundaries: tuple[Boundary, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """PASS if the curves meet at every boundary, and within every part but for declared scratch."""
+        if any(each.residual is None for each in self.boundaries):
+            return Verdict.SKIP if self.measurement.why_missing("live_bytes") else Verdict.FAIL
+        return Verdict.PASS if all(each.holds for each in self.boundaries) else Verdict.FAIL
+
+    def to_dict(self) -> dict[str, Any]:
+        """The step as the ledger has it, each moment with what was measured there."""
+        content = self.step.to_dict()
+        for moment, boundary in zip(content["moments"], self.boundaries, strict=True):
+            moment.update(boundary.to_dict())
+        return {**content, "verdict": self.verdict.value, "environment": self.measurement.environment}
+
+
+@dataclass(frozen=True, repr=False)
+class Checks(Displayed):
+    """Every check of one measurement, with the profile and the record that they compare."""
+
+    profile: Profile
+    measurement: Measurement
+    checks: tuple[Check, ...]
+
+    def count(self, verdict: Verdict) -> int:
+        return sum(check.verdict is verdict for check in self.checks)
+
+    @property
+    def verdict(self) -> Verdict:
+        """FAIL if any check fails, SKIP if some could not be made, PASS if all hold."""
+        for verdict in (Verdict.FAIL, Verdict.SKIP):
+            if self.count(verdict):
+                return verdict
+        return Verdict.PASS if self.checks else Verdict.FAIL
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "subject": self.measurement.subject,
+            "environment": self.measurement.environment,
+            "verdict": self.verdict.value,
+            "counts": {verdict.value: self.count(verdict) for verdict in Verdict},
+            "checks": [check.to_dict() for check in self.checks],
+        }

@@ -1,0 +1,36 @@
+"""What fvcore counts; the only module that needs fvcore, so that a machine without it measures the rest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
+from torch import Tensor, nn
+
+from vgg_profile.measure.record import Reading
+
+
+def count_with_fvcore(model: nn.Module, images: Tensor, names: dict[str, str]) -> Iterator[Reading]:
+    """What fvcore calls flops (it counts one a multiply-add) and activations, traced once each."""
+    quieted = logging.getLogger("fvcore.nn.jit_analysis")
+    level, quieted_before = logging.ERROR, quieted.level
+    quieted.setLevel(level)
+    try:
+        with torch.no_grad():
+            for kind, quantity, unit in (
+                (FlopCountAnalysis, "fvcore_flops", "MAC"),
+                (ActivationCountAnalysis, "fvcore_activations", "value"),
+            ):
+                analysis: Any = kind(model, images)
+                analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+                analysis.tracer_warnings("none")
+                method = f"fvcore.nn.{kind.__name__}"
+                yield Reading(quantity, int(analysis.total()), unit, method)
+                by_module = analysis.by_module()
+                for path, name in names.items():
+                    yield Reading(quantity, int(by_module[path]), unit, method, name)
+    finally:
+        quieted.setLevel(quieted_before)

@@ -2,8 +2,8 @@
 
 Two processes share the work. The **child** (``child``, ``modules``, ``calls``, ``recorder``, ``chain``,
 ``trouble``) runs the file with torch and writes what it saw. The **parent** (``reader``, ``walk`` and what
-it asks) diagnoses that in plain Python. Both speak the words of ``draft`` and know what a layer does to a shape
-(``formulas``, ``fit``).
+it asks) diagnoses that in plain Python. Both speak the words of ``draft`` and know what a layer does to a
+shape (``formulas``, ``fit``).
 
 Names are loaded when they are first used, so that the child does not load the parent's half.
 """

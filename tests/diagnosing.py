@@ -1,9 +1,10 @@
-"""What the tests of ``diagnose`` share: layers to write down, files to read, and a fixed model run for real."""
+"""What the tests of ``diagnose`` share: layers to write, files to read, and a fixed model run for real."""
 
 from __future__ import annotations
 
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest

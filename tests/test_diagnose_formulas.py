@@ -1,4 +1,4 @@
-"""What a layer does to a shape and how many parameters it has: PyTorch agrees, and so do the paper's own layers."""
+"""Shapes and parameters of single layers: PyTorch agrees, and so do the paper's own layers."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 from diagnosing import FLATTEN, IMAGE, POOL, RELU, conv, diagnosed, linear, norm, run_fixed, shared, summary
 
 from vgg_profile.core.errors import InputError

@@ -17,7 +17,11 @@ HAS_DEFECTS = 3
 @click.command("diagnose")
 @click.argument("subject", metavar="FILE.py:NAME")
 @input_option
-@click.option("--like", metavar="CONFIG", help="The config it should be, such as E-BN; without it each layer is judged by those around it.")
+@click.option(
+    "--like",
+    metavar="CONFIG",
+    help="The config it should be, such as E-BN; without one, neighbouring layers decide.",
+)
 @names_network
 @click.option(
     "--timeout",

@@ -274,6 +274,16 @@ def test_a_layer_in_place_needs_no_name_for_its_result(monkeypatch, tmp_path):
     assert not diagnose(inspected(monkeypatch, tmp_path, source, "Model"), IMAGE).defects
 
 
+def test_the_same_padding_of_an_uneven_window_keeps_the_map(monkeypatch, tmp_path):
+    first, second = (
+        'nn.Conv2d(3, 8, 4, padding="same")',
+        'nn.Conv2d(8, 8, (3, 1), dilation=2, padding="same")',
+    )
+    head = "nn.Flatten(), nn.Linear(8 * 32 * 32, 5)"
+    source = f"{HEAD}model = nn.Sequential({first}, nn.ReLU(), {second}, nn.ReLU(), {head})\n"
+    assert not diagnose(inspected(monkeypatch, tmp_path, source), IMAGE).defects
+
+
 def test_a_file_that_reads_values_is_built_with_memory(monkeypatch, tmp_path):
     source = f"{HEAD}width = int(torch.tensor(8.0).item())\nmodel = nn.Sequential(nn.Conv2d(3, width, 3))\n"
     assert str(inspected(monkeypatch, tmp_path, source).layers[0]) == "Conv2d(3, 8, 3)"

@@ -1,10 +1,10 @@
 """VGG-19 with batch norm (config E), typed out by hand, with ten mistakes of the usual kinds.
 
-Python takes it as it is; only a batch of images would stumble, and over one mistake at a time. All at once:
+Python accepts it as it is; a batch of images would fail at one mistake at a time. To see all at once:
 
     vgg-profile diagnose examples/broken_vgg19.py:vgg19 --like E-BN
 
-``broken_vgg19.md`` mends them one by one.
+``broken_vgg19.md`` fixes them one by one.
 """
 
 from torch import nn

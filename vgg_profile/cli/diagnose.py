@@ -17,7 +17,11 @@ HAS_DEFECTS = 3
 @click.command("diagnose")
 @click.argument("subject", metavar="FILE.py:NAME")
 @input_option
-@click.option("--like", metavar="CONFIG", help="What it should be, such as E-BN; else its neighbours decide.")
+@click.option(
+    "--like",
+    metavar="CONFIG",
+    help="The config it should be, such as E-BN; without one, neighbouring layers decide.",
+)
 @names_network
 @click.option(
     "--timeout",
@@ -37,14 +41,14 @@ def diagnose_command(
     timeout: float,
     out: Output,
 ) -> None:
-    """Every mistake in a hand-written model, each with its mend.
+    """Find every mistake in a hand-written model, each with its fix.
 
     NAME is an nn.Module class or a function that returns a module, called without arguments, or a module.
     THE FILE IS RUN AS PYTHON, with your rights, in a process of its own: diagnose only files that you trust.
-    So is the model's forward, on images that have a shape and no values. What they print goes to stderr.
+    So is the model's forward, on images that have a shape but no values. What either prints goes to stderr.
 
-    The walk does not stop at the first clash: a defect is mended and the walk goes on. At the end stands the
-    mended list, as Python. Exit code 0 if nothing is wrong, 3 if something is.
+    It does not stop at the first clash: each defect is fixed and the next layers are checked against the fix.
+    At the end it prints the fixed model as Python. Exit code 0 if nothing is wrong, 3 if something is.
 
     \b
     vgg-profile diagnose model.py:VGG
@@ -56,7 +60,7 @@ def diagnose_command(
 
     if like is None and (batch_norm, classes) != (None, None):
         raise InputError(
-            "--batch-norm and --classes say how the config is that the model should be, and none is named.",
+            "--batch-norm and --classes describe the config that the model should be, and none is named.",
             "Name it, such as --like D, or leave them out.",
         )
     wanted = None if like is None else config(like, batch_norm=batch_norm, classes=classes)

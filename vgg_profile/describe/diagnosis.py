@@ -1,4 +1,4 @@
-"""A diagnosis: as a document, the layers with their defects marked, each defect in full, and the mended list.
+"""A diagnosis: as a document, the layers with their defects marked, each defect in full, and the fixed model.
 
 Where a format knows tables alone (CSV, TSV, LaTeX), it is the table of the defects.
 """
@@ -6,12 +6,13 @@ Where a format knows tables alone (CSV, TSV, LaTeX), it is the table of the defe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from vgg_profile.core import units
 from vgg_profile.core.forms import Cell, Code, Column, Document, Heading, Items, Part, Table
 from vgg_profile.describe.kinds import compose_kind, describe_kind
 from vgg_profile.diagnose import Defect, Diagnosis
-from vgg_profile.diagnose.defects import placed
+from vgg_profile.diagnose.draft import located
 
 
 @compose_kind.register
@@ -20,11 +21,11 @@ def _document(diagnosis: Diagnosis) -> Document:
     if diagnosis.remarks:
         parts.append(Items(diagnosis.remarks))
     for number, defect in enumerate(diagnosis.defects, start=1):
-        found = (f"found  {defect.found}", f"fits   {defect.fits}", f"mend   {defect.mend}")
+        found = (f"found  {defect.found}", f"fits   {defect.fits}", f"fix    {defect.fix}")
         parts += [Heading(f"{number}. {_where(defect)}: {defect.kind}", 3), Code(found)]
     if diagnosis.defects:
         parts += [
-            Heading("The mended list"),
+            Heading("The fixed model"),
             _sum(diagnosis),
             Code(tuple(diagnosis.code.splitlines()), "python"),
         ]
@@ -41,7 +42,7 @@ def _title(diagnosis: Diagnosis) -> str:
 
 
 def _where(defect: Defect) -> str:
-    return placed(defect.place, defect.module, defect.line)
+    return located(defect.place, defect.module, defect.line)
 
 
 def _clean(diagnosis: Diagnosis) -> str:
@@ -53,9 +54,9 @@ def _clean(diagnosis: Diagnosis) -> str:
 
 
 def _sum(diagnosis: Diagnosis) -> str:
-    """What stands over the mended list: its parameters, those it should have, and whether it runs."""
+    """What stands over the fixed model: its parameters, those it should have, and whether it runs."""
     failing = units.listed(diagnosis.failing) if diagnosis.failing else ""
-    runs = f" It does not run as it stands: the mend of {failing} is not known." if failing else ""
+    runs = f" It does not run as it stands: the fix for {failing} is not known." if failing else ""
     own = f"It has {units.exact(diagnosis.parameters)} parameters"
     if diagnosis.wanted_parameters is None or diagnosis.like is None:
         return f"{own}.{runs}"
@@ -63,9 +64,9 @@ def _sum(diagnosis: Diagnosis) -> str:
 
 
 def _layers(diagnosis: Diagnosis) -> Table:
-    """Every layer in its order, with what leaves it once mended, and the numbers of its defects."""
+    """Every layer in its order, with what leaves it once fixed, and the numbers of its defects."""
     return Table(
-        title="Layer by layer, walked on as if mended",
+        title="Layer by layer, as if every defect before it were fixed",
         columns=(
             Column("defects", "defect", is_text=True),
             Column("name", "layer", is_text=True),
@@ -75,22 +76,28 @@ def _layers(diagnosis: Diagnosis) -> Table:
             Column("output_shape", "output"),
         ),
         rows=tuple(_layer_rows(diagnosis)),
-        ends=frozenset(place for place, step in enumerate(diagnosis.steps) if step.name.startswith("pool")),
+        ends=_block_ends(diagnosis),
     )
+
+
+def _block_ends(diagnosis: Diagnosis) -> frozenset[int]:
+    """The rows after which another block begins."""
+    blocks = [visit.block for visit in diagnosis.visits]
+    return frozenset(place for place, (own, following) in enumerate(pairwise(blocks)) if own != following)
 
 
 def _layer_rows(diagnosis: Diagnosis) -> Iterator[tuple[Cell, ...]]:
     number = len(diagnosis.draft.defects)
-    for step in diagnosis.steps:
-        numbers = range(number + 1, number + 1 + len(step.faults))
-        number += len(step.faults)
+    for visit in diagnosis.visits:
+        numbers = range(number + 1, number + 1 + len(visit.faults))
+        number += len(visit.faults)
         mark = f"✗ {', '.join(map(str, numbers))}" if numbers else ""
-        output = step.output if step.mended else "(goes)"
-        if step.written is None:
-            yield mark, step.name, "", "", "(missing)", output
+        output = visit.output if visit.fixed else "(removed)"
+        if visit.written is None:
+            yield mark, visit.name, "", "", "(missing)", output
         else:
-            line = "" if step.written.line is None else step.written.line
-            yield mark, step.name, step.written.module, line, str(step.written), output
+            line = "" if visit.written.line is None else visit.written.line
+            yield mark, visit.name, visit.written.module, line, str(visit.written), output
 
 
 @describe_kind.register
@@ -105,10 +112,10 @@ def _defects(diagnosis: Diagnosis) -> Table:
             Column("kind", "what is wrong", is_text=True),
             Column("found", "found", is_text=True),
             Column("fits", "fits", is_text=True),
-            Column("mend", "mend", is_text=True),
+            Column("fix", "fix", is_text=True),
         ),
         rows=tuple(
-            (number, each.place, each.module, each.line, str(each.kind), each.found, each.fits, each.mend)
+            (number, each.place, each.module, each.line, str(each.kind), each.found, each.fits, each.fix)
             for number, each in enumerate(diagnosis.defects, start=1)
         ),
     )

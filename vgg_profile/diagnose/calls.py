@@ -11,8 +11,8 @@ from typing import Any
 from torch import nn
 
 from vgg_profile.core.sizes import Shape
+from vgg_profile.diagnose.draft import Written
 from vgg_profile.diagnose.trouble import shown
-from vgg_profile.diagnose.written import Written
 
 _CONTAINERS = frozenset(("Module", "Sequential", "ModuleList", "ModuleDict"))
 

@@ -1,7 +1,8 @@
 """Reads a model from a file, in a process of its own: runs the file, finds the layers, writes them as JSON.
 
-``python -m vgg_profile.diagnose.child FILE NAME 3x224x224 ANSWER`` is what ``draft.read`` starts. The model
-is built and run on the meta device, where shapes need no memory; ``recorder`` notes what it calls.
+``python -m vgg_profile.diagnose.child FILE NAME 3x224x224 ANSWER`` is what ``reader.read`` starts. The model
+is built and run on the meta device, where shapes need no memory; ``recorder`` notes what it calls, and
+``chain`` reads the layers off that.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ from __future__ import annotations
 import difflib
 import inspect
 import io
-import json
 import os
 import sys
 import tokenize
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -25,10 +24,11 @@ from torch import nn
 
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.diagnose.calls import is_layer
-from vgg_profile.diagnose.defects import Defect, Kind
-from vgg_profile.diagnose.draft import Draft
-from vgg_profile.diagnose.recorder import Births, check_takes_an_image, record
-from vgg_profile.diagnose.trouble import explained, innermost, place, shown
+from vgg_profile.diagnose.chain import read_chain
+from vgg_profile.diagnose.draft import Defect, Draft, Kind, encode
+from vgg_profile.diagnose.modules import Births, check_takes_an_image
+from vgg_profile.diagnose.recorder import record
+from vgg_profile.diagnose.trouble import explained, place, shown
 
 
 def main() -> None:
@@ -36,11 +36,12 @@ def main() -> None:
     file, name, size, answer = sys.argv[1:]
     sys.argv = [file]
     try:
-        shape = tuple(map(int, size.split("x")))
-        content = inspect_model(Path(file), name, shape).to_dict()
+        found: Draft | InputError = inspect_model(Path(file), name, tuple(map(int, size.split("x"))))
     except InputError as error:
-        content = {"problem": error.problem, "next_step": error.next_step}
-    Path(answer).write_text(json.dumps(content))
+        found = error
+    part = Path(f"{answer}.part")
+    part.write_text(encode(found))
+    part.replace(answer)  # so the answer is there whole, or not at all
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -52,9 +53,9 @@ def inspect_model(path: Path, name: str, shape: tuple[int, ...]) -> Draft:
     A file, or a ``forward``, that asks for a tensor's values is run again with memory.
     """
     for device in ("meta", "cpu"):
-        births: Births = {}
+        births = Births()
         try:
-            with _noting(path, births), torch.device(device):
+            with births.noting(path), torch.device(device):
                 model, silent = _made(path, name, births)
                 draft = _recorded(model, shape, births, path, device)
                 return replace(draft, defects=(*silent, *draft.defects))
@@ -73,7 +74,8 @@ def _recorded(model: nn.Module, shape: tuple[int, ...], births: Births, path: Pa
     check_takes_an_image(model, path)
     try:
         with torch.no_grad():
-            return record(model.to(device), shape, births, path, device)
+            model = model.to(device)
+            return read_chain(model, record(model, shape, births, path, device))
     except (InputError, AttributeError, NameError, ImportError):
         raise
     except Exception as error:
@@ -82,26 +84,10 @@ def _recorded(model: nn.Module, shape: tuple[int, ...], births: Births, path: Pa
         where, line = place(error, path)
         reason = explained(error, path).problem
         past = f" What follows line {where.rpartition(' ')[2]} could not be examined." if line else ""
-        raise InputError(reason + past, "Mend it and try again.") from None
+        raise InputError(reason + past, "Fix it and try again.") from None
 
 
 # -- the file
-
-
-@contextmanager
-def _noting(path: Path, births: Births) -> Iterator[None]:
-    """Note every module that is made meanwhile."""
-    initialise = nn.Module.__init__
-
-    def noted(self: nn.Module, *args: Any, **kwargs: Any) -> None:
-        initialise(self, *args, **kwargs)
-        births[id(self)] = (self, innermost(sys._getframe(1), path))
-
-    nn.Module.__init__ = noted  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        nn.Module.__init__ = initialise  # type: ignore[method-assign]
 
 
 _Found = tuple[nn.Module, tuple[Defect, ...]]
@@ -131,9 +117,9 @@ def _made(path: Path, name: str, births: Births) -> _Found:
     before = len(births)
     made = subject()
     if made is None and len(births) > before:
-        model = _last_built([module for module, _ in [*births.values()][before:]])
+        model = _last_built(births.since(before))
         found, fits = "a module is built and dropped", "what it makes is returned"
-        line = births[id(model)][1]
+        line = births.line(model)
         return model, (Defect(f"{name}()", "", line, Kind.SILENT, found, fits, "put `return` before it"),)
     if not isinstance(made, nn.Module):
         what = "nothing, and builds no module" if made is None else f"an object of type {type(made).__name__}"

@@ -1,24 +1,216 @@
-"""A hand-written model as it was read from its file: the layers in order, nothing mended yet.
+"""The words that both processes of a diagnosis speak, and the one codec for them; no torch.
 
-The file is run as Python, in a process of its own (``child``), so whatever it does ends there: a
-file may hang, print or exit, and this process goes on and says so.
+The child runs somebody's file with torch and writes what it read as JSON, a :class:`Draft` or the reason why
+there is none. The parent reads that back and works on in plain Python.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
-from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.diagnose.defects import Defect
-from vgg_profile.diagnose.written import Written
+from vgg_profile.core.counts import Count
+from vgg_profile.core.errors import InputError
+
+
+class Kind(StrEnum):
+    """What can be wrong."""
+
+    IN_CHANNELS = "wrong in-channels"
+    NORM_WIDTH = "norm of the wrong width"
+    FAN_IN = "wrong fan-in"
+    WIDTH = "wrong width"
+    SETTING = "other than in the config"
+    PADDING = "other padding than its neighbours"
+    NOTHING_LEFT = "nothing left of the map"
+    NO_NORM = "missing norm"
+    NO_ACTIVATION = "missing activation"
+    NO_FLATTEN = "missing flatten"
+    NO_LAYER = "missing layer"
+    EXTRA = "extra layer"
+    MISPLACED = "misplaced layer"
+    FLATTEN = "wrong flatten"
+    SILENT = "returns nothing"
+    DROPPED = "result dropped"
+    UNAPPLIED = "made, not applied"
+    REUSED = "called again"
+    HIDDEN = "hidden from PyTorch"
+    DOES_NOT_RUN = "does not run"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a layer: the kind, what was found there, and what fits.
+
+    ``fix`` is what to do, where that is more than to write the layer otherwise; ``line`` is where to do it,
+    if not where the layer is made.
+    """
+
+    kind: Kind
+    found: str
+    fits: str
+    fix: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One mistake: where, what was found, what fits, and the fix.
+
+    ``place`` is the paper's name (``conv3_2``); ``module`` the path in the model, and ``line`` the line of
+    the file, where there are such.
+    """
+
+    place: str
+    module: str
+    line: int | None
+    kind: Kind
+    found: str
+    fits: str
+    fix: str
+
+
+def located(name: str, module: str, line: int | None) -> str:
+    """The paper's name beside the file's own.
+
+    >>> located("fc3", "fc1", 10), located("relu1_1", "forward", 14), located("flatten", "", None)
+    ('fc3 (module fc1, line 10)', 'relu1_1 (forward, line 14)', 'flatten')
+    """
+    own = f"module {module}" if module not in ("", "forward") else module
+    known = ", ".join(filter(None, (own, f"line {line}" if line else "")))
+    return f"{name} ({known})" if known else name
+
+
+# -- a layer as it is written
+
+
+class Family(StrEnum):
+    """Layers of one family stand in for each other."""
+
+    CONV = "convolution"
+    NORM = "norm"
+    ACTIVATION = "activation"
+    POOL = "pool"
+    ADAPTIVE = "adaptive pool"
+    FLATTEN = "flatten"
+    LINEAR = "linear layer"
+    DROPOUT = "dropout"
+    IDENTITY = "identity"
+
+
+FAMILIES: dict[Family, str] = {
+    Family.CONV: "Conv2d",
+    Family.NORM: "BatchNorm1d BatchNorm2d GroupNorm InstanceNorm2d LocalResponseNorm",
+    Family.ACTIVATION: "ReLU ReLU6 LeakyReLU ELU SELU CELU GELU SiLU Mish Sigmoid Tanh Hardtanh Hardswish "
+    "Hardsigmoid Softplus Softsign LogSigmoid",
+    Family.POOL: "MaxPool2d AvgPool2d",
+    Family.ADAPTIVE: "AdaptiveAvgPool2d AdaptiveMaxPool2d",
+    Family.FLATTEN: "Flatten",
+    Family.LINEAR: "Linear",
+    Family.DROPOUT: "Dropout Dropout2d AlphaDropout FeatureAlphaDropout",
+    Family.IDENTITY: "Identity Softmax LogSoftmax",
+}
+KNOWN = {name: family for family, names in FAMILIES.items() for name in names.split()}
+"""Every class of ``torch.nn`` whose shapes are known here."""
+
+_NORMS_OF_MAPS = ("InstanceNorm2d", "LocalResponseNorm")
+
+_POSITIONAL = frozenset(
+    (
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "num_groups",
+        "num_channels",
+        "num_features",
+        "in_features",
+        "out_features",
+        "output_size",
+        "size",
+    )
+)
+"""Arguments that people write without their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One layer: its class in ``torch.nn`` and the arguments that differ from the defaults.
+
+    ``module`` is its path in the model, or ``forward`` for a function called there; ``line`` is where the
+    file makes it, ``call`` where ``forward`` calls it. ``faults`` are those seen when it was called, whatever
+    arrives there. What it does to a shape is in ``formulas``.
+
+    >>> print(Written("Conv2d", {"in_channels": 3, "out_channels": 64, "kernel_size": 3, "padding": 1}))
+    Conv2d(3, 64, 3, padding=1)
+    """
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    module: str = ""
+    line: int | None = None
+    call: int | None = None
+    faults: tuple[Fault, ...] = ()
+
+    def __str__(self) -> str:
+        if "row" in self.arguments:
+            return f"view(-1, {self.size('row')})"
+        if "squeezed" in self.arguments:
+            return "squeeze()"
+        if "sizes" in self.arguments:
+            return f"view({', '.join(map(str, self.arguments['sizes'])) or '…'})"
+        texts = (
+            _literal(value) if key in _POSITIONAL else f"{key}={_literal(value)}"
+            for key, value in self.arguments.items()
+        )
+        return f"{self.name}({', '.join(texts)})"
+
+    def size(self, argument: str, default: int = 0) -> int:
+        """An argument that is a whole number."""
+        return int(self.arguments.get(argument, default))
+
+    def pair(self, argument: str, default: int) -> tuple[int, int]:
+        """An argument for height and width, which may be one number for both."""
+        value = self.arguments.get(argument, default)
+        height, width = value if isinstance(value, (list, tuple)) else (value, value)
+        return height, width
+
+    def with_arguments(self, **arguments: Any) -> Written:
+        """The same layer with some arguments replaced, each in its place."""
+        return replace(self, arguments={**self.arguments, **arguments})
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether it is a module of the model, which two calls would share."""
+        return self.module not in ("", "forward")
+
+    @property
+    def family(self) -> Family:
+        return KNOWN[self.name]
+
+    @property
+    def is_weighted(self) -> bool:
+        return self.family in (Family.CONV, Family.LINEAR)
+
+    @property
+    def takes_maps_only(self) -> bool:
+        return self.family in (Family.CONV, Family.POOL, Family.ADAPTIVE) or self.name in _NORMS_OF_MAPS
+
+    @property
+    def width_key(self) -> str | None:
+        """Which argument of a norm must be the number of channels."""
+        return next((key for key in ("num_features", "num_channels") if key in self.arguments), None)
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, Count):
+        return value.working
+    return repr(tuple(value)) if isinstance(value, list) else repr(value)
+
+
+# -- a model as it was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,95 +227,23 @@ class Draft:
     remarks: tuple[str, ...] = ()
     idle: tuple[Written, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Draft:
-        return cls(
-            layers=tuple(map(Written.from_dict, content["layers"])),
-            defects=tuple(map(Defect.from_dict, content["defects"])),
-            remarks=tuple(content["remarks"]),
-            idle=tuple(map(Written.from_dict, content["idle"])),
-        )
+def encode(answer: Draft | InputError) -> str:
+    """The child's answer as JSON: a draft, or why there is none."""
+    if isinstance(answer, InputError):
+        return json.dumps({"problem": answer.problem, "next_step": answer.next_step})
+    return json.dumps(asdict(answer))
 
 
-# -- the file, in a process of its own
+def decode(answer: str | bytes) -> Draft:
+    """The draft that the child sent; raises its ``InputError``, if it sent that.
 
-
-def read(subject: str, shape: tuple[int, ...], timeout: float = 60) -> Draft:
-    """Run ``FILE.py:NAME`` and read the model that NAME is, makes or returns.
-
-    ``shape`` (C, H, W) is the image that the model is tried with, ``timeout`` in seconds. What the file
-    prints goes to stderr. Raises ``InputError`` for whatever keeps the file from giving a model, at its line.
+    >>> decode(encode(Draft((Written("ReLU", line=3),)))).layers[0].line
+    3
     """
-    path, name = _parted(subject)
-    with tempfile.TemporaryDirectory(prefix="vgg-profile-") as folder:
-        answer = Path(folder, "draft.json")
-        code = _run([str(path), name, "x".join(map(str, shape)), str(answer)], path, timeout)
-        content = _content(answer)
-    if content is None:
-        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
-        raise InputError(
-            f"Running {path} ended the process {how} before its model could be read.",
-            f"Take out whatever ends it, such as os._exit; `python {path}` shows the same.",
-        )
+    import msgspec
+
+    content = json.loads(answer)  # takes the infinities of a Hardtanh, which msgspec's own parser does not
     if "problem" in content:
         raise InputError(content["problem"], content["next_step"])
-    return Draft.from_dict(content)
-
-
-def _parted(subject: str) -> tuple[Path, str]:
-    """``FILE.py:NAME`` as a readable file and a name."""
-    file, colon, name = subject.rpartition(":")
-    if not colon or not file or not all(map(str.isidentifier, name.split("."))):
-        raise InputError(
-            f"{excerpt(subject, 200)} does not say what to diagnose.",
-            "Give a file and, after a colon, a class, a function or a module in it: model.py:VGG.",
-        )
-    path = Path(file)
-    if path.suffix != ".py":
-        raise InputError(f"{excerpt(file, 200)} is no Python file.", "Its name should end in .py.")
-    try:
-        path.open("rb").close()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{excerpt(file, 200)} cannot be read: {why}.", "Check the path.") from None
-    return path, name
-
-
-def _run(arguments: list[str], path: Path, timeout: float) -> int:
-    """Run the inspector to its end, or end it and all that it started; returns its exit code."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vgg_profile.diagnose.child", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=2,  # what the file prints must not stand among the results
-        start_new_session=True,
-    )
-    try:
-        return process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        raise InputError(
-            f"Running {path} took longer than {timeout:g} seconds.",
-            "A file to diagnose only builds its model: move training or input() under "
-            '`if __name__ == "__main__":`, or give more time with --timeout.',
-        ) from None
-    finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()
-
-
-def _content(answer: Path) -> dict[str, Any] | None:
-    """What the inspector wrote, if it came to that."""
-    try:
-        return dict(json.loads(answer.read_bytes()))
-    except (OSError, ValueError):
-        return None
+    return msgspec.convert(content, Draft)

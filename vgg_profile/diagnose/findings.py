@@ -1,76 +1,77 @@
-"""What a diagnosis holds: the steps of the walk, the defects with their mends, and the mended list."""
+"""What a diagnosis holds: every layer in its turn, the defects with their fixes, and the fixed model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.sizes import Shape
-from vgg_profile.diagnose.defects import Defect, Fault, Kind
-from vgg_profile.diagnose.draft import Draft
-from vgg_profile.diagnose.written import Written
+from vgg_profile.diagnose.draft import Defect, Draft, Fault, Kind, Written
+from vgg_profile.diagnose.formulas import parameters
 from vgg_profile.predict.vgg.configs import Config
 from vgg_profile.predict.vgg.walk import walk
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A layer in the walk: as written (``None``: it was missing), as mended (``None``: it goes).
+class Visit:
+    """A layer in its turn: as written (``None``: it was missing), as fixed (``None``: it goes).
 
-    ``shares`` is the name of the earlier step whose weights it uses again, if it does.
+    ``output`` is the shape that leaves it, ``block`` the number of its block, ``after`` the layer before it.
+    ``shares`` is the name of the earlier visit whose weights it uses again, if it does.
     """
 
     name: str
     written: Written | None
-    mended: Written | None
+    fixed: Written | None
     output: Shape
+    block: int
     faults: tuple[Fault, ...] = ()
     after: str = ""
     shares: str = ""
 
     @property
     def runs(self) -> bool:
-        """Whether PyTorch runs it once mended, as far as is known."""
+        """Whether PyTorch runs it once fixed, as far as is known."""
         return all(fault.kind is not Kind.DOES_NOT_RUN for fault in self.faults)
 
     @property
     def parameters(self) -> int:
-        """Those that it adds to the mended list."""
-        return 0 if self.mended is None or self.shares else self.mended.parameters
+        """Those that it adds to the fixed model."""
+        return 0 if self.fixed is None or self.shares else parameters(self.fixed)
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """What to do here, if anything is wrong."""
-        if self.mended is None:
+        if self.fixed is None:
             return "remove it"
-        if self.written and self.written.module == "forward" and self.mended.name == "Flatten":
+        if self.written and self.written.module == "forward" and self.fixed.name == "Flatten":
             return "torch.flatten(x, 1)"
-        return f"nn.{self.mended}" if self.written else f"insert nn.{self.mended} after {self.after}"
+        return f"nn.{self.fixed}" if self.written else f"insert nn.{self.fixed} after {self.after}"
 
     @property
     def remark(self) -> str:
-        """What to say of it in the mended list."""
+        """What to say of it in the fixed model's source."""
         if not self.runs:
             return ", does not run"
         if not self.faults:
             return f", {self.shares} again" if self.shares else ""
-        return ", mended" if self.written else ", added"
+        return ", fixed" if self.written else ", added"
 
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis(Displayed):
-    """A model walked to its end: every step, every defect in its order, and the mended list."""
+    """A model walked to its end: every layer, every defect in its order, and the fixed model."""
 
     is_document: ClassVar[bool] = True
     subject: str
     input: Shape
     draft: Draft
     like: Config | None
-    steps: tuple[Step, ...]
+    visits: tuple[Visit, ...]
     remarks: tuple[str, ...] = ()
 
     @property
@@ -79,26 +80,26 @@ class Diagnosis(Displayed):
         return (*self.draft.defects, *self._of_layers())
 
     def _of_layers(self) -> Iterator[Defect]:
-        for step in self.steps:
-            at = step.written or Written("")
-            for fault in step.faults:
-                line, mend = fault.line or at.line, fault.mend or step.mend
-                yield Defect(step.name, at.module, line, fault.kind, fault.found, fault.fits, mend)
+        for visit in self.visits:
+            at = visit.written or Written("")
+            for fault in visit.faults:
+                line, fix = fault.line or at.line, fault.fix or visit.fix
+                yield Defect(visit.name, at.module, line, fault.kind, fault.found, fault.fits, fix)
 
     @property
-    def mended(self) -> tuple[tuple[str, Written, Shape], ...]:
+    def fixed(self) -> tuple[tuple[str, Written, Shape], ...]:
         """The layers that fit, by name, with what leaves each."""
-        return tuple((step.name, step.mended, step.output) for step in self.steps if step.mended)
+        return tuple((visit.name, visit.fixed, visit.output) for visit in self.visits if visit.fixed)
 
     @property
     def parameters(self) -> int:
-        """Of the mended list."""
-        return sum(step.parameters for step in self.steps)
+        """Of the fixed model."""
+        return sum(visit.parameters for visit in self.visits)
 
     @property
     def failing(self) -> tuple[str, ...]:
-        """The layers of the mended list that PyTorch does not run, and whose mend is not known."""
-        return tuple(step.name for step in self.steps if not step.runs)
+        """The layers of the fixed model that PyTorch does not run, and whose fix is not known."""
+        return tuple(visit.name for visit in self.visits if not visit.runs)
 
     @property
     def wanted_parameters(self) -> int | None:
@@ -107,44 +108,46 @@ class Diagnosis(Displayed):
 
     @property
     def code(self) -> str:
-        """The mended list as Python: it builds, and runs on the input unless a layer is ``failing``."""
-        steps = [step for step in self.steps if step.mended]
-        shared = {step.shares for step in steps}
-        before = [f"{step.name} = nn.{step.mended}\n" for step in steps if step.name in shared]
-        names = [step.shares or (step.name if step.name in shared else f"nn.{step.mended}") for step in steps]
-        lines = [(f"    {name},", step) for name, step in zip(names, steps, strict=True)]
+        """The fixed model as Python: it builds, and runs on the input unless a layer is ``failing``."""
+        visits = [visit for visit in self.visits if visit.fixed]
+        shared = {visit.shares for visit in visits}
+        before = [f"{visit.name} = nn.{visit.fixed}\n" for visit in visits if visit.name in shared]
+        names = [
+            visit.shares or (visit.name if visit.name in shared else f"nn.{visit.fixed}") for visit in visits
+        ]
+        lines = [(f"    {name},", visit) for name, visit in zip(names, visits, strict=True)]
         width = max((len(code) for code, _ in lines), default=0)
-        body = "\n".join(f"{code:<{width}}  # {step.name}{step.remark}" for code, step in lines)
+        body = "\n".join(f"{code:<{width}}  # {visit.name}{visit.remark}" for code, visit in lines)
         return f"from torch import nn\n\n{''.join(before)}model = nn.Sequential(\n{body}\n)\n"
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything: the defects, the layers as they were written, the mended list and its source."""
+        """Everything: the defects, the layers as they were written, the fixed model and its source."""
         return {
             "schema_version": SCHEMA_VERSION,
             "subject": self.subject,
             "input": list(self.input),
             "like": self.like and self.like.label,
-            "defects": [defect.to_dict() for defect in self.defects],
+            "defects": [{**asdict(defect), "kind": str(defect.kind)} for defect in self.defects],
             "layers": [
                 {
-                    "name": step.name,
-                    "module": step.written.module,
-                    "line": step.written.line,
-                    "layer": str(step.written),
-                    "output_shape": list(step.output),
+                    "name": visit.name,
+                    "module": visit.written.module,
+                    "line": visit.written.line,
+                    "layer": str(visit.written),
+                    "output_shape": list(visit.output),
                 }
-                for step in self.steps
-                if step.written
+                for visit in self.visits
+                if visit.written
             ],
-            "mended": [
+            "fixed": [
                 {
-                    "name": step.name,
-                    "layer": str(step.mended),
-                    "output_shape": list(step.output),
-                    "parameters": step.parameters,
+                    "name": visit.name,
+                    "layer": str(visit.fixed),
+                    "output_shape": list(visit.output),
+                    "parameters": visit.parameters,
                 }
-                for step in self.steps
-                if step.mended
+                for visit in self.visits
+                if visit.fixed
             ],
             "parameters": self.parameters,
             "source": self.code,

@@ -1,4 +1,4 @@
-"""What goes wrong in somebody's file, told at its line and in Python's own words."""
+"""What goes wrong in somebody's file, reported at its line and in Python's own words."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def explained(error: BaseException, path: Path) -> InputError:
     if isinstance(error, ModuleNotFoundError):
         return InputError(f"{where} needs a package that is not here: {error}.", "Install it and try again.")
     quoted = f" The line reads `{shown(line)[:200]}`." if line else ""
-    next_step = "Mend it and try again."
+    next_step = "Fix it and try again."
     if isinstance(error, TypeError) and str(error).startswith(
         ("list is not a Module", "tuple is not a Module")
     ):

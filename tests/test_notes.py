@@ -20,7 +20,9 @@ from vgg_profile.check.crosscheck import Checks, crosscheck, profile_for
 from vgg_profile.cli import main
 from vgg_profile.measure.record import Measurement, load
 from vgg_profile.render import FORMATS
-from vgg_profile.teach.notes import NOTES, Audit, Claim, Finding, Published, audit, evaluated, unrounded
+from vgg_profile.teach.audit import Audit, Claim, audit
+from vgg_profile.teach.lines import Finding
+from vgg_profile.teach.notes import NOTES, Published, evaluated, unrounded
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "reports" / "measured" / "D-cpu.json"

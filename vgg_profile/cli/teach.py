@@ -40,7 +40,7 @@ def notes(record: Path | None, run: bool, claims: bool, out: Output) -> None:
     """
     from vgg_profile.check.crosscheck import check_setting, crosscheck, profile_for
     from vgg_profile.core.setting import Setup
-    from vgg_profile.teach.notes import SETTING, audit
+    from vgg_profile.teach.audit import SETTING, audit
 
     measurement = one_measurement(record, run, lambda: run_now(walk("D"), Setup(), "auto"))
     if measurement is not None:

@@ -26,7 +26,7 @@ from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.walk import load, walk
 from vgg_profile.teach.forms import Cell, Grid, Lesson, Line, Section
-from vgg_profile.teach.notes import audit
+from vgg_profile.teach.audit import audit
 
 ARITHMETIC = "By arithmetic alone, from the shapes of the layers. No framework has a say in it."
 RECORD = (

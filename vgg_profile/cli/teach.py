@@ -68,13 +68,14 @@ def explain(
     vgg-profile explain D conv3_2 --batch 8
     vgg-profile explain "64,64,M,128,M" pool1 --input 3x192x256
     """
-    from vgg_profile.teach import layer as explaining
+    from vgg_profile.teach import layer as layers
+    from vgg_profile.teach import topics
 
     if what is None:
         _refuse_options("The list of topics")
-        out.deliver(explaining.topics())
+        out.deliver(topics.contents())
         return
-    lesson = explaining.topic(what)
+    lesson = topics.lesson(what)
     if lesson is not None:
         if layer is not None:
             raise InputError(
@@ -84,9 +85,9 @@ def explain(
         _refuse_options(f"The topic {lesson.name}")
         out.deliver(lesson)
         return
-    explaining.check_known(what)
+    topics.check_known(what)
     profile = walk_one(what, device)
-    out.deliver(explaining.layers(profile) if layer is None else explaining.layer(profile, layer))
+    out.deliver(layers.contents(profile) if layer is None else layers.lesson(profile, layer))
 
 
 def _refuse_options(who: str) -> None:

@@ -313,10 +313,13 @@ def _measured(checks: Checks) -> Iterator[str]:
     )
     boundaries = overlay(checks.profile.config, measurement).boundaries
     held = sum(each.residual == 0 for each in boundaries)
-    yield f"The live bytes predicted for that pass hold at {held} of {len(boundaries)} boundaries" + (
-        ", so the split above stands on a measurement."
-        if held == len(boundaries)
-        else ": the prediction does not hold there, and nor does the split above."
+    yield (
+        f"The live bytes predicted for that pass hold to the byte at {held} of {len(boundaries)} boundaries"
+        + (
+            ", so the split above stands on a measurement."
+            if held == len(boundaries)
+            else ": the prediction does not hold there, and nor does the split above."
+        )
     )
 
 

@@ -14,9 +14,8 @@ from vgg_profile.teach.topic import TESTS, kept, minus, profile_of, rows_of, sav
 @topic(
     "dropout-mask",
     "what dropout keeps, and what eval() saves",
-    TESTS
-    + " On CUDA: reports/measured/D-cuda.json is a real step of D on one H100 with PyTorch 2.11, and its "
-    "masks are those that stand here.",
+    TESTS + " On CUDA: reports/measured/D-cuda.json is a real step of D on one H100 with PyTorch 2.11, and "
+    "its live bytes are those of masks with one byte per value.",
     "vgg-profile table D --saved",
     "vgg-profile timeline D --mode eval",
     place=320,

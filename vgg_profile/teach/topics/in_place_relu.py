@@ -52,8 +52,8 @@ def in_place_relu() -> Iterator[Section]:
             "moment. Whether that raises the peak depends on where the peak is.",
             Line("one map of block 1", product(row.values, 4), "bytes"),
             f"That is {size:,} bytes, {units.binary(size)}, in passing. Under a batch norm it is the same: "
-            "the norm keeps its own input, and ReLU overwrites the norm's output, which only ReLU and the next "
-            "layer read.",
+            "the norm keeps its own input, and ReLU overwrites the norm's output, which only ReLU and the "
+            "next layer read.",
             "Overwriting is allowed only where no earlier backward reads the old values. Put an in-place "
             "ReLU after a layer whose backward needs its own output, such as a sigmoid, and PyTorch stops "
             "the backward pass with an error.",

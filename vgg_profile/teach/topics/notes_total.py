@@ -23,7 +23,7 @@ def notes_total() -> Iterator[Section]:
     audited = audit()
     profile, notes = audited.profile, audited.published
     totals = profile.totals
-    claimed, counted = audited.claims[1], audited.claims[2]
+    claimed, counted = audited.printed_bytes, audited.counted_bytes
     yield Section(
         "Add up the rows",
         (

@@ -18,7 +18,7 @@ from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve
 from vgg_profile.cli import main
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import CHECKPOINTS, OPTIMIZERS, Setup
-from vgg_profile.core.step import Ledger
+from vgg_profile.core.step import Step
 from vgg_profile.describe.tables import describe
 from vgg_profile.predict.vgg.step import ledger
 
@@ -37,7 +37,7 @@ def asked(*arguments: object) -> dict[str, object]:
     return dict(json.loads(result.stdout))
 
 
-def fit(step: Ledger, size: int, reserve: int = 0, batch: int | None = None) -> Fit:
+def fit(step: Step, size: int, reserve: int = 0, batch: int | None = None) -> Fit:
     return Fit(step, Memory(size, "so much"), (Reserve(reserve, "all else", "given"),), batch)
 
 

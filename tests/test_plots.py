@@ -36,7 +36,7 @@ from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.figures import COMPUTE, PALETTE, SPEED, Figure, Series, Style
 from vgg_profile.core.setting import Setup
-from vgg_profile.core.step import Ledger
+from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import binary
 from vgg_profile.describe.figures import depict
@@ -89,7 +89,7 @@ def subject(result: type, net: str = "D", optimizer: str = "adam") -> object:
     if result is Profile:
         return profile
     step = ledger(profile, Setup(optimizer=optimizer))
-    return step if result is Ledger else Fit(step, memory("8GiB"), (DEFAULT_RESERVE["cpu"],))
+    return step if result is Step else Fit(step, memory("8GiB"), (DEFAULT_RESERVE["cpu"],))
 
 
 def series(figure: Figure, panel: int = 0, style: Style = Style.BARS) -> list[Series]:
@@ -510,9 +510,7 @@ def test_a_deep_network_is_legible(net: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("net", NETS)
-@pytest.mark.parametrize(
-    ("kind", "result"), [("timeline", Ledger), ("batch", Fit)], ids=["timeline", "batch"]
-)
+@pytest.mark.parametrize(("kind", "result"), [("timeline", Step), ("batch", Fit)], ids=["timeline", "batch"])
 def test_a_step_is_legible(net: str, kind: str, result: type) -> None:
     assert faults(draw(depict(subject(result, net), kind))) == []
 
@@ -520,11 +518,11 @@ def test_a_step_is_legible(net: str, kind: str, result: type) -> None:
 @pytest.mark.parametrize("kind", ["timeline", "batch"])
 @pytest.mark.parametrize("net", ["D", "tiny"])
 def test_a_step_without_an_optimizer_is_legible(net: str, kind: str) -> None:
-    assert faults(draw(depict(subject(Ledger, net, "none"), kind))) == []
+    assert faults(draw(depict(subject(Step, net, "none"), kind))) == []
 
 
 @pytest.mark.parametrize(
-    ("kind", "result"), [each for each in EVERY if each.values[1] not in (Profile, Ledger, Fit)]
+    ("kind", "result"), [each for each in EVERY if each.values[1] not in (Profile, Step, Fit)]
 )
 def test_a_record_and_a_comparison_are_legible(kind: str, result: type) -> None:
     assert faults(draw(depict(subject(result), kind))) == []
@@ -570,7 +568,7 @@ def test_a_text_that_is_too_wide_is_measured_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("result", "kind"), [(Profile, "memory"), (Ledger, "timeline"), (Overlay, "timeline"), (Fit, "batch")]
+    ("result", "kind"), [(Profile, "memory"), (Step, "timeline"), (Overlay, "timeline"), (Fit, "batch")]
 )
 def test_the_figure_that_a_result_shows_unasked(result: type, kind: str) -> None:
     assert depict(subject(result)) == depict(subject(result), kind)
@@ -975,7 +973,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
 
 
 def test_bands_and_names_stand_within_the_axes() -> None:
-    panel = depict(subject(Ledger), "timeline").panels[0]
+    panel = depict(subject(Step), "timeline").panels[0]
     assert all(one.stop == other.start for one, other in pairwise(panel.bands))
     assert [band.text for band in panel.bands] == ["load", "input", "forward", "loss", "backward", "step"]
     assert [name for _, name in panel.names] == [*"12345", "fc", "fc", *"54321"]

@@ -19,31 +19,41 @@ from vgg_profile.core.display import Displayed
 from vgg_profile.core.version import __version__
 
 _HOMES = {
-    "InputError": "core.errors",
+    "Checks": "check.results",
     "Comparison": "ask.compare",
     "Config": "predict.vgg.configs",
-    "config": "predict.vgg.configs",
-    "Checks": "check.results",
-    "ledger": "predict.vgg.step",
-    "Ledger": "core.step",
+    "Fit": "ask.fit",
+    "InputError": "core.errors",
     "Measurement": "measure.record",
     "Profile": "core.tree",
     "Row": "core.tree",
+    "Setting": "core.setting",
+    "Setup": "core.setting",
+    "Step": "core.step",
+    "config": "predict.vgg.configs",
+    "ledger": "predict.vgg.step",
+    "memory": "ask.cards",
     "walk": "predict.vgg.walk",
 }
+"""Public name → the module that has it."""
 
 __all__ = [
     "Checks",
     "Comparison",
     "Config",
+    "Fit",
     "InputError",
     "Ledger",
     "Measurement",
     "Profile",
     "Row",
+    "Setting",
+    "Setup",
+    "Step",
     "__version__",
     "config",
     "ledger",
+    "memory",
     "walk",
 ]
 
@@ -51,18 +61,24 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from vgg_profile.ask.cards import memory
     from vgg_profile.ask.compare import Comparison
+    from vgg_profile.ask.fit import Fit
     from vgg_profile.check.results import Checks
     from vgg_profile.core.errors import InputError
-    from vgg_profile.core.step import Ledger
+    from vgg_profile.core.setting import Setting, Setup
+    from vgg_profile.core.step import Step
     from vgg_profile.core.tree import Profile, Row
     from vgg_profile.measure.record import Measurement
     from vgg_profile.predict.vgg.configs import Config, config
     from vgg_profile.predict.vgg.step import ledger
     from vgg_profile.predict.vgg.walk import walk
 
+    Ledger = Step
+
 
 def __getattr__(name: str) -> Any:
+    name = {"Ledger": "Step"}.get(name, name)  # what a step was called at first
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from vgg_profile import ledger, walk
 from vgg_profile.core.events import Category, Phase
-from vgg_profile.core.step import Ledger
+from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 
 from .rules import TOOLS, Figure, Term, Tool
@@ -38,7 +38,7 @@ class Net:
         return walk(self.name, input=INPUT)
 
     @cached_property
-    def step(self) -> Ledger:
+    def step(self) -> Step:
         return ledger(self.profile)
 
     @cached_property

@@ -17,7 +17,7 @@ from vgg_profile.check.results import Boundary, Check, Checks, Overlay, Term, Ve
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
-from vgg_profile.core.step import Ledger
+from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, Profile, Row
 from vgg_profile.measure.record import SUBJECT, Measurement, Reading
 from vgg_profile.predict.vgg.configs import Source
@@ -153,7 +153,7 @@ def _layers(profile: Profile) -> Sequence[Row]:
     return profile.module_rows[1:]
 
 
-def _flops(profile: Profile, step: Ledger) -> Iterator[Check]:
+def _flops(profile: Profile, step: Step) -> Iterator[Check]:
     """FLOPs of the forward pass, and of both passes, as the ledger counts them."""
     forward = {row.name: 2 * row.macs.value * profile.batch for row in _layers(profile)}
     yield from _with_total("forward_flops", "FLOP", forward)
@@ -275,7 +275,7 @@ def _memory(boundaries: Sequence[Boundary], measurement: Measurement) -> Iterato
             yield Check(quantity, "", "B", each.peak, each.measured_peak, each.terms, reason)
 
 
-def _boundaries(step: Ledger, measurement: Measurement) -> Iterator[Boundary]:
+def _boundaries(step: Step, measurement: Measurement) -> Iterator[Boundary]:
     """Each part of the predicted step, with the part of the measured one that bears its name."""
     names = {row.module: row.name for row in _layers(step.profile)}
     measured = dict(_numbered((m.phase, names.get(m.layer, m.layer), m) for m in measurement.timeline))
@@ -319,7 +319,7 @@ def _beside_tensors(measurement: Measurement) -> Iterator[Check]:
             yield Check(quantity, "", "B", 0, reading.value, terms)
 
 
-def _peak(step: Ledger, boundaries: Sequence[Boundary], measurement: Measurement) -> Check:
+def _peak(step: Step, boundaries: Sequence[Boundary], measurement: Measurement) -> Check:
     """The peak: tensors as predicted, the rest scratch of the part in which it was measured."""
     reading = measurement.get("peak_bytes")
     predicted = step.peak.peak

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from vgg_profile.core.display import Displayed
-from vgg_profile.core.step import Ledger
+from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.version import SCHEMA_VERSION
 from vgg_profile.measure.record import Measurement
@@ -136,7 +136,7 @@ class Boundary(NamedTuple):
 class Overlay(Displayed):
     """The measured curve of a step laid over the predicted one."""
 
-    step: Ledger
+    step: Step
     measurement: Measurement
     boundaries: tuple[Boundary, ...]
 

@@ -184,7 +184,7 @@ def _subject(
     from vgg_profile.ask.compare import Comparison
     from vgg_profile.ask.sweep import Sweep
     from vgg_profile.check.results import Overlay
-    from vgg_profile.core.step import Ledger
+    from vgg_profile.core.step import Step
     from vgg_profile.describe.kinds import KINDS
     from vgg_profile.predict.vgg.step import ledger
 
@@ -205,7 +205,7 @@ def _subject(
         return profile if USELESS[kind] >= _RUN else ledger(profile, setup).seen
     if Sweep in shows:
         return _grid(profile, setup)
-    if Ledger in shows:
+    if Step in shows:
         return ledger(profile, setup)
     raise InputError(
         f"The figure {kind} is of a real step.", "Name its record: --measured reports/measured/D-cpu.json."

@@ -40,7 +40,7 @@ def notes(record: Path | None, run: bool, claims: bool, out: Output) -> None:
     """
     from vgg_profile.check.crosscheck import check_network, check_setting, crosscheck, profile_for
     from vgg_profile.core.setting import Setup
-    from vgg_profile.teach.notes import SETTING, audit
+    from vgg_profile.teach.audit import SETTING, audit
 
     measurement = one_measurement(record, run, lambda: run_now(walk("D"), Setup(), "auto"))
     if measurement is not None:
@@ -69,13 +69,14 @@ def explain(
     vgg-profile explain D conv3_2 --batch 8
     vgg-profile explain "64,64,M,128,M" pool1 --input 3x192x256
     """
-    from vgg_profile.teach import layer as explaining
+    from vgg_profile.teach import layer as layers
+    from vgg_profile.teach import topics
 
     if what is None:
         _refuse_options("The list of topics")
-        out.deliver(explaining.topics())
+        out.deliver(topics.contents())
         return
-    lesson = explaining.topic(what)
+    lesson = topics.lesson(what)
     if lesson is not None:
         if layer is not None:
             raise InputError(
@@ -85,9 +86,9 @@ def explain(
         _refuse_options(f"The topic {lesson.name}")
         out.deliver(lesson)
         return
-    explaining.check_known(what)
+    topics.check_known(what)
     profile = walk_one(what, device)
-    out.deliver(explaining.layers(profile) if layer is None else explaining.layer(profile, layer))
+    out.deliver(layers.contents(profile) if layer is None else layers.lesson(profile, layer))
 
 
 def _refuse_options(who: str) -> None:

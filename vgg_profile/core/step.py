@@ -177,9 +177,6 @@ class Step(Displayed):
         }
 
 
-Ledger = Step
-
-
 def in_words(phase: str, layer: str) -> str:
     """Where in a step something is.
 

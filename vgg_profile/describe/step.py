@@ -11,7 +11,7 @@ from vgg_profile.core import units
 from vgg_profile.core.book import Moment
 from vgg_profile.core.events import Category
 from vgg_profile.core.forms import Column, Table
-from vgg_profile.core.step import Ledger, in_words
+from vgg_profile.core.step import Step, in_words
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.words import rules, sized, title
 
@@ -39,7 +39,7 @@ _PARTS = (
 
 
 @describe_kind.register
-def _ledger(step: Ledger) -> Table:
+def _ledger(step: Step) -> Table:
     """What is live when one part of the step is over, split by what it is for."""
     profile, moments, peak = step.profile, step.moments, step.peak
     parts = [part for part in _PARTS if part.name != "casts_bytes" or step.setup.amp != "none"]
@@ -121,7 +121,7 @@ def _ends(moments: Sequence[Moment]) -> frozenset[int]:
     return frozenset(n for n, (one, after) in enumerate(pairwise(moments)) if one.phase is not after.phase)
 
 
-def remarks(step: Ledger) -> Iterator[str]:
+def remarks(step: Step) -> Iterator[str]:
     """What the setup does that a reader of the figures should know."""
     setup = step.setup
     if setup.optimizer != "none":

@@ -11,8 +11,9 @@ from itertools import groupby
 
 from vgg_profile.core.forms import Code, Column, Document, Heading, Part, Table
 from vgg_profile.describe.kinds import compose_kind, describe_kind
+from vgg_profile.teach.audit import RULE, Audit, Claim
 from vgg_profile.teach.forms import Cell, Contents, Grid, Lesson, Line, Section
-from vgg_profile.teach.notes import RULE, Audit, Claim, Finding
+from vgg_profile.teach.lines import Finding
 
 # -- lessons, whole
 
@@ -105,8 +106,7 @@ _TITLE = "The notes' VGG-16 table, audited"
 
 def _lines_table(audit: Audit) -> Table:
     """The notes' lines; what they claim of the whole stands beneath, in words."""
-    totals, claims = audit.profile.totals, {claim.about: claim for claim in audit.claims}
-    memory, weights = claims["TOTAL memory"], claims["TOTAL params"]
+    totals, memory, weights = audit.profile.totals, audit.total_memory, audit.total_parameters
     wrong = tuple(
         what for what, claim in (("memory", memory), ("weights", weights)) if claim.finding is Finding.DIFFERS
     )

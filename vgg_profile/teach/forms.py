@@ -1,7 +1,7 @@
 """The form of a lesson: sections of sentences, worked lines and small tables.
 
-What is said, and with which numbers, is the business of ``explain``; how it looks, that of
-``render.teach``. One description feeds every format.
+What is said, and with which numbers, is the business of ``topics`` and ``layer``; how it looks, that of
+``describe.teach``. One description feeds every format.
 """
 
 from __future__ import annotations

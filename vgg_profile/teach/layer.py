@@ -1,4 +1,4 @@
-"""One layer of any network worked out by hand, and the way from a word to what it explains.
+"""One layer of any network worked out by hand.
 
 A layer's lesson follows it through a training step: its shape, its parameters, its arithmetic, what it
 sees, what it allocates, what autograd keeps for it and why, and what its backward pass takes and frees.
@@ -8,21 +8,18 @@ Everything is read off the same profile and ledger that the tables print.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import Count, plain, product
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import OF_THE_LOSS, Category, Event, Phase, Storage
-from vgg_profile.core.step import Ledger
+from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
-from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.layers import Conv2d, Linear, MaxPool2d
 from vgg_profile.predict.vgg.network import Module, modules
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.teach.forms import Contents, Grid, Lesson, Line, Part, Section
-from vgg_profile.teach.topics import ALIASES, TOPICS
 
 _KINDS = {
     "conv": "a convolution",
@@ -37,51 +34,8 @@ _KINDS = {
 }
 
 
-_LAYER_NAME = r"(?:conv|relu|bn|pool|drop|lrn|fc)\d+(?:_\d+)?|avgpool|flatten"
-
-
-def topics() -> Contents:
-    """Every topic with its one line."""
-    return Contents(
-        "What can be explained",
-        ("topic", "in a line"),
-        tuple((topic.name, topic.title) for topic in TOPICS.values()),
-        "`vgg-profile explain pool-indices` explains one; `vgg-profile explain D` lists the layers of a "
-        "network, and `vgg-profile explain D conv3_2` works one out.",
-    )
-
-
-def topic(name: str) -> Lesson | None:
-    """The lesson of a topic, by its name or another word for it; ``None`` if there is none."""
-    key = name.strip().lower().replace("_", "-").replace(" ", "-")
-    found = TOPICS.get(ALIASES.get(key, key))
-    return found.lesson if found else None
-
-
-def check_known(name: str) -> None:
-    """Refuse a word that is neither a topic nor a network, with what was perhaps meant."""
-    try:
-        config(name)
-    except InputError as error:
-        if "," in name or name.strip().lower().endswith((".toml", ".json")):
-            raise
-        if re.fullmatch(_LAYER_NAME, name.strip().lower()):
-            raise InputError(
-                f"{excerpt(name)} is a layer, and of which network is not said.",
-                f"Name it first: `vgg-profile explain D {name.strip()}`.",
-            ) from error
-        words = [*TOPICS, *ALIASES]
-        close = difflib.get_close_matches(name.lower(), words, n=3, cutoff=0.5)
-        meant = list(dict.fromkeys(ALIASES.get(word, word) for word in close))
-        raise InputError(
-            f"There is no topic and no config named {excerpt(name)}.",
-            (f"Did you mean {' or '.join(meant)}? " if meant else "")
-            + "`vgg-profile explain` lists the topics, `vgg-profile list` the configs.",
-        ) from error
-
-
-def layers(profile: Profile) -> Contents:
-    """The layers of a network that can be explained: all of them."""
+def contents(profile: Profile) -> Contents:
+    """The layers of a network, each of which can be explained."""
     example = profile.module_rows[1].name
     return Contents(
         f"The layers of {profile.config.label}",
@@ -91,14 +45,14 @@ def layers(profile: Profile) -> Contents:
     )
 
 
-def layer(profile: Profile, name: str) -> Lesson:
+def lesson(profile: Profile, name: str) -> Lesson:
     """One layer of a network, worked out; ``name`` is the layer's or its module path.
 
     Raises ``InputError`` if the network has no such layer.
 
     >>> from vgg_profile.predict.vgg.walk import walk
-    >>> lesson = layer(walk("D"), "conv3_2")
-    >>> [line.count.working for _, line in lesson.lines][:3]
+    >>> conv3_2 = lesson(walk("D"), "conv3_2")
+    >>> [line.count.working for _, line in conv3_2.lines][:3]
     ['(56+2*1-3)//1+1', '(56+2*1-3)//1+1', '(3*3*256)*256']
     """
     module, before, row = _find(profile, name)
@@ -125,8 +79,9 @@ def layer(profile: Profile, name: str) -> Lesson:
 _EVIDENCE = {
     "cpu": "Predicted, by the rules of PyTorch on the CPU. The command measure runs the network and holds "
     "every layer's shape, FLOPs and live bytes against these.",
-    "cuda": "Predicted, by the rules expected of PyTorch on CUDA, which no real device has confirmed here. "
-    "The command measure, with --device cuda, runs the network on one and holds every layer against these.",
+    "cuda": "Predicted, by the rules of PyTorch on CUDA. Records of one H100 confirm them for the settings "
+    "measured there (reports/measured/*-cuda.json); no other card has been asked. The command measure, with "
+    "--device cuda, runs the network on yours and holds every layer against these.",
 }
 
 
@@ -267,7 +222,7 @@ def _output(profile: Profile, row: Row) -> Iterator[Part]:
 _NOTES = {"in place": "its input, overwritten", "a view": "a view of its input"}
 
 
-def _kept(step: Ledger, row: Row) -> Iterator[Part]:
+def _kept(step: Step, row: Row) -> Iterator[Part]:
     batch, reader = step.profile.batch, f"{row.name}'s backward"
     read = [storage for storage in _allocated(step.events) if reader in storage.readers]
     if read:
@@ -301,7 +256,7 @@ _WHY = {
 }
 
 
-def _backward(step: Ledger, row: Row) -> Iterator[Part]:
+def _backward(step: Step, row: Row) -> Iterator[Part]:
     batch = step.profile.batch
     events = [e for e in step.events if (e.phase, e.layer) == (Phase.BACKWARD, row.name)]
     made, freed = list(_allocated(events)), [storage for event in events for storage in event.freed]

@@ -16,7 +16,7 @@ from vgg_profile.check.results import Overlay
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.figures import Figure
-from vgg_profile.core.step import Ledger
+from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.kinds import KINDS
 from vgg_profile.measure.record import Measurement
@@ -59,7 +59,7 @@ def depict(result: object, kind: str | None = None) -> Figure:
 
 _MADE = {
     Profile: "ledger(profile, setup).seen",
-    Ledger: "ledger(profile)",
+    Step: "ledger(profile)",
     Overlay: "overlay(config, record)",
     Fit: "Fit(ledger(profile), memory('8GiB'))",
     Comparison: "Comparison((profile, other), Setup())",

@@ -13,7 +13,7 @@ from vgg_profile.ask.sweep import Sweep
 from vgg_profile.core import units
 from vgg_profile.core.events import Category
 from vgg_profile.core.figures import INK, PALETTE, Figure, Limit, Panel, Point, Series, Style, Unit
-from vgg_profile.core.step import Ledger
+from vgg_profile.core.step import Step
 from vgg_profile.describe.figures.drawing import BINARY_UNITS, byte_unit, in_unit, stacked, unit_convention
 from vgg_profile.describe.kinds import figure_of
 from vgg_profile.describe.words import rules, title
@@ -47,8 +47,8 @@ def _fit(fit: Fit) -> Figure:
     return _batch_figure(step, top, unit, finding, limits, [point])
 
 
-@figure_of("batch", Ledger)
-def _batch(step: Ledger) -> Figure:
+@figure_of("batch", Step)
+def _batch(step: Step) -> Figure:
     """The peak against the batch, where no memory limits it."""
     top = 64
     peak = step.peak_bytes(top)
@@ -59,7 +59,7 @@ def _batch(step: Ledger) -> Figure:
 
 
 def _batch_figure(
-    step: Ledger,
+    step: Step,
     top: int,
     unit: Unit,
     finding: str,
@@ -95,7 +95,7 @@ def _batch_figure(
     )
 
 
-def _batches(step: Ledger, top: int, wanted: Sequence[int]) -> list[int]:
+def _batches(step: Step, top: int, wanted: Sequence[int]) -> list[int]:
     """Batches enough for a smooth picture; with them, both sides of each place where the peak moves."""
     batches = {1, top, *wanted, *range(1, top, max(1, top // 64))}
     for left, right in pairwise(step.lines):

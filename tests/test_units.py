@@ -121,3 +121,13 @@ def test_a_shape_and_a_plural_read_aloud():
     assert units.shape((512, 7, 7)) == "512×7×7"
     assert units.shape((1000,)) == "1000"
     assert [units.plural(n, "layer") for n in (0, 1, 10_000)] == ["0 layers", "1 layer", "10,000 layers"]
+
+
+@given(sizes)
+@example(9_425)
+@example(6_325)
+@example(32_055)
+def test_decimal_units_are_rounded_half_to_even_even_where_a_float_is_not(size):
+    figure, unit = read_back(units.decimal(size))
+    scale = 1000 ** ("B", "kB", "MB", "GB", "TB", "PB").index(unit)
+    assert figure == round(Fraction(size, scale), 2)

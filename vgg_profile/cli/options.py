@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from vgg_profile.cli.program import check_not_interrupted
+from vgg_profile.cli.program import check_not_interrupted, undivided
 from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
@@ -76,7 +76,11 @@ _output = (
 )
 
 rules_option = click.option(
-    "--device", type=click.Choice(DEVICES), default="cpu", show_default=True, help="Whose rules."
+    "--device",
+    type=click.Choice(DEVICES),
+    default="cpu",
+    show_default=True,
+    help="Whose rules hold.",
 )
 _optimizer = click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True)
 
@@ -102,7 +106,9 @@ _conditions = (
         show_default=True,
         help="Keep each conv block's input alone; run the block again in the backward pass.",
     ),
-    click.option("--onednn/--no-onednn", default=True, help="How the CPU convolves.", show_default=True),
+    click.option(
+        "--onednn/--no-onednn", default=True, help="Whether oneDNN convolves on the CPU.", show_default=True
+    ),
 )
 
 
@@ -216,6 +222,8 @@ class Output:
     def deliver(self, result: Any, **options: bool) -> None:
         """Print a result, or write it whole to the file: as a picture, if the file's suffix is one's."""
         if self.format in PICTURES:
+            with undivided():
+                import vgg_profile.write.plots  # noqa: F401 - first, so that a lack of it is told
             self.write(picture(result, self.format))
             return
         form = "page" if self.format == "html" else self.format
@@ -224,7 +232,7 @@ class Output:
         self.write(render(result, form, **options))
 
     def write(self, content: str | bytes, remark: str = "") -> None:
-        """Print a text, or write it whole to the file; what is no text goes to a file."""
+        """Print a text, or write it whole to the file; bytes go to a file only."""
         if self.path is not None:
             check_not_interrupted()
             write_whole(self.path, content, force=self.force)
@@ -243,7 +251,7 @@ def _is_colourful() -> bool:
 
 
 def _show(text: str) -> None:
-    """Print to stdout; what stops that is told in a line."""
+    """Print to stdout; what stops that is said in one line."""
     try:
         click.echo(text, nl=False)
         if sys.stdout is not None:

@@ -15,8 +15,12 @@ from vgg_profile.cli.program import as_typed, bar, check_not_interrupted, undivi
 from vgg_profile.cli.steps import run_now, stage_said
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.files import check_writable, write_all
+from vgg_profile.core.forms import Picture
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
+from vgg_profile.describe.documents import compose
+from vgg_profile.render import live_page
+from vgg_profile.write.documents import to_markdown
 
 if TYPE_CHECKING:
     from vgg_profile.measure.record import Measurement
@@ -48,7 +52,7 @@ def report_command(
     output: Path,
     force: bool,
 ) -> None:
-    """A report to keep: of one network in full, or of several side by side.
+    """A report to keep: one network in full, or several side by side.
 
     As Markdown (FILE.md), with its pictures in a folder FILE beside it; or as one page that needs nothing
     else (FILE.html), with controls for batch, dtype, optimizer, image size and memory.
@@ -85,11 +89,6 @@ def _measured(profiles: tuple[Profile, ...], setup: Setup, device: str) -> Itera
 
 def _files(report: Report, output: Path) -> dict[Path, str | bytes]:
     """Every file of a report with its content, the page itself last."""
-    from vgg_profile.core.forms import Picture
-    from vgg_profile.describe.documents import compose
-    from vgg_profile.render import live_page
-    from vgg_profile.write.documents import to_markdown
-
     with undivided():
         from vgg_profile.write.plots import to_bytes
 

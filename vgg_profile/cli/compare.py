@@ -17,8 +17,8 @@ from vgg_profile.core.tree import Profile
 @takes_networks
 @rules_option
 @takes_setup
-@click.option("--by", type=click.Choice(BY), default="total", show_default=True, help="What has a row.")
-@click.option("--relative-to", "base", metavar="CONFIG", help="Ratios to this one's figures, too.")
+@click.option("--by", type=click.Choice(BY), default="total", show_default=True, help="What each row is.")
+@click.option("--relative-to", "base", metavar="CONFIG", help="Add ratios to this network's figures.")
 @click.option(
     "--measured",
     "records",
@@ -37,10 +37,10 @@ def compare_command(
     records: Path | None,
     out: Output,
 ) -> None:
-    """Networks side by side at one setting, absolute and as ratios.
+    """Networks side by side at one setting, in figures and ratios.
 
-    Each CONFIG is what `table` takes: a name, a list of layers, or a file. A record is used for the network
-    and the setting that it is of, and for no other.
+    Each CONFIG is what `table` takes: a name, a list of layers, or a file. A record is used only for the
+    network and the setting that it was made with.
 
     \b
     vgg-profile compare A B D E --relative-to A

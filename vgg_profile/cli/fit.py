@@ -51,7 +51,7 @@ DOES_NOT_FIT = 4
     "--measured",
     type=click.Path(path_type=Path),
     metavar="RECORD",
-    help="Add the scratch that a record of this network and setup was seen to take.",
+    help="Add the scratch that a record of this network and setup shows.",
 )
 @takes_setup
 @gives_output
@@ -67,7 +67,7 @@ def fit_command(
     setup: Setup,
     out: Output,
 ) -> None:
-    """Will it fit? The largest batch that a memory holds, with the working.
+    """The largest batch that fits into a memory, with the working.
 
     Exit code 0 if it fits, 4 if it does not.
 

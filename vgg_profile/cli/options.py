@@ -204,9 +204,15 @@ def gives_output(command: Command) -> Command:
     return _together(*_output)(cast(Command, with_output))
 
 
+def check_can_draw() -> None:
+    """Load what draws, so that a lack of it is told before any long work; raises ``Failure``."""
+    with undivided():
+        import vgg_profile.write.plots  # noqa: F401
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a result goes and in which format; a path that cannot be written is refused at once."""
+    """Where a result goes and in which format; what cannot be written is refused at once."""
 
     path: Path | None
     format: str
@@ -217,13 +223,14 @@ class Output:
         if path is None or str(path) == "-":
             return cls(None, format_ or "table", force)
         check_writable(path, force=force)
-        return cls(path, format_ or format_of(path), force)
+        chosen = format_ or format_of(path)
+        if chosen in PICTURES:
+            check_can_draw()
+        return cls(path, chosen, force)
 
     def deliver(self, result: Any, **options: bool) -> None:
         """Print a result, or write it whole to the file: as a picture, if the file's suffix is one's."""
         if self.format in PICTURES:
-            with undivided():
-                import vgg_profile.write.plots  # noqa: F401 - first, so that a lack of it is told
             self.write(picture(result, self.format))
             return
         form = "page" if self.format == "html" else self.format

@@ -15,8 +15,8 @@ from vgg_profile.ask.compare import Comparison, read_records
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
 from vgg_profile.ask.sweep import Sweep, sweep
 from vgg_profile.check.crosscheck import Overlay, check_setting, overlay, profile_for
-from vgg_profile.cli.options import force_option, rules_option, takes_setup, takes_walk
-from vgg_profile.cli.program import check_not_interrupted, undivided
+from vgg_profile.cli.options import check_can_draw, force_option, rules_option, takes_setup, takes_walk
+from vgg_profile.cli.program import check_not_interrupted
 from vgg_profile.cli.steps import asked
 from vgg_profile.core import units
 from vgg_profile.core.display import Displayed
@@ -90,7 +90,7 @@ def plot(
     device: str,
     setup: Setup,
 ) -> None:
-    """One figure, whose title states the finding.
+    """One picture, whose title states the finding.
 
     \b
     memory           what each layer saves for backward, by category
@@ -114,9 +114,11 @@ def plot(
     configs, kind = _configs_and_kind(words)
     _refuse_useless(kind)
     path = _picture(output, kind, force=force)
-    with undivided():
-        from vgg_profile.write.plots import to_bytes
+    check_can_draw()
     figure = depict(_subject(kind, configs, walk_one, have, record, device, setup), kind)
+
+    from vgg_profile.write.plots import to_bytes
+
     check_not_interrupted()
     write_whole(path, to_bytes(figure, path.suffix[1:].lower()), force=force)
     click.echo(f"Wrote {path}: {figure.title}", err=True)

@@ -27,7 +27,7 @@ from vgg_profile.predict.vgg.configs import Config
 def sweep_command(
     net: Config, batch: str, input_: str, dtype: str, optimizer: str, device: str, setup: Setup, out: Output
 ) -> None:
-    """The predicted peak over a grid of batches, image sizes, dtypes and optimizers.
+    """The peak over a grid of batches, sizes, dtypes and optimizers.
 
     \b
     vgg-profile sweep D --batch 1..256 --input 64..512:32 -o grid.csv

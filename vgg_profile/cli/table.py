@@ -21,7 +21,7 @@ from vgg_profile.core.tree import Profile
 def table(
     walk_on: Callable[[str], Profile], device: str, all_layers: bool, notes: bool, saved: bool, out: Output
 ) -> None:
-    """One network, layer by layer, with the arithmetic beside each figure.
+    """One network, layer by layer, with its arithmetic.
 
     CONFIG is a name (A, A-LRN, B, C, D, E, vgg16, vgg16_bn, D-BN …), a list of layers, or a .toml or
     .json file. In a list a number is a 3×3 convolution of that width, conv1-256 a 1×1 one, M a max pool,

@@ -31,7 +31,7 @@ from vgg_profile.ask.sweep import Sweep, sweep
 from vgg_profile.check.crosscheck import crosscheck, overlay, profile_for
 from vgg_profile.check.results import Checks, Overlay
 from vgg_profile.cli import main
-from vgg_profile.cli.pictures import SUFFIXES, USELESS
+from vgg_profile.cli.plot import SUFFIXES, USELESS
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.figures import COMPUTE, PALETTE, SPEED, Figure, Series, Style

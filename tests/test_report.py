@@ -211,7 +211,7 @@ def test_a_page_shows_how_far_it_is_and_in_a_pipe_nothing(
         labels.append(label)
         return bar(items, length, label)
 
-    monkeypatch.setattr("vgg_profile.cli.reports.bar", noted)
+    monkeypatch.setattr("vgg_profile.cli.report.bar", noted)
     result = run("report", TINY, "--input", 8, "-o", tmp_path / "tiny.html")
     assert labels == ["Drawing", "Counting"]
     assert result.stderr == f"Wrote {tmp_path / 'tiny.html'}\n"

@@ -16,8 +16,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vgg_profile import InputError, walk
-from vgg_profile.ask.sweep import MOST_POINTS, Point, image_sizes, numbers, sweep
+from vgg_profile.ask.sweep import MOST_POINTS, Point, sweep
 from vgg_profile.cli import main
+from vgg_profile.cli.sweep import image_sizes, numbers
 from vgg_profile.core.setting import Setup
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.step import ledger

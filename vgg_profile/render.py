@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vgg_profile.ask.report import Report
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.forms import Table
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.tables import describe
+
+if TYPE_CHECKING:
+    from vgg_profile.ask.report import Report
 
 FORMATS = ("table", "markdown", "csv", "tsv", "json", "latex", "html")
 """What ``--format`` takes."""
@@ -43,6 +44,8 @@ def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - th
     that a result knows, whatever is shown of it; only a profile chooses between its two sets of rows.
     """
     if format == "json":
+        import json
+
         rows = {"all_layers": options.get("all_layers", False)} if isinstance(result, Profile) else {}
         return json.dumps(result.to_dict(**rows), indent=2, ensure_ascii=False) + "\n"
     if getattr(result, "is_document", False):
@@ -109,6 +112,7 @@ def live_page(report: Report, progress: Progress = lambda items, length, label: 
     """The page of a report; of networks too large for live figures, the document alone.
 
     >>> from vgg_profile.ask.compare import Comparison
+    >>> from vgg_profile.ask.report import Report
     >>> from vgg_profile.predict.vgg.walk import walk
     >>> page = live_page(Report(Comparison((walk("8,M", input=64),)), "vgg-profile report 8,M"))
     >>> page.count("<h1>What 8,M costs</h1>"), page.count("https://")

@@ -7,14 +7,13 @@ is refused. A card counts with what PyTorch reports as its total
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.units import binary, exact
 
 LARGEST = 2**60
@@ -247,9 +246,8 @@ def _bytes(number: str, unit: str) -> int:
 
 
 def _did_you_mean(name: str) -> str:
-    close = difflib.get_close_matches(_key(name)[:LONGEST_NAME], _CARDS_BY_KEY, n=3, cutoff=0.7)
-    names = dict.fromkeys(each.name for key in close for each in _CARDS_BY_KEY[key])
-    return f"Did you mean {' or '.join(names)}? " if names else ""
+    known = {key: " or ".join(card.name for card in cards) for key, cards in _CARDS_BY_KEY.items()}
+    return did_you_mean(_key(name)[:LONGEST_NAME], known, cutoff=0.7)
 
 
 def _key(name: str) -> str:

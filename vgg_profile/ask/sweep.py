@@ -13,9 +13,9 @@ from math import prod
 from typing import Any, NamedTuple
 
 from vgg_profile.core.display import Displayed
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Phase
-from vgg_profile.core.setting import LARGEST, Setup, check_size, input_shape
+from vgg_profile.core.setting import Setup, check_size, input_shape
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, heading
@@ -138,50 +138,3 @@ def _points(step: Step, batches: Sequence[int]) -> Iterator[Point]:
             peak_phase=event.phase.value,
             peak_layer=event.layer,
         )
-
-
-def numbers(text: str, what: str) -> list[int]:
-    """Read a list of whole numbers and ranges: ``1..256``, ``64..512:32``, ``1,2,4..16:4``.
-
-    >>> numbers("1,2,4..16:4", "batch")
-    [1, 2, 4, 8, 12, 16]
-    """
-    found: list[int] = []
-    for part in text.split(","):
-        bounds, _, stride = part.partition(":")
-        first, dots, last = bounds.partition("..")
-        ends = [_whole(each) for each in (first, last if dots else first, stride or "1")]
-        if (stride and not dots) or not all(1 <= end <= LARGEST for end in ends):
-            raise InputError(
-                f"The {what} {excerpt(text)} is no list of numbers and ranges.",
-                f"Give whole numbers from 1 to {LARGEST:,}, such as --{what} 1,2,4 or --{what} 64..512:32.",
-            )
-        start, stop, step = ends
-        if start > stop:
-            raise InputError(
-                f"The {what} {excerpt(part)} is an empty range.", f"Say it upwards: --{what} {stop}..{start}."
-            )
-        if (stop - start) // step >= MOST_POINTS:
-            raise InputError(
-                f"The {what} {excerpt(part)} has more than {MOST_POINTS:,} numbers.",
-                f"Take larger steps: --{what} {start}..{stop}:{-(-(stop - start) // 1000)}.",
-            )
-        found += range(start, stop + 1, step)
-    return found
-
-
-def image_sizes(text: str) -> list[str | int]:
-    """Read a list of image sizes, squares also as ranges: ``64..512:32``, ``224,192x256``.
-
-    >>> image_sizes("64..128:32,192x256")
-    [64, 96, 128, '192x256']
-    """
-    found: list[str | int] = []
-    for part in text.split(","):
-        found += [part] if "x" in part.lower() else numbers(part, "input")
-    return found
-
-
-def _whole(text: str) -> int:
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0

@@ -1,18 +1,41 @@
 """The command line: options to calls, results to files. Nothing is computed here.
 
-What only one command needs is imported within it, so that ``table`` starts at once.
+One file a command. A command is loaded when it is called, so that ``table`` starts at once; ``--help`` alone
+loads them all.
 """
 
 from __future__ import annotations
 
 import click
 
-from vgg_profile.cli import diagnose, doctor, pictures, plans, reports, steps, tables, teach
-from vgg_profile.cli.program import Program
+from vgg_profile.cli.program import Commands, Program
 from vgg_profile.core.version import __version__
 
+COMMANDS = Commands(
+    {
+        "check": "vgg_profile.cli.steps:check_command",
+        "compare": "vgg_profile.cli.compare:compare_command",
+        "diagnose": "vgg_profile.cli.diagnose:diagnose_command",
+        "doctor": "vgg_profile.cli.doctor:doctor",
+        "explain": "vgg_profile.cli.teach:explain",
+        "fit": "vgg_profile.cli.fit:fit_command",
+        "list": "vgg_profile.cli.list:list_command",
+        "measure": "vgg_profile.cli.steps:measure_command",
+        "notes": "vgg_profile.cli.teach:notes",
+        "plot": "vgg_profile.cli.plot:plot",
+        "report": "vgg_profile.cli.report:report_command",
+        "sweep": "vgg_profile.cli.sweep:sweep_command",
+        "table": "vgg_profile.cli.table:table",
+        "timeline": "vgg_profile.cli.steps:timeline",
+    }
+)
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(
+    cls=Program,
+    commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, "-V", "--version", prog_name="vgg-profile")
 def main() -> None:
     """What does this network cost?
@@ -21,28 +44,9 @@ def main() -> None:
     arithmetic beside each figure.
 
     \b
-    vgg-profile table D                  the notes' VGG-16 table
+    vgg-profile table D                  VGG-16, layer by layer
     vgg-profile table "64,64,M,128,M"    a network of your own
     vgg-profile compare A B D E          networks side by side
-    vgg-profile fit D --memory 8GiB      the batch that fits
+    vgg-profile fit D --memory 8GiB      the largest batch that fits
     vgg-profile measure D                every prediction checked against a real pass
     """
-
-
-for command in (
-    tables.list_command,
-    tables.table,
-    tables.compare_command,
-    steps.timeline,
-    steps.measure_command,
-    steps.check_command,
-    plans.fit_command,
-    plans.sweep_command,
-    pictures.plot,
-    teach.notes,
-    teach.explain,
-    diagnose.diagnose_command,
-    reports.report_command,
-    doctor.doctor,
-):
-    main.add_command(command)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from vgg_profile.cli.program import check_not_interrupted
+from vgg_profile.cli.program import check_not_interrupted, undivided
 from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
@@ -76,7 +76,11 @@ _output = (
 )
 
 rules_option = click.option(
-    "--device", type=click.Choice(DEVICES), default="cpu", show_default=True, help="Whose rules."
+    "--device",
+    type=click.Choice(DEVICES),
+    default="cpu",
+    show_default=True,
+    help="Whose rules hold.",
 )
 _optimizer = click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True)
 
@@ -87,6 +91,7 @@ _conditions = (
         default=None,
         help="Step all parameters at once (default: as PyTorch, on CUDA only).",
     ),
+    click.option("--fused", is_flag=True, help="Step in one kernel, which takes no memory beside the state."),
     click.option("--first-step", is_flag=True, help="The step in which the optimizer makes its state."),
     click.option(
         "--amp",
@@ -102,7 +107,9 @@ _conditions = (
         show_default=True,
         help="Keep each conv block's input alone; run the block again in the backward pass.",
     ),
-    click.option("--onednn/--no-onednn", default=True, help="How the CPU convolves.", show_default=True),
+    click.option(
+        "--onednn/--no-onednn", default=True, help="Whether oneDNN convolves on the CPU.", show_default=True
+    ),
 )
 
 
@@ -198,9 +205,15 @@ def gives_output(command: Command) -> Command:
     return _together(*_output)(cast(Command, with_output))
 
 
+def check_can_draw() -> None:
+    """Load what draws, so that a lack of it is told before any long work; raises ``Failure``."""
+    with undivided():
+        import vgg_profile.write.plots  # noqa: F401
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a result goes and in which format; a path that cannot be written is refused at once."""
+    """Where a result goes and in which format; what cannot be written is refused at once."""
 
     path: Path | None
     format: str
@@ -211,7 +224,10 @@ class Output:
         if path is None or str(path) == "-":
             return cls(None, format_ or "table", force)
         check_writable(path, force=force)
-        return cls(path, format_ or format_of(path), force)
+        chosen = format_ or format_of(path)
+        if chosen in PICTURES:
+            check_can_draw()
+        return cls(path, chosen, force)
 
     def deliver(self, result: Any, **options: bool) -> None:
         """Print a result, or write it whole to the file: as a picture, if the file's suffix is one's."""
@@ -224,7 +240,7 @@ class Output:
         self.write(render(result, form, **options))
 
     def write(self, content: str | bytes, remark: str = "") -> None:
-        """Print a text, or write it whole to the file; what is no text goes to a file."""
+        """Print a text, or write it whole to the file; bytes go to a file only."""
         if self.path is not None:
             check_not_interrupted()
             write_whole(self.path, content, force=self.force)
@@ -243,7 +259,7 @@ def _is_colourful() -> bool:
 
 
 def _show(text: str) -> None:
-    """Print to stdout; what stops that is told in a line."""
+    """Print to stdout; what stops that is said in one line."""
     try:
         click.echo(text, nl=False)
         if sys.stdout is not None:

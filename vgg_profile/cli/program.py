@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 import threading
+from collections import UserDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, TypeVar
 
 import click
@@ -18,8 +19,7 @@ from vgg_profile.core.files import uninterrupted
 NAME = "vgg-profile"
 
 TYPED = f"{__name__}.typed"
-"""Where a context keeps the command as it was typed."""
-
+"""Where a context keeps the words of the command as they were typed."""
 
 PRESSED = f"{__name__}.pressed"
 """Where a context keeps that Ctrl-C was pressed."""
@@ -68,15 +68,27 @@ class Failure(click.ClickException):
     exit_code = 1
 
 
+class Commands(UserDict[str, Any]):
+    """Commands by name, each given as ``module:attribute`` and loaded when it is first asked for."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        home = super().__getitem__(name)
+        if isinstance(home, str):
+            module, _, attribute = home.partition(":")
+            self[name] = getattr(import_module(module), attribute)
+        command: click.Command = self.data[name]
+        return command
+
+
 class Program(click.Group):
     """The commands, with one place for what goes wrong in any of them."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        typed = shlex.join([NAME, *args])
+        words = (NAME, *args)
         context = super().make_context(info_name, args, parent, **extra)
-        context.meta[TYPED] = typed
+        context.meta[TYPED] = words
         return context
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -94,7 +106,9 @@ class Program(click.Group):
 
 def as_typed() -> str:
     """The command that is running, as it was typed."""
-    return str(click.get_current_context().meta[TYPED])
+    import shlex
+
+    return shlex.join(click.get_current_context().meta[TYPED])
 
 
 Item = TypeVar("Item")
@@ -110,11 +124,31 @@ def bar(items: Iterable[Item], length: int, label: str) -> Iterator[Item]:
 
 @contextmanager
 def undivided() -> Iterator[None]:
-    """Let an import come to its end: half of torch cannot be imported again. Ctrl-C counts afterwards."""
+    """Let the import of a heavy package come to its end: half of torch cannot be imported again.
+
+    Ctrl-C counts afterwards. Raises ``Failure`` naming the package that is missing or broken.
+    """
     try:
         with uninterrupted():
             yield
     except ImportError as error:
-        raise Failure(
-            f"PyTorch cannot be loaded: {error}. `pip install -c constraints.txt .` installs it."
-        ) from None
+        raise Failure(f"{_what_is_wrong(error)} `pip install -c constraints.txt .` installs it.") from None
+
+
+_NAMES = {"torch": "PyTorch (torch)"}
+"""Packages that people know by another name."""
+
+
+def _what_is_wrong(error: ImportError) -> str:
+    """Which package an import stopped at: the one that is missing, be it another package's need.
+
+    >>> _what_is_wrong(ModuleNotFoundError("No module named 'matplotlib.style'", name="matplotlib.style"))
+    'matplotlib is missing.'
+    >>> _what_is_wrong(ImportError("libcudart.so.13: cannot open shared object file", name="torch._C"))
+    'PyTorch (torch) cannot be loaded: libcudart.so.13: cannot open shared object file.'
+    """
+    package = (error.name or "").partition(".")[0]
+    name = _NAMES.get(package, package) or "A package"
+    if isinstance(error, ModuleNotFoundError):
+        return f"{name} is missing."
+    return f"{name} cannot be loaded: {str(error).rstrip('.')}."

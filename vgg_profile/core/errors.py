@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 
 class InputError(ValueError):
     """A mistake in what the user gave, explained.
@@ -31,3 +33,24 @@ def excerpt(text: object, longest: int = 60) -> str:
     except (ValueError, RecursionError):  # an integer of thousands of digits, a list nested as deep
         return f"a monstrous {type(text).__name__}"
     return quoted if len(quoted) <= longest else f"{quoted[: longest - 2]}…{quoted[-1]}"
+
+
+def did_you_mean(
+    name: str, known: Iterable[str] | Mapping[str, str], *, at_most: int = 3, cutoff: float = 0.5
+) -> str:
+    """The known names most like a mistyped one, as the beginning of a next step; else nothing.
+
+    ``known`` may map what people type to what they are told. ``at_most`` and ``cutoff`` are those of
+    :func:`difflib.get_close_matches`: how many, and how alike, from 0 to 1. Case counts.
+
+    >>> did_you_mean("vgg20", ["vgg16", "vgg19", "D"], at_most=1)
+    'Did you mean vgg19? '
+    >>> did_you_mean("peek", {"peak": "the peak"}), did_you_mean("Q", ["vgg16"])
+    ('Did you mean the peak? ', '')
+    """
+    import difflib  # a millisecond that only a mistake costs
+
+    told = known if isinstance(known, Mapping) else {each: each for each in known}
+    close = difflib.get_close_matches(name, told, n=at_most, cutoff=cutoff)
+    names = dict.fromkeys(told[each] for each in close)
+    return f"Did you mean {' or '.join(names)}? " if names else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -119,6 +118,8 @@ def _make_folder(folder: Path) -> bool:
 
 def _draft(path: Path, content: str | bytes) -> Path:
     """The content in a new file beside the path, with the rights that the path's file shall have."""
+    import tempfile  # slow to load, and a terminal gets no file
+
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
     draft = Path(name)
     try:

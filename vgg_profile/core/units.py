@@ -117,7 +117,7 @@ def _in_the_largest(size: int, base: int, names: Sequence[str]) -> str:
 
 
 def times(ratio: float) -> str:
-    """A ratio with two decimals, or as many as it takes to tell it from 0 and 1.
+    """A ratio with two decimals, or as many as it takes to tell it apart from 0 and 1.
 
     >>> times(1), times(126981024 / 72757152), times(73060264 / 72757152), times(0.0016)
     ('×1.00', '×1.75', '×1.004', '×0.002')
@@ -129,7 +129,7 @@ def times(ratio: float) -> str:
 
 
 def ratio(number: int, base: int) -> str:
-    """The same in words, for whole numbers.
+    """How many times one whole number is another, in words.
 
     >>> ratio(126981024, 72757152), ratio(73060264, 72757152), ratio(12, 6)
     ('1.75 times', '1.004 times', '2 times')
@@ -139,7 +139,7 @@ def ratio(number: int, base: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share, with two leading digits at least; what is not all is never 100 %, and what is not none, 0 %.
+    """A share with at least two leading digits. A part never shows as 100 %, nor a positive share as 0 %.
 
     >>> percent(102764544, 138357544), percent(13416, 138357544), percent(99998, 10**5), percent(1, 10**15)
     ('74.3 %', '0.0097 %', '>99.9 %', '<0.1 %')

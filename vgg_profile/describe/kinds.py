@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import singledispatch
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vgg_profile.core.figures import Figure
-from vgg_profile.core.forms import Document, Table
+if TYPE_CHECKING:
+    from vgg_profile.core.figures import Figure
+    from vgg_profile.core.forms import Document, Table
 
 
 @singledispatch
@@ -26,7 +27,7 @@ def compose_kind(result: object) -> Document:
     raise TypeError(f"there is no document for a {type(result).__name__}")
 
 
-Builder = Callable[[Any], Figure]
+Builder = Callable[[Any], "Figure"]
 
 KINDS: dict[str, dict[type, Builder]] = {}
 """Kind of figure → the kinds of result that it can show, each with its builder."""

@@ -7,7 +7,6 @@ is built and run on the meta device, where shapes need no memory; ``recorder`` n
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import io
 import os
@@ -22,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.diagnose.calls import is_layer
 from vgg_profile.diagnose.chain import read_chain
 from vgg_profile.diagnose.draft import Defect, Draft, Kind, encode
@@ -162,8 +161,7 @@ def _unknown(path: Path, name: str, namespace: Mapping[str, Any]) -> InputError:
         for known, value in namespace.items()
         if isinstance(value, nn.Module) or (callable(value) and getattr(value, "__module__", "") == stem)
     ]
-    close = difflib.get_close_matches(name, models, n=2, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(close)}? " if close else ""
+    hint = did_you_mean(name, models, at_most=2)
     has = f"It has {', '.join(models[:10])}." if models else "It has no class, function or module of its own."
     return InputError(f"{path} has nothing named {excerpt(name)}.", hint + has)
 

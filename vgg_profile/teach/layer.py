@@ -7,12 +7,11 @@ Everything is read off the same profile and ledger that the tables print.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import Count, plain, product
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.events import OF_THE_LOSS, Category, Event, Phase, Storage
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
@@ -93,11 +92,9 @@ def _find(profile: Profile, name: str) -> tuple[Module, Row, Row]:
         if key in (row.name, row.module):
             return module, before, row
     names = [row.name for row in rows[1:]] + [row.module for row in rows[1:] if row.module != row.name]
-    close = difflib.get_close_matches(key, names, n=3, cutoff=0.5)
     raise InputError(
         f"{profile.config.label} has no layer {excerpt(name)}.",
-        (f"Did you mean {' or '.join(close)}? " if close else "")
-        + "`vgg-profile explain CONFIG` lists a network's layers.",
+        did_you_mean(key, names) + "`vgg-profile explain CONFIG` lists a network's layers.",
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import zip_longest
+
 import click
-from tabulate import SEPARATING_LINE, tabulate
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import Count
@@ -38,34 +40,64 @@ def alignments(table: Table) -> list[str]:
 
 
 _RULE = "─"
+_GAP = "  "
+_HEADER_ROOM = 2
+"""How much wider than its header a column is at least."""
 
 
 def to_text(table: Table, *, colour: bool = False) -> str:
-    """Title, table and footnotes, ruled between groups; ``colour`` marks title, totals and rules."""
+    """Title, table and footnotes, ruled between groups; ``colour`` marks title, totals and rules.
+
+    Laid out here and not by tabulate, whose import takes longer than the rest of ``vgg-profile table D``.
+    """
     emphasise = click.style if colour else _unstyled
-    lines: list[list[str] | str] = []
-    for place, row in enumerate(table.rows):
-        lines.append([cell_text(cell) for cell in row])
+    headers = [column.header.split("\n") for column in table.columns]
+    rows = [[cell_text(cell) for cell in row] for row in table.rows]
+    total = total_texts(table)
+    lines = [*rows, total] if total else rows
+    widths = [
+        max([max(map(_width, header)) + _HEADER_ROOM, *map(_width, texts)])
+        for header, *texts in zip(headers, *lines, strict=True)
+    ]
+    sides = alignments(table)
+    rule = emphasise(_RULE * (sum(widths) + len(_GAP) * (len(widths) - 1)), dim=True)
+
+    body = [_line(texts, widths, sides) for texts in zip_longest(*headers, fillvalue="")]
+    body.append(rule)
+    for place, row in enumerate(rows):
+        body.append(_line(row, widths, sides))
         if place in table.ends:
-            lines.append(SEPARATING_LINE)
-    if table.total is not None:
-        lines += [SEPARATING_LINE, total_texts(table)]
-    body = tabulate(
-        lines,
-        headers=[column.header for column in table.columns],
-        tablefmt="simple",
-        colalign=alignments(table),
-        disable_numparse=True,
-    ).splitlines()
-    for place, line in enumerate(body):
-        if set(line) == {"-", " "}:
-            body[place] = emphasise(_RULE * len(line), dim=True)
-        elif place == len(body) - 1 and table.total is not None:
-            body[place] = emphasise(line.rstrip(), bold=True)
-        else:
-            body[place] = line.rstrip()
+            body.append(rule)
+    if total:
+        body += [rule, emphasise(_line(total, widths, sides), bold=True)]
     footer = ["", *table.footer] if table.footer else []
     return "\n".join([emphasise(table.title, bold=True), "", *body, *footer]) + "\n"
+
+
+def _line(texts: Sequence[str], widths: Sequence[int], sides: Sequence[str]) -> str:
+    """One line of a table, without blanks at its end."""
+    cells = []
+    for text, width, side in zip(texts, widths, sides, strict=True):
+        blanks = " " * (width - _width(text))
+        cells.append(blanks + text if side == "right" else text + blanks)
+    return _GAP.join(cells).rstrip()
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal a text takes: two for each wide character, as in a network's own name.
+
+    >>> _width("64×224×224"), _width("网络")
+    (10, 4)
+    """
+    if not text or max(text) < _FIRST_WIDE:
+        return len(text)
+    from unicodedata import east_asian_width
+
+    return sum(2 if east_asian_width(sign) in "FW" else 1 for sign in text)
+
+
+_FIRST_WIDE = "\u2e80"
+"""Where the scripts of East Asia begin, and emoji after them."""
 
 
 def _unstyled(text: str, **_: bool) -> str:

@@ -7,14 +7,12 @@ are raw (bytes, values, MACs, seconds); a :class:`Unit` says by what an axis div
 
 from __future__ import annotations
 
-import difflib
-
 from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.fit import Fit
 from vgg_profile.ask.sweep import Sweep
 from vgg_profile.check.results import Overlay
 from vgg_profile.core import units
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.figures import Figure
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
@@ -72,9 +70,9 @@ _MADE = {
 def check_kind(kind: str) -> str:
     """The kind itself; raises ``InputError``, with the nearest name, if there is none such."""
     if kind not in KINDS:
-        close = difflib.get_close_matches(kind.lower(), KINDS, n=1)
         raise InputError(
             f"There is no kind of figure {excerpt(kind)}.",
-            (f"Did you mean {close[0]}? " if close else "") + f"There are {', '.join(KINDS)}.",
+            did_you_mean(kind.lower(), KINDS.keys(), at_most=1, cutoff=0.6)
+            + f"There are {', '.join(KINDS)}.",
         )
     return kind

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any, NamedTuple, Self
 
 from msgspec import Meta
 
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST
 from vgg_profile.core.validate import MisfitError, Text, conform
 from vgg_profile.predict.vgg.limits import LONGEST_NAME, MOST_LAYERS
@@ -71,10 +70,9 @@ def values(content: object) -> dict[str, Any]:
 def _value(key: object, value: object) -> Any:
     form = FORMS.get(key) if isinstance(key, str) else None
     if form is None:
-        close = difflib.get_close_matches(str(key), FORMS, n=1)
         raise InputError(
             f"The config has an unknown key, {excerpt(key)}.",
-            (f"Did you mean {close[0]}? " if close else "") + f"Known: {', '.join(FORMS)}.",
+            did_you_mean(str(key), FORMS.keys(), at_most=1, cutoff=0.6) + f"Known: {', '.join(FORMS)}.",
         )
     try:
         return conform(value, form.type)

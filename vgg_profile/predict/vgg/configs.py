@@ -17,16 +17,13 @@ small TOML or JSON file::
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST, check_size
 from vgg_profile.core.tree import Network
 from vgg_profile.predict.vgg.limits import LONGEST_NAME, MOST_LAYERS
@@ -172,10 +169,9 @@ def by_name(name: str) -> Config:
     plain = key.removesuffix("bn") if len(key) > 2 else key
     found = _ALIASES.get(plain.removeprefix("vgg"))
     if found is None:
-        close = difflib.get_close_matches(name.lower(), _TYPED_NAMES, n=3, cutoff=0.5)
         raise InputError(
             f"There is no config named {excerpt(name)}; the paper's are {', '.join(PAPER)}.",
-            (f"Did you mean {' or '.join(close)}? " if close else "")
+            did_you_mean(name.lower(), _TYPED_NAMES)
             + "`vgg-profile list` shows them; a network of your own is a list such as "
             '"64,64,M,128,M", or a .toml or .json file.',
         )
@@ -267,7 +263,7 @@ def read_file(path: Path) -> Config:
                 "A network needs a few lines: name, layers, classifier, classes.",
             )
         text = raw.decode("utf-8-sig")
-        content = tomllib.loads(text) if suffix == ".toml" else json.loads(text, object_pairs_hook=_unique)
+        content = _parse_toml(text) if suffix == ".toml" else _parse_json(text)
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
@@ -279,6 +275,17 @@ def read_file(path: Path) -> Config:
         ) from None
     stem = path.stem[:LONGEST_NAME]
     return from_dict(content, default_name=stem if stem.strip() and stem.isprintable() else "custom")
+
+
+def _parse_toml(text: str) -> object:
+    import tomllib  # as slow to load as a table is to print
+
+    return tomllib.loads(text)
+
+
+def _parse_json(text: str) -> object:
+
+    return json.loads(text, object_pairs_hook=_unique)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

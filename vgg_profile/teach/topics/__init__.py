@@ -6,13 +6,12 @@ at its ``place`` and explained by its name.
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.teach.forms import Contents, Lesson
 from vgg_profile.teach.topic import Topic
@@ -65,10 +64,8 @@ def check_known(name: str) -> None:
                 f"{excerpt(name)} is a layer, and of which network is not said.",
                 f"Name it first: `vgg-profile explain D {name.strip()}`.",
             ) from error
-        close = difflib.get_close_matches(name.lower(), [*TOPICS, *ALIASES], n=3, cutoff=0.5)
-        meant = list(dict.fromkeys(ALIASES.get(word, word) for word in close))
         raise InputError(
             f"There is no topic and no config named {excerpt(name)}.",
-            (f"Did you mean {' or '.join(meant)}? " if meant else "")
+            did_you_mean(name.lower(), {topic: topic for topic in TOPICS} | ALIASES)
             + "`vgg-profile explain` lists the topics, `vgg-profile list` the configs.",
         ) from error

@@ -6,48 +6,61 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from vgg_profile.cli.options import force_option, rules_option, takes_setup, takes_walk
+from vgg_profile.ask.cards import memory
+from vgg_profile.ask.compare import Comparison, read_records
+from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
+from vgg_profile.ask.sweep import Sweep, sweep
+from vgg_profile.check.crosscheck import check_network, check_setting, overlay, profile_for
+from vgg_profile.check.results import Overlay
+from vgg_profile.cli.options import check_can_draw, force_option, rules_option, takes_setup, takes_walk
 from vgg_profile.cli.program import check_not_interrupted
 from vgg_profile.cli.steps import asked
 from vgg_profile.core import units
+from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
+from vgg_profile.describe.figures import check_kind, depict
+from vgg_profile.describe.kinds import KINDS
+from vgg_profile.measure.reading import load
+from vgg_profile.measure.record import Measurement
+from vgg_profile.predict.vgg.step import ledger, trace
 from vgg_profile.render import PICTURES
-
-if TYPE_CHECKING:
-    from vgg_profile.ask.fit import Fit
-    from vgg_profile.ask.sweep import Sweep
-    from vgg_profile.check.results import Overlay
-    from vgg_profile.core.display import Displayed
-    from vgg_profile.measure.record import Measurement
 
 SUFFIXES = tuple(f".{format_}" for format_ in PICTURES)
 
-_RUN = frozenset(each.name for each in fields(Setup))
-_STEPPED = frozenset({"optimizer", "foreach", "first_step", "onednn"})
-_PREDICTED = frozenset({"have", "record"})
+_EXTRA = frozenset({"have", "record"})
+"""What a figure that is predicted for one setting has no use for: a memory to fit, a record."""
+
+_SETUP = frozenset(each.name for each in fields(Setup))
+"""How a training step is run."""
+
+_AFTER_FORWARD = frozenset({"optimizer", "foreach", "fused", "first_step", "onednn"})
+"""The part of it that changes nothing in what is saved for the backward pass."""
+
+_COUNTED = _EXTRA | _SETUP | {"device"}
+"""What parameters, MACs and receptive fields have no use for: no step is run for them."""
 
 USELESS: Mapping[str, frozenset[str]] = {
-    "memory": _PREDICTED | _STEPPED,
-    "parameters": _PREDICTED | _RUN | {"device"},
-    "macs": _PREDICTED | _RUN | {"device"},
-    "shares": _PREDICTED | _STEPPED,
-    "receptive-field": _PREDICTED | _RUN | {"device"},
+    "memory": _EXTRA | _AFTER_FORWARD,
+    "parameters": _COUNTED,
+    "macs": _COUNTED,
+    "shares": _EXTRA | _AFTER_FORWARD,
+    "receptive-field": _COUNTED,
     "timeline": frozenset({"have"}),
     "check": frozenset({"have"}),
     "batch": frozenset({"record", "batch"}),
-    "compare": _PREDICTED,
-    "sweep": _PREDICTED | {"batch", "input_"},
+    "compare": _EXTRA,
+    "sweep": _EXTRA | {"batch", "input_"},
     "time": frozenset({"have"}),
 }
-"""Kind of figure → the options that change nothing in it. What sets the network is of use to all."""
+"""Kind of figure → the options that would change nothing in it, and are refused."""
 
 
 @click.command("plot")
@@ -79,7 +92,7 @@ def plot(
     device: str,
     setup: Setup,
 ) -> None:
-    """One figure, whose title states the finding.
+    """One picture, whose title states the finding.
 
     \b
     memory           what each layer saves for backward, by category
@@ -100,11 +113,10 @@ def plot(
     vgg-profile plot D batch --memory rtx4090 --optimizer adam -o batch.png
     vgg-profile plot D timeline --measured reports/measured/D-cpu.json -o timeline.svg
     """
-    from vgg_profile.describe.figures import depict
-
     configs, kind = _configs_and_kind(words)
     _refuse_useless(kind)
     path = _picture(output, kind, force=force)
+    check_can_draw()
     figure = depict(_subject(kind, configs, walk_one, have, record, device, setup), kind)
 
     from vgg_profile.write.plots import to_bytes
@@ -116,9 +128,6 @@ def plot(
 
 def _configs_and_kind(words: Sequence[str]) -> tuple[Sequence[str], str]:
     """The networks and, last, the kind of figure; what is missing is named."""
-    from vgg_profile.describe.figures import check_kind
-    from vgg_profile.describe.kinds import KINDS
-
     match words:
         case []:
             raise InputError("There is no network and no kind of figure.", _typed("D", "memory"))
@@ -142,20 +151,21 @@ def _typed(net: str, kind: str) -> str:
 
 
 def _refuse_useless(kind: str) -> None:
-    """Refuse an option that the kind of figure would not be any different for."""
+    """Refuse an option that would change nothing in this kind of figure."""
     context = click.get_current_context()
     for option in context.command.params:
         name = option.name or ""
         if name not in USELESS[kind] or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
-        others = [other for other, useless in USELESS.items() if name not in useless]
-        raise InputError(
-            f"The figure {kind} has no use for {option.opts[0]}.",
-            f"Leave it out, or ask for {units.listed(others, 'or')}."
-            if name not in ("batch", "input_")
-            else "It draws a range of its own; for another: "
-            f"vgg-profile sweep D --batch 1..64 --input 64..512:64 -o {kind}.svg.",
-        )
+        if name in ("batch", "input_"):
+            advice = (
+                "It draws a range of its own; for another: "
+                f"vgg-profile sweep D --batch 1..64 --input 64..512:64 -o {kind}.svg."
+            )
+        else:
+            others = [other for other, useless in USELESS.items() if name not in useless]
+            advice = f"Leave it out, or ask for {units.listed(others, 'or')}."
+        raise InputError(f"The figure {kind} has no use for {option.opts[0]}.", advice)
 
 
 def _picture(path: Path | None, kind: str, *, force: bool) -> Path:
@@ -181,13 +191,6 @@ def _subject(
     setup: Setup,
 ) -> Displayed:
     """What the figure is of; what a kind needs and is missing is refused."""
-    from vgg_profile.ask.compare import Comparison
-    from vgg_profile.ask.sweep import Sweep
-    from vgg_profile.check.results import Overlay
-    from vgg_profile.core.step import Step
-    from vgg_profile.describe.kinds import KINDS
-    from vgg_profile.predict.vgg.step import ledger
-
     shows = KINDS[kind]
     if Comparison in shows:
         return Comparison(tuple(walk_one(each, device) for each in configs), setup)
@@ -202,7 +205,8 @@ def _subject(
     if record is not None:
         return _measured(profile, record, setup, is_curve=Overlay in shows)
     if Profile in shows:
-        return profile if USELESS[kind] >= _RUN else ledger(profile, setup).seen
+        needs_a_step = "mode" not in USELESS[kind]
+        return ledger(profile, setup).seen if needs_a_step else profile
     if Sweep in shows:
         return _grid(profile, setup)
     if Step in shows:
@@ -214,8 +218,6 @@ def _subject(
 
 def _grid(profile: Profile, setup: Setup) -> Sweep:
     """The peak over batches and image sizes; `vgg-profile sweep` takes any other grid."""
-    from vgg_profile.ask.sweep import sweep
-
     return sweep(
         profile.config,
         inputs=(64, 128, 224, 320, 512),
@@ -229,10 +231,6 @@ def _grid(profile: Profile, setup: Setup) -> Sweep:
 
 def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> Overlay | Measurement:
     """The network's record, of a folder the one at this setting; the curve of its step if so asked."""
-    from vgg_profile.ask.compare import Comparison, read_records
-    from vgg_profile.check.crosscheck import check_network, check_setting, overlay, profile_for
-    from vgg_profile.measure.reading import load
-
     if path.is_dir():
         (network,) = Comparison((profile,), setup, measured=read_records(path)).networks
         assert network.checks is not None  # else the comparison would have been refused
@@ -249,10 +247,6 @@ def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> 
 
 def _fit(config: str, walk_one: Callable[[str, str], Profile], have: str, device: str, setup: Setup) -> Fit:
     """The question that `vgg-profile fit` answers, by a card's own rules unless others are asked for."""
-    from vgg_profile.ask.cards import memory
-    from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
-    from vgg_profile.predict.vgg.step import trace
-
     amount = memory(have)
     is_chosen = click.get_current_context().get_parameter_source("device") is ParameterSource.COMMANDLINE
     rules = device if is_chosen else amount.device or device

@@ -10,13 +10,17 @@ import click
 
 from vgg_profile.ask.compare import Comparison, read_records
 from vgg_profile.ask.report import Report
-from vgg_profile.cli.options import rules_option, takes_networks, takes_setup
-from vgg_profile.cli.program import as_typed, bar, check_not_interrupted, undivided
+from vgg_profile.cli.options import check_can_draw, rules_option, takes_networks, takes_setup
+from vgg_profile.cli.program import as_typed, bar, check_not_interrupted
 from vgg_profile.cli.steps import run_now, stage_said
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.files import check_writable, write_all
+from vgg_profile.core.forms import Picture
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
+from vgg_profile.describe.documents import compose
+from vgg_profile.render import live_page
+from vgg_profile.write.documents import to_markdown
 
 if TYPE_CHECKING:
     from vgg_profile.measure.record import Measurement
@@ -33,7 +37,7 @@ WRITTEN_AS = (".md", ".markdown", ".html", ".htm")
     "records",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A record, or a folder of them: checks and times of the networks that they are of.",
+    help="A record, or a folder of them: checks and times of their networks.",
 )
 @click.option("--measure", "run", is_flag=True, help="The same with real steps, run now.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE")
@@ -48,7 +52,7 @@ def report_command(
     output: Path,
     force: bool,
 ) -> None:
-    """A report to keep: of one network in full, or of several side by side.
+    """A report to keep: one network in full, several side by side.
 
     As Markdown (FILE.md), with its pictures in a folder FILE beside it; or as one page that needs nothing
     else (FILE.html), with controls for batch, dtype, optimizer, image size and memory.
@@ -66,6 +70,7 @@ def report_command(
     check_writable(output, force=force)
     if records is not None and run:
         raise InputError("--measured and --measure are two sources of one measurement.", "Give one of them.")
+    check_can_draw()
     profiles = tuple(walk_one(each, device) for each in configs)
     measured = dict(_measured(profiles, setup, device)) if run else read_records(records) if records else {}
     report = Report(Comparison(profiles, setup, measured=measured), as_typed())
@@ -85,13 +90,7 @@ def _measured(profiles: tuple[Profile, ...], setup: Setup, device: str) -> Itera
 
 def _files(report: Report, output: Path) -> dict[Path, str | bytes]:
     """Every file of a report with its content, the page itself last."""
-    from vgg_profile.core.forms import Picture
-    from vgg_profile.describe.documents import compose
-    from vgg_profile.render import live_page
-    from vgg_profile.write.documents import to_markdown
-
-    with undivided():
-        from vgg_profile.write.plots import to_bytes
+    from vgg_profile.write.plots import to_bytes
 
     if output.suffix.lower().startswith(".htm"):
         return {output: live_page(report, bar)}

@@ -1,0 +1,46 @@
+"""The command that prints one network, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from vgg_profile.cli.options import Output, gives_output, rules_option, takes_network
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.tree import Profile
+
+
+@click.command()
+@takes_network
+@rules_option
+@click.option("--all-layers", is_flag=True, help="Every module: also ReLU, norms, dropout, average pool.")
+@click.option("--notes", is_flag=True, help="The notes' conventions: their labels and rounding, no biases.")
+@click.option("--saved", is_flag=True, help="What each layer keeps for the backward pass, and why.")
+@gives_output
+def table(
+    walk_on: Callable[[str], Profile], device: str, all_layers: bool, notes: bool, saved: bool, out: Output
+) -> None:
+    """One network, layer by layer, with its arithmetic.
+
+    CONFIG is a name (A, A-LRN, B, C, D, E, vgg16, vgg16_bn, D-BN …), a list of layers, or a .toml or
+    .json file. In a list a number is a 3×3 convolution of that width, conv1-256 a 1×1 one, M a max pool,
+    LRN a local response norm.
+
+    \b
+    vgg-profile table D --batch 8
+    vgg-profile table vgg16_bn --all-layers
+    vgg-profile table "64,64,M,128,conv1-128,M" --input 3x192x256
+    vgg-profile table tiny.toml -o tiny.md
+
+    \b
+    tiny.toml:   name = "tiny"
+                 layers = [64, "M", 128, "conv1-128", "M"]
+                 classifier = [512]       # hidden fully-connected widths
+                 classes = 10
+                 in_channels = 3
+                 batch_norm = false
+    """
+    if notes and saved:
+        raise InputError("--notes and --saved are two different tables.", "Ask for one at a time.")
+    out.deliver(walk_on(device), all_layers=all_layers, notes=notes, saved=saved)

@@ -284,6 +284,7 @@ def _parse_toml(text: str) -> object:
 
 
 def _parse_json(text: str) -> object:
+    import json
 
     return json.loads(text, object_pairs_hook=_unique)
 

@@ -174,7 +174,9 @@ def memory(text: str) -> Memory:
 
 
 def reserve(text: str) -> int:
-    """Read an amount that is kept free: as for :func:`memory`, but 0 is one, and a card is none.
+    """Read an amount that is kept free, in bytes: as for :func:`memory`, but 0 is one, and a card is none.
+
+    Raises ``InputError`` for what is no amount.
 
     >>> reserve("512MiB"), reserve("0")
     (536870912, 0)

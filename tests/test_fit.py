@@ -138,7 +138,7 @@ def test_a_card_brings_its_memory_its_rules_and_its_source() -> None:
 
 
 def test_the_cuda_reserve_is_what_an_h100_took_beside_its_tensors_and_little_more() -> None:
-    """The context with every kernel of VGG loaded, cuBLAS's workspaces, at most a quarter GiB for rounding."""
+    """The context with every kernel of VGG loaded, cuBLAS's workspaces, a quarter GiB for rounding."""
     context = json.loads(gzip.decompress((DATA / "h100" / "context.json.gz").read_bytes()))
     readings = (each for each in context.values() if isinstance(each, dict) and "reserved" in each)
     beside = max(each["used"] - each["reserved"] for each in readings)

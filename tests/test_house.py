@@ -26,6 +26,7 @@ from importlinter.contracts.layers import LayersContract
 from importlinter.domain.helpers import MissingImport
 
 import vgg_profile
+from docs import draw_rooms
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "vgg_profile"
@@ -43,15 +44,22 @@ DOOR = "Nobody inside comes in by the front door"
 NO_CLI = "The package does not need its command line"
 
 HEAVY: dict[str, set[str]] = {
-    "fvcore": {"measure.flops"},
-    "jinja2": {"write"},
+    "fvcore": {"measure"},
+    "jinja2": {"write.html", "write.page"},
     "matplotlib": {"write.plots"},
-    "msgspec": {"core", "measure.record", "predict.vgg.configs"},
+    "msgspec": {"core.validate", "diagnose.draft", "measure.reading", "predict.vgg.config_form"},
     "numpy": set(),
     "pandas": {"write.frame"},
     "torch": {"diagnose.calls", "diagnose.child", "diagnose.recorder", "measure", "models"},
 }
-"""Heavy package → the rooms and modules that may import it, at their top; others reach it through these."""
+"""Heavy package → the rooms and modules that may load it; the others load these when they are called."""
+
+BY_NAME = {
+    PACKAGE: "its public names, each of which is an arrow, too",
+    f"{PACKAGE}.cli.program": "the command that was typed",
+    f"{PACKAGE}.teach.topics": "the files of its own folder",
+}
+"""Who imports by a name that it makes up, which no graph shows, and what."""
 
 
 @cache
@@ -230,17 +238,19 @@ def test_imports_for_types_inside_functions_and_by_relative_paths_are_arrows(tmp
     assert found == {f"made_up_house.{name}" for name in ("late", "near", "types_")}
 
 
-def made_up_names(sources: Mapping[str, str]) -> list[str]:
-    """The modules that import by a name that they compute, which no graph shows."""
-    return [module for module, source in sources.items() if re.search(r"import_module|__import__", source)]
+def importing_by_name(sources: Mapping[str, str]) -> set[str]:
+    return {module for module, source in sources.items() if re.search(r"import_module|__import__", source)}
 
 
-def test_only_the_front_door_imports_by_name_and_its_names_are_arrows():
-    assert made_up_names(sources()) == [PACKAGE]
+def test_nobody_else_imports_by_name():
+    assert importing_by_name(sources()) <= BY_NAME.keys()
+    made_up = {"a": "__import__('torch')", "b": "importlib.import_module(it)", "c": "import d"}
+    assert importing_by_name(made_up) == {"a", "b"}
+
+
+def test_the_names_of_the_front_door_are_arrows():
     for home in vgg_profile._HOMES.values():
         assert house().direct_import_exists(importer=PACKAGE, imported=f"{PACKAGE}.{home}"), home
-    made_up = {"a": "__import__('torch')", "b": "importlib.import_module(it)", "c": "import d"}
-    assert made_up_names(made_up) == ["a", "b"]
 
 
 # -- weight
@@ -337,6 +347,30 @@ def test_a_figure_is_described_without_matplotlib_and_drawn_with_it():
 @pytest.mark.parametrize("package", ["numpy", "pandas"])
 def test_a_heavy_module_would_be_noticed(package):
     assert package in heavy_modules_after(f"{running('list')}\nimport {package}")
+
+
+# -- its picture
+
+
+def test_the_picture_of_the_rooms_is_what_is_drawn_from_the_imports():
+    assert draw_rooms.main(["--check"]) == 0, "draw it: python docs/draw_rooms.py"
+
+
+def test_another_import_is_another_picture():
+    rooms, heavy = draw_rooms.imports()
+    now = draw_rooms.PICTURE.read_text("utf-8")
+    assert draw_rooms.drawn(rooms, heavy) == now
+    assert draw_rooms.drawn(rooms | {"write": rooms["write"] | {"ask"}}, heavy) != now
+    assert draw_rooms.drawn(rooms, heavy | {"ask": {"torch"}}) != now
+    assert draw_rooms.drawn(rooms | {"ask": rooms["ask"] | {"predict"}}, heavy) == now, "by way of check"
+    with pytest.raises(SystemExit, match="No place for cellar"):
+        draw_rooms.drawn(rooms | {"cellar": set()}, heavy)
+
+
+def test_every_room_has_a_line_in_architecture():
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+    rooms = draw_rooms.imports()[0].keys() - {PACKAGE}
+    assert {room for room in rooms if f"| `{room}` |" not in text} == set()
 
 
 # -- signs on the doors

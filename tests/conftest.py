@@ -36,6 +36,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what is printed")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For tests in several processes: what is slow begins first, and what a module makes once is made once.
+
+    ``--dist loadgroup`` keeps a group in one process: here, the tests that share a fixture of their module.
+    """
+    for item in items:
+        fixtures = getattr(item, "_fixtureinfo", None)
+        shared = fixtures and [
+            name for name, made in fixtures.name2fixturedefs.items() if made[-1].scope == "module"
+        ]
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(Path(item.path).stem))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _heeding_ctrl_c() -> Iterator[None]:
     """As at a terminal, even where the tests run in the background and a shell has it ignored."""

@@ -6,6 +6,7 @@ line by line; figures read from public tools on a real run. None of it is comput
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import NamedTuple
 
 
@@ -101,3 +102,42 @@ SAVED_IN_EVAL = 72_691_616
 SAVED_WITHOUT_GRAD = 4_000
 POOL_INDEX_BYTES = 12_242_944
 """The int64 indices of D's five max pools; all four figures read from CPU allocator events."""
+
+
+class Sold(NamedTuple):
+    """A card's memory as NVIDIA states it, in GiB, and whether ECC takes its part of it as sold."""
+
+    gib: int
+    ecc: bool = False
+
+
+CARDS = {
+    "P100": Sold(16),
+    "V100 16 GB": Sold(16),
+    "V100 32 GB": Sold(32),
+    "T4": Sold(16, ecc=True),
+    "RTX 2080 Ti": Sold(11),
+    "RTX 3060 12 GB": Sold(12),
+    "RTX 3070": Sold(8),
+    "RTX 3080 10 GB": Sold(10),
+    "RTX 3090": Sold(24),
+    "A10": Sold(24, ecc=True),
+    "A10G": Sold(24, ecc=True),
+    "A40": Sold(48, ecc=True),
+    "RTX A6000": Sold(48),
+    "A100 40 GB": Sold(40),
+    "A100 80 GB": Sold(80),
+    "RTX 4060": Sold(8),
+    "RTX 4070": Sold(12),
+    "RTX 4080": Sold(16),
+    "RTX 4090": Sold(24),
+    "L4": Sold(24, ecc=True),
+    "L40S": Sold(48, ecc=True),
+    "H100 80 GB": Sold(80),
+    "H200": Sold(141),
+    "RTX 5090": Sold(32),
+}
+"""NVIDIA's data sheets. HBM keeps its ECC bits elsewhere; GDDR gives up a sixteenth of itself for them."""
+
+ECC_TAKES = Fraction(625, 10_000)
+"""Of GDDR memory: "reduced by 6.25%", CUDA C++ Best Practices Guide, Memory Optimizations."""

@@ -145,6 +145,16 @@ def test_layers_are_aligned_by_the_papers_names() -> None:
     assert parts["fc6"][1]["parameters"] == 102_764_544
 
 
+def test_a_norm_before_the_first_convolution_is_a_layer_of_its_own() -> None:
+    """One behind a convolution is counted with it; there is none here that it could be counted with."""
+    parts = Comparison(networks("LRN,8,M", "8,LRN,M", input=16), PLAIN, by="layer").parts
+    assert {*list(parts)[:3]} == {"lrn1_1", "conv1_1", "pool1"}
+    before, behind = parts["lrn1_1"]
+    assert behind == dict.fromkeys(PARTS)
+    assert before["saved_bytes"] is not None
+    assert before["saved_bytes"] >= 4 * 3 * 16 * 16, "its input at least"
+
+
 def test_more_than_nine_blocks_stand_in_order() -> None:
     profile = walk(config(",".join(["2,M"] * 11), classes=2), input=2**11)
     blocks = [f"block {number}" for number in range(1, 12)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -25,6 +26,7 @@ from vgg_profile.predict.vgg.step import ledger
 NETS = ["A", "A-LRN", "D", "D-BN", "8,M,conv1-4,M"]
 GIB = 2**30
 REPORTS = Path(__file__).parent.parent / "reports" / "measured"
+DATA = Path(__file__).parent / "data"
 
 
 def run(*arguments: object) -> Result:
@@ -116,8 +118,8 @@ def test_no_image_at_all() -> None:
 def test_json_has_the_figures_that_were_promised() -> None:
     content = asked("D", "--memory", "8GiB", "--optimizer", "adam")
     step = ledger(walk("D"), Setup(optimizer="adam"))
-    assert content["largest_batch"] == step.largest_batch(8 * GIB - DEFAULT_RESERVE["cpu"].bytes)
-    assert content["reserve_bytes"] == DEFAULT_RESERVE["cpu"].bytes
+    assert content["largest_batch"] == step.largest_batch(7 * GIB)
+    assert content["reserve_bytes"] == GIB, "1 GiB, as README says; reports/reserve.md has why"
     assert content["peak_bytes"] == step.peak_bytes(int(str(content["largest_batch"])))
     assert {"fixed_bytes", "bytes_per_image"} <= content.keys()
 
@@ -133,6 +135,17 @@ def test_a_card_brings_its_memory_its_rules_and_its_source() -> None:
     source = memory("rtx4090").source
     assert source is not None
     assert source in run("fit", "D", "--memory", "rtx4090").stdout
+
+
+def test_the_cuda_reserve_is_what_an_h100_took_beside_its_tensors_and_little_more() -> None:
+    """The context with every kernel of VGG loaded, cuBLAS's workspaces, a quarter GiB for rounding."""
+    context = json.loads(gzip.decompress((DATA / "h100" / "context.json.gz").read_bytes()))
+    readings = (each for each in context.values() if isinstance(each, dict) and "reserved" in each)
+    beside = max(each["used"] - each["reserved"] for each in readings)
+    workspaces = json.loads((DATA / "cuda-first-look.json").read_text())["steps"]["1 cuBLAS workspaces"]
+    least = beside + sum(workspaces.values())
+    reserve = int(str(asked("D", "--memory", "rtx4090")["reserve_bytes"]))
+    assert 806_000_000 < beside < least <= reserve < least + GIB // 4
 
 
 def test_a_record_adds_the_scratch_that_was_measured() -> None:

@@ -1,306 +1,298 @@
 """The house itself: who may import whom, where the heavy furniture stands, and that every room has a sign.
 
-Arrows point one way (DESIGN.md), so each module lists here the modules of ours that it may import. A new
-module needs a line in ``MAY_IMPORT``; one that needs torch, pandas, matplotlib or fvcore needs one in
-``CARRIES`` too. Every check has a test in which it fails.
+The rules of imports are import-linter's contracts in ``pyproject.toml``; docs/ARCHITECTURE.md says why they
+are what they are. Every check has a test in which it fails.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from copy import deepcopy
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
+import grimp
 import pytest
+from importlinter.api import read_configuration
+from importlinter.contracts.forbidden import ForbiddenContract
+from importlinter.contracts.layers import LayersContract
+from importlinter.domain.helpers import MissingImport
+
+import vgg_profile
+from docs import draw_rooms
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "vgg_profile"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
+RULES = read_configuration(str(ROOT / "pyproject.toml"))
+SESSION: dict[str, Any] = RULES["session_options"]
+CONTRACTS: dict[str, dict[str, Any]] = {options["name"]: options for options in RULES["contracts_options"]}
+KINDS = {"forbidden": ForbiddenContract, "layers": LayersContract}
 
-COUNTING = {
-    "arithmetic",
-    "budget",
-    "configs",
-    "errors",
-    "layers",
-    "network",
-    "tape",
-    "training",
-    "units",
-    "walker",
+LAYERS = "Each room imports only rooms below it"
+WRITERS = "Writers know forms, and nothing of what they say"
+ROADS = "What measures does not predict"
+PAPER = "No chain of imports leads from paper to torch"
+DOOR = "Nobody inside comes in by the front door"
+NO_CLI = "The package does not need its command line"
+
+HEAVY: dict[str, set[str]] = {
+    "fvcore": {"measure"},
+    "jinja2": {"write.html", "write.page"},
+    "matplotlib": {"write.plots"},
+    "msgspec": {"core.validate", "diagnose.draft", "measure.reading", "predict.vgg.config_form"},
+    "numpy": set(),
+    "pandas": {"write.frame"},
+    "torch": {"diagnose.calls", "diagnose.child", "diagnose.recorder", "measure", "models"},
 }
-"""The predicted road."""
+"""Heavy package → the rooms and modules that may load it; the others load these when they are called."""
 
-SHOWN = COUNTING | {
-    "compare",
-    "crosscheck",
-    "diagnose",
-    "fit",
-    "lesson",
-    "live",
-    "measure.record",
-    "notes",
-    "report",
-    "sweep",
+BY_NAME = {
+    PACKAGE: "its public names, each of which is an arrow, too",
+    f"{PACKAGE}.cli.program": "the command that was typed",
+    f"{PACKAGE}.teach.topics": "the files of its own folder",
 }
-"""What a renderer may know: everything that can be shown; of the measured road, its record alone."""
-
-MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
-    "arithmetic": set(),
-    "units": set(),
-    "tape": set(),
-    "configs": {"errors"},
-    "files": {"errors"},
-    "layers": {"arithmetic", "tape"},
-    "network": {"configs", "layers"},
-    "display": set(),
-    "training": {"errors"},
-    "fit": {*COUNTING, "cards", "display"},
-    "sweep": {*COUNTING, "display"},
-    "walker": {"arithmetic", "configs", "display", "errors", "layers", "network", "tape", "units"},
-    "compare": {*COUNTING, "crosscheck", "display", "measure.record"},
-    "budget": {*COUNTING, "display"} - {"budget"},
-    "report": {"compare", "display"},
-    "live": {*COUNTING, "cards", "compare", "fit"},
-    "cards": {"errors", "units"},
-    "lesson": {"arithmetic", "display"},
-    "notes": {*COUNTING, "crosscheck", "display"},
-    "topics": {*COUNTING, "lesson", "notes"},
-    "explain": {*COUNTING, "lesson", "topics"},
-    "models": {"configs", "errors", "layers", "network", "units"},
-    "measure": {"errors", "measure", "training"},
-    "measure.record": {"display", "errors", "training"},
-    "measure.run": {"configs", "errors", "measure", "models", "network", "training"},
-    "crosscheck": {*COUNTING, "display", "measure.record"},
-    "diagnose": {*COUNTING, "diagnose", "display"},
-    "render": {*SHOWN, "display", "files", "render"},
-    "cli": {"*"},
-    "__main__": {"cli"},
-    "__init__": {"*"},
-}
-"""Module → what it may import. A package's line holds for its modules that have none of their own."""
-
-MAY_IMPORT_WHEN_CALLED: dict[str, set[str]] = {"display": {"render"}}
-"""The same, but inside functions only: a result asks for its renderer when it is shown."""
-
-HEAVY = {"torch", "numpy", "pandas", "matplotlib", "fvcore"}
-
-CARRIES: dict[str, set[str]] = {
-    "models": {"torch"},
-    "diagnose.calls": {"torch"},
-    "diagnose.child": {"torch"},
-    "diagnose.recorder": {"torch"},
-    "measure.flops": {"torch", "fvcore"},
-    "measure.memory": {"torch"},
-    "measure.run": {"torch"},
-    "measure.timing": {"torch"},
-    "render.frame": {"pandas"},
-    "render.plots": {"matplotlib"},
-}
-"""The only modules that import something heavy, at their top; light ones import these only when called."""
+"""Who imports by a name that it makes up, which no graph shows, and what."""
 
 
-class Import(NamedTuple):
-    """One import: the module of ours, or the package of somebody else's."""
-
-    line: int
-    name: str
-    ours: bool
-    when_called: bool
-    for_types_only: bool
-
-
-Sources = dict[str, str]
+@cache
+def house(types: bool = True) -> grimp.ImportGraph:
+    """Every import of ours, wherever it stands, and with ``types`` those for types only. To be copied."""
+    return grimp.build_graph(
+        PACKAGE,
+        include_external_packages=True,
+        exclude_type_checking_imports=not types,
+        cache_dir=None,
+    )
 
 
-def module_name(path: Path) -> str:
-    """``render/text.py`` is ``render.text``; a package's ``__init__`` goes by the package's name."""
-    parts = path.relative_to(ROOT / PACKAGE).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+def rebuilt(*arrows: tuple[str, str], types: bool = True) -> grimp.ImportGraph:
+    """The house with these arrows, too; a name without the package's is one of ours if we have it."""
+    graph = deepcopy(house(types))
+    for arrow in arrows:
+        importer, imported = (
+            name if name in HEAVY or name == PACKAGE else f"{PACKAGE}.{name}" for name in arrow
+        )
+        graph.add_import(importer=importer, imported=imported, line_number=1, line_contents="import it")
+    return graph
 
 
-def sources() -> Sources:
-    """Every module of ours and its text."""
-    return {module_name(path): path.read_text() for path in sorted((ROOT / PACKAGE).rglob("*.py"))}
-
-
-def made_up(module: str, source: str) -> Sources:
-    """The house with all its rooms empty but one."""
-    return dict.fromkeys(sources(), "") | {module: source}
-
-
-def names_imported(node: ast.AST) -> list[str]:
-    match node:
-        case ast.Import():
-            return [alias.name for alias in node.names]
-        case ast.ImportFrom(level=0):
-            return [f"{node.module}.{alias.name}" for alias in node.names]
-        case ast.ImportFrom():
-            return [f"{PACKAGE}.by a relative path"]
-        case ast.Call() if ast.unparse(node.func).endswith(("import_module", "__import__")):
-            return [f"{PACKAGE}.by a name made up"]
-    return []
-
-
-def room(name: str, modules: Sources) -> str:
-    """``vgg_profile.units.exact`` is in the room ``units``; a name of the package itself in ``__init__``."""
-    name = name.removeprefix(PACKAGE).removeprefix(".")
-    while name and name not in modules and not name.startswith("by a "):
-        name = name.rpartition(".")[0]
-    return name or "__init__"
-
-
-def imports(source: str, modules: Sources) -> Iterator[Import]:
-    """Every import of a module, wherever it stands."""
-
-    def visit(node: ast.AST, called: bool, types: bool) -> Iterator[Import]:
-        for name in names_imported(node):
-            package = name.partition(".")[0]
-            ours = package == PACKAGE
-            yield Import(node.lineno, room(name, modules) if ours else package, ours, called, types)
-        called |= isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-        types |= isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for child in ast.iter_child_nodes(node):
-            yield from visit(child, called, types)
-
-    yield from visit(ast.parse(source), called=False, types=False)
-
-
-def allowance(module: str) -> set[str] | None:
-    """A module's own line, or its package's."""
-    while module not in MAY_IMPORT and "." in module:
-        module = module.rpartition(".")[0]
-    return MAY_IMPORT.get(module)
-
-
-def covers(allowed: set[str], name: str) -> bool:
-    return "*" in allowed or any(name == each or name.startswith(f"{each}.") for each in allowed)
-
-
-def wrong_arrows(sources: Sources) -> Iterator[str]:
-    for module, source in sources.items():
-        allowed = allowance(module)
-        if allowed is None:
-            yield f"{module} has no line in MAY_IMPORT"
-            continue
-        for found in imports(source, sources):
-            late = MAY_IMPORT_WHEN_CALLED.get(module, set()) if found.when_called else set()
-            if found.ours and not covers(allowed | late | {"__init__"}, found.name):
-                yield f"{module}:{found.line} imports {found.name}"
-
-
-def misplaced_weight(sources: Sources) -> Iterator[str]:
-    for module, source in sources.items():
-        carries = CARRIES.get(module, set())
-        for found in imports(source, sources):
-            if found.for_types_only:
-                continue
-            if found.name in HEAVY and (found.when_called or found.name not in carries):
-                yield f"{module}:{found.line} imports {found.name}"
-            if found.name in CARRIES and not carries and not found.when_called:
-                yield f"{module}:{found.line} imports {found.name}, which is heavy, before it is called for"
+def ours(graph: grimp.ImportGraph) -> Iterator[str]:
+    return (name for name in sorted(graph.modules) if name.split(".")[0] == PACKAGE)
 
 
 # -- arrows
 
 
+def broken(graph: grimp.ImportGraph) -> list[str]:
+    """The contracts that a graph breaks, each told on the way; raises where an ignored arrow is gone."""
+    found = []
+    for name, options in CONTRACTS.items():
+        contract = KINDS[options["type"]](name, SESSION, options)
+        check = contract.check(deepcopy(graph), verbose=False)
+        if not check.kept:
+            contract.render_broken_contract(check)
+            found.append(name)
+    return found
+
+
 def test_every_arrow_points_the_right_way():
-    assert not list(wrong_arrows(sources()))
+    assert broken(house()) == [], "see `lint-imports`"
 
 
 @pytest.mark.parametrize(
-    ("module", "source", "complaint"),
+    ("importer", "imported", "rules"),
     [
-        ("cellar", "", "cellar has no line in MAY_IMPORT"),
-        ("errors", "from vgg_profile.units import exact", "errors:1 imports units"),
-        ("errors", "from vgg_profile import units", "errors:1 imports units"),
-        ("errors", "import vgg_profile.units as u", "errors:1 imports units"),
-        ("tape", "def f():\n    from vgg_profile.walker import walk", "tape:2 imports walker"),
-        ("layers", "from .walker import walk", "layers:1 imports by a relative path"),
-        ("walker", "if True:\n    import vgg_profile.models", "walker:2 imports models"),
-        ("walker", "__import__('torch')", "walker:1 imports by a name made up"),
-        ("walker", "import importlib\nimportlib.import_module(it)", "walker:2 imports by a name made up"),
-        ("display", "from vgg_profile.render import render", "display:1 imports render"),
-        ("render.text", "import vgg_profile.measure.memory", "render.text:1 imports measure.memory"),
-        ("render.new", "from vgg_profile.models import vgg16", "render.new:1 imports models"),
-        ("measure.memory", "from vgg_profile.walker import walk", "measure.memory:1 imports walker"),
-        ("crosscheck", "from vgg_profile.measure import memory", "crosscheck:1 imports measure.memory"),
+        ("core.units", "predict.vgg.walk", {LAYERS}),
+        ("core.units", "check.crosscheck", {LAYERS}),
+        ("predict.vgg.tape", "measure.record", {LAYERS}),
+        ("predict.vgg.tape", "models", {LAYERS, PAPER}),
+        ("models", "measure.memory", {LAYERS}),
+        ("measure.memory", "predict.vgg.walk", {ROADS}),
+        ("measure.record", "check.crosscheck", {LAYERS}),
+        ("check.crosscheck", "ask.fit", {LAYERS}),
+        ("check.crosscheck", "measure.run", {PAPER}),
+        ("ask.fit", "describe.words", {LAYERS}),
+        ("ask.fit", "teach.notes", {LAYERS}),
+        ("teach.notes", "diagnose.defects", {LAYERS}),
+        ("diagnose.plan", "ask.fit", {LAYERS}),
+        ("describe.words", "write.text", {LAYERS}),
+        ("describe.words", "render", {LAYERS}),
+        ("describe.words", "models", {PAPER}),
+        ("write.text", "describe.words", {LAYERS}),
+        ("write.text", "ask.fit", {WRITERS}),
+        ("write.text", "predict.vgg.walk", {WRITERS}),
+        ("write.text", "measure.record", {WRITERS}),
+        ("render", "cli.options", {LAYERS}),
+        ("cli", "__main__", {LAYERS}),
+        ("models", PACKAGE, {DOOR}),
+        (PACKAGE, "cli.program", {NO_CLI}),
+        ("cellar", "core.units", {LAYERS}),
     ],
 )
-def test_a_wrong_arrow_is_found(module, source, complaint):
-    assert list(wrong_arrows(made_up(module, source))) == [complaint]
+def test_a_wrong_arrow_is_found(importer, imported, rules):
+    assert rules <= set(broken(rebuilt((importer, imported))))
+
+
+def test_each_contract_is_seen_to_break():
+    [mark] = test_a_wrong_arrow_is_found.pytestmark
+    assert set().union(*(rules for *_, rules in mark.args[1])) == CONTRACTS.keys()
 
 
 @pytest.mark.parametrize(
-    ("module", "source"),
+    "arrow",
     [
-        ("display", "def show():\n    from vgg_profile.render import render"),
-        ("render.new", "from vgg_profile.render.tables import Table"),
-        ("crosscheck", "from vgg_profile.measure.record import Measurement"),
-        ("cli", "def measure():\n    from vgg_profile.measure import memory"),
-        ("units", "from decimal import Decimal\nimport json"),
+        ("cli.tables", "core.units"),
+        ("write.text", "core.forms"),
+        ("describe.words", "measure.record"),
+        ("measure.memory", "models"),
+        ("check.crosscheck", "predict.vgg.walk"),
     ],
 )
-def test_a_right_arrow_is_left_alone(module, source):
-    assert not list(wrong_arrows(made_up(module, source)))
+def test_a_right_arrow_is_left_alone(arrow):
+    assert broken(rebuilt(arrow)) == []
+
+
+IGNORED = [
+    (name, arrow) for name, options in CONTRACTS.items() for arrow in options.get("ignore_imports", [])
+]
+
+
+@pytest.mark.parametrize(("contract", "arrow"), IGNORED)
+def test_an_arrow_that_is_gone_is_not_ignored_any_longer(contract, arrow):
+    graph = deepcopy(house())
+    importer, imported = arrow.split(" -> ")
+    graph.remove_import(importer=importer, imported=imported)
+    with pytest.raises(MissingImport, match=re.escape(arrow)):
+        broken(graph)
+
+
+def test_an_ignored_arrow_has_its_reason_beside_it():
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    assert len(IGNORED) == len(re.findall(r'^    "[\w.]+ -> [\w.]+", # \w', text, re.MULTILINE))
+    assert not any("unmatched_ignore_imports_alerting" in options for options in CONTRACTS.values())
+
+
+# -- circles
+
+
+def circle(graph: grimp.ImportGraph) -> list[str]:
+    """Modules that import one another in a round, if there are any."""
+    try:
+        TopologicalSorter(
+            {name: graph.find_modules_directly_imported_by(name) for name in ours(graph)}
+        ).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_one_another_in_a_circle_of_any_length():
+    assert circle(house()) == []
+
+
+@pytest.mark.parametrize(
+    "arrows",
+    [
+        [("core.sizes", "core.events")],
+        [("core.errors", "core.setting")],
+        [("diagnose.defects", "diagnose")],
+        [("core.version", PACKAGE)],
+        [("core.version", "ask.cards"), ("core.units", "core.counts"), ("core.counts", "core.version")],
+    ],
+)
+def test_a_circle_is_found(arrows):
+    found = circle(rebuilt(*arrows))
+    assert found[0] == found[-1]
+    assert f"{PACKAGE}.{arrows[0][0]}" in found
+
+
+# -- how arrows are read
+
+
+def test_imports_for_types_inside_functions_and_by_relative_paths_are_arrows(tmp_path, monkeypatch):
+    options = PROJECT["importlinter"]
+    assert options["include_external_packages"] is True
+    assert options["exclude_type_checking_imports"] is False, "the rules are to hold for types, too"
+    room = tmp_path / "made_up_house"
+    room.mkdir()
+    (room / "__init__.py").write_text("")
+    for name in ("late", "near", "types_"):
+        (room / f"{name}.py").write_text("")
+    (room / "reader.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "from . import near\n"
+        "if TYPE_CHECKING:\n    from made_up_house.types_ import T\n"
+        "def f():\n    import made_up_house.late\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    graph = grimp.build_graph("made_up_house", exclude_type_checking_imports=False, cache_dir=None)
+    found = graph.find_modules_directly_imported_by("made_up_house.reader")
+    assert found == {f"made_up_house.{name}" for name in ("late", "near", "types_")}
+
+
+def importing_by_name(sources: Mapping[str, str]) -> set[str]:
+    return {module for module, source in sources.items() if re.search(r"import_module|__import__", source)}
+
+
+def test_nobody_else_imports_by_name():
+    assert importing_by_name(sources()) <= BY_NAME.keys()
+    made_up = {"a": "__import__('torch')", "b": "importlib.import_module(it)", "c": "import d"}
+    assert importing_by_name(made_up) == {"a", "b"}
+
+
+def test_the_names_of_the_front_door_are_arrows():
+    for home in vgg_profile._HOMES.values():
+        assert house().direct_import_exists(importer=PACKAGE, imported=f"{PACKAGE}.{home}"), home
 
 
 # -- weight
 
 
-def test_heavy_imports_stand_at_the_top_of_their_own_files_and_nowhere_else():
-    assert not list(misplaced_weight(sources()))
+def within(module: str, rooms: Collection[str]) -> bool:
+    return any(f"{module}.".startswith(f"{PACKAGE}.{room}.") for room in rooms)
 
 
-@pytest.mark.parametrize(
-    ("module", "source", "complaint"),
-    [
-        ("walker", "import numpy as np", "walker:1 imports numpy"),
-        ("walker", "def f():\n    import torch.nn.functional as F", "walker:2 imports torch"),
-        ("cli", "def f():\n    from torch import nn", "cli:2 imports torch"),
-        ("models", "def f():\n    import torch", "models:2 imports torch"),
-        ("models", "import pandas", "models:1 imports pandas"),
-        (
-            "render.text",
-            "try:\n    import matplotlib.pyplot\nfinally: ...",
-            "render.text:2 imports matplotlib",
-        ),
-        ("cli", "import vgg_profile.models", "cli:1 imports models, which is heavy, before it is called for"),
-        (
-            "render",
-            "from vgg_profile.render import frame",
-            "render:1 imports render.frame, which is heavy, before it is called for",
-        ),
-    ],
-)
-def test_a_misplaced_weight_is_found(module, source, complaint):
-    assert list(misplaced_weight(made_up(module, source))) == [complaint]
+def misplaced(graph: grimp.ImportGraph) -> list[str]:
+    """Who imports something heavy that it may not; what is imported for types only weighs nothing."""
+    return sorted(
+        f"{module} imports {package}"
+        for package, rooms in HEAVY.items()
+        if package in graph.modules
+        for module in graph.find_modules_that_directly_import(package)
+        if not within(module, rooms)
+    )
 
 
-@pytest.mark.parametrize(
-    ("module", "source"),
-    [
-        ("display", "if TYPE_CHECKING:\n    import pandas as pd"),
-        ("cli", "def measure():\n    from vgg_profile.models import build"),
-        ("render.frame", "import pandas as pd"),
-        ("measure.memory", "from torch import nn"),
-        ("walker", "import json, tomllib"),
-    ],
-)
-def test_a_weight_in_its_place_is_left_alone(module, source):
-    assert not list(misplaced_weight(made_up(module, source)))
+def test_heavy_packages_are_imported_in_their_own_rooms_and_nowhere_else():
+    assert misplaced(house(types=False)) == []
 
 
-# -- what a command really loads
+@pytest.mark.parametrize("package", HEAVY)
+@pytest.mark.parametrize("module", ["ask.fit", "cli.tables", "core_of_it_all", "render", "write_new"])
+def test_a_misplaced_weight_is_found(module, package):
+    found = misplaced(rebuilt((module, package), types=False))
+    assert found == [f"{PACKAGE}.{module} imports {package}"]
+
+
+def test_a_weight_in_its_place_is_left_alone():
+    arrows = [(room, package) for package, rooms in HEAVY.items() for room in rooms]
+    assert misplaced(rebuilt(*arrows, ("measure.new", "torch"), types=False)) == []
+
+
+# -- what is really loaded
 
 
 def heavy_modules_after(code: str) -> set[str]:
     """Run code in a fresh interpreter; which heavy packages it leaves loaded."""
-    tail = f"\nimport sys\nprint('loaded', *{HEAVY!r}.intersection(sys.modules), file=sys.stderr)"
+    tail = f"\nimport sys\nprint('loaded', *{set(HEAVY)!r}.intersection(sys.modules), file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", code + tail], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
     )
@@ -334,16 +326,20 @@ def test_a_table_loads_nothing_heavy(arguments):
     assert heavy_modules_after(running(*arguments)) == set()
 
 
-def test_importing_the_package_loads_nothing_heavy():
-    assert heavy_modules_after("import vgg_profile; vgg_profile.walk('D').totals") == set()
+def test_a_light_module_loads_nothing_heavy():
+    """All of them in one interpreter: whichever asks for something heavy, it is seen at the end."""
+    heavy = set().union(*HEAVY.values())
+    light = [name for name in ours(house()) if not within(name, heavy) and not name.endswith("__main__")]
+    assert len(light) > 50
+    assert heavy_modules_after(f"import {', '.join(light)}; vgg_profile.walk('D').totals") == set()
 
 
 def test_a_record_reads_without_torch():
-    assert heavy_modules_after("import vgg_profile.measure.record") == set()
+    assert "torch" not in heavy_modules_after("import vgg_profile.measure.record")
 
 
 def test_a_figure_is_described_without_matplotlib_and_drawn_with_it():
-    described = "from vgg_profile.render.figures import depict; depict(vgg_profile.walk('D'))"
+    described = "from vgg_profile.describe.figures import depict; depict(vgg_profile.walk('D'))"
     assert heavy_modules_after(f"import vgg_profile; {described}") == set()
     assert "matplotlib" in heavy_modules_after("from vgg_profile import walk; walk('D').plot()")
 
@@ -353,7 +349,85 @@ def test_a_heavy_module_would_be_noticed(package):
     assert package in heavy_modules_after(f"{running('list')}\nimport {package}")
 
 
+# -- its picture
+
+
+def test_the_picture_of_the_rooms_is_what_is_drawn_from_the_imports():
+    assert draw_rooms.main(["--check"]) == 0, "draw it: python docs/draw_rooms.py"
+
+
+def test_another_import_is_another_picture():
+    rooms, heavy = draw_rooms.imports()
+    now = draw_rooms.PICTURE.read_text("utf-8")
+    assert draw_rooms.drawn(rooms, heavy) == now
+    assert draw_rooms.drawn(rooms | {"write": rooms["write"] | {"ask"}}, heavy) != now
+    assert draw_rooms.drawn(rooms, heavy | {"ask": {"torch"}}) != now
+    assert draw_rooms.drawn(rooms | {"ask": rooms["ask"] | {"predict"}}, heavy) == now, "by way of check"
+    with pytest.raises(SystemExit, match="No place for cellar"):
+        draw_rooms.drawn(rooms | {"cellar": set()}, heavy)
+
+
+def test_every_room_has_a_line_in_architecture():
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
+    rooms = draw_rooms.imports()[0].keys() - {PACKAGE}
+    assert {room for room in rooms if f"| `{room}` |" not in text} == set()
+
+
 # -- signs on the doors
+
+
+@cache
+def sources() -> dict[str, str]:
+    """Every module of ours and its text."""
+    found = {}
+    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        found[name] = path.read_text("utf-8")
+    return found
+
+
+Named = ast.FunctionDef | ast.ClassDef
+
+UNSIGNED_YET = {
+    "added_up",
+    "check_choice",
+    "count_unit",
+    "measured_on",
+    "row_names",
+    "saved_means",
+    "second_unit",
+}
+"""What had no docstring when it became public; a name goes from here with the last function that needs it."""
+
+SILENT_YET = {
+    "Fit",
+    "Setup",
+    "by_name",
+    "check_choice",
+    "check_has_forward",
+    "check_kind",
+    "check_known",
+    "check_setting",
+    "check_setup",
+    "check_size",
+    "check_takes_an_image",
+    "check_writable",
+    "format_of",
+    "input_shape",
+    "numbers",
+    "parse_layers",
+    "read_file",
+}
+"""What raised ``InputError`` without a word of it when the rule came, and still does."""
+
+
+def public(node: ast.Module | Named, name: str) -> Iterator[tuple[str, Named]]:
+    """Every public function, class and method, and ``__post_init__``, by its whole name."""
+    for each in node.body:
+        if isinstance(each, Named) and (not each.name.startswith("_") or each.name == "__post_init__"):
+            yield f"{name}.{each.name}", each
+            if isinstance(each, ast.ClassDef):
+                yield from public(each, f"{name}.{each.name}")
 
 
 def without_a_sign(module: str, source: str) -> Iterator[str]:
@@ -361,15 +435,39 @@ def without_a_sign(module: str, source: str) -> Iterator[str]:
     tree = ast.parse(source)
     if source.strip() and not ast.get_docstring(tree):
         yield module
-    for node in tree.body:
-        named = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-        if named and not node.name.startswith("_") and not ast.get_docstring(node):
-            yield f"{module}.{node.name}"
+    for name, node in public(tree, module):
+        if node in tree.body and not ast.get_docstring(node):
+            yield name
 
 
-@pytest.mark.parametrize("module", sources())
-def test_every_public_function_and_class_says_what_it_is(module):
-    assert not list(without_a_sign(module, sources()[module]))
+def silent_raisers(module: str, source: str) -> Iterator[str]:
+    """What raises ``InputError`` itself and does not say so; a class speaks for its ``__post_init__``."""
+    nodes = dict(public(ast.parse(source), module))
+    for name, node in nodes.items():
+        raised = {
+            ast.unparse(each.exc) for each in ast.walk(node) if isinstance(each, ast.Raise) and each.exc
+        }
+        speaker = name.removesuffix(".__post_init__")
+        told = re.search(
+            r"\braises?\b.*InputError", ast.get_docstring(nodes[speaker]) or "", re.I | re.DOTALL
+        )
+        is_function = isinstance(node, ast.FunctionDef)
+        if is_function and not told and any(error.startswith("InputError(") for error in raised):
+            yield speaker
+
+
+def last(names: Iterator[str]) -> set[str]:
+    return {name.rpartition(".")[2] for name in names}
+
+
+def test_every_public_function_and_class_says_what_it_is():
+    assert last(name for each in sources().items() for name in without_a_sign(*each)) == UNSIGNED_YET
+
+
+def test_whatever_raises_input_error_says_so():
+    """A command does not: click shows its docstring as help, and the error as an exit code."""
+    rooms = {module: text for module, text in sources().items() if not within(module, ["cli"])}
+    assert last(name for each in rooms.items() for name in silent_raisers(*each)) == SILENT_YET
 
 
 def test_a_missing_sign_is_noticed():
@@ -378,7 +476,46 @@ def test_a_missing_sign_is_noticed():
     assert list(without_a_sign("room", "x = 1")) == ["room"]
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        'def f():\n    """Do it{}."""\n    if x:\n        raise InputError("Bad.", "Do.")',
+        'class f:\n    """It{}."""\n    def __post_init__(self):\n        raise InputError("Bad.", "Do.")',
+        'class C:\n    """It."""\n    def f():\n        """Do{}."""\n        raise InputError("Bad.", "Do.")',
+    ],
+)
+def test_a_silent_raiser_is_noticed(source):
+    assert last(silent_raisers("room", source.format(""))) == {"f"}
+    assert not last(silent_raisers("room", source.format("; raises ``InputError`` where it cannot")))
+    assert not last(silent_raisers("room", source.format("").replace("InputError", "KeyError")))
+
+
+def files_named(source: str) -> set[str]:
+    """The files of PyTorch that the docstrings of a module name."""
+    documented = (ast.Module, ast.FunctionDef, ast.ClassDef)
+    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, documented))
+    docs = (ast.get_docstring(node) or "" for node in nodes)
+    return set(re.findall(r"[\w/]+\.(?:cpp|cu|h|py|yaml)\b", " ".join(docs)))
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("predict.vgg.layers", "ATen/native/Normalization.cpp"),
+        ("predict.vgg.tape", "derivatives.yaml"),
+        ("predict.vgg.optimizer", "torch/optim/sgd.py"),
+    ],
+)
+def test_a_module_of_rules_names_what_it_was_read_from(module, source):
+    assert source in files_named(sources()[f"{PACKAGE}.{module}"])
+
+
+def test_a_rule_without_its_source_is_noticed():
+    assert files_named('"""How it is. Source: ``aten/src/Pool.cpp``."""') == {"aten/src/Pool.cpp"}
+    assert files_named('"""How it is."""\nx = "Pool.cpp"  # Pool.cpp') == set()
+
+
 def test_the_examples_in_docstrings_are_run():
-    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    options = PROJECT["pytest"]["ini_options"]
     assert "--doctest-modules" in options["addopts"]
     assert PACKAGE in options["testpaths"]

@@ -46,6 +46,7 @@ def fresh() -> dict[Path, NotebookNode]:
 
 
 @by_name
+@pytest.mark.slow
 def test_a_lesson_runs_and_prints_what_is_committed(path, fresh):
     assert differing(read(path), fresh[path]) == []
 

@@ -67,6 +67,7 @@ def test_every_figure_of_a_small_net_is_exact(
 
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
 @pytest.mark.parametrize("name", PAPER)
+@pytest.mark.slow
 def test_every_config_of_the_paper_is_exact_with_a_small_classifier(name: str, batch_norm: bool) -> None:
     net = dataclasses.replace(PAPER[name], batch_norm=batch_norm, classifier=(16, 8), classes=5)
     assert failures(check(net, input=(3, 32, 47), batch=2, optimizer="momentum")) == []
@@ -131,6 +132,7 @@ def test_a_checkpointed_block_lets_go_of_its_input_before_its_casts_have_their_g
 
 
 @pytest.mark.parametrize("name", PAPER)
+@pytest.mark.slow
 def test_every_config_of_the_paper_is_exact_in_mixed_precision_with_checkpoints(name: str) -> None:
     net = dataclasses.replace(PAPER[name], classifier=(16, 8), classes=5)
     assert (
@@ -158,6 +160,7 @@ def test_odd_custom_nets_are_exact(layers_: str, batch_norm: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["D", "D-BN", "E"])
+@pytest.mark.slow
 def test_the_real_nets_are_exact_at_224(name: str) -> None:
     checks = check(config(name), input=(3, 224, 224), batch=1)
     assert failures(checks) == []
@@ -196,6 +199,7 @@ SETUP = st.builds(
     dtype=st.sampled_from(["float32", "float64", "bfloat16", "float16"]),
     setup=SETUP,
 )
+@pytest.mark.slow
 def test_any_net_run_in_any_way_is_exact(
     sizes: list[int | str],
     classifier: list[int],

@@ -249,6 +249,7 @@ def test_every_file_under_reports_is_in_the_index() -> None:
 
 
 @pytest.mark.parametrize("name", [*REGENERATE["REPORTS"]])
+@pytest.mark.slow
 def test_a_committed_report_is_what_its_command_makes(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -203,6 +203,7 @@ def test_the_examples_in_docstrings_hold() -> None:
 
 
 @pytest.mark.parametrize("tool", [tool for tool in TOOLS if not tool.folder], ids=lambda tool: tool.name)
+@pytest.mark.slow
 def test_a_tool_that_is_here_says_it_again(tool: rules.Tool) -> None:
     """Only with the version that the record has: another may count by another rule."""
     for package in (tool.package, *(["transformers"] if tool.name == "calflops" else [])):

@@ -57,9 +57,9 @@ class Card:
     """A graphics card of NVIDIA's and the total memory that somebody saw PyTorch report for it.
 
     ``sold_as`` is the figure on its box, in GB; ``total`` the figure as it was printed, and ``where`` the
-    page it was read on. Totals differ by a percent or two between drivers and settings (Windows reports
-    more than Linux, error correction takes its part): of those found with a page to name, the smallest
-    stands here.
+    page it was read on, or the file of this project. Totals differ by a percent or two between drivers and
+    settings (Windows reports more than Linux, error correction takes its part): of those found with a page
+    to name, the smallest stands here, and one that this project read itself before any page.
 
     >>> card("rtx4090").total, card("NVIDIA A100-SXM4-80GB").name
     ('23.52 GiB', 'A100 80 GB')
@@ -122,7 +122,8 @@ CARDS = (
     # The Space's pages say that it runs on an L4 (discussion 71).
     Card("L4", 24, "21.95 GiB", "https://huggingface.co/spaces/AI4Editing/MagicQuill/discussions/26"),
     Card("L40S", 48, "47929425920 B", _GITHUB + "Comfy-Org/ComfyUI/issues/11723"),
-    Card("H100 80 GB", 80, "79.11 GiB", _GITHUB + "vllm-project/vllm/issues/27508"),
+    # Read by this project itself, and so to the byte; vllm-project/vllm/issues/27508 has 79.11 GiB.
+    Card("H100 80 GB", 80, "85017493504 B", "tests/data/cuda-first-look.json"),
     Card(
         "H200",
         141,
@@ -173,7 +174,9 @@ def memory(text: str) -> Memory:
 
 
 def reserve(text: str) -> int:
-    """Read an amount that is kept free: as for :func:`memory`, but 0 is one, and a card is none.
+    """Read an amount that is kept free, in bytes: as for :func:`memory`, but 0 is one, and a card is none.
+
+    Raises ``InputError`` for what is no amount.
 
     >>> reserve("512MiB"), reserve("0")
     (536870912, 0)

@@ -49,6 +49,9 @@ ROOMS = {
     "core": Box(8, 0, 3, "what everything speaks"),
 }
 
+NAMES_BEFORE = ("cards", "crosscheck", "fit", "training")
+"""Modules that hold nothing but public names from before the rooms."""
+
 ALWAYS = {("check", "predict")}
 """Drawn whatever else leads there: this is where the two roads meet."""
 
@@ -58,6 +61,8 @@ WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 210, 62, 20, 32, 20
 def room(module: str) -> str:
     """``vgg_profile.ask.fit`` stands in ``ask``; ``python -m vgg_profile`` is the command line."""
     name = module.split(".")[1] if "." in module else PACKAGE
+    if name in NAMES_BEFORE:
+        return PACKAGE
     return "cli" if name == "__main__" else name
 
 

@@ -94,7 +94,7 @@ def _renderer(format: str) -> Callable[[Table], str]:  # noqa: A002
 
 
 def format_of(path: Path) -> str:
-    """The format that a file's suffix names."""
+    """The format that a file's suffix names; raises ``InputError`` if it names none."""
     try:
         return _SUFFIXES[path.suffix.lower()]
     except KeyError:

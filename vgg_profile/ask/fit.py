@@ -45,6 +45,8 @@ DEFAULT_RESERVE = {
 class Fit(Displayed):
     """A step in a memory. ``asked`` is the batch in question; ``None`` asks for the largest.
 
+    Raises ``InputError`` for a memory that does not hold the network, and a batch that cannot be trained on.
+
     The reserves ``given`` are kept free; without any, what the step's device needs beside tensors.
 
     >>> from vgg_profile.ask import cards

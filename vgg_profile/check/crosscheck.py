@@ -113,7 +113,7 @@ def _check_subject(profile: Profile, measurement: Measurement) -> None:
 
 
 def check_setting(measurement: Measurement, asked: dict[str, Any]) -> None:
-    """Refuse a record that was measured with another setting than what is asked about.
+    """Refuse a record that was measured with another setting than what is asked about: raises ``InputError``.
 
     ``asked`` has some of the keys of a record's subject.
     """
@@ -128,8 +128,9 @@ def check_setting(measurement: Measurement, asked: dict[str, Any]) -> None:
 
 
 def check_network(measurement: Measurement) -> None:
-    """Refuse a record that does not say which network it is of: nobody vouches for it on a command line.
+    """Refuse a record that does not say which network it is of: on a command line nobody else does.
 
+    Raises ``InputError``.
     In Python, the caller of :func:`crosscheck` does.
     """
     if _subject(measurement)["config"] is None:

@@ -19,7 +19,6 @@ from vgg_profile.cli.options import (
     takes_setup,
 )
 from vgg_profile.core.setting import DEVICES, Setup
-from vgg_profile.measure.reading import load
 from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.step import trace
 from vgg_profile.predict.vgg.walk import walk
@@ -96,6 +95,8 @@ def _scratch(
     setup: Setup, net: Source, input_: list[int], dtype: str, device: str, path: Path
 ) -> Iterator[Reserve]:
     """What a record took beside its tensors; it must be of the same network and setup, at any batch."""
+    from vgg_profile.measure.reading import load  # and with it msgspec, which no prediction needs
+
     record = load(path)
     check_network(record)
     check_setting(record, {"input": input_, "dtype": dtype, "device": device, **setup.to_dict()})

@@ -28,7 +28,6 @@ from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.figures import check_kind, depict
 from vgg_profile.describe.kinds import KINDS
-from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import Measurement
 from vgg_profile.predict.vgg.step import ledger, trace
 from vgg_profile.render import PICTURES
@@ -231,6 +230,8 @@ def _grid(profile: Profile, setup: Setup) -> Sweep:
 
 def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> Overlay | Measurement:
     """The network's record, of a folder the one at this setting; the curve of its step if so asked."""
+    from vgg_profile.measure.reading import load  # and with it msgspec, which no prediction needs
+
     if path.is_dir():
         (network,) = Comparison((profile,), setup, measured=read_records(path)).networks
         assert network.checks is not None  # else the comparison would have been refused

@@ -15,7 +15,7 @@ _LONGEST_NAME = 255
 
 
 def check_writable(path: Path, *, force: bool = False) -> None:
-    """Refuse a path that could not be written, before any long work is done for it."""
+    """Refuse a path that could not be written, before any long work is done for it: raises ``InputError``."""
     name = excerpt(str(path), 200)
     try:
         taken, exists = os.path.lexists(path), path.exists()

@@ -45,7 +45,7 @@ class Setup:
     ``first_step`` is the step in which the optimizer makes its state; in every later one that state is there
     from the start. ``amp`` is the dtype of ``torch.autocast``. ``checkpoint`` "blocks" keeps each block's
     input alone and runs the block again in the backward pass.
-    Without ``onednn``, the CPU convolves by im2col.
+    Without ``onednn``, the CPU convolves by im2col. Raises ``InputError`` for a step that cannot be.
 
     >>> Setup(optimizer="adam").label
     'train, adam'
@@ -208,6 +208,8 @@ class Setting:
 def input_shape(text: str | int | Sequence[int] | None, channels: int) -> Shape:
     """Read an image size: ``224``, ``192x256`` or ``3x192x256``; channels default to the config's.
 
+    Returns (C, H, W) in pixels; raises ``InputError`` for anything else.
+
     >>> input_shape("192x256", 3)
     (3, 192, 256)
     """
@@ -248,7 +250,7 @@ def _whole_number(part: object) -> int | None:
 
 
 def check_size(value: object, what: str, example: str) -> None:
-    """Refuse anything but a whole number from 1 to ``LARGEST``."""
+    """Refuse anything but a whole number from 1 to ``LARGEST``: raises ``InputError``."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
         raise InputError(
             f"The {what} is {excerpt(value, 30)}.",
@@ -257,5 +259,6 @@ def check_size(value: object, what: str, example: str) -> None:
 
 
 def check_choice(value: object, allowed: Iterable[str], what: str) -> None:
+    """Refuse what is not one of those allowed: raises ``InputError``, which names them."""
     if value not in tuple(allowed):
         raise InputError(f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}.")

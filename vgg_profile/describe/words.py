@@ -23,6 +23,7 @@ def rules(device: str) -> str:
 
 
 def added_up(*terms: int) -> str:
+    """A sum with its terms: ``138,344,128 + 13,416 = 138,357,544``."""
     return f"{' + '.join(map(units.exact, terms))} = {sum(terms):,}"
 
 

@@ -54,7 +54,7 @@ class Fitted(NamedTuple):
 
 
 def check_known(layer: Written) -> None:
-    """Refuse a layer whose shapes are not known here, with an ``InputError``."""
+    """Refuse a layer whose shapes are not known here: raises ``InputError``."""
     if layer.name not in KNOWN:
         where = f" (line {layer.line})" if layer.line else ""
         raise InputError(

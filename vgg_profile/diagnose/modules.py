@@ -80,7 +80,7 @@ class ModulePaths:
 
 
 def check_takes_an_image(model: nn.Module, path: Path) -> None:
-    """Refuse a ``forward`` that takes more than one image, or nothing."""
+    """Refuse a ``forward`` that takes more than one image, or nothing: raises ``InputError``."""
     check_has_forward(model, path)
     try:
         inspect.signature(model.forward).bind("an image")
@@ -93,7 +93,7 @@ def check_takes_an_image(model: nn.Module, path: Path) -> None:
 
 
 def check_has_forward(module: nn.Module, path: Path) -> None:
-    """Refuse a class without ``forward``; one that is misspelt is pointed at."""
+    """Refuse a class without ``forward``: raises ``InputError``, which points at a misspelt one."""
     kind = type(module)
     if kind.forward is not nn.Module.forward or class_name(module) in ("ModuleList", "ModuleDict"):
         return

@@ -44,7 +44,7 @@ _A_LOCAL_FILE = "a checkpoint of your own loads with weights=PATH."
 
 
 def read_checkpoint(weights: object, device: torch.device) -> tuple[str, dict[Any, Any]]:
-    """The tensors of a local checkpoint, and what to call it."""
+    """The tensors of a local checkpoint, and what to call it; raises ``InputError`` for what is none."""
     if not isinstance(weights, (str, Path)):
         what = type(weights).__name__
         raise InputError(f"The weights cannot be a {what}.", 'Give a path, or "published".')
@@ -64,7 +64,10 @@ def read_checkpoint(weights: object, device: torch.device) -> tuple[str, dict[An
 
 
 def fetch_published(config: Config, device: torch.device) -> tuple[str, dict[Any, Any]]:
-    """The published tensors of a network, fetched once into torch's cache, and what to call them."""
+    """The published tensors of a network, fetched once into torch's cache, and what to call them.
+
+    Raises ``InputError`` where none are published, or they cannot be fetched.
+    """
     name = PUBLISHED.get(config)
     if name is None:
         raise InputError(_unpublished(config), f"Leave weights out to start afresh; {_A_LOCAL_FILE}")
@@ -123,6 +126,8 @@ def first_clause(error: Exception) -> str:
 
 def fill(net: nn.Module, label: str, state: dict[Any, Any], source: str, device: torch.device) -> None:
     """Give a network on the meta device the tensors of a checkpoint: all of them or, if one differs, none.
+
+    Raises ``InputError`` for one that is missing, too many, or of another shape.
 
     A tensor is kept as it is if it has the network's dtype and a memory of its own, else copied. ``state``
     is emptied on the way, so that no tensor is there twice for longer than its own turn.

@@ -49,6 +49,7 @@ def by_category(row: Row, batch: int) -> Mapping[Category, int]:
 
 
 def row_names(rows: Sequence[Row]) -> tuple[tuple[float, str], ...]:
+    """Each row's place on an axis, and its name."""
     return tuple((place, row.name) for place, row in enumerate(rows))
 
 
@@ -73,11 +74,13 @@ def unit_convention(unit: Unit) -> str:
 
 
 def count_unit(largest: int) -> Unit:
+    """Thousands, millions or billions, so that the largest has a whole part."""
     scales = (Unit("billions", 10**9), Unit("millions", 10**6), Unit("thousands", 10**3))
     return next((unit for unit in scales if largest >= unit.scale), Unit(""))
 
 
 def second_unit(longest: float) -> Unit:
+    """Milliseconds, or microseconds where the longest is shorter than one."""
     return Unit("ms", 1e-3) if longest >= 1e-3 else Unit("µs", 1e-6)
 
 
@@ -144,6 +147,7 @@ def saved_words(profile: Profile) -> str:
 
 
 def saved_means(profile: Profile) -> str:
+    """What the saved bytes are, and whose rules say so, as a footnote."""
     what = saved_words(profile)
     return (
         f"{what[0].upper()}{what[1:]}: alive after {profile.forward_pass}, above weights and input, by the "

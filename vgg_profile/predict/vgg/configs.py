@@ -164,7 +164,10 @@ def _find(source: object) -> Config:
 
 
 def by_name(name: str) -> Config:
-    """The paper's config under any of its usual names; with batch norm if the name ends in ``bn``."""
+    """The paper's config under any of its usual names; with batch norm if the name ends in ``bn``.
+
+    Raises ``InputError`` for a name that is none of them, with those most like it.
+    """
     key = re.sub(r"[-_\s]", "", name.lower())
     plain = key.removesuffix("bn") if len(key) > 2 else key
     found = _ALIASES.get(plain.removeprefix("vgg"))
@@ -195,7 +198,7 @@ _ALLOWED = (
 
 
 def parse_layers(tokens: Sequence[object]) -> tuple[Token, ...]:
-    """Read a list of layers: widths, ``conv1-256``, ``M``, ``LRN``.
+    """Read a list of layers: widths, ``conv1-256``, ``M``, ``LRN``; raises ``InputError`` for anything else.
 
     >>> [str(token) for token in parse_layers([64, "conv1-64", "lrn", "M"])]
     ['64', 'conv1-64', 'LRN', 'M']
@@ -242,7 +245,10 @@ def _digits(number: int) -> str:
 
 
 def read_file(path: Path) -> Config:
-    """Read a network from a ``.toml`` or ``.json`` file; its name defaults to the file's."""
+    """Read a network from a ``.toml`` or ``.json`` file; its name defaults to the file's.
+
+    Raises ``InputError`` for a file that cannot be read, or that holds no network.
+    """
     suffix = path.name.strip().lower()[-5:]
     if suffix not in (".toml", ".json"):
         raise InputError(

@@ -23,6 +23,7 @@ from vgg_profile.teach.topic import kept, profile_of, rows_of, step_of, topic
     aliases=("bn",),
 )
 def batch_norm() -> Iterator[Section]:
+    """What a batch norm adds, and what of it is saved twice."""
     plain_, normed = profile_of("D"), profile_of("D-BN")
     norms = rows_of(normed, "batchnorm")
     channels = sum(row.output_shape[0] for row in norms)

@@ -20,6 +20,7 @@ from vgg_profile.teach.topic import ARITHMETIC, profile_of, rows_of, topic
     place=220,
 )
 def biases() -> Iterator[Section]:
+    """How few the biases are."""
     profile = profile_of()
     totals = profile.totals
     layers = rows_of(profile, "conv", "fc")

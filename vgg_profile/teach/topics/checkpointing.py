@@ -22,6 +22,7 @@ from vgg_profile.teach.topic import TESTS, by_block, kept, profile_of, row_of, s
     place=420,
 )
 def checkpointing() -> Iterator[Section]:
+    """Less memory for a second forward pass."""
     batch = 64
     setup = Setup(checkpoint="blocks")
     usual, thrifty = step_of(batch=batch), step_of(batch=batch, setup=setup)

@@ -22,6 +22,7 @@ from vgg_profile.teach.topic import TESTS, kept, minus, profile_of, rows_of, sav
     aliases=("dropout",),
 )
 def dropout_mask() -> Iterator[Section]:
+    """What dropout keeps to know what it dropped."""
     profile = profile_of()
     drops = rows_of(profile, "dropout")
     train, evaluating = step_of(), step_of(setup=Setup(mode="eval"))

@@ -25,6 +25,7 @@ from vgg_profile.teach.topic import ARITHMETIC, profile_of, row_of, topic
     ),
 )
 def fc6() -> Iterator[Section]:
+    """Where most of the weights are, and why."""
     profile = profile_of()
     row, totals = row_of(profile, "fc6"), profile.totals
     channels = row_of(profile, "pool5").output_shape[0]

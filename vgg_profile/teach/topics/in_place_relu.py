@@ -26,6 +26,7 @@ from vgg_profile.teach.topic import TESTS, profile_of, row_of, topic
     aliases=("relu",),
 )
 def in_place_relu() -> Iterator[Section]:
+    """What writing over the input saves, and what it does not."""
     inside, outside = block_live(in_place=True), block_live(in_place=False)
     row = row_of(profile_of(), "conv1_1")
     size = row.memory_bytes(1, 4)

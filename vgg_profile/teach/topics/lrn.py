@@ -19,6 +19,7 @@ from vgg_profile.teach.topic import TESTS, profile_of, rows_of, topic
     place=350,
 )
 def lrn() -> Iterator[Section]:
+    """Seven small operations, and all that they keep."""
     without, having = profile_of("A"), profile_of("A-LRN")
     row = next(iter(rows_of(having, "lrn")))
     more = having.totals.saved_bytes - without.totals.saved_bytes

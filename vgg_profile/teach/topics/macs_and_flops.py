@@ -23,6 +23,7 @@ from vgg_profile.teach.topic import RECORD, minus, profile_of, row_of, topic
     ),
 )
 def mac_vs_flop() -> Iterator[Section]:
+    """One multiply-accumulate, two operations."""
     profile = profile_of()
     macs, row = profile.totals.macs, row_of(profile, "conv1_2")
     entering = row_of(profile, "avgpool").values.value
@@ -64,6 +65,7 @@ def mac_vs_flop() -> Iterator[Section]:
     aliases=("first-conv-gradient",),
 )
 def backward_flops() -> Iterator[Section]:
+    """The backward pass counted: twice the forward pass, less one gradient."""
     profile = profile_of()
     macs, first = profile.totals.macs, row_of(profile, "conv1_1")
     for_weights, for_inputs = product(2, macs), minus(product(2, macs), product(2, first.macs.value))

@@ -23,6 +23,7 @@ from vgg_profile.teach.topic import RULES, profile_of, step_of, topic
     ),
 )
 def mib_vs_mb() -> Iterator[Section]:
+    """Two units, and what mixing them costs."""
     profile = profile_of()
     size = profile.totals.parameters * profile.itemsize
     step = step_of(setup=Setup(optimizer="adam"))

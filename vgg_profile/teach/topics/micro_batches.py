@@ -24,6 +24,7 @@ from vgg_profile.teach.topic import kept, step_of, topic
     aliases=("gradient-accumulation",),
 )
 def micro_batches() -> Iterator[Section]:
+    """Why a second micro-batch needs more, and a third does not."""
     whole, part = 64, 8
     at_once, piece = step_of(batch=whole), step_of(batch=part)
     later = later_peak(piece)

@@ -20,6 +20,7 @@ from vgg_profile.teach.topic import RECORD, by_block, row_of, rows_of, topic
     aliases=("24m",),
 )
 def notes_total() -> Iterator[Section]:
+    """The notes' total, added up."""
     audited = audit()
     profile, notes = audited.profile, audited.published
     totals = profile.totals

@@ -23,6 +23,7 @@ from vgg_profile.teach.topic import RULES, profile_of, row_of, topic
     ),
 )
 def one_by_one() -> Iterator[Section]:
+    """What a 1×1 convolution costs beside a 3×3."""
     small, large = row_of(profile_of("C"), "conv3_3"), row_of(profile_of("D"), "conv3_3")
     channels = small.output_shape[0]
     yield Section(

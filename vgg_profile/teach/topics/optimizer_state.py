@@ -25,6 +25,7 @@ from vgg_profile.teach.topic import TESTS, minus, profile_of, row_of, step_of, t
     ),
 )
 def optimizer_state() -> Iterator[Section]:
+    """What each optimizer keeps, and takes in its step."""
     profile = profile_of()
     parameters = profile.totals.parameters
     tensors = sum(len(module.layer.parameter_shapes) for module in modules(profile.config))

@@ -20,6 +20,7 @@ from vgg_profile.teach.topic import ARITHMETIC, profile_of, row_of, rows_of, top
     place=120,
 )
 def padding() -> Iterator[Section]:
+    """How many MACs multiply zeros."""
     profile = profile_of()
     rows: list[tuple[Cell, ...]] = []
     wasted_in_all = 0

@@ -23,6 +23,7 @@ from vgg_profile.teach.topic import by_block, step_of, topic, where
     place=410,
 )
 def peak() -> Iterator[Section]:
+    """Where in a step most is live, by batch."""
     step = step_of()
     classifier = step.profile.total(by_block(step.profile)["classifier"])
     after, most = step.fixed_points[Phase.FORWARD], step.peak

@@ -23,6 +23,7 @@ from vgg_profile.teach.topic import RECORD, profile_of, row_of, rows_of, saved, 
     place=310,
 )
 def pool_indices() -> Iterator[Section]:
+    """The indices of the max pools: larger than the maps."""
     profile = profile_of()
     pools = rows_of(profile, "maxpool")
     outputs = sum(row.memory_bytes(1, profile.itemsize) for row in pools)

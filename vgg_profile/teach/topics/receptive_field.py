@@ -22,6 +22,7 @@ from vgg_profile.teach.topic import ARITHMETIC, profile_of, rows_of, topic
     place=110,
 )
 def receptive_field() -> Iterator[Section]:
+    """How far one value sees into the image."""
     profile = profile_of()
     rows, after = [], profile.module_rows[0]
     for module, row in zip(modules(profile.config), profile.module_rows[1:], strict=True):

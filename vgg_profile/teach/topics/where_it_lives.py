@@ -18,6 +18,7 @@ from vgg_profile.teach.topic import RECORD, by_block, profile_of, rows_of, topic
     place=250,
 )
 def where_it_lives() -> Iterator[Section]:
+    """Memory, compute and parameters sit in three places."""
     profile = profile_of()
     totals = profile.totals
     parts = {part: rows for part, rows in by_block(profile).items() if part != "input"}

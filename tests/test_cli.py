@@ -109,14 +109,10 @@ UNNEEDED = (
 )
 """What `table D` must not load. Heavy packages first, then slow corners of Python, then rooms of ours."""
 
-_LOADED_BY_CONFIGS = pytest.mark.xfail(
-    strict=True, reason="predict/vgg/configs.py loads it at its top, and only some networks need it"
-)
-
 
 @pytest.mark.parametrize(
     "module",
-    [*UNNEEDED, *(pytest.param(each, marks=_LOADED_BY_CONFIGS) for each in ("difflib", "json", "tomllib"))],
+    [*UNNEEDED, "difflib", "json", "tomllib"],
 )
 def test_a_table_loads_nothing_that_it_does_not_need(module: str) -> None:
     loaded = _loaded_by("main(['table', 'D'], standalone_mode=False)")
@@ -201,7 +197,6 @@ def without(package: str, *arguments: object, error: str = "") -> subprocess.Com
         ("matplotlib", "matplotlib", ("timeline", "8,M", "--input", 16, "-o", "x.png")),
         ("PIL", "PIL", ("plot", "8,M", "memory", "--input", 16, "-o", "x.svg")),
         ("torch", "PyTorch (torch)", ("measure", "8,M", "--input", 16, "-o", "x.json")),
-        ("fvcore", "fvcore", ("measure", "8,M", "--input", 16, "-o", "x.json")),
     ],
 )
 def test_the_package_that_is_missing_is_named(
@@ -765,11 +760,6 @@ def test_two_tables_at_once_are_refused() -> None:
 
 # Commands that say the same thing say the same number
 
-_ONE_RULE = pytest.mark.xfail(
-    strict=True,
-    reason="compare and plot each have a rule of their own for which block a local response norm belongs to",
-)
-
 
 @pytest.mark.parametrize(
     "layers",
@@ -780,11 +770,11 @@ _ONE_RULE = pytest.mark.xfail(
         "8,LRN,M,8",
         "M,8,M",
         "8,M,M,8,M",
-        pytest.param("8,M,LRN,M", marks=_ONE_RULE),
-        pytest.param("8,M,LRN,8,M", marks=_ONE_RULE),
-        pytest.param("8,LRN,M,LRN,M,8", marks=_ONE_RULE),
-        pytest.param("8,M,LRN", marks=_ONE_RULE),
-        pytest.param("LRN,8,M", marks=_ONE_RULE),
+        "8,M,LRN,M",
+        "8,M,LRN,8,M",
+        "8,LRN,M,LRN,M,8",
+        "8,M,LRN",
+        "LRN,8,M",
     ],
 )
 @pytest.mark.parametrize("norm", ["--no-batch-norm", "--batch-norm"])

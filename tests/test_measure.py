@@ -16,7 +16,6 @@ from torch import nn
 from vgg_profile import walk
 from vgg_profile.check.crosscheck import crosscheck, profile_for
 from vgg_profile.check.results import Check, Checks, Term, Verdict
-from vgg_profile.core import step as budget
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import OutOfMemoryError, measure
@@ -24,7 +23,7 @@ from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading
 from vgg_profile.measure.run import lack
 from vgg_profile.models import build
-from vgg_profile.predict.vgg import layers, tape
+from vgg_profile.predict.vgg import layers, optimizer, tape
 from vgg_profile.predict.vgg.configs import PAPER, Config, config, from_dict
 from vgg_profile.predict.vgg.step import ledger
 
@@ -232,7 +231,7 @@ def test_any_net_run_in_any_way_is_exact(
 def test_forgotten_temporaries_of_an_optimizer_are_found(
     monkeypatch: pytest.MonkeyPatch, setup: Setup, forget: str, failing: str
 ) -> None:
-    monkeypatch.setattr(budget.Optimizer, forget, lambda self: None)
+    monkeypatch.setattr(optimizer.Optimizer, forget, lambda self: None)
     assert failing in failures(check(SMALL, **setup.to_dict()))
 
 

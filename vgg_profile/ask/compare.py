@@ -83,7 +83,7 @@ class Network:
         saved = {row.name: row.saved_bytes(self.profile.batch) for row in self.step.seen.module_rows}
         parts: dict[str, Counter[str]] = {}
         for row in self.profile.module_rows[1:]:
-            name = row.block if by == "block" else row.head
+            name = row.block if by == "block" else row.name if row.head == "input" else row.head
             figures = (row.parameters, row.macs.value * self.profile.batch, saved[row.name])
             parts.setdefault(name, Counter()).update(dict(zip(PARTS, figures, strict=True)))
         return {name: dict(figures) for name, figures in parts.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TypeVar
 
@@ -90,11 +90,11 @@ def took(seconds: float, unit: Unit) -> str:
     return f"<0.1 {unit.name}" if 0 < time < 0.05 else f"{time:,.{int(time < 1000)}f} {unit.name}"
 
 
-def by_block(profile: Profile, values: Sequence[int]) -> list[tuple[str, int]]:
-    """Sums of the rows' values by block; the input is of none."""
+def by_block(profile: Profile, value: Callable[[Row], int]) -> list[tuple[str, int]]:
+    """Sums of the modules' values by block; the input is of none."""
     sums: dict[str, int] = {}
-    for row, value in zip(profile.rows[1:], values[1:], strict=True):
-        sums[row.block] = sums.get(row.block, 0) + value
+    for row in profile.module_rows[1:]:
+        sums[row.block] = sums.get(row.block, 0) + value(row)
     return list(sums.items())
 
 

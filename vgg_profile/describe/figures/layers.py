@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 
 from vgg_profile.core import units
 from vgg_profile.core.events import Category
@@ -37,9 +38,8 @@ def _memory(profile: Profile) -> Figure:
     outputs = [row.memory_bytes(profile.batch, profile.itemsize) for row in rows]
     saved = [row.saved_bytes(profile.batch) for row in rows]
     unit = byte_unit(max(*saved, *outputs))
-    finding = (
-        f"{most_of(by_block(profile, saved), 'keeps')} of the {sum(saved):,} bytes {saved_words(profile)}"
-    )
+    keeps = most_of(by_block(profile, lambda row: row.saved_bytes(profile.batch)), "keeps")
+    finding = f"{keeps} of the {sum(saved):,} bytes {saved_words(profile)}"
     alone = f"output alone, in {profile.dtype}, as the notes count"
     panel = Panel(
         saved_words(profile),
@@ -93,7 +93,7 @@ def _macs(profile: Profile) -> Figure:
     """Multiply-accumulates of an image, layer by layer."""
     rows = [row for row in profile.rows if row.macs.value]
     counts = [row.macs.value for row in rows]
-    takes = most_of(by_block(profile, [row.macs.value for row in profile.rows]), "takes")
+    takes = most_of(by_block(profile, lambda row: row.macs.value), "takes")
     finding = f"{takes} of the {sum(counts):,} MACs of an image"
     return Figure(
         title=finding,
@@ -113,18 +113,17 @@ def _macs(profile: Profile) -> Figure:
 @figure_of("shares", Profile)
 def _shares(profile: Profile) -> Figure:
     """Memory, MACs and parameters by block: the three sit in three different places."""
-    rows = profile.rows
     shares = [
-        (what, of, by_block(profile, values), colour)
-        for what, of, values, colour in (
+        (what, of, by_block(profile, value), colour)
+        for what, of, value, colour in (
             (
                 "memory",
                 f"bytes {saved_words(profile)}",
-                [row.saved_bytes(profile.batch) for row in rows],
+                lambda row: row.saved_bytes(profile.batch),
                 PALETTE[Category.ACTIVATIONS],
             ),
-            ("MACs", "MACs of an image", [row.macs.value for row in rows], COMPUTE),
-            ("parameters", "parameters", [row.parameters for row in rows], PALETTE[Category.WEIGHTS]),
+            ("MACs", "MACs of an image", lambda row: row.macs.value, COMPUTE),
+            ("parameters", "parameters", attrgetter("parameters"), PALETTE[Category.WEIGHTS]),
         )
     ]
     finding = "Where it sits: " + ", ".join(f"{what} in {leaders(blocks)}" for what, _, blocks, _ in shares)

@@ -829,6 +829,7 @@ GIVEN = {
     "optimizer": ("--optimizer", "adam"),
     "mode": ("--mode", "eval"),
     "foreach": ("--foreach",),
+    "fused": ("--fused",),
     "first_step": ("--first-step",),
     "amp": ("--amp", "bfloat16"),
     "checkpoint": ("--checkpoint", "blocks"),

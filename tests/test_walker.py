@@ -29,6 +29,7 @@ from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import as_the_notes
 from vgg_profile.predict.vgg.configs import Config, Conv, Normalise, Pool, config
+from vgg_profile.predict.vgg.network import modules
 from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.walk import forward, load, walk
 
@@ -456,6 +457,7 @@ def test_twice_the_depth_is_twice_the_events():
 
 def test_twice_the_depth_is_twice_the_work():
     def work(depth):
+        modules.cache_clear()
         return calls_into_the_library(lambda: walk([8, "LRN"] * depth, batch_norm=True).totals)
 
     work(100)  # enums and patterns warm up

@@ -78,10 +78,6 @@ class Setup:
                 "An optimizer steps in one kernel or over all parameters at once.",
                 "Choose --fused or --foreach.",
             )
-        if self.fused and self.optimizer == "none":
-            raise InputError(
-                "Without an optimizer nothing is fused.", "Add --optimizer, or leave --fused out."
-            )
         if self.optimizer != "none" and not self.has_backward:
             raise InputError(
                 "An optimizer has nothing to step on without gradients, and inference makes none.",

@@ -36,20 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what is printed")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For tests in several processes: what is slow begins first, and what a module makes once is made once.
+    """Files with slow tests begin first, so that no process is left alone with one at the end.
 
-    ``--dist loadgroup`` keeps a group in one process: here, the tests that share a fixture of their module.
+    ``--dist loadfile`` keeps a file in one process, where its module's fixtures are made once.
     """
-    for item in items:
-        fixtures = getattr(item, "_fixtureinfo", None)
-        shared = fixtures and [
-            name for name, made in fixtures.name2fixturedefs.items() if made[-1].scope == "module"
-        ]
-        if shared:
-            item.add_marker(pytest.mark.xdist_group(Path(item.path).stem))
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True, scope="session")

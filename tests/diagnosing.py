@@ -14,7 +14,7 @@ from vgg_profile.diagnose import Diagnosis, Draft, Kind, Written, diagnose
 from vgg_profile.diagnose.against import as_written
 from vgg_profile.diagnose.child import inspect_model
 from vgg_profile.predict.vgg.configs import Config
-from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.spelled_out import modules
 
 ROOT = Path(__file__).parent.parent
 

@@ -13,7 +13,7 @@ from vgg_profile.core.errors import InputError
 from vgg_profile.diagnose import Draft, Kind, Written, diagnose
 from vgg_profile.diagnose.draft import Family
 from vgg_profile.predict.vgg.configs import Config, Conv, Pool, config
-from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.spelled_out import modules
 from vgg_profile.predict.vgg.walk import walk
 
 TINY = config([4, 4, "M", 6, 6, "M"], batch_norm=True, classes=5)

@@ -12,7 +12,7 @@ from diagnosing import BROKEN, ROOT, inspected
 from vgg_profile.diagnose import Diagnosis, Kind, diagnose
 from vgg_profile.models import vgg19_bn
 from vgg_profile.predict.vgg.configs import config
-from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.spelled_out import modules
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import render
 

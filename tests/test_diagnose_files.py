@@ -23,7 +23,7 @@ from vgg_profile.diagnose import Kind, diagnose
 from vgg_profile.diagnose.child import inspect_model
 from vgg_profile.diagnose.draft import decode, encode
 from vgg_profile.predict.vgg.configs import config
-from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.spelled_out import modules
 from vgg_profile.render import FORMATS, render
 
 TORCHVISIONS = f"""{HEAD}

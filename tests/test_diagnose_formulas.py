@@ -12,7 +12,7 @@ from vgg_profile.diagnose import Written
 from vgg_profile.diagnose.against import as_written
 from vgg_profile.diagnose.formulas import output_shape, parameters
 from vgg_profile.predict.vgg.configs import config
-from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.spelled_out import modules
 
 
 @pytest.mark.parametrize("pool", ["MaxPool2d", "AvgPool2d"])

@@ -34,7 +34,7 @@ from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.render import FORMATS, render
 from vgg_profile.teach import layer as layers
 from vgg_profile.teach import topics
-from vgg_profile.teach.forms import Grid, Lesson, Line, Section
+from vgg_profile.teach.forms import Grid, Lesson, Section, Working
 from vgg_profile.teach.topics import ALIASES, TOPICS
 from vgg_profile.teach.topics.micro_batches import later_peak
 from vgg_profile.teach.topics.padding import _zeros
@@ -66,7 +66,7 @@ def counts(lesson: Lesson) -> Iterator[Count]:
     """Every count of a lesson, in lines and in tables."""
     for section in lesson.sections:
         for part in section.parts:
-            if isinstance(part, Line):
+            if isinstance(part, Working):
                 yield part.count
             elif isinstance(part, Grid):
                 yield from (cell for row in part.rows for cell in row if isinstance(cell, Count))
@@ -110,9 +110,9 @@ def test_a_topic_is_right_and_fits_a_terminal(name: str) -> None:
 
 def test_wrong_arithmetic_would_be_found() -> None:
     parts = (
-        Line("sum", Count(5, "2+2"), "apples"),
+        Working("sum", Count(5, "2+2"), "apples"),
         Grid("pears", ("n",), ((1,), (Count(2, "1+1"),)), (4,)),
-        Line("code", Count(1, "open"), "apples"),
+        Working("code", Count(1, "open"), "apples"),
     )
     lesson = Lesson("x", "x", (Section("x", parts),), "")
     assert wrong_workings(lesson) == ["2+2 is not 5", "open is not 1"]

@@ -24,7 +24,7 @@ from vgg_profile.predict.vgg.layers import (
     MaxPool2d,
     ReLU,
 )
-from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.spelled_out import modules
 from vgg_profile.predict.vgg.walk import walk
 
 sizes = st.integers(1, 512)

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vgg_profile import InputError, walk
-from vgg_profile.ask.sweep import MOST_POINTS, Point, sweep
+from vgg_profile.ask.sweep import MOST_POINTS, GridPoint, sweep
 from vgg_profile.cli import main
 from vgg_profile.cli.sweep import image_sizes, numbers
 from vgg_profile.core.setting import Setup
@@ -65,7 +65,7 @@ def test_csv_opens_in_pandas_with_integer_columns() -> None:
     frame = pd.read_csv(io.StringIO(run(*arguments, "--format", "csv").stdout))
     points = json.loads(run(*arguments, "--format", "json").stdout)["points"]
     assert frame.to_dict("records") == points
-    assert list(frame.columns) == list(Point._fields)
+    assert list(frame.columns) == list(GridPoint._fields)
     assert frame["peak_bytes"].dtype == "int64"
 
 

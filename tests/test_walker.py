@@ -29,7 +29,7 @@ from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import as_the_notes
 from vgg_profile.predict.vgg.configs import Config, Conv, Normalise, Pool, config
-from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.spelled_out import modules
 from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.walk import forward, load, walk
 

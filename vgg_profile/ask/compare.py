@@ -38,7 +38,7 @@ Figures = Mapping[str, int | float | None]
 
 
 @dataclass(frozen=True)
-class Network:
+class Compared:
     """One network of a comparison; ``checks`` are those of its record, if there is one."""
 
     label: str
@@ -127,17 +127,17 @@ class Comparison(Displayed):
         return self == Comparison(self.profiles)
 
     @property
-    def networks(self) -> tuple[Network, ...]:
+    def networks(self) -> tuple[Compared, ...]:
         """Each network under a label that no other has."""
         return self._all[: len(self.profiles)]
 
     @property
-    def origin(self) -> Network | None:
+    def origin(self) -> Compared | None:
         """The base, under its label."""
         return None if self.base is None else self._all[[*self.profiles, self.base].index(self.base)]
 
     @cached_property
-    def _all(self) -> tuple[Network, ...]:
+    def _all(self) -> tuple[Compared, ...]:
         """The networks, and after them a base that is none of them."""
         profiles = list(self.profiles)
         if self.base is not None and self.base not in profiles:
@@ -146,7 +146,7 @@ class Comparison(Displayed):
         networks = []
         for label, profile in zip(labels, profiles, strict=True):
             setup = (self.setup or Setup()).on(profile.device)
-            networks.append(Network(label, profile, setup, *_record(profile, setup, self.measured)))
+            networks.append(Compared(label, profile, setup, *_record(profile, setup, self.measured)))
         if self.measured and not any(network.checks for network in networks):
             raise InputError(
                 f"Of {units.plural(len(self.measured), 'record')} none is of {' or '.join(labels)} at input "
@@ -160,7 +160,7 @@ class Comparison(Displayed):
     def figures(self) -> tuple[Figures, ...]:
         """Each network's figures, measured ones last, each with its ratio behind it if there is a base."""
 
-        def of(network: Network) -> Figures:
+        def of(network: Compared) -> Figures:
             return {**network.figures, **(network.measured if self.measured else {})}
 
         base = of(self.origin) if self.origin else None

@@ -27,7 +27,7 @@ from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, block_labels
 from vgg_profile.predict.vgg.configs import config as find
-from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.spelled_out import modules
 from vgg_profile.predict.vgg.step import trace
 from vgg_profile.predict.vgg.walk import walk
 

@@ -27,7 +27,7 @@ from vgg_profile.predict.vgg.walk import walk
 MOST_POINTS = 1_000_000
 
 
-class Point(NamedTuple):
+class GridPoint(NamedTuple):
     """One setting and what it costs; MACs and bytes are for the whole batch."""
 
     channels: int
@@ -52,7 +52,7 @@ class Sweep(Displayed):
     config: Network
     device: str
     setup: Setup
-    points: tuple[Point, ...]
+    points: tuple[GridPoint, ...]
 
     def to_dict(self) -> dict[str, Any]:
         constant = {"device": self.device, **self.setup.to_dict()}
@@ -100,7 +100,7 @@ def sweep(
     config = find_config(network)
     settings = list(product(inputs, dtypes, optimizers))
 
-    def steps() -> Iterator[list[Point]]:
+    def steps() -> Iterator[list[GridPoint]]:
         for size, dtype, optimizer in settings:
             shape = input_shape(size, config.in_channels)
             step = trace(
@@ -115,7 +115,7 @@ def sweep(
     return Sweep(config, device, setup.on(device), points)
 
 
-def _points(step: Step, batches: Sequence[int]) -> Iterator[Point]:
+def _points(step: Step, batches: Sequence[int]) -> Iterator[GridPoint]:
     setting, macs = step.setting, step.profile.totals.macs
     channels, height, width = setting.input
     loaded = step.fixed_points[Phase.LOAD]
@@ -123,7 +123,7 @@ def _points(step: Step, batches: Sequence[int]) -> Iterator[Point]:
     for batch in batches:
         line = step.highest(batch)
         event = places[line]
-        yield Point(
+        yield GridPoint(
             channels,
             height,
             width,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vgg_profile.ask.fit import Fit
-from vgg_profile.ask.sweep import Point, Sweep
+from vgg_profile.ask.sweep import GridPoint, Sweep
 from vgg_profile.core import units
 from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.core.step import in_words
@@ -93,7 +93,7 @@ def _sweep(grid: Sweep) -> Table:
         f"rules of {grid.device}",
         columns=tuple(
             Column(name, name.replace("_bytes", "\n(bytes)").replace("_", " "), is_text=name in _TEXTS)
-            for name in Point._fields
+            for name in GridPoint._fields
         ),
         rows=tuple(tuple(point) for point in grid.points),
         footer=(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vgg_profile.ask.compare import Network
+from vgg_profile.ask.compare import Compared
 from vgg_profile.ask.report import Report
 from vgg_profile.check.results import Checks, Verdict
 from vgg_profile.core import units
@@ -34,7 +34,7 @@ def _report(report: Report) -> Document:
     )
 
 
-def _one(network: Network, slug: str) -> Iterator[Part]:
+def _one(network: Compared, slug: str) -> Iterator[Part]:
     step, profile = network.step, network.step.seen
     yield f"{title(profile)}; {step.setup.label}."
     yield Items(tuple(_headline(network)))
@@ -79,7 +79,7 @@ def _picture(slug: str, kind: str, result: object) -> Picture:
     return Picture(f"{slug}-{kind}", depict(result, kind))
 
 
-def _slugs(networks: Sequence[Network]) -> list[str]:
+def _slugs(networks: Sequence[Compared]) -> list[str]:
     """A name for each network's files: its label, as far as a file may bear it; numbered if two are alike."""
     slugs = [re.sub(r"[^A-Za-z0-9]+", "-", network.label).strip("-") or "network" for network in networks]
     if len(set(map(str.lower, slugs))) == len(slugs):
@@ -87,7 +87,7 @@ def _slugs(networks: Sequence[Network]) -> list[str]:
     return [f"{number}-{slug}" for number, slug in enumerate(slugs, start=1)]
 
 
-def _headline(network: Network) -> Iterator[str]:
+def _headline(network: Compared) -> Iterator[str]:
     """What to remember of a network, a sentence each."""
     profile, step = network.profile, network.step
     totals, batch = profile.totals, profile.batch
@@ -153,7 +153,7 @@ def _how_it_was_made(report: Report) -> Iterator[Part]:
         yield Items(tuple(_origin(network) for network in records))
 
 
-def _origin(network: Network) -> str:
+def _origin(network: Compared) -> str:
     has = network.checks.measurement.environment if network.checks else {}
     return (
         f"{network.label} was measured on {has.get('device', '?')} ({has.get('platform', '?')}), torch "

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from vgg_profile.core.forms import Code, Column, Document, Heading, Part, Table
+from vgg_profile.core.forms import Cell, Code, Column, Document, Heading, Part, Table
 from vgg_profile.describe.kinds import compose_kind, describe_kind
 from vgg_profile.teach.audit import RULE, Audit, Claim
-from vgg_profile.teach.forms import Cell, Contents, Grid, Lesson, Line, Section
+from vgg_profile.teach.forms import Contents, Grid, Lesson, Section, Working
 from vgg_profile.teach.lines import Finding
 
 # -- lessons, whole
@@ -34,7 +34,7 @@ def _blocks(section: Section) -> Iterator[str | Code | Table]:
     """A section's parts as they are drawn: paragraphs, blocks of aligned working, tables."""
     for _, group in groupby(section.parts, key=type):
         parts = list(group)
-        lines = [part for part in parts if isinstance(part, Line)]
+        lines = [part for part in parts if isinstance(part, Working)]
         if lines:
             yield Code(tuple(_aligned(lines)))
         for part in parts:
@@ -44,7 +44,7 @@ def _blocks(section: Section) -> Iterator[str | Code | Table]:
                 yield _table(part.title, part.columns, part.rows, part.total)
 
 
-def _aligned(lines: list[Line]) -> Iterator[str]:
+def _aligned(lines: list[Working]) -> Iterator[str]:
     """Lines of working under each other: labels in a column, equals signs in another."""
     workings = ["" if line.count.is_plain else f"{line.count.working} =" for line in lines]
     values = [f"{line.count.value:,}" for line in lines]

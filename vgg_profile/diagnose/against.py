@@ -9,13 +9,13 @@ from typing import Any
 from vgg_profile.core.counts import Count, product
 from vgg_profile.diagnose.draft import Fault, Kind, Written
 from vgg_profile.diagnose.plan import Plan, missing
-from vgg_profile.predict.vgg import layers, network
+from vgg_profile.predict.vgg import layers, spelled_out
 from vgg_profile.predict.vgg.configs import Config
 
 
 def by_config(written: Sequence[Written], config: Config) -> list[Plan]:
     """Set the layers against those of a config: what is missing, extra, or another."""
-    wanted = [as_written(module.layer) for module in network.modules(config)]
+    wanted = [as_written(module.layer) for module in spelled_out.modules(config)]
     return [_compared(mine, theirs, config.label) for mine, theirs in _aligned(written, wanted)]
 
 

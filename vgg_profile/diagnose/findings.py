@@ -13,7 +13,7 @@ from vgg_profile.diagnose.formulas import parameters
 from vgg_profile.predict.vgg.configs import Config
 from vgg_profile.predict.vgg.walk import walk
 
-SCHEMA_VERSION = 2
+DIAGNOSIS_SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Diagnosis(Displayed):
     def to_dict(self) -> dict[str, Any]:
         """Everything: the defects, the layers as they were written, the fixed model and its source."""
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": DIAGNOSIS_SCHEMA,
             "subject": self.subject,
             "input": list(self.input),
             "like": self.like and self.like.label,

@@ -24,7 +24,7 @@ def block_of(plans: Sequence[Plan]) -> list[int]:
 
 
 def paper_names(plans: Sequence[Plan]) -> Iterator[str]:
-    """A name for each layer, as ``predict.vgg.network`` gives them; one that goes is called by its class.
+    """A name for each layer, as ``predict.vgg.spelled_out`` gives them; one that goes is called by its class.
 
     Two layers may be given one name: :class:`Unique` tells them apart.
     """

@@ -26,7 +26,7 @@ from vgg_profile.measure.step import AT, Deaf, RealStep
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.configs import config as find_config
-from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.spelled_out import modules
 
 PLAIN = Setup()
 SEED = 0

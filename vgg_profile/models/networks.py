@@ -32,7 +32,7 @@ from vgg_profile.predict.vgg.layers import (
     MaxPool2d,
     ReLU,
 )
-from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.spelled_out import modules
 
 
 class VGG(nn.Module):

@@ -12,15 +12,12 @@ from typing import Any, ClassVar
 
 from vgg_profile.core.counts import Count
 from vgg_profile.core.display import Displayed
-
-SCHEMA_VERSION = 1
-
-Cell = str | int | None | Count | tuple[int, ...]
-"""A word, a raw number, nothing, a number with its working, or a shape."""
+from vgg_profile.core.forms import Cell
+from vgg_profile.core.version import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Working:
     """One line of working: what it is, the arithmetic with its result, and the unit of the result."""
 
     label: str
@@ -54,7 +51,7 @@ class Grid:
         }
 
 
-Part = str | Line | Grid
+Part = str | Working | Grid
 """A paragraph, a line of working, or a small table."""
 
 
@@ -88,11 +85,11 @@ class Lesson(Displayed):
     commands: tuple[str, ...] = ()
 
     @property
-    def lines(self) -> Iterator[tuple[str, Line]]:
+    def lines(self) -> Iterator[tuple[str, Working]]:
         """Every line of working, with its section's heading."""
         for section in self.sections:
             for part in section.parts:
-                if isinstance(part, Line):
+                if isinstance(part, Working):
                     yield section.heading, part
 
     def to_dict(self) -> dict[str, Any]:

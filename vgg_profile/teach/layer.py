@@ -16,9 +16,9 @@ from vgg_profile.core.events import OF_THE_LOSS, Category, Event, Phase, Storage
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.predict.vgg.layers import Conv2d, Linear, MaxPool2d
-from vgg_profile.predict.vgg.network import Module, modules
+from vgg_profile.predict.vgg.spelled_out import Module, modules
 from vgg_profile.predict.vgg.step import ledger
-from vgg_profile.teach.forms import Contents, Grid, Lesson, Line, Part, Section
+from vgg_profile.teach.forms import Contents, Grid, Lesson, Part, Section, Working
 
 _KINDS = {
     "conv": "a convolution",
@@ -125,7 +125,7 @@ def _shape(module: Module, before: Row, row: Row) -> Iterator[Part]:
                 "kernels."
             )
             for what, side in zip(("height", "width"), before.output_shape[1:], strict=True):
-                yield Line(what, Count(side, f"({side}+2*{padding}-{k})//{layer.stride}+1"), "values")
+                yield Working(what, Count(side, f"({side}+2*{padding}-{k})//{layer.stride}+1"), "values")
         case MaxPool2d():
             k, s = layer.kernel, layer.stride
             yield (
@@ -135,12 +135,12 @@ def _shape(module: Module, before: Row, row: Row) -> Iterator[Part]:
             for what, side, out in zip(
                 ("height", "width"), before.output_shape[1:], row.output_shape[1:], strict=True
             ):
-                yield Line(what, Count(out, f"({side}-{k})//{s}+1"), "values")
+                yield Working(what, Count(out, f"({side}-{k})//{s}+1"), "values")
         case Linear():
             yield "Every output is a sum over all inputs: the size of the input matters, not its shape."
             if len(before.output_shape) > 1 or len(layer.fan_in) > 1:
                 channels, *plane = layer.fan_in
-                yield Line("inputs", product(*plane, channels), "values")
+                yield Working("inputs", product(*plane, channels), "values")
     if row.kind == "avgpool":
         yield "It averages whatever map it is given to this size; a map that has the size is copied."
     yield f"From {given} to {made}."
@@ -150,11 +150,11 @@ def _parameters(profile: Profile, row: Row) -> Iterator[Part]:
     if not row.parameters:
         yield "None: nothing in it is learned."
         return
-    yield Line("weights", row.weights, "weights")
-    yield Line("biases", plain(row.biases), "biases")
+    yield Working("weights", row.weights, "weights")
+    yield Working("biases", plain(row.biases), "biases")
     if row.buffers:
-        yield Line("buffers", plain(row.buffers), "values")
-    yield Line(f"parameters in {profile.dtype}", product(row.parameters, profile.itemsize), "bytes")
+        yield Working("buffers", plain(row.buffers), "values")
+    yield Working(f"parameters in {profile.dtype}", product(row.parameters, profile.itemsize), "bytes")
     share = units.percent(row.parameters, profile.totals.parameters)
     yield f"That is {share} of the network's {profile.totals.parameters:,} parameters."
 
@@ -165,12 +165,12 @@ def _arithmetic(profile: Profile, row: Row) -> Iterator[Part]:
         yield "No multiply-accumulates: what it does is not counted as MACs."
         return
     first = next(each for each in profile.module_rows if each.macs.value)
-    yield Line("MACs, one image", macs, "MACs")
+    yield Working("MACs, one image", macs, "MACs")
     forward = product(2, macs.value, *_images(profile))
-    yield Line("forward", forward, "FLOPs")
-    yield Line("gradient of the weights", forward, "FLOPs")
+    yield Working("forward", forward, "FLOPs")
+    yield Working("gradient of the weights", forward, "FLOPs")
     if row is not first:
-        yield Line("gradient of the input", forward, "FLOPs")
+        yield Working("gradient of the input", forward, "FLOPs")
     else:
         yield "Its input is the images, which want no gradient: backward takes no more than forward."
     share = units.percent(macs.value, profile.totals.macs)
@@ -197,22 +197,22 @@ def _field(module: Module, before: Row, row: Row) -> Iterator[Part]:
             "The receptive field grows by (kernel - 1) steps of the stride so far, which is "
             f"{units.plural(before.stride or 1, 'pixel')}:"
         )
-        yield Line(
+        yield Working(
             "field, one side",
             Count(row.receptive_field, f"{before.receptive_field}+({layer.kernel}-1)*{before.stride}"),
             "pixels",
         )
         if layer.stride > 1:
-            yield Line("stride from here on", product(before.stride or 1, layer.stride), "pixels")
+            yield Working("stride from here on", product(before.stride or 1, layer.stride), "pixels")
 
 
 def _output(profile: Profile, row: Row) -> Iterator[Part]:
     if row.note:
         yield f"It makes no new values: its output is {_NOTES[row.note]}."
         return
-    yield Line("values, one image", row.values, "values")
+    yield Working("values, one image", row.values, "values")
     size = product(row.values.value, *_images(profile), profile.itemsize)
-    yield Line("output", size, "bytes")
+    yield Working("output", size, "bytes")
     yield f"That is {units.binary(size.value)}."
 
 

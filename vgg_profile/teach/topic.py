@@ -102,9 +102,7 @@ def by_block(profile: Profile) -> dict[str, list[Row]]:
     """The notes' rows by block; the image and the classifier are parts of their own."""
     parts: dict[str, list[Row]] = {}
     for row in profile.rows:
-        block = row.name.removeprefix("conv").removeprefix("pool").partition("_")[0]
-        part = {"input": "input", "fc": "classifier"}.get(row.kind, f"block {block}")
-        parts.setdefault(part, []).append(row)
+        parts.setdefault(row.block or row.name, []).append(row)
     return parts
 
 

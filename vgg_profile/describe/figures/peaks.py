@@ -8,8 +8,7 @@ from itertools import pairwise
 from operator import attrgetter
 
 from vgg_profile.ask.fit import Fit
-from vgg_profile.ask.sweep import Point as Swept
-from vgg_profile.ask.sweep import Sweep
+from vgg_profile.ask.sweep import GridPoint, Sweep
 from vgg_profile.core import units
 from vgg_profile.core.events import Category
 from vgg_profile.core.figures import INK, PALETTE, Figure, Limit, Panel, Point, Series, Style, Unit
@@ -106,7 +105,7 @@ def _batches(step: Step, top: int, wanted: Sequence[int]) -> list[int]:
 
 MOST_LINES = 8
 
-_SETTINGS: dict[str, Callable[[Swept], str]] = {
+_SETTINGS: dict[str, Callable[[GridPoint], str]] = {
     "batch": lambda point: f"batch {point.batch:,}",
     "image": lambda point: f"{point.height}×{point.width}",
     "dtype": lambda point: point.dtype,
@@ -136,7 +135,7 @@ def _sweep(grid: Sweep) -> Figure:
     varied = [what for what, tell in _SETTINGS.items() if len(set(map(tell, grid.points))) > 1]
     is_square = all(point.height == point.width for point in grid.points)
     along = "height" if len({point.batch for point in grid.points}) == 1 and is_square else "batch"
-    lines: dict[str, list[Swept]] = {}
+    lines: dict[str, list[GridPoint]] = {}
     for point in sorted(grid.points, key=attrgetter(along)):
         said = [_SETTINGS[what](point) for what in varied if what != _ALONG[along]]
         lines.setdefault(", ".join(said) or "predicted peak", []).append(point)

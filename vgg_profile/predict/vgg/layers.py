@@ -20,7 +20,7 @@ from vgg_profile.core.counts import ZERO, Count, plain, product
 from vgg_profile.core.events import Category
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, HALF, NOTHING, Bytes, Shape
 from vgg_profile.predict.vgg.tape import Tape
-from vgg_profile.predict.vgg.tensors import Backward, Output, Saved, Tensor
+from vgg_profile.predict.vgg.tensors import Backward, Result, Saved, Tensor
 
 INDEX_BYTES = 8
 """PyTorch's max pool records where each maximum was as int64, whatever the dtype."""
@@ -128,7 +128,7 @@ class Conv2d(Layer):
                 temporaries=(NOTHING, NOTHING, columns),
                 scratch="the convolution" if itemsize == HALF else scratch,
             ),
-            Output(self.output_shape(x.shape)),
+            Result(self.output_shape(x.shape)),
             work=columns,
             scratch=scratch,
             autocast="lower",
@@ -183,7 +183,7 @@ class Linear(Layer):
             "addmm",
             (x, weight, bias),
             Backward("AddmmBackward0", saves=(x, weight), scratch=scratch),
-            Output((self.out_features,)),
+            Result((self.out_features,)),
             scratch=scratch,
             autocast="lower",
         )
@@ -268,7 +268,7 @@ class ReLU(Layer):
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
         """Its backward reads its own output, so in place or not, the same tensor is kept."""
         backward = Backward("ReluBackward0", saves_output=True)
-        return tape.op("relu", (x,), backward, Output(in_place=self.in_place))
+        return tape.op("relu", (x,), backward, Result(in_place=self.in_place))
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,19 +292,19 @@ class LocalResponseNorm(Layer):
         """
         on_cpu = tape.device == "cpu"
         channels, height, width = x.shape
-        square = tape.op("mul", (x, x), Backward("MulBackward0", saves=(x, x)), Output(what="squares"))
+        square = tape.op("mul", (x, x), Backward("MulBackward0", saves=(x, x)), Result(what="squares"))
         padded = tape.op(
             "pad",
             (square,),
             Backward("ConstantPadNdBackward0"),
-            Output((channels + self.size - 1, height, width), what="padded squares"),
+            Result((channels + self.size - 1, height, width), what="padded squares"),
         )
         tape.drop(square)
         mean = tape.op(
             "avg_pool3d",
             (padded,),
             Backward("AvgPool3DBackward0", saves=(padded,)),
-            Output(x.shape, what="mean squares"),
+            Result(x.shape, what="mean squares"),
             autocast="float32" if on_cpu else None,
         )
         tape.drop(padded)
@@ -314,13 +314,13 @@ class LocalResponseNorm(Layer):
             "mul",
             (mean,),
             Backward("MulBackward0", extras=(alpha,) if on_cpu else ()),
-            Output(what="scaled mean"),
+            Result(what="scaled mean"),
         )
         shifted = tape.op(
             "add",
             (scaled,),
             Backward("AddBackward0", passes_gradient=True),
-            Output(what="shifted mean"),
+            Result(what="shifted mean"),
             work=tape.number(scaled.itemsize),
         )
         tape.drop(scaled)
@@ -328,7 +328,7 @@ class LocalResponseNorm(Layer):
             "pow",
             (shifted,),
             Backward("PowBackward0", saves=(shifted,), temporaries=(shifted.size.times(2),)),
-            Output(what="divisor"),
+            Result(what="divisor"),
             autocast=None if on_cpu else "float32",
         )
         tape.drop(shifted, mean)
@@ -361,7 +361,7 @@ class MaxPool2d(Layer):
             "max_pool2d",
             (x,),
             Backward("MaxPool2DWithIndicesBackward0", saves=(x,), extras=[indices]),
-            Output(shape),
+            Result(shape),
         )
 
 
@@ -380,7 +380,7 @@ class AdaptiveAvgPool2d(Layer):
             "adaptive_avg_pool2d",
             (x,),
             Backward("AdaptiveAvgPool2DBackward0", saves=(x,)),
-            Output(self.output_shape(x.shape)),
+            Result(self.output_shape(x.shape)),
         )
 
 
@@ -399,7 +399,7 @@ class Flatten(Layer):
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
         backward = Backward("ViewBackward0", passes_gradient=True)
-        return tape.op("flatten", (x,), backward, Output(self.output_shape(x.shape), view=True))
+        return tape.op("flatten", (x,), backward, Result(self.output_shape(x.shape), view=True))
 
 
 @dataclass(frozen=True, slots=True)

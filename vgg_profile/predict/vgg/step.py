@@ -15,7 +15,7 @@ from vgg_profile.predict.vgg.autograd import run_backward
 from vgg_profile.predict.vgg.configs import Config, config
 from vgg_profile.predict.vgg.optimizer import Optimizer
 from vgg_profile.predict.vgg.tape import Tape, uncollected
-from vgg_profile.predict.vgg.tensors import Backward, Output, Tensor
+from vgg_profile.predict.vgg.tensors import Backward, Result, Tensor
 from vgg_profile.predict.vgg.walk import forward, load
 
 PLAIN = Setup()
@@ -112,7 +112,7 @@ def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
         "log_softmax",
         (logits,),
         Backward("LogSoftmaxBackward0", saves_output=True),
-        Output(what="log-probabilities"),
+        Result(what="log-probabilities"),
     )
     if not on_cpu:
         log_probabilities, lowered = tape.in_float32(log_probabilities), log_probabilities

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, NOTHING, Bytes, Shape
-from vgg_profile.predict.vgg.tensors import Autocast, Backward, Checkpoint, Node, Output, Tensor
+from vgg_profile.predict.vgg.tensors import Autocast, Backward, Checkpoint, Node, Result, Tensor
 
 
 class Tape:
@@ -122,7 +122,7 @@ class Tape:
         name: str,
         inputs: Sequence[Tensor],
         backward: Backward,
-        output: Output = Output(),  # noqa: B008 - immutable
+        output: Result = Result(),  # noqa: B008 - immutable
         *,
         work: Bytes = NOTHING,
         scratch: str = "",
@@ -159,7 +159,7 @@ class Tape:
         """
         return len(self.nodes) == self.needed_nodes and not (backward.saves_output or backward.extras)
 
-    def _result(self, first: Tensor, output: Output, *, runs: bool) -> Tensor:
+    def _result(self, first: Tensor, output: Result, *, runs: bool) -> Tensor:
         """The output as a tensor, held once: new, or the first input's storage."""
         shape = first.shape if output.shape is None else output.shape
         if output.is_new and runs:
@@ -248,7 +248,7 @@ class Tape:
             return x
         if id(x.storage) in self._lowered:
             return self._lowered[id(x.storage)]
-        copied = Output(itemsize=itemsize, what=f"{x.storage.what}, cast", category=Category.CASTS)
+        copied = Result(itemsize=itemsize, what=f"{x.storage.what}, cast", category=Category.CASTS)
         copy = self.op("to", (x,), Backward("ToCopyBackward0"), copied)
         if x.is_parameter:
             self._lowered[id(x.storage)] = copy

@@ -56,7 +56,7 @@ class Saved(NamedTuple):
     """Whether it is allocated before the output."""
 
 
-class Output(NamedTuple):
+class Result(NamedTuple):
     """What an operation gives: by default a new tensor of its first input's shape and dtype.
 
     ``in_place`` overwrites the first input, ``view`` looks at it; both allocate nothing.

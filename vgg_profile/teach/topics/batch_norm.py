@@ -8,7 +8,7 @@ from vgg_profile.core import units
 from vgg_profile.core.counts import plain, product, total
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.step import Step
-from vgg_profile.teach.forms import Grid, Line, Section
+from vgg_profile.teach.forms import Grid, Section, Working
 from vgg_profile.teach.topic import kept, profile_of, rows_of, step_of, topic
 
 
@@ -35,8 +35,8 @@ def batch_norm() -> Iterator[Section]:
             f"Each of D's {len(norms)} convolutions gets a norm of as many channels, {channels:,} in all. A "
             "channel has a scale and a shift to learn, a running mean and a running variance to remember, "
             "and each norm counts its batches:",
-            Line("scales and shifts", product(2, channels), "parameters"),
-            Line("buffers", total((product(2, channels), len(norms))), "values"),
+            Working("scales and shifts", product(2, channels), "parameters"),
+            Working("buffers", total((product(2, channels), len(norms))), "values"),
             f"That is {units.percent(2 * channels, normed.totals.parameters)} of the parameters, and no "
             "MACs.",
         ),
@@ -63,9 +63,9 @@ def batch_norm() -> Iterator[Section]:
                 ),
                 ("total", kept(step_of("D")), kept(step_of("D-BN"))),
             ),
-            Line("every convolution's output once more", plain(maps), "bytes"),
-            Line("batch mean and inverse deviation", product(2, channels, normed.itemsize), "bytes"),
-            Line("the price of the norms", total((maps, statistics)), "bytes"),
+            Working("every convolution's output once more", plain(maps), "bytes"),
+            Working("batch mean and inverse deviation", product(2, channels, normed.itemsize), "bytes"),
+            Working("the price of the norms", total((maps, statistics)), "bytes"),
             "So one image of D-BN keeps "
             f"{units.ratio(normed.totals.saved_bytes, plain_.totals.saved_bytes)} what D keeps: {saved:,} "
             "bytes more. It is not quite twice, since pools, indices and the classifier stay as they are.",

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import Count, plain, product, total
-from vgg_profile.teach.forms import Line, Section
+from vgg_profile.teach.forms import Section, Working
 from vgg_profile.teach.topic import ARITHMETIC, profile_of, rows_of, topic
 
 
@@ -30,9 +30,9 @@ def biases() -> Iterator[Section]:
         (
             "A convolution adds one bias to a whole output map, a fully-connected layer one to each output. "
             "So a layer has as many as it has output channels:",
-            Line("biases of D", total(_grouped(row.biases for row in layers)), "biases"),
-            Line("weights of D", plain(totals.weights), "weights"),
-            Line("parameters", total((totals.weights, totals.biases)), "parameters"),
+            Working("biases of D", total(_grouped(row.biases for row in layers)), "biases"),
+            Working("weights of D", plain(totals.weights), "weights"),
+            Working("parameters", total((totals.weights, totals.biases)), "parameters"),
             f"They are {units.percent(totals.biases, totals.parameters)} of the parameters. The notes print "
             "weights alone, and their total is right to its three digits, with biases or without.",
         ),
@@ -41,14 +41,14 @@ def biases() -> Iterator[Section]:
         "What they cost",
         (
             "Adding a bias is one addition for every output value:",
-            Line("additions, one image", plain(additions), "FLOPs"),
-            Line("multiply-adds, two FLOPs each", product(2, totals.macs), "FLOPs"),
+            Working("additions, one image", plain(additions), "FLOPs"),
+            Working("multiply-adds, two FLOPs each", product(2, totals.macs), "FLOPs"),
             f"That is {units.percent(additions, 2 * totals.macs)} on top. Here biases count as parameters "
             "and their additions not as MACs. A tool that counts one MAC for each of them prints "
             f"{totals.macs + additions:,} in place of {totals.macs:,} MACs.",
             "Under a batch norm the bias of a convolution does nothing: the norm subtracts each channel's "
             "mean, and the bias with it. torchvision's networks keep it all the same, and so do these:",
-            Line(
+            Working(
                 "biases of D-BN's convolutions",
                 plain(sum(row.biases for row in rows_of(profile_of("D-BN"), "conv"))),
                 "biases",

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from vgg_profile.core import units
 from vgg_profile.core.counts import plain
 from vgg_profile.core.events import Phase
+from vgg_profile.core.forms import Cell
 from vgg_profile.core.setting import Setup
-from vgg_profile.teach.forms import Cell, Grid, Line, Section
+from vgg_profile.teach.forms import Grid, Section, Working
 from vgg_profile.teach.topic import TESTS, by_block, kept, profile_of, row_of, step_of, topic, where
 
 
@@ -52,8 +53,8 @@ def checkpointing() -> Iterator[Section]:
                 ),
             ),
             "It is paid for in compute:",
-            Line("run again", plain(again), "FLOPs"),
-            Line("a step without", plain(step_flops), "FLOPs"),
+            Working("run again", plain(again), "FLOPs"),
+            Working("a step without", plain(step_flops), "FLOPs"),
             f"so {units.percent(again, step_flops)} more.",
         ),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from vgg_profile.core.counts import plain, product
 from vgg_profile.core.events import Category
 from vgg_profile.core.setting import Setup
-from vgg_profile.teach.forms import Line, Section
+from vgg_profile.teach.forms import Section, Working
 from vgg_profile.teach.topic import TESTS, kept, minus, profile_of, rows_of, saved, step_of, topic
 
 
@@ -39,15 +39,15 @@ def dropout_mask() -> Iterator[Section]:
                 line
                 for row in drops
                 for line in (
-                    Line(f"{row.name} mask", product(*row.output_shape, profile.itemsize), "bytes"),
-                    Line(f"{row.name} output", product(*row.output_shape, profile.itemsize), "bytes"),
+                    Working(f"{row.name} mask", product(*row.output_shape, profile.itemsize), "bytes"),
+                    Working(f"{row.name} output", product(*row.output_shape, profile.itemsize), "bytes"),
                 )
             ),
             "In eval mode dropout hands its input on and makes nothing. One image then keeps "
             f"{kept(evaluating):,} bytes for a backward pass in place of {kept(train):,}:",
-            Line("the difference", minus(plain(kept(train)), plain(kept(evaluating))), "bytes"),
+            Working("the difference", minus(plain(kept(train)), plain(kept(evaluating))), "bytes"),
             "eval() is not what saves memory, then; not recording a graph is:",
-            Line("under no_grad", plain(kept(step_of(setup=Setup(mode="inference")))), "bytes"),
+            Working("under no_grad", plain(kept(step_of(setup=Setup(mode="inference")))), "bytes"),
             "What is left under torch.no_grad() are the scores of the classes.",
         ),
     )

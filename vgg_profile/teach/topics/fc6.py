@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from vgg_profile.core import units
 from vgg_profile.core.counts import plain, product
 from vgg_profile.predict.vgg.layers import Conv2d, Linear
-from vgg_profile.predict.vgg.network import POOLED
-from vgg_profile.teach.forms import Line, Section
+from vgg_profile.predict.vgg.spelled_out import POOLED
+from vgg_profile.teach.forms import Section, Working
 from vgg_profile.teach.topic import ARITHMETIC, profile_of, row_of, topic
 
 
@@ -35,11 +35,11 @@ def fc6() -> Iterator[Section]:
         "From maps to a row of values",
         (
             "Flatten lays the last maps out as one row. It is a view: it moves nothing and takes no memory.",
-            Line("values in the row", product(POOLED, POOLED, channels), "values"),
+            Working("values in the row", product(POOLED, POOLED, channels), "values"),
             f"fc6 then joins every one of them to every one of its {row.output_shape[0]:,} outputs:",
-            Line("weights", row.weights, "weights"),
-            Line("biases", plain(row.biases), "biases"),
-            Line("in float32", product(row.parameters, profile.itemsize), "bytes"),
+            Working("weights", row.weights, "weights"),
+            Working("biases", plain(row.biases), "biases"),
+            Working("in float32", product(row.parameters, profile.itemsize), "bytes"),
             f"That is {units.percent(row.parameters, totals.parameters)} of D's {totals.parameters:,} "
             f"parameters, and {units.percent(row.macs.value, totals.macs)} of its MACs: each weight of fc6 "
             "is used once per image, a weight of conv1_1 once per pixel.",
@@ -49,9 +49,9 @@ def fc6() -> Iterator[Section]:
         "Two other ways to see it",
         (
             f"fc6 is a {POOLED}×{POOLED} convolution without padding, whose output is a single pixel:",
-            Line(f"a {POOLED}×{POOLED} convolution", as_conv, "weights"),
+            Working(f"a {POOLED}×{POOLED} convolution", as_conv, "weights"),
             "Had VGG averaged each map to one value first, as ResNet does:",
-            Line("after a global average", averaged, "weights"),
+            Working("after a global average", averaged, "weights"),
             f"which is {units.percent(averaged.value, row.weights.value)} of what fc6 has.",
         ),
     )

@@ -9,10 +9,10 @@ from vgg_profile.core.counts import product
 from vgg_profile.core.events import Category
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.layers import ReLU
-from vgg_profile.predict.vgg.network import modules
+from vgg_profile.predict.vgg.spelled_out import modules
 from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.walk import load
-from vgg_profile.teach.forms import Grid, Line, Section
+from vgg_profile.teach.forms import Grid, Section, Working
 from vgg_profile.teach.topic import TESTS, profile_of, row_of, topic
 
 
@@ -51,7 +51,7 @@ def in_place_relu() -> Iterator[Section]:
         (
             "While an out-of-place ReLU runs, its input and its output are both there: one map more, for a "
             "moment. Whether that raises the peak depends on where the peak is.",
-            Line("one map of block 1", product(row.values, 4), "bytes"),
+            Working("one map of block 1", product(row.values, 4), "bytes"),
             f"That is {size:,} bytes, {units.binary(size)}, in passing. Under a batch norm it is the same: "
             "the norm keeps its own input, and ReLU overwrites the norm's output, which only ReLU and the "
             "next layer read.",

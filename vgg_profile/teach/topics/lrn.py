@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import plain
-from vgg_profile.teach.forms import Grid, Line, Section
+from vgg_profile.teach.forms import Grid, Section, Working
 from vgg_profile.teach.topic import TESTS, profile_of, rows_of, topic
 
 
@@ -29,8 +29,8 @@ def lrn() -> Iterator[Section]:
             "AlexNet's norm divides each value by a sum of squares over neighbouring channels. It has "
             "nothing to learn and counts no MACs, so a table of parameters and MACs cannot tell A from "
             "A-LRN:",
-            Line("A", plain(without.totals.parameters), "parameters"),
-            Line("A-LRN", plain(having.totals.parameters), "parameters"),
+            Working("A", plain(without.totals.parameters), "parameters"),
+            Working("A-LRN", plain(having.totals.parameters), "parameters"),
         ),
     )
     yield Section(

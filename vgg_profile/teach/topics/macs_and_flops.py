@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import plain, product, total
-from vgg_profile.teach.forms import Line, Section
+from vgg_profile.teach.forms import Section, Working
 from vgg_profile.teach.topic import RECORD, minus, profile_of, row_of, topic
 
 
@@ -34,10 +34,10 @@ def mac_vs_flop() -> Iterator[Section]:
             "operation on floating-point numbers. A MAC is a multiplication and an addition, so 1 MAC = 2 "
             "FLOPs.",
             "A convolution uses every weight once at every place of its output:",
-            Line("conv1_2", row.macs, "MACs"),
-            Line("conv1_2", product(2, row.macs.value), "FLOPs"),
-            Line("all of D, one image", plain(macs), "MACs"),
-            Line("all of D, one image", product(2, macs), "FLOPs"),
+            Working("conv1_2", row.macs, "MACs"),
+            Working("conv1_2", product(2, row.macs.value), "FLOPs"),
+            Working("all of D, one image", plain(macs), "MACs"),
+            Working("all of D, one image", product(2, macs), "FLOPs"),
         ),
     )
     yield Section(
@@ -46,7 +46,7 @@ def mac_vs_flop() -> Iterator[Section]:
             f"PyTorch's FlopCounterMode counts {2 * macs:,}: FLOPs. fvcore 0.1.5 prints {macs + entering:,} "
             "under the name of flops: these are MACs, with one for each value that enters the adaptive "
             "average pool:",
-            Line("fvcore", total((macs, entering)), "MACs and pool values"),
+            Working("fvcore", total((macs, entering)), "MACs and pool values"),
             f"torchvision publishes {macs / 10**9:.2f} for this network and calls the unit GFLOPS. In the "
             "words above, these are billions of MACs.",
             "Neither word is wrong. A figure without its word is: ask of every FLOPs whether it is twice the "
@@ -78,10 +78,10 @@ def backward_flops() -> Iterator[Section]:
             "before. Each takes as many multiply-adds as the forward pass did.",
             "The first layer is the exception. Its input is the image, nobody wants the image's gradient, "
             "and autograd does not make it:",
-            Line("forward", product(2, macs), "FLOPs"),
-            Line("gradients of weights", for_weights, "FLOPs"),
-            Line("gradients of inputs", for_inputs, "FLOPs"),
-            Line("forward and backward", total((2 * macs, both)), "FLOPs"),
+            Working("forward", product(2, macs), "FLOPs"),
+            Working("gradients of weights", for_weights, "FLOPs"),
+            Working("gradients of inputs", for_inputs, "FLOPs"),
+            Working("forward and backward", total((2 * macs, both)), "FLOPs"),
             f"So the backward pass does {units.ratio(both, 2 * macs)} the work of the forward pass. Twice "
             f"would be conv1_1's {2 * first.macs.value:,} FLOPs more.",
             "The gradient of a bias is a sum, and ReLU and pools pass on or pick values: no multiply-adds, "

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from vgg_profile.core import units
 from vgg_profile.core.counts import Count
 from vgg_profile.core.setting import Setup
-from vgg_profile.teach.forms import Grid, Line, Section
+from vgg_profile.teach.forms import Grid, Section, Working
 from vgg_profile.teach.topic import RULES, profile_of, step_of, topic
 
 
@@ -32,8 +32,8 @@ def mib_vs_mb() -> Iterator[Section]:
         "Ten to the sixth, two to the twentieth",
         (
             "A MB is 10^6 bytes and a MiB is 2^20. The letter i is the whole difference:",
-            Line("1 MB", Count(10**6, "10**6"), "bytes"),
-            Line("1 MiB", Count(2**20, "2**20"), "bytes"),
+            Working("1 MB", Count(10**6, "10**6"), "bytes"),
+            Working("1 MiB", Count(2**20, "2**20"), "bytes"),
             f"VGG-16's parameters in float32 are {size:,} bytes. That is {units.decimal(size)}, or "
             f"{units.mebibytes(size)}. torchvision publishes the second number, under the first name.",
             Grid(
@@ -60,7 +60,7 @@ def mib_vs_mb() -> Iterator[Section]:
                     ("16 GiB", large, step.largest_batch(large)),
                 ),
             ),
-            Line("the gap", Count(large - small, "16*2**30-16*10**9"), "bytes"),
+            Working("the gap", Count(large - small, "16*2**30-16*10**9"), "bytes"),
             "Here a rounded figure always has its exact bytes beside it.",
         ),
     )

@@ -8,7 +8,7 @@ from vgg_profile.core import units
 from vgg_profile.core.counts import ZERO, Count, plain, product, total
 from vgg_profile.core.events import Category, Phase, Storage
 from vgg_profile.core.step import Step
-from vgg_profile.teach.forms import Line, Section
+from vgg_profile.teach.forms import Section, Working
 from vgg_profile.teach.topic import kept, step_of, topic
 
 
@@ -36,8 +36,8 @@ def micro_batches() -> Iterator[Section]:
             "each, then one step of the optimizer. Each backward adds its gradients to those that are "
             "there, in place, so there is one set of gradients however many micro-batches there are. And "
             "each has freed its activations before the next begins:",
-            Line(f"kept for backward, {whole} at once", plain(kept(at_once)), "bytes"),
-            Line(f"kept for backward, {part} at a time", plain(kept(piece)), "bytes"),
+            Working(f"kept for backward, {whole} at once", plain(kept(at_once)), "bytes"),
+            Working(f"kept for backward, {part} at a time", plain(kept(piece)), "bytes"),
         ),
     )
     yield Section(
@@ -46,10 +46,10 @@ def micro_batches() -> Iterator[Section]:
             "One thing is different from the second micro-batch on: the gradients of the first are there "
             "from its beginning, while its activations are at their height. And each new gradient exists "
             "for a moment beside the sum that it is added to.",
-            Line("one set of gradients", gradients, "bytes"),
-            Line(f"peak of the first, batch {part}", plain(piece.peak.peak), "bytes"),
-            Line(f"peak of every later one, batch {part}", later, "bytes"),
-            Line(f"peak of batch {whole} at once", plain(at_once.peak.peak), "bytes"),
+            Working("one set of gradients", gradients, "bytes"),
+            Working(f"peak of the first, batch {part}", plain(piece.peak.peak), "bytes"),
+            Working(f"peak of every later one, batch {part}", later, "bytes"),
+            Working(f"peak of batch {whole} at once", plain(at_once.peak.peak), "bytes"),
             "(The last sum: what else is live at that moment, the set of gradients, and the new gradient.) "
             f"So the later ones take {units.ratio(later.value, piece.peak.peak)} the first one's peak; plan "
             f"with theirs. That is still only {units.percent(later.value, at_once.peak.peak)} of what all "

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from vgg_profile.core.counts import Count, plain, product, total
 from vgg_profile.teach.audit import audit
-from vgg_profile.teach.forms import Line, Section
+from vgg_profile.teach.forms import Section, Working
 from vgg_profile.teach.topic import RECORD, by_block, row_of, rows_of, topic
 
 
@@ -30,11 +30,11 @@ def notes_total() -> Iterator[Section]:
         (
             "Every row of the notes' table is right. Add up the memory column, block by block:",
             *(
-                Line(part, total(row.values for row in rows), "values")
+                Working(part, total(row.values for row in rows), "values")
                 for part, rows in by_block(profile).items()
             ),
-            Line("total", plain(totals.values), "values"),
-            Line("in float32", product(totals.values, notes.value_bytes), "bytes"),
+            Working("total", plain(totals.values), "values"),
+            Working("in float32", product(totals.values, notes.value_bytes), "bytes"),
             f"Adding the figures as they are printed, rounded, gives {audited.rounded_sum:,}: rounding is "
             "not what makes the difference.",
         ),
@@ -59,12 +59,12 @@ def notes_total() -> Iterator[Section]:
         (
             "The column is not what a training step keeps, either, but the way from one to the other can be "
             "walked without a gap:",
-            Line("the column in float32", plain(totals.memory_bytes), "bytes"),
-            Line("less the image, which is given", Count(-images, f"-{images}"), "bytes"),
-            Line("max pools' indices", plain(indices), "bytes"),
-            Line("the average pool's copy", plain(copy), "bytes"),
-            Line("dropout: outputs and masks", plain(drops), "bytes"),
-            Line(
+            Working("the column in float32", plain(totals.memory_bytes), "bytes"),
+            Working("less the image, which is given", Count(-images, f"-{images}"), "bytes"),
+            Working("max pools' indices", plain(indices), "bytes"),
+            Working("the average pool's copy", plain(copy), "bytes"),
+            Working("dropout: outputs and masks", plain(drops), "bytes"),
+            Working(
                 "kept for backward",
                 Count(
                     totals.memory_bytes - images + indices + copy + drops,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from vgg_profile.core import units
 from vgg_profile.predict.vgg.configs import PAPER
-from vgg_profile.teach.forms import Grid, Line, Section
+from vgg_profile.teach.forms import Grid, Section, Working
 from vgg_profile.teach.topic import RULES, profile_of, row_of, topic
 
 
@@ -32,10 +32,10 @@ def one_by_one() -> Iterator[Section]:
             f"conv3_3 of config C has a 1×1 kernel. It makes each of its {channels} output channels from the "
             f"{channels} input channels of one pixel, and looks at no neighbour. In config D the same place "
             "has a 3×3 kernel:",
-            Line("C: weights", small.weights, "weights"),
-            Line("D: weights", large.weights, "weights"),
-            Line("C: MACs", small.macs, "MACs"),
-            Line("D: MACs", large.macs, "MACs"),
+            Working("C: weights", small.weights, "weights"),
+            Working("D: weights", large.weights, "weights"),
+            Working("C: MACs", small.macs, "MACs"),
+            Working("D: MACs", large.macs, "MACs"),
             "A ninth of both, for a ninth of the taps: D takes "
             f"{units.ratio(large.macs.value, small.macs.value)} the MACs there. The maps are equally "
             f"large, though: {small.values.value:,} values each. Memory for activations follows the number "

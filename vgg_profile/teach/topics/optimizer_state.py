@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from vgg_profile.core.counts import plain, product
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.setting import Setup
-from vgg_profile.predict.vgg.network import modules
-from vgg_profile.teach.forms import Grid, Line, Section
+from vgg_profile.predict.vgg.spelled_out import modules
+from vgg_profile.teach.forms import Grid, Section, Working
 from vgg_profile.teach.topic import TESTS, minus, profile_of, row_of, step_of, topic, where
 
 
@@ -38,11 +38,11 @@ def optimizer_state() -> Iterator[Section]:
             "Plain SGD subtracts the gradient and remembers nothing. Momentum remembers one running sum for "
             "every weight. Adam remembers two, a mean of gradients and a mean of their squares, and a step "
             f"count for each of the {tensors} weight and bias tensors:",
-            Line("weights and biases", product(parameters, profile.itemsize), "bytes"),
-            Line("their gradients", product(parameters, profile.itemsize), "bytes"),
-            Line("momentum's sums", product(parameters, profile.itemsize), "bytes"),
-            Line("Adam's two means", product(2, parameters, profile.itemsize), "bytes"),
-            Line("Adam's step counts", counters, "bytes"),
+            Working("weights and biases", product(parameters, profile.itemsize), "bytes"),
+            Working("their gradients", product(parameters, profile.itemsize), "bytes"),
+            Working("momentum's sums", product(parameters, profile.itemsize), "bytes"),
+            Working("Adam's two means", product(2, parameters, profile.itemsize), "bytes"),
+            Working("Adam's step counts", counters, "bytes"),
             "Weights, gradients and Adam's means are four copies of the network, before the first image.",
             Grid(
                 "A later step of D with one image (the first makes its state within the step)",

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import Count, product
+from vgg_profile.core.forms import Cell
 from vgg_profile.predict.vgg.layers import Conv2d
-from vgg_profile.predict.vgg.network import modules
-from vgg_profile.teach.forms import Cell, Grid, Line, Section
+from vgg_profile.predict.vgg.spelled_out import modules
+from vgg_profile.teach.forms import Grid, Section, Working
 from vgg_profile.teach.topic import ARITHMETIC, profile_of, row_of, rows_of, topic
 
 
@@ -40,8 +41,8 @@ def padding() -> Iterator[Section]:
             "A 3×3 kernel on the border reaches one pixel beyond the map, and padding answers with zeros. "
             "Over one row of n places the three taps read 3*n values, and 2 of them are padding. At "
             f"{side} pixels a side a square map is read as follows, for one input and one output channel:",
-            Line("taps read in all", product(3, side, 3, side), "values"),
-            Line("taps on the map", Count((3 * side - 2) ** 2, f"(3*{side}-2)*(3*{side}-2)"), "values"),
+            Working("taps read in all", product(3, side, 3, side), "values"),
+            Working("taps on the map", Count((3 * side - 2) ** 2, f"(3*{side}-2)*(3*{side}-2)"), "values"),
             "The smaller the map, the longer its border for its area:",
             Grid(
                 "Config D, one image: MACs on padding, channels times channels times taps",

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from vgg_profile.core import units
 from vgg_profile.core.counts import Count, product, total
 from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.forms import Cell
 from vgg_profile.core.step import Step
-from vgg_profile.teach.forms import Cell, Grid, Line, Section
+from vgg_profile.teach.forms import Grid, Section, Working
 from vgg_profile.teach.topic import by_block, step_of, topic, where
 
 
@@ -50,7 +51,7 @@ def peak() -> Iterator[Section]:
         (
             "At any one moment the live bytes are a fixed part and a part for each image. So the peak is the "
             "highest of a few straight lines, and these are the ones that are highest for the batches above:",
-            *(Line(f"batch {batch}", _peak_line(step, batch), "bytes") for batch in _BATCHES),
+            *(Working(f"batch {batch}", _peak_line(step, batch), "bytes") for batch in _BATCHES),
             "That is how the largest batch for a given memory is found: no trial, one division per line.",
         ),
     )

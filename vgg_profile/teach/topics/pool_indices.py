@@ -10,7 +10,7 @@ from vgg_profile.core.events import Category
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Row
 from vgg_profile.predict.vgg.layers import MaxPool2d
-from vgg_profile.teach.forms import Line, Section
+from vgg_profile.teach.forms import Section, Working
 from vgg_profile.teach.topic import RECORD, profile_of, row_of, rows_of, saved, topic
 
 
@@ -39,8 +39,8 @@ def pool_indices() -> Iterator[Section]:
             "The gradient of a maximum goes to the value that won, and to no other. So the backward pass "
             "must know where each maximum was. PyTorch writes that down in the forward pass: one index for "
             f"each output value, an integer of {8 * per_value} bits, whatever the dtype of the network.",
-            *(Line(f"{row.name} indices", product(*_plane(row), per_value), "bytes") for row in pools),
-            Line("together", total(indices.values()), "bytes"),
+            *(Working(f"{row.name} indices", product(*_plane(row), per_value), "bytes") for row in pools),
+            Working("together", total(indices.values()), "bytes"),
             f"The pooled maps themselves are {outputs:,} bytes in float32: the indices are "
             f"{units.ratio(whole, outputs)} their size. In bfloat16 the maps are {halved:,} bytes, the "
             f"indices stay as they are, and so are {units.ratio(whole, halved)} as large.",
@@ -55,7 +55,7 @@ def pool_indices() -> Iterator[Section]:
             f"It is more than is needed. The largest plane that is pooled has {positions:,} places, which "
             f"takes {(positions - 1).bit_length()} bits to number. And a 2×2 window has "
             f"{MaxPool2d.kernel**2} places, which takes {(MaxPool2d.kernel**2 - 1).bit_length()}:",
-            Line(
+            Working(
                 "at 2 bits a value",
                 Count(whole // per_value * 2 // 8, f"{whole // per_value}*2//8"),
                 "bytes",

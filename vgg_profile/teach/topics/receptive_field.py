@@ -8,8 +8,8 @@ from vgg_profile.core import units
 from vgg_profile.core.counts import Count, product
 from vgg_profile.predict.vgg.configs import PAPER
 from vgg_profile.predict.vgg.layers import Conv2d
-from vgg_profile.predict.vgg.network import modules
-from vgg_profile.teach.forms import Grid, Line, Section
+from vgg_profile.predict.vgg.spelled_out import modules
+from vgg_profile.teach.forms import Grid, Section, Working
 from vgg_profile.teach.topic import ARITHMETIC, profile_of, rows_of, topic
 
 
@@ -56,8 +56,8 @@ def receptive_field() -> Iterator[Section]:
         (
             f"Without a pool between them, three 3×3 convolutions see 1+2+2+2 = {1 + 2 + 2 + 2} pixels a "
             f"side, as much as one 7×7 does. Count the weights at {width} channels in and out:",
-            Line("three 3×3", stack, "weights"),
-            Line("one 7×7", single, "weights"),
+            Working("three 3×3", stack, "weights"),
+            Working("one 7×7", single, "weights"),
             f"The single large kernel takes {units.ratio(single.value, stack.value)} the weights, and the "
             "stack has three ReLUs where the large kernel has one.",
         ),

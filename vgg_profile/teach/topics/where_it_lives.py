@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import total
-from vgg_profile.teach.forms import Grid, Line, Section
+from vgg_profile.teach.forms import Grid, Section, Working
 from vgg_profile.teach.topic import RECORD, by_block, profile_of, rows_of, topic
 
 
@@ -47,9 +47,11 @@ def where_it_lives() -> Iterator[Section]:
                 ),
                 ("total", totals.saved_bytes, None, totals.parameters, None, totals.macs, None),
             ),
-            Line("block 1: saved", total(row.saved_bytes(1) for row in parts["block 1"]), "bytes"),
-            Line("classifier: learned", total(row.parameters for row in parts["classifier"]), "parameters"),
-            Line(f"{heaviest[0]}: computed", total(row.macs.value for row in parts[heaviest[0]]), "MACs"),
+            Working("block 1: saved", total(row.saved_bytes(1) for row in parts["block 1"]), "bytes"),
+            Working(
+                "classifier: learned", total(row.parameters for row in parts["classifier"]), "parameters"
+            ),
+            Working(f"{heaviest[0]}: computed", total(row.macs.value for row in parts[heaviest[0]]), "MACs"),
             f"Memory lives at the front: block 1 alone keeps "
             f"{units.percent(first.saved_bytes, totals.saved_bytes)} of the activations, because its maps "
             "are the largest. Parameters live at the end: the classifier has "

@@ -7,7 +7,7 @@ format knows tables alone (CSV, TSV, LaTeX), a lesson is the table of its workin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from vgg_profile.core.forms import Cell, Code, Column, Document, Heading, Part, Table
 from vgg_profile.describe.kinds import compose_kind, describe_kind
@@ -149,7 +149,9 @@ def _lines_table(audit: Audit) -> Table:
             _verdict(wrong),
         ),
         ends=frozenset(
-            place for place, line in enumerate(audit.lines) if line.row.kind in ("input", "maxpool")
+            place
+            for place, (line, after) in enumerate(pairwise(audit.lines))
+            if line.row.block != after.row.block
         ),
         footer=(RULE, *map(_in_words, audit.claims), *audit.remarks),
     )

@@ -161,7 +161,7 @@ def _over_events(step: Step) -> tuple[list[float], list[dict[Category, int]]]:
 
     Everything that is loaded stands as one level before the first part of the step.
     """
-    levels = step.book.levels(step.setting.batch)
+    levels = [{each: level[each] for each in PALETTE} for level in step.book.levels(step.setting.batch)]
     places: list[float] = []
     stacks: list[dict[Category, int]] = []
 

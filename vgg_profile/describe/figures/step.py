@@ -11,6 +11,7 @@ from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.figures import (
     MEASURED,
+    PALETTE,
     PREDICTED,
     Band,
     Figure,

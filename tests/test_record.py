@@ -17,6 +17,7 @@ from vgg_profile.check.crosscheck import crosscheck, profile_for
 from vgg_profile.check.results import Verdict
 from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
+from vgg_profile.core.setting import LATER
 from vgg_profile.describe.tables import describe
 from vgg_profile.measure import record
 from vgg_profile.measure.reading import load
@@ -154,11 +155,22 @@ def test_a_record_of_another_setting_never_passes(
 
 
 def test_a_subject_without_a_key_never_passes(network: Path, saved: Path, tmp_path: Path) -> None:
+    """But for those that the first records do not have."""
     measurement = load(saved)
-    for key in measurement.subject:
+    for key in measurement.subject.keys() - set(LATER):
         rest = {k: v for k, v in measurement.subject.items() if k != key}
         other = _resigned(dataclasses.replace(measurement, subject=rest), tmp_path / f"{key}.json")
         assert run("check", network, other).exit_code in (2, 3), key
+
+
+def test_a_record_from_before_fused_was_known_is_of_a_step_that_is_not(
+    network: Path, saved: Path, tmp_path: Path
+) -> None:
+    measurement = load(saved)
+    rest = {key: value for key, value in measurement.subject.items() if key not in LATER}
+    older = _resigned(dataclasses.replace(measurement, subject=rest), tmp_path / "older.json")
+    assert run("check", network, older).exit_code == 0
+    assert load(older).setting == measurement.setting
 
 
 def test_a_record_of_another_config_is_refused(saved: Path) -> None:

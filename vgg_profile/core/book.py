@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from vgg_profile.core.events import Category, Event, Mark, Phase
-from vgg_profile.core.fold import largest_batch, levels
+from vgg_profile.core.fold import at_batch, highest, largest_batch, levels, live_bytes, parts
 from vgg_profile.core.sizes import NOTHING, Bytes
 
 
@@ -81,59 +81,53 @@ class Book:
             per_image=[storage.size.per_image for storage in storages],
         )
 
-    @cached_property
-    def _levels(self) -> list[list[Bytes]]:
-        """What is live by category before and after each event's releases: two rows an event."""
-        events, category, fixed, per_image = self.columns
-        parts = (levels(events, category, sizes, len(Category)) for sizes in (fixed, per_image))
-        return [[Bytes(*size) for size in zip(*rows, strict=True)] for rows in zip(*parts, strict=True)]
+    def _rows(self, sizes: list[int]) -> list[list[int]]:
+        """Live bytes by category before and after each event's releases, of storages of these sizes."""
+        return levels(self.columns.events, self.columns.category, sizes, len(Category))
 
-    @cached_property
-    def _totals(self) -> list[Bytes]:
-        """The same, all categories together."""
-        return [
-            Bytes(sum(size.fixed for size in level), sum(size.per_image for size in level))
-            for level in self._levels
-        ]
-
-    def live_at(self, event: int) -> dict[Category, Bytes]:
-        """What is live at an event before it frees, by category; those of which nothing is are left out."""
-        level = zip(Category, self._levels[2 * event], strict=True)
-        return {category: size for category, size in level if size != NOTHING}
+    def _rows_at(self, batch: int) -> list[list[int]]:
+        return self._rows(at_batch(self.columns.fixed, self.columns.per_image, batch))
 
     def levels(self, batch: int) -> list[dict[Category, int]]:
         """Live bytes by category before and after each event's releases: two rows an event."""
-        return [self._by_category(row, batch) for row in range(len(self._levels))]
+        return [_by_category(row) for row in self._rows_at(batch)]
+
+    def live_at(self, event: int) -> dict[Category, Bytes]:
+        """What is live at an event before it frees, by category; those of which nothing is are left out."""
+        fixed, per_image = (self._rows(sizes)[2 * event] for sizes in self.columns[2:])
+        sizes = zip(Category, map(Bytes, fixed, per_image), strict=True)
+        return {category: size for category, size in sizes if size != NOTHING}
 
     def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""
-        for number, event in enumerate(self.events):
-            yield event, self._by_category(2 * number, batch)
+        return zip(self.events, map(_by_category, self._rows_at(batch)[::2]), strict=True)
 
     def moments(self, batch: int) -> tuple[Moment, ...]:
         """Live and peak bytes of each part of the step, in order."""
-        totals = [size.at(batch) for size in self._totals]
-        ends = [*(mark.event for mark in self.marks), len(self.events)]
-        moments = []
-        for mark, (first, after) in zip(self.marks, pairwise(ends), strict=True):
-            start = totals[2 * first - 1] if first else 0
-            scratch = next((event.scratch for event in self.events[first:after] if event.scratch), "")
-            moments.append(
-                Moment(
-                    mark.phase,
-                    mark.layer,
-                    live=totals[2 * after - 1] if after else 0,
-                    peak=max([start, *totals[2 * first : 2 * after : 2]]),
-                    categories=self._by_category(2 * after - 1, batch),
-                    scratch=scratch,
-                )
+        starts = [mark.event for mark in self.marks]
+        scratch = [
+            next((event.scratch for event in self.events[first:after] if event.scratch), "")
+            for first, after in pairwise([*starts, len(self.events)])
+        ]
+        return tuple(
+            Moment(
+                mark.phase,
+                mark.layer,
+                live=live_bytes(rows[-1]),
+                peak=live_bytes(highest(rows)),
+                categories=_by_category(rows[-1]),
+                scratch=who,
             )
-        return tuple(moments)
+            for mark, rows, who in zip(self.marks, parts(self._rows_at(batch), starts), scratch, strict=True)
+        )
 
-    def _by_category(self, row: int, batch: int) -> dict[Category, int]:
-        if row < 0:
-            return dict.fromkeys(Category, 0)
-        return {category: size.at(batch) for category, size in zip(Category, self._levels[row], strict=True)}
+    @cached_property
+    def _totals(self) -> list[Bytes]:
+        """What is live before and after each event's releases, all categories together: two an event."""
+        events, category, fixed, per_image = self.columns
+        one = [0] * len(category)
+        together = (levels(events, one, sizes, 1) for sizes in (fixed, per_image))
+        return [Bytes(*size) for rows in zip(*together, strict=True) for size in zip(*rows, strict=True)]
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -169,6 +163,10 @@ class Book:
     def largest_batch(self, limit: int) -> int:
         """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits."""
         return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
+
+
+def _by_category(row: list[int]) -> dict[Category, int]:
+    return dict(zip(Category, row, strict=True))
 
 
 def _is_under(left: Line, middle: Line, right: Line) -> bool:

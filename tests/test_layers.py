@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import prod
 
 import pytest
-import vgg_profile.layers
 from facts import NOTES, POOL_INDEX_BYTES
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vgg_profile.predict.vgg.layers
 from vgg_profile.core.counts import ZERO, Count
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.layers import (

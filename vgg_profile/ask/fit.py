@@ -62,7 +62,7 @@ class Fit(Displayed):
     asked: int | None = None
 
     def __post_init__(self) -> None:
-        loaded = self.step.fixed_points[Phase.LOAD]
+        loaded = self.step.book.loaded_bytes
         if self.asked is None and self.available_bytes < loaded:
             least = self.reserve_bytes + self.step.peak_bytes(1)
             raise InputError(

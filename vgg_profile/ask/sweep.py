@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup, check_size, input_shape
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.step import Step
@@ -118,7 +117,7 @@ def sweep(
 def _points(step: Step, batches: Sequence[int]) -> Iterator[GridPoint]:
     setting, macs = step.setting, step.profile.totals.macs
     channels, height, width = setting.input
-    loaded = step.fixed_points[Phase.LOAD]
+    loaded = step.book.loaded_bytes
     places = {line: step.events[line.event] for line in step.lines}
     for batch in batches:
         line = step.highest(batch)

@@ -70,10 +70,7 @@ class Book:
         place = {category: number for number, category in enumerate(Category)}
         return Columns(
             events=[
-                [
-                    *(number[id(each)] for each in event.allocated),
-                    *(-number[id(each)] for each in event.freed),
-                ]
+                [number[id(each)] for each in event.allocated] + [-number[id(each)] for each in event.freed]
                 for event in self.events
             ],
             category=[place[storage.category] for storage in storages],
@@ -128,6 +125,11 @@ class Book:
         one = [0] * len(category)
         together = (levels(events, one, sizes, 1) for sizes in (fixed, per_image))
         return [Bytes(*size) for rows in zip(*together, strict=True) for size in zip(*rows, strict=True)]
+
+    @property
+    def loaded_bytes(self) -> int:
+        """What is live before the first image comes, whatever the batch."""
+        return self._totals[2 * self.marks[1].event - 1].fixed
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:

@@ -41,8 +41,10 @@ def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
     setting.check()
     with uncollected():
         book = _write(config(profile.config), setting)
-    saved = kept(book.events)
-    rows = tuple(replace(row, saved=saved.get(row.name, ())) for row in profile.module_rows)
+    rows = profile.module_rows
+    if not setting.setup.is_plain_forward:  # else the profile has them already
+        saved = kept(book.events)
+        rows = tuple(replace(row, saved=saved.get(row.name, ())) for row in rows)
     return Step(replace(profile, setting=setting, module_rows=rows), book)
 
 

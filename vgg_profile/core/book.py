@@ -14,8 +14,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from vgg_profile.core.events import Category, Event, Mark, Phase
-from vgg_profile.core.fold import at_batch, highest, largest_batch, levels, live_bytes, parts
+from vgg_profile.core.fold import at_batch, largest_batch, levels, live_bytes, parts
 from vgg_profile.core.sizes import NOTHING, Bytes
+
+CATEGORIES = tuple(Category)
+"""In the order of a row of levels."""
 
 
 class Moment(NamedTuple):
@@ -67,7 +70,7 @@ class Book:
         """The book as plain lists of numbers, as the fold reads it."""
         storages = [storage for event in self.events for storage in event.allocated]
         number = {id(storage): place for place, storage in enumerate(storages, start=1)}
-        place = {category: number for number, category in enumerate(Category)}
+        place = {category: number for number, category in enumerate(CATEGORIES)}
         return Columns(
             events=[
                 [number[id(each)] for each in event.allocated] + [-number[id(each)] for each in event.freed]
@@ -80,7 +83,7 @@ class Book:
 
     def _rows(self, sizes: list[int]) -> list[list[int]]:
         """Live bytes by category before and after each event's releases, of storages of these sizes."""
-        return levels(self.columns.events, self.columns.category, sizes, len(Category))
+        return levels(self.columns.events, self.columns.category, sizes, len(CATEGORIES))
 
     def _rows_at(self, batch: int) -> list[list[int]]:
         return self._rows(at_batch(self.columns.fixed, self.columns.per_image, batch))
@@ -92,7 +95,7 @@ class Book:
     def live_at(self, event: int) -> dict[Category, Bytes]:
         """What is live at an event before it frees, by category; those of which nothing is are left out."""
         fixed, per_image = (self._rows(sizes)[2 * event] for sizes in self.columns[2:])
-        sizes = zip(Category, map(Bytes, fixed, per_image), strict=True)
+        sizes = zip(CATEGORIES, map(Bytes, fixed, per_image), strict=True)
         return {category: size for category, size in sizes if size != NOTHING}
 
     def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
@@ -111,7 +114,7 @@ class Book:
                 mark.phase,
                 mark.layer,
                 live=live_bytes(rows[-1]),
-                peak=live_bytes(highest(rows)),
+                peak=max(map(live_bytes, rows)),
                 categories=_by_category(rows[-1]),
                 scratch=who,
             )
@@ -168,7 +171,7 @@ class Book:
 
 
 def _by_category(row: list[int]) -> dict[Category, int]:
-    return dict(zip(Category, row, strict=True))
+    return dict(zip(CATEGORIES, row, strict=True))
 
 
 def _is_under(left: Line, middle: Line, right: Line) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vgg_profile.core.events import Category, Storage
 from vgg_profile.core.setting import Setup
-from vgg_profile.core.sizes import NOTHING, Bytes
+from vgg_profile.core.sizes import FLOAT32, NOTHING, Bytes
 from vgg_profile.predict.vgg.tape import Tape
 
 STEP_COUNT_BYTES = 4
@@ -54,8 +54,18 @@ class Optimizer:
             for weight in self.weights:
                 self.tape.layer = weight.layer
                 self.tape.work("mul_", self.tape.number(self.tape.itemsize))
-        if self.setup.optimizer.startswith("adam") and not self.setup.fused:
+        if not self.setup.optimizer.startswith("adam"):
+            return
+        if self.setup.fused:
+            self._count_together()
+        else:
             (self._divide_together if self.setup.foreach else self._divide_one_by_one)()
+
+    def _count_together(self) -> None:
+        """``_foreach_add_`` of 1 to the counts of steps, one by one on the CPU: each time a Python number."""
+        for weight in self.weights:
+            self.tape.layer = weight.layer
+            self.tape.work("_foreach_add_", self.tape.number(FLOAT32))
 
     def _divide_one_by_one(self) -> None:
         """Two temporaries a parameter; Python keeps the last ``denom`` until the name is bound again."""

@@ -143,3 +143,30 @@ def test_running_out_of_memory_names_what_was_live_there() -> None:
     said = out_of_memory(profile, Setup(), "no room", "forward", "conv3_2")
     assert f"at forward of conv3_2, where {moments[place - 1].live:,} bytes" in said
     assert "It was at" not in out_of_memory(profile, Setup(), "no room")
+
+
+def test_a_recompute_is_no_phase_of_its_own() -> None:
+    step = ledger(walk("A", batch=2, input=64), Setup(checkpoint="blocks", optimizer="sgd"))
+    assert Phase.RECOMPUTE in {moment.phase for moment in step.moments}
+    assert Phase.RECOMPUTE not in step.fixed_points
+    ends = {moment.phase: moment.live for moment in step.moments if moment.phase is Phase.BACKWARD}
+    assert step.fixed_points[Phase.BACKWARD] == ends[Phase.BACKWARD]
+
+
+@pytest.mark.parametrize("layers", ["8,M", "M,8,M", "LRN,8,8,M"])
+def test_only_the_first_layer_with_weights_leaves_the_images_without_a_gradient(layers: str) -> None:
+    """What comes before it has no weights, and no FLOPs."""
+    step = ledger(walk(layers, input=16))
+    counted = [row for row in step.profile.module_rows if row.macs.value]
+    passes = [step.flops[row.name] // (2 * row.macs.value) for row in counted]
+    assert passes == [2] + [3] * (len(counted) - 1)
+
+
+def test_batch_norm_asks_for_two_values_in_training_alone() -> None:
+    """One image of one pixel leaves one value a channel; eval has its running statistics."""
+    one, two = (walk("8,M,8", input=2, batch=batch, batch_norm=True) for batch in (1, 2))
+    assert ledger(one, Setup(mode="eval")).peak.peak
+    step = ledger(two)
+    for refused in (lambda: ledger(one), lambda: step.check_batch(1)):
+        with pytest.raises(InputError, match="Batch norm cannot train at bn2_1"):
+            refused()

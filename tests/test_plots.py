@@ -1020,3 +1020,13 @@ def test_of_too_many_lines_some_are_drawn_and_the_figure_says_so() -> None:
     figure = depict(sweep(config("8,M"), inputs=range(8, 40), batches=(1, 2)))
     assert len(figure.panels[0].series) == 8
     assert "Of 32 lines, 8 are drawn" in figure.footer
+
+
+def test_a_record_whose_times_are_all_zero_holds_none() -> None:
+    record = subject(Measurement)
+    assert isinstance(record, Measurement)
+    still = tuple(
+        each._replace(value=0.0) if each.quantity.endswith("_time") else each for each in record.readings
+    )
+    with pytest.raises(InputError, match="holds no times"):
+        depict(replace(record, readings=still), "time")

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck, overlay, profile_for
 from vgg_profile.check.results import Verdict
 from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import LATER
+from vgg_profile.describe.figures import depict
 from vgg_profile.describe.tables import describe
 from vgg_profile.measure import record
 from vgg_profile.measure.reading import load
@@ -285,6 +286,7 @@ def _reads(path: Path) -> bool:
         (("readings", -1, "value"), float("nan"), "Expected `float` >= 0.0 - at `$.readings["),
         (("readings", -1, "value"), float("inf"), "].value`"),
         (("readings", -1, "value"), -0.5, "Expected `float` >= 0.0"),
+        (("readings", -1, "value"), -1, "is -1 "),
         (("readings", -1, "value"), 10**400, "Expected `int` <= 9223372036854775807"),
         (
             ("readings", 0, "value"),
@@ -303,6 +305,11 @@ def _reads(path: Path) -> bool:
         (("skipped",), [], "Expected names with texts, got [] - at `$.skipped`"),
         (("subject", "onednn"), 1, "Expected `bool`, got `int` - at `$.subject.onednn`"),
         (("subject", "input"), [3, 0, 8], "Expected `int` >= 1 - at `$.subject.input[1]`"),
+        (("subject", "input"), [3, 8], "array` of length >= 3 - at `$.subject.input`"),
+        (("subject", "input"), [3, 8, 8, 8], "array` of length <= 3 - at `$.subject.input`"),
+        (("subject", "device"), "tpu", "There is no device 'tpu' here."),
+        (("subject", "mode"), "dream", "There is no mode 'dream' here."),
+        (("subject", "mode"), "inference", "inference makes none"),
         (("subject", "colour"), "red", "unknown field `colour` - at `$.subject`"),
         ((EVIL,), "red", r"unknown field `\x1b[31mevil`"),
     ],
@@ -458,3 +465,24 @@ def test_measured_tables_come_in_every_format(network: Path, saved: Path) -> Non
         result = run("check", network, saved, "--format", format_, "--all-layers")
         assert result.exit_code == 0, (format_, result.output)
         assert "conv1_1" in result.stdout.replace("\\", "")
+
+
+def test_a_part_too_many_is_another_step(network: Path, saved: Path, tmp_path: Path) -> None:
+    """A record passes with neither a layer that the network has not, nor one that comes twice."""
+    measurement = load(saved)
+    mine = str(network)
+    ghosts = (MeasuredMoment("forward", "ghost", 0, 0, ""), measurement.timeline[-1])
+    for ghost in ghosts:
+        more = dataclasses.replace(measurement, timeline=(*measurement.timeline, ghost))
+        checks = crosscheck(profile_for(mine, more), more)
+        failed = [check for check in checks.checks if check.verdict is Verdict.FAIL]
+        assert [(each.quantity, each.layer, each.measured) for each in failed] == [
+            ("unpredicted_parts", ghost.place, 1)
+        ]
+        curve = overlay(mine, more)
+        assert (curve.unpredicted, curve.verdict) == ((ghost,), Verdict.FAIL)
+        assert depict(curve, "check").title == "1 measured part of the step not predicted"
+        path = _resigned(more, tmp_path / "ghost.json")
+        result = run("check", network, path)
+        assert (result.exit_code, "parts of the step that are not predicted" in result.stdout) == (3, True)
+        assert f"Measured and not predicted: {ghost.place}." in describe(curve).footer

@@ -36,7 +36,7 @@ DEFAULT_RESERVE = {
     "cuda": Reserve(
         2**30,
         "CUDA context, workspaces, rounding",
-        "argued in the README, and not measured yet",
+        "a guess: the README says what an H100 took",
     ),
 }
 
@@ -67,8 +67,8 @@ class Fit(Displayed):
             least = self.reserve_bytes + self.step.peak_bytes(1)
             raise InputError(
                 f"The memory {self.memory.label} does not hold the network: {exact(loaded)} bytes = "
-                f"{binary(loaded)} are live before any image comes, beside {exact(self.reserve_bytes)} in "
-                "reserve.",
+                f"{binary(loaded)} are live before any image comes, beside {exact(self.reserve_bytes)} bytes "
+                "in reserve.",
                 f"One image needs {exact(least)} bytes = {binary(least)} in all: give more --memory, or a "
                 "smaller --reserve.",
             )

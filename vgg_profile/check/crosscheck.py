@@ -1,6 +1,6 @@
 """The meeting place: what was predicted beside what was measured, and every difference by its name.
 
-The only module that sees both roads. A ``Check`` passes if measured = predicted + named terms, to the last
+Nowhere else are the two compared. A ``Check`` passes if measured = predicted + named terms, to the last
 byte and FLOP. A term is derived from a documented convention of the measuring tool; the one
 exception is a library's scratch memory, which is a measured remainder and is shown as such. It is allowed
 only where the prediction says that such a library computes; anywhere else a byte too many fails.
@@ -14,12 +14,13 @@ from math import prod
 from typing import Any, TypeVar
 
 from vgg_profile.check.results import Boundary, Check, Checks, Overlay, Term, Verdict
+from vgg_profile.core.book import Moment
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, Profile, Row
-from vgg_profile.measure.record import SUBJECT, Measurement, Reading
+from vgg_profile.measure.record import SUBJECT, MeasuredMoment, Measurement, Reading
 from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.step import ledger
@@ -78,6 +79,7 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     boundaries = tuple(_boundaries(step, measurement))
     memory = (
         *_memory(boundaries, measurement),
+        *_beside_parts(step, measurement),
         *_beside_tensors(measurement),
         _peak(step, boundaries, measurement),
     )
@@ -87,7 +89,7 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
 def overlay(network: Source, measurement: Measurement) -> Overlay:
     """Lay the measured curve of a record over the predicted one of its network, boundary by boundary."""
     step = ledger(profile_for(network, measurement), setup_of(measurement))
-    return Overlay(step, measurement, tuple(_boundaries(step, measurement)))
+    return Overlay(step, measurement, tuple(_boundaries(step, measurement)), _unpredicted(step, measurement))
 
 
 def remainders(network: Source, measurement: Measurement) -> tuple[Term, ...]:
@@ -278,9 +280,8 @@ def _memory(boundaries: Sequence[Boundary], measurement: Measurement) -> Iterato
 
 def _boundaries(step: Step, measurement: Measurement) -> Iterator[Boundary]:
     """Each part of the predicted step, with the part of the measured one that bears its name."""
-    names = {row.module: row.name for row in _layers(step.profile)}
-    measured = dict(_numbered((m.phase, names.get(m.layer, m.layer), m) for m in measurement.timeline))
-    for place, part in _numbered((m.phase, m.layer, m) for m in step.moments):
+    measured = _measured_parts(step, measurement)
+    for place, part in _predicted_parts(step).items():
         read = measured.get(place)
         yield Boundary(
             part.phase.value,
@@ -294,10 +295,35 @@ def _boundaries(step: Step, measurement: Measurement) -> Iterator[Boundary]:
         )
 
 
+def _unpredicted(step: Step, measurement: Measurement) -> tuple[MeasuredMoment, ...]:
+    """The measured parts of the step that bear the name of no predicted one."""
+    predicted = _predicted_parts(step)
+    measured = _measured_parts(step, measurement)
+    return tuple(moment for place, moment in measured.items() if place not in predicted)
+
+
+def _beside_parts(step: Step, measurement: Measurement) -> Iterator[Check]:
+    """A step with a part too many is another step: each fails."""
+    places = Counter(moment.place for moment in _unpredicted(step, measurement))
+    for place, times in places.items():
+        yield Check("unpredicted_parts", place, "part", 0, times)
+
+
+def _predicted_parts(step: Step) -> dict[_Place, Moment]:
+    return dict(_numbered((moment.phase, moment.layer, moment) for moment in step.moments))
+
+
+def _measured_parts(step: Step, measurement: Measurement) -> dict[_Place, MeasuredMoment]:
+    """The measured parts, with the layers under the names that the prediction gives them."""
+    names = {row.module: row.name for row in _layers(step.profile)}
+    return dict(_numbered((m.phase, names.get(m.layer, m.layer), m) for m in measurement.timeline))
+
+
 T = TypeVar("T")
+_Place = tuple[str, str, int]
 
 
-def _numbered(parts: Iterable[tuple[str, str, T]]) -> Iterator[tuple[tuple[str, str, int], T]]:
+def _numbered(parts: Iterable[tuple[str, str, T]]) -> Iterator[tuple[_Place, T]]:
     """Each part under its phase, its layer, and how often both came before."""
     seen: Counter[tuple[str, str]] = Counter()
     for phase, layer, part in parts:

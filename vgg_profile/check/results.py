@@ -14,7 +14,7 @@ from vgg_profile.core.display import Displayed
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.version import SCHEMA_VERSION
-from vgg_profile.measure.record import Measurement
+from vgg_profile.measure.record import MeasuredMoment, Measurement
 
 Value = int | list[int]
 
@@ -139,10 +139,14 @@ class Overlay(Displayed):
     step: Step
     measurement: Measurement
     boundaries: tuple[Boundary, ...]
+    unpredicted: tuple[MeasuredMoment, ...] = ()
+    """The measured parts that the prediction does not have."""
 
     @property
     def verdict(self) -> Verdict:
         """PASS if the curves meet at every boundary, and within every part but for declared scratch."""
+        if self.unpredicted:
+            return Verdict.FAIL
         if any(each.residual is None for each in self.boundaries):
             return Verdict.SKIP if self.measurement.why_missing("live_bytes") else Verdict.FAIL
         return Verdict.PASS if all(each.holds for each in self.boundaries) else Verdict.FAIL
@@ -152,7 +156,12 @@ class Overlay(Displayed):
         content = self.step.to_dict()
         for moment, boundary in zip(content["moments"], self.boundaries, strict=True):
             moment.update(boundary.to_dict())
-        return {**content, "verdict": self.verdict.value, "environment": self.measurement.environment}
+        return {
+            **content,
+            "unpredicted": [moment._asdict() for moment in self.unpredicted],
+            "verdict": self.verdict.value,
+            "environment": self.measurement.environment,
+        }
 
 
 @dataclass(frozen=True, repr=False)

@@ -36,6 +36,12 @@ SWITCHES = ("foreach", "fused", "first_step", "onednn")
 """The fields of a :class:`Setup` that are on or off."""
 
 
+def check_choice(value: object, allowed: Iterable[str], what: str) -> None:
+    """Refuse what is not one of those allowed: raises ``InputError``, which names them."""
+    if value not in tuple(allowed):
+        raise InputError(f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}.")
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """One training step's mode, optimizer and precision; the defaults are the plainest step.
@@ -68,11 +74,7 @@ class Setup:
             ("checkpoint", CHECKPOINTS),
         )
         for what, allowed in choices:
-            value = getattr(self, what)
-            if value not in tuple(allowed):
-                raise InputError(
-                    f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}."
-                )
+            check_choice(getattr(self, what), allowed, what)
         if self.fused and self.foreach:
             raise InputError(
                 "An optimizer steps in one kernel or over all parameters at once.",
@@ -252,9 +254,3 @@ def check_size(value: object, what: str, example: str) -> None:
             f"The {what} is {excerpt(value, 30)}.",
             f"Give a whole number from 1 to {LARGEST:,}, such as {example}.",
         )
-
-
-def check_choice(value: object, allowed: Iterable[str], what: str) -> None:
-    """Refuse what is not one of those allowed: raises ``InputError``, which names them."""
-    if value not in tuple(allowed):
-        raise InputError(f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}.")

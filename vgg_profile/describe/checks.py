@@ -39,6 +39,7 @@ _QUANTITIES = {
     "lasting_workspace_bytes": "lasting workspace",
     "allocator_rounding_bytes": "allocator rounding, at most",
     "peak": "peak",
+    "unpredicted_parts": "parts of the step that are not predicted",
 }
 """What each quantity of a check is called in a table."""
 

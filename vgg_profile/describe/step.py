@@ -108,12 +108,19 @@ def _overlay(curve: Overlay) -> Table:
         ends=_ends(moments),
         footer=(
             f"{curve.verdict.value}: the curves meet at {met} of {len(moments)} boundaries, to the byte.",
+            *_unpredicted(curve),
             f"Within {exact} of {len(moments)} parts the most that is live is as predicted, too."
             + (f" The rest is {', and '.join(scratch)}." if scratch else ""),
             f"Predicted peak: {sized(step.peak.peak)}, {in_words(*step.place)}.",
             *remarks(step),
         ),
     )
+
+
+def _unpredicted(curve: Overlay) -> Iterator[str]:
+    if curve.unpredicted:
+        places = "; ".join(moment.place for moment in curve.unpredicted)
+        yield f"Measured and not predicted: {places}."
 
 
 def _ends(moments: Sequence[Moment]) -> frozenset[int]:

@@ -52,7 +52,7 @@ _Subject = defstruct(
     "_Subject",
     [
         ("config", dict[str, Any] | None),
-        ("input", list[Size]),
+        ("input", Annotated[list[Size], Meta(min_length=3, max_length=3)]),
         ("batch", Size),
         ("dtype", Text),
         ("device", Text),
@@ -72,6 +72,7 @@ class _Record(Struct, forbid_unknown_fields=True):
     skipped: Texts
 
 
+_TIMED = ("s", "FLOP/s")
 _AGAIN = "Measure again: `vgg-profile measure D -o record.json`."
 
 
@@ -82,9 +83,15 @@ def load(path: Path) -> Measurement:
     _check_origin(content, name)
     try:
         conform(content, _Record)
-        return _measurement(content)
+        measurement = _measurement(content)
+        measurement.setting.check()
     except MisfitError as error:
         raise InputError(f"The record {name} holds what no measurement writes: {error}.", _AGAIN) from None
+    except InputError as error:
+        raise InputError(
+            f"The record {name} holds what no measurement writes. {error.problem}", _AGAIN
+        ) from None
+    return measurement
 
 
 def _parsed(path: Path, name: str) -> Any:
@@ -131,8 +138,14 @@ def _check_origin(content: Any, name: str) -> None:
 
 
 def _measurement(content: dict[str, Any]) -> Measurement:
-    """The measurement as it was written; raises :class:`MisfitError` if it reads one quantity twice."""
+    """The measurement as it was written; raises :class:`MisfitError` if it reads one quantity twice.
+
+    Raises it for a time or a rate below zero, too: as a whole number it is of no wrong form.
+    """
     readings = tuple(Reading(**reading) for reading in content["readings"])
+    for reading in readings:
+        if reading.unit in _TIMED and isinstance(reading.value, int) and reading.value < 0:
+            raise MisfitError(f"{excerpt(reading.quantity)} is {reading.value:,} {reading.unit}")
     names = Counter((reading.quantity, reading.layer) for reading in readings)
     for (quantity, layer), times in names.items():
         if times > 1:

@@ -45,6 +45,11 @@ class MeasuredMoment(NamedTuple):
     peak: int
     op: str
 
+    @property
+    def place(self) -> str:
+        """The phase, and the layer if it is of one."""
+        return f"{self.phase}, {self.layer}" if self.layer else self.phase
+
 
 @dataclass(frozen=True, repr=False)
 class Measurement(Displayed):

@@ -17,7 +17,7 @@ from vgg_profile.measure.record import Measurement
 def _time(measurement: Measurement) -> Figure:
     """Time and achieved speed, layer by layer."""
     forward, backward = (_numbers(measurement, f"{phase}_time") for phase in ("forward", "backward"))
-    if not forward:
+    if not any(forward.values()):
         raise InputError(
             "The record holds no times.",
             "Measure again, with --repeats 3, the default: `vgg-profile measure D -o record.json`.",

@@ -23,6 +23,7 @@ from vgg_profile.core.figures import (
 )
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import block_labels
+from vgg_profile.core.units import plural
 from vgg_profile.describe.figures.drawing import (
     byte_unit,
     in_unit,
@@ -137,6 +138,8 @@ def _measured(curve: Overlay) -> Series:
 
 def _meeting(curve: Overlay) -> str:
     """Where the two curves meet, in words."""
+    if curve.unpredicted:
+        return f"{plural(len(curve.unpredicted), 'measured part')} of the step not predicted"
     residuals = [each.residual for each in curve.boundaries if each.residual is not None]
     off = sum(residual != 0 for residual in residuals)
     if off:

@@ -7,7 +7,8 @@ list of :class:`~vgg_profile.core.events.Event`.
 
 Conventions: bytes are what PyTorch *asks* its allocator for, before any rounding, and affine in the batch.
 Source: PyTorch's ``derivatives.yaml`` (what each node saves) and its CPU and CUDA kernels (what each
-allocates), read for 2.6 to 2.13; ``check`` holds every figure against a real pass.
+allocates), read for 2.13; 2.6 is known to differ in the dropout of 16-bit values. ``check`` holds every
+figure against a real pass.
 """
 
 from __future__ import annotations

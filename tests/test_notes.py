@@ -20,7 +20,7 @@ from vgg_profile.check.crosscheck import crosscheck, profile_for
 from vgg_profile.check.results import Checks
 from vgg_profile.cli import main
 from vgg_profile.measure.reading import load
-from vgg_profile.measure.record import Measurement
+from vgg_profile.measure.record import MeasuredMoment, Measurement
 from vgg_profile.render import FORMATS
 from vgg_profile.teach.audit import audit
 from vgg_profile.teach.lines import Finding
@@ -195,6 +195,16 @@ def test_a_record_that_differs_takes_the_ground_away() -> None:
     wrong = tuple(m._replace(live=m.live + 1) if m is last else m for m in measurement.timeline)
     audited = audit(checks_of(dataclasses.replace(measurement, timeline=wrong)))
     assert "72,757,153 bytes live" in audited.remarks[-2]
+    assert "the prediction does not hold there" in audited.remarks[-1]
+    assert audited.to_dict()["measured"]["verdict"] == "FAIL"
+
+
+def test_a_record_with_a_part_too_many_takes_it_away_too() -> None:
+    """Every boundary meets, and the step is another."""
+    measurement = load(RECORD)
+    ghost = MeasuredMoment("forward", "ghost", 0, 0, "")
+    audited = audit(checks_of(dataclasses.replace(measurement, timeline=(ghost, *measurement.timeline))))
+    assert "72,757,152 bytes live" in audited.remarks[-2]
     assert "the prediction does not hold there" in audited.remarks[-1]
     assert audited.to_dict()["measured"]["verdict"] == "FAIL"
 

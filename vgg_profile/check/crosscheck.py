@@ -14,7 +14,6 @@ from math import prod
 from typing import Any, TypeVar
 
 from vgg_profile.check.results import Boundary, Check, Checks, Overlay, Term, Verdict
-from vgg_profile.core.book import Moment
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
@@ -76,10 +75,10 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     checks = [*_tensors(profile), *_flops(profile, step), *_fvcore(profile, step.setup.mode)]
     paths = {row.name: row.module for row in _layers(profile)}
     read = [_read(check, measurement, paths) for check in checks]
-    boundaries = tuple(_boundaries(step, measurement))
+    boundaries, unpredicted = _meet(step, measurement)
     memory = (
         *_memory(boundaries, measurement),
-        *_beside_parts(step, measurement),
+        *_beside_parts(unpredicted),
         *_beside_tensors(measurement),
         _peak(step, boundaries, measurement),
     )
@@ -89,7 +88,7 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
 def overlay(network: Source, measurement: Measurement) -> Overlay:
     """Lay the measured curve of a record over the predicted one of its network, boundary by boundary."""
     step = ledger(profile_for(network, measurement), setup_of(measurement))
-    return Overlay(step, measurement, tuple(_boundaries(step, measurement)), _unpredicted(step, measurement))
+    return Overlay(step, measurement, *_meet(step, measurement))
 
 
 def remainders(network: Source, measurement: Measurement) -> tuple[Term, ...]:
@@ -278,52 +277,38 @@ def _memory(boundaries: Sequence[Boundary], measurement: Measurement) -> Iterato
             yield Check(quantity, "", "B", each.peak, each.measured_peak, each.terms, reason)
 
 
-def _boundaries(step: Step, measurement: Measurement) -> Iterator[Boundary]:
-    """Each part of the predicted step, with the part of the measured one that bears its name."""
-    measured = _measured_parts(step, measurement)
-    for place, part in _predicted_parts(step).items():
-        read = measured.get(place)
-        yield Boundary(
-            part.phase.value,
-            part.layer,
-            part.live,
-            read and read.live,
-            part.peak,
-            read and read.peak,
-            part.scratch,
-            read.op if read else "",
+def _meet(step: Step, measurement: Measurement) -> tuple[tuple[Boundary, ...], tuple[MeasuredMoment, ...]]:
+    """Each part of the predicted step with the measured one of its name; and the measured that are left."""
+    names = {row.module: row.name for row in _layers(step.profile)}
+    measured = dict(_numbered((m.phase, names.get(m.layer, m.layer), m) for m in measurement.timeline))
+    boundaries = []
+    for place, part in _numbered((m.phase, m.layer, m) for m in step.moments):
+        read = measured.pop(place, None)
+        boundaries.append(
+            Boundary(
+                part.phase.value,
+                part.layer,
+                part.live,
+                read and read.live,
+                part.peak,
+                read and read.peak,
+                part.scratch,
+                read.op if read else "",
+            )
         )
+    return tuple(boundaries), tuple(measured.values())
 
 
-def _unpredicted(step: Step, measurement: Measurement) -> tuple[MeasuredMoment, ...]:
-    """The measured parts of the step that bear the name of no predicted one."""
-    predicted = _predicted_parts(step)
-    measured = _measured_parts(step, measurement)
-    return tuple(moment for place, moment in measured.items() if place not in predicted)
-
-
-def _beside_parts(step: Step, measurement: Measurement) -> Iterator[Check]:
+def _beside_parts(unpredicted: Sequence[MeasuredMoment]) -> Iterator[Check]:
     """A step with a part too many is another step: each fails."""
-    places = Counter(moment.place for moment in _unpredicted(step, measurement))
-    for place, times in places.items():
+    for place, times in Counter(moment.place for moment in unpredicted).items():
         yield Check("unpredicted_parts", place, "part", 0, times)
 
 
-def _predicted_parts(step: Step) -> dict[_Place, Moment]:
-    return dict(_numbered((moment.phase, moment.layer, moment) for moment in step.moments))
-
-
-def _measured_parts(step: Step, measurement: Measurement) -> dict[_Place, MeasuredMoment]:
-    """The measured parts, with the layers under the names that the prediction gives them."""
-    names = {row.module: row.name for row in _layers(step.profile)}
-    return dict(_numbered((m.phase, names.get(m.layer, m.layer), m) for m in measurement.timeline))
-
-
 T = TypeVar("T")
-_Place = tuple[str, str, int]
 
 
-def _numbered(parts: Iterable[tuple[str, str, T]]) -> Iterator[tuple[_Place, T]]:
+def _numbered(parts: Iterable[tuple[str, str, T]]) -> Iterator[tuple[tuple[str, str, int], T]]:
     """Each part under its phase, its layer, and how often both came before."""
     seen: Counter[tuple[str, str]] = Counter()
     for phase, layer, part in parts:

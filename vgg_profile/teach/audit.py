@@ -312,13 +312,14 @@ def _measured(checks: Checks) -> Iterator[str]:
         f"them {after:,}, and {peak:,} at the peak, the backend's scratch included: "
         f"{units.ratio(peak, after)}."
     )
-    boundaries = overlay(checks.profile.config, measurement).boundaries
+    curve = overlay(checks.profile.config, measurement)
+    boundaries = curve.boundaries
     held = sum(each.residual == 0 for each in boundaries)
     yield (
         f"The live bytes predicted for that pass hold to the byte at {held} of {len(boundaries)} boundaries"
         + (
             ", so the split above stands on a measurement."
-            if held == len(boundaries)
+            if held == len(boundaries) and not curve.unpredicted
             else ": the prediction does not hold there, and nor does the split above."
         )
     )

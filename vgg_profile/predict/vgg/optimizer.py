@@ -51,21 +51,19 @@ class Optimizer:
         if self.setup.first_step:
             self.make_state()
         elif self.setup.optimizer == "momentum" and not self.setup.fused:
-            for weight in self.weights:
-                self.tape.layer = weight.layer
-                self.tape.work("mul_", self.tape.number(self.tape.itemsize))
+            self._number_for_each("mul_", self.tape.itemsize)
         if not self.setup.optimizer.startswith("adam"):
             return
         if self.setup.fused:
-            self._count_together()
+            self._number_for_each("_foreach_add_", FLOAT32)  # 1 to each count of steps
         else:
             (self._divide_together if self.setup.foreach else self._divide_one_by_one)()
 
-    def _count_together(self) -> None:
-        """``_foreach_add_`` of 1 to the counts of steps, one by one on the CPU: each time a Python number."""
+    def _number_for_each(self, op: str, itemsize: int) -> None:
+        """An operation in place with a Python number, parameter by parameter."""
         for weight in self.weights:
             self.tape.layer = weight.layer
-            self.tape.work("_foreach_add_", self.tape.number(FLOAT32))
+            self.tape.work(op, self.tape.number(itemsize))
 
     def _divide_one_by_one(self) -> None:
         """Two temporaries a parameter; Python keeps the last ``denom`` until the name is bound again."""

@@ -13,8 +13,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
-from vgg_profile.core.events import Category, Event, Mark, Phase
-from vgg_profile.core.fold import at_batch, largest_batch, levels, live_bytes, parts
+from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
+from vgg_profile.core.fold import at_batch, largest_batch, levels, parts
 from vgg_profile.core.sizes import NOTHING, Bytes
 
 CATEGORIES = tuple(Category)
@@ -68,15 +68,22 @@ class Book:
     @cached_property
     def columns(self) -> Columns:
         """The book as plain lists of numbers, as the fold reads it."""
-        storages = [storage for event in self.events for storage in event.allocated]
-        number = {id(storage): place for place, storage in enumerate(storages, start=1)}
-        place = {category: number for number, category in enumerate(CATEGORIES)}
+        number: dict[int, int] = {}  # by the storage's identity
+        storages: list[Storage] = []
+        events = []
+        for event in self.events:
+            row = []
+            for storage in event.allocated:
+                storages.append(storage)
+                number[id(storage)] = place = len(storages)
+                row.append(place)
+            for storage in event.freed:
+                row.append(-number[id(storage)])
+            events.append(row)
+        place_of = {category: place for place, category in enumerate(CATEGORIES)}
         return Columns(
-            events=[
-                [number[id(each)] for each in event.allocated] + [-number[id(each)] for each in event.freed]
-                for event in self.events
-            ],
-            category=[place[storage.category] for storage in storages],
+            events=events,
+            category=[place_of[storage.category] for storage in storages],
             fixed=[storage.size.fixed for storage in storages],
             per_image=[storage.size.per_image for storage in storages],
         )
@@ -113,8 +120,8 @@ class Book:
             Moment(
                 mark.phase,
                 mark.layer,
-                live=live_bytes(rows[-1]),
-                peak=max(map(live_bytes, rows)),
+                live=sum(rows[-1]),
+                peak=max(map(sum, rows)),
                 categories=_by_category(rows[-1]),
                 scratch=who,
             )
@@ -122,17 +129,18 @@ class Book:
         )
 
     @cached_property
-    def _totals(self) -> list[Bytes]:
-        """What is live before and after each event's releases, all categories together: two an event."""
-        events, category, fixed, per_image = self.columns
-        one = [0] * len(category)
-        together = (levels(events, one, sizes, 1) for sizes in (fixed, per_image))
-        return [Bytes(*size) for rows in zip(*together, strict=True) for size in zip(*rows, strict=True)]
+    def _totals(self) -> tuple[list[int], list[int]]:
+        """What is live before and after each event's releases, fixed and per image: two an event."""
+        events, category, *sizes = self.columns
+        alike = [0] * len(category)
+        fixed, per_image = ([row[0] for row in levels(events, alike, size, 1)] for size in sizes)
+        return fixed, per_image
 
     @property
     def loaded_bytes(self) -> int:
         """What is live before the first image comes, whatever the batch."""
-        return self._totals[2 * self.marks[1].event - 1].fixed
+        fixed, _ = self._totals
+        return fixed[2 * self.marks[1].event - 1]
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -142,10 +150,10 @@ class Book:
         peak of any batch, and the largest batch within any limit, can be read off these few.
         """
         steepest: dict[int, Line] = {}
-        for number in range(self.marks[1].event, len(self.events)):
-            fixed, per_image = self._totals[2 * number]
+        before_releases = (totals[::2] for totals in self._totals)
+        for number, (fixed, per_image) in enumerate(zip(*before_releases, strict=True)):
             known = steepest.get(per_image)
-            if known is None or fixed > known.fixed:
+            if number >= self.marks[1].event and (known is None or fixed > known.fixed):
                 steepest[per_image] = Line(fixed, per_image, number)
         envelope: list[Line] = []
         for _, line in sorted(steepest.items()):

@@ -29,6 +29,8 @@ class Category(StrEnum):
     OPTIMIZER = "optimizer state"
     TEMPORARY = "temporaries"
 
+    __hash__ = str.__hash__  # an enum's own is written in Python, and the folds ask for it at every storage
+
 
 class Phase(StrEnum):
     """The parts of a training step, in their order; a recompute falls within the backward pass."""

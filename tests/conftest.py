@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_regressions.file_regression import FileRegressionFixture
+
+GOLDEN = Path(__file__).parent / "golden"
+
+Golden = Callable[[str, str], None]
 
 
-@dataclass(frozen=True)
-class Golden:
-    """A folder of expected outputs; ``update`` rewrites them instead of comparing."""
-
-    folder: Path
-    update: bool = False
-
-    def check(self, name: str, text: str) -> None:
-        path = self.folder / name
-        if self.update:
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(text.encode())
-            return
-        assert path.exists(), f"{path} is missing; write it with: pytest --update-golden"
-        expected = path.read_bytes().decode()
-        assert text == expected, (
-            f"{name} differs; if that is meant: pytest --update-golden, and read the diff"
-        )
+@pytest.fixture
+def golden(file_regression: FileRegressionFixture) -> Golden:
+    """Compares a text with ``tests/golden/NAME``; ``pytest --force-regen`` rewrites the file."""
+    return lambda name, text: check_golden(file_regression, GOLDEN / name, text)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what is printed")
+def check_golden(files: FileRegressionFixture, path: Path, text: str) -> None:
+    """Byte by byte, ends of lines and the file's last sign too; what differs is shown as text."""
+    files.check(text.encode(), binary=True, fullpath=path, extension=path.suffix, check_fn=_check_same)
+
+
+def _check_same(obtained: Path, expected: Path) -> None:
+    assert obtained.read_bytes().decode() == expected.read_bytes().decode()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -51,12 +46,6 @@ def _heeding_ctrl_c() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Golden:
-    folder = Path(__file__).parent / "golden"
-    return Golden(folder, update=bool(request.config.getoption("--update-golden")))
 
 
 @pytest.fixture(scope="module")

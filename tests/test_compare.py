@@ -64,7 +64,7 @@ def networks(*names: str, **setting: object) -> tuple[Profile, ...]:
     ],
 )
 def test_the_whole_output_is_as_expected(name: str, arguments: tuple[str, ...], golden: Golden) -> None:
-    golden.check(name, printed(*arguments))
+    golden(name, printed(*arguments))
 
 
 # The figures

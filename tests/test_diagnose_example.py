@@ -93,5 +93,5 @@ def test_the_example_is_fixed_step_by_step(monkeypatch, tmp_path):
 def test_the_example_looks_as_it_should(golden, monkeypatch, tmp_path):
     draft = inspected(monkeypatch, tmp_path, BROKEN.read_text(), "vgg19")
     diagnosis = diagnose(draft, (3, 224, 224), config("E-BN"), "examples/broken_vgg19.py:vgg19")
-    golden.check("diagnose_broken_vgg19.txt", render(diagnosis, "table"))
-    golden.check("diagnose_broken_vgg19.csv", render(diagnosis, "csv"))
+    golden("diagnose_broken_vgg19.txt", render(diagnosis, "table"))
+    golden("diagnose_broken_vgg19.csv", render(diagnosis, "csv"))

@@ -406,12 +406,12 @@ def test_a_topic_is_shown_in_every_format(name: str, format_: str) -> None:
 @pytest.mark.parametrize("arguments", [("pool-indices",), ("D", "conv3_2"), ("D",), ()], ids=" ".join)
 def test_whole_lessons_are_as_expected(arguments: tuple[str, ...], golden: Golden) -> None:
     name = "_".join(("explain", *arguments))
-    golden.check(f"{name}.txt", call("explain", *arguments).stdout)
+    golden(f"{name}.txt", call("explain", *arguments).stdout)
 
 
 def test_a_lesson_as_markdown_and_as_a_page_is_as_expected(golden: Golden) -> None:
-    golden.check("explain_pool-indices.md", call("explain", "pool-indices", "--format", "markdown").stdout)
-    golden.check("explain_pool-indices.html", call("explain", "pool-indices", "--format", "html").stdout)
+    golden("explain_pool-indices.md", call("explain", "pool-indices", "--format", "markdown").stdout)
+    golden("explain_pool-indices.html", call("explain", "pool-indices", "--format", "html").stdout)
 
 
 @pytest.mark.parametrize("layer", ["relu1_1", "flatten"])

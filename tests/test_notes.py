@@ -252,7 +252,7 @@ def test_machines_read_the_lines_and_the_claims() -> None:
 
 
 def test_the_audit_is_printed_whole(golden: Golden) -> None:
-    golden.check("notes.txt", call("notes").stdout)
+    golden("notes.txt", call("notes").stdout)
 
 
 def test_a_difference_is_printed_in_its_line() -> None:

@@ -40,7 +40,7 @@ from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import binary
 from vgg_profile.describe.figures import depict
-from vgg_profile.describe.figures.drawing import most_of
+from vgg_profile.describe.figures.drawing import Share, most_of
 from vgg_profile.describe.kinds import KINDS
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement
@@ -243,12 +243,13 @@ def test_equals_are_named_or_if_many_counted() -> None:
     assert "MACs in blocks 2, 3 and 4 (" in depict(three, "shares").title
     assert depict(three, "macs").title.startswith("Blocks 2, 3 and 4 each take ")
     net = from_dict({"name": "many", "layers": [1, *["M", 2] * 6], "classifier": [], "classes": 1})
-    sizes = [("block 1", 1), *((f"block {number}", 2) for number in range(2, 8))]
-    assert most_of(sizes, "takes") == "6 blocks each take 15.4 %"
-    assert most_of([(f"conv1_{n}", 1) for n in range(8)], "holds") == "8 layers each hold 12.5 %"
-    assert (
-        most_of([("block 1", 1), ("classifier", 1)], "keeps") == "Block 1 and the classifier each keep 50.0 %"
-    )
+    blocks = [Share("block 1", 1, "1"), *(Share(f"block {n}", 2, f"{n}") for n in range(2, 8))]
+    assert most_of(blocks, "takes") == "6 blocks each take 15.4 %"
+    assert most_of([Share(f"conv1_{n}", 1) for n in range(8)], "holds") == "8 layers each hold 12.5 %"
+    head = Share("classifier", 1, "")
+    assert most_of([blocks[0], head], "keeps") == "Block 1 and the classifier each keep 50.0 %"
+    alike = [*(Share(f"block {n}", 1, f"{n}") for n in range(5)), head]
+    assert most_of(alike, "keeps") == "6 parts each keep 16.7 %"
     assert depict(walk(net, input=64), "memory").subtitle.endswith("1 class")
     assert (
         depict(Comparison((walk("D"), walk("D-BN")), Setup())).title == "D and D-BN: 15,470,264,320 MACs each"

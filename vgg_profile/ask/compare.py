@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,8 +174,18 @@ class Comparison(Displayed):
         def of(parts: dict[str, Figures], name: str) -> Figures:
             return _with_ratios(parts.get(name, absent), None if base is None else base.get(name, absent))
 
-        names = sorted({name for parts in found for name in parts}, key=_order)
-        return {name: tuple(of(parts, name) for parts in found) for name in names}
+        return {name: tuple(of(parts, name) for parts in found) for name in self._in_order(found)}
+
+    @property
+    def blocks(self) -> dict[str, str]:
+        """Layer → the block that it stands in."""
+        return {row.name: row.block for profile in self.profiles for row in profile.module_rows}
+
+    def _in_order(self, found: Sequence[Iterable[str]]) -> Iterator[str]:
+        """The parts of all networks as in one network: block by block, each block with its parts in order."""
+        blocks = self.blocks
+        for block in merged([blocks.get(name, name) for name in names] for names in found):
+            yield from merged([name for name in names if blocks.get(name, name) == block] for names in found)
 
     def to_dict(self) -> dict[str, Any]:
         """One object a network: its label, depth, and the totals of its profile; then what was asked for."""
@@ -243,10 +251,20 @@ def distinct(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _order(name: str) -> tuple[bool, list[float]]:
-    """As in a network: by block, the pool at its end; then the classifier."""
-    numbers = [float(number) for number in re.findall(r"\d+", name)]
-    return name.startswith(("fc", "classifier")), [*numbers, *[inf] * name.startswith("pool")]
+def merged(orders: Iterable[Iterable[str]]) -> list[str]:
+    """Names from several orders as one: what one order lacks comes behind what it stands behind in another.
+
+    >>> merged([["conv1_1", "pool1"], ["conv1_1", "conv1_2", "pool1", "fc2"]])
+    ['conv1_1', 'conv1_2', 'pool1', 'fc2']
+    """
+    found: list[str] = []
+    for names in orders:
+        place = 0
+        for name in names:
+            if name not in found:
+                found.insert(place, name)
+            place = found.index(name) + 1
+    return found
 
 
 def _record(

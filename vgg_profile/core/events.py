@@ -56,6 +56,8 @@ class Storage:
     """The operations whose backward reads it, as ``conv1_2's backward``."""
     holders: int = 0
     """How many names and nodes hold it while the tape runs; 0 once it is freed."""
+    of: str = ""
+    """Which of its layer's tensors a gradient belongs to."""
 
     @property
     def why(self) -> str:

@@ -5,7 +5,7 @@ A **MiB** is 2^20 bytes, a **MB** 10^6. Rounded figures are for reading, and sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from vgg_profile.core.digits import rounded, scaled
 
@@ -89,7 +89,7 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else ending)
 
 
-def listed(words: Sequence[str], last_word: str = "and") -> str:
+def listed(words: Iterable[str], last_word: str = "and") -> str:
     """Words as a list in a sentence.
 
     >>> listed(["A"]), listed(["A", "B", "D"]), listed(["A", "B"], "or")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from vgg_profile.ask.compare import PARTS, Comparison, Figures
 from vgg_profile.core import units
@@ -112,6 +113,7 @@ def _totals(comparison: Comparison) -> Table:
 def _parts(comparison: Comparison) -> Table:
     """A row a block or layer; for each figure a column a network, and its ratio beside it."""
     parts, networks = comparison.parts, comparison.networks
+    blocks = [comparison.blocks.get(name) for name in parts]
     figures = [(key, f"{key}_ratio") if comparison.base else (key,) for key in PARTS]
 
     def cells(of_networks: tuple[Figures, ...]) -> Iterator[Cell]:
@@ -133,7 +135,7 @@ def _parts(comparison: Comparison) -> Table:
         ),
         rows=tuple((name, *cells(of_networks)) for name, of_networks in parts.items()),
         total=("total", *cells(comparison.figures)),
-        ends=frozenset(place for place, name in enumerate(parts) if name.startswith("pool")),
+        ends=frozenset(place for place, (one, after) in enumerate(pairwise(blocks)) if one != after),
         footer=tuple(_footer(comparison)),
     )
 

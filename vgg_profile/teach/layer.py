@@ -305,5 +305,5 @@ def _called(storage: Storage, row: Row) -> str:
     if storage.category is Category.IN_FLIGHT and row.kind != "lrn":
         return f"gradient of {row.name}'s {'input' if storage.layer == row.name else 'output'}"
     if storage.category is Category.GRADIENTS:
-        return f"gradient of {storage.layer}'s {storage.what.removeprefix('gradient of ')}"
+        return f"gradient of {storage.layer}'s {storage.of}"
     return f"{storage.layer}'s {storage.what}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from vgg_profile.core import units
 from vgg_profile.core.events import Category
 from vgg_profile.core.figures import PALETTE, Band, Panel, Series, Style, Unit
-from vgg_profile.core.tree import CLASSIFIER, Profile, Row
+from vgg_profile.core.tree import CLASSIFIER, Profile, Row, block_labels
 from vgg_profile.describe.words import rules, title
 from vgg_profile.measure.record import Measurement
 
@@ -90,12 +90,25 @@ def took(seconds: float, unit: Unit) -> str:
     return f"<0.1 {unit.name}" if 0 < time < 0.05 else f"{time:,.{int(time < 1000)}f} {unit.name}"
 
 
-def by_block(profile: Profile, value: Callable[[Row], int]) -> list[tuple[str, int]]:
+class Share(NamedTuple):
+    """A layer, or a group of layers, and its part of some whole.
+
+    ``number`` is a block's, as a sentence says it; empty for a group without one, and ``None`` for a layer.
+    """
+
+    name: str
+    size: int
+    number: str | None = None
+
+
+def by_block(profile: Profile, value: Callable[[Row], int]) -> list[Share]:
     """Sums of the modules' values by block; the input is of none."""
-    sums: dict[str, int] = {}
-    for row in profile.module_rows[1:]:
-        sums[row.block] = sums.get(row.block, 0) + value(row)
-    return list(sums.items())
+    rows = profile.module_rows[1:]
+    numbers = block_labels(rows) | {CLASSIFIER: ""}
+    return [
+        Share(block, sum(value(row) for row in rows if row.block == block), numbers[block])
+        for block in dict.fromkeys(row.block for row in rows)
+    ]
 
 
 def block_bands(rows: Sequence[Row]) -> tuple[Band, ...]:
@@ -110,35 +123,40 @@ MOST_NAMED = 4
 """More equals than so many are counted, not named."""
 
 
-def _who(pairs: Sequence[tuple[str, int]]) -> tuple[str, bool]:
-    """Those who have most, as a sentence names them, and whether they are several: ``blocks 2, 3 and 4``."""
-    most = max(size for _, size in pairs)
-    names = [name for name, size in pairs if size == most]
-    numbers = [name.removeprefix("block ") for name in names if name.startswith("block ")]
-    are_blocks = len(numbers) == len(names)
-    if len(names) > MOST_NAMED:
-        return f"{len(names)} {'blocks' if are_blocks else 'parts' if numbers else 'layers'}", True
-    if are_blocks and len(names) > 1:
-        return f"blocks {units.listed(numbers)}", True
-    return units.listed([f"the {name}" if name == CLASSIFIER else name for name in names]), len(names) > 1
+def _leading(shares: Sequence[Share]) -> list[Share]:
+    """Those who have most."""
+    most = max(share.size for share in shares)
+    return [share for share in shares if share.size == most]
 
 
-def _share(pairs: Sequence[tuple[str, int]]) -> str:
-    return units.percent(max(size for _, size in pairs), sum(size for _, size in pairs))
+def _named(leading: Sequence[Share]) -> str:
+    """Those who have most, as a sentence names them: ``blocks 2, 3 and 4``."""
+    are_blocks = all(share.number for share in leading)
+    if len(leading) > MOST_NAMED:
+        groups = "blocks" if are_blocks else "parts"
+        return f"{len(leading)} {'layers' if leading[0].number is None else groups}"
+    if are_blocks and len(leading) > 1:
+        return f"blocks {units.listed(share.number or '' for share in leading)}"
+    return units.listed(f"the {name}" if number == "" else name for name, _, number in leading)
 
 
-def leaders(pairs: Sequence[tuple[str, int]]) -> str:
+def _percent(shares: Sequence[Share]) -> str:
+    return units.percent(max(share.size for share in shares), sum(share.size for share in shares))
+
+
+def leaders(shares: Sequence[Share]) -> str:
     """Who has most, and how much: ``blocks 3 and 4 (29.9 % each)``."""
-    who, are_several = _who(pairs)
-    return f"{who} ({_share(pairs)}{' each' * are_several})"
+    leading = _leading(shares)
+    return f"{_named(leading)} ({_percent(shares)}{' each' * (len(leading) > 1)})"
 
 
-def most_of(pairs: Sequence[tuple[str, int]], verb: str) -> str:
+def most_of(shares: Sequence[Share], verb: str) -> str:
     """Who has most, and how much, as the beginning of a sentence: ``Block 1 keeps 48.6 %``."""
-    who, are_several = _who(pairs)
-    if who.startswith(("block", "the ")):  # a layer's name stays as it is written
+    leading = _leading(shares)
+    who = _named(leading)
+    if leading[0].number is not None:  # a layer's name stays as it is written
         who = who[0].upper() + who[1:]
-    return f"{who} {f'each {verb[:-1]}' if are_several else verb} {_share(pairs)}"
+    return f"{who} {f'each {verb[:-1]}' if len(leading) > 1 else verb} {_percent(shares)}"
 
 
 def saved_words(profile: Profile) -> str:

@@ -10,6 +10,7 @@ from vgg_profile.core.events import Category
 from vgg_profile.core.figures import COMPUTE, INK, PALETTE, Figure, Limit, Panel, Series, Style, Unit
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.figures.drawing import (
+    Share,
     after_pass,
     alt_text,
     bars,
@@ -67,7 +68,7 @@ def _parameters(profile: Profile) -> Figure:
     """Learnable parameters, layer by layer."""
     rows = [row for row in profile.rows if row.parameters]
     counts = [row.parameters for row in rows]
-    holds = most_of([(row.name, row.parameters) for row in rows], "holds")
+    holds = most_of([Share(row.name, row.parameters) for row in rows], "holds")
     finding = f"{holds} of the {sum(counts):,} parameters"
     return Figure(
         title=finding,
@@ -129,9 +130,9 @@ def _shares(profile: Profile) -> Figure:
     finding = "Where it sits: " + ", ".join(f"{what} in {leaders(blocks)}" for what, _, blocks, _ in shares)
     panels, said = [], []
     for _, of, blocks, colour in shares:
-        sizes = [size for _, size in blocks]
+        sizes = [block.size for block in blocks]
         whole = sum(sizes)
-        names = tuple((place, block) for place, (block, _) in enumerate(blocks))
+        names = tuple((place, block.name) for place, block in enumerate(blocks))
         panels.append(
             replace(
                 bars(f"share of {whole:,}\n{of}", Unit("%", whole / 100), sizes, colour, names),
@@ -139,7 +140,9 @@ def _shares(profile: Profile) -> Figure:
                 reach=whole,
             )
         )
-        said.append(f"Of {whole:,} {of}: " + ", ".join(f"{block} {size:,}" for block, size in blocks) + ".")
+        said.append(
+            f"Of {whole:,} {of}: " + ", ".join(f"{block.name} {block.size:,}" for block in blocks) + "."
+        )
     return Figure(
         title=finding,
         subtitle=after_pass(profile),

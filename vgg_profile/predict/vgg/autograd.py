@@ -49,8 +49,8 @@ def _run(tape: Tape, node: Node, gradient: Storage, gradients: dict[int, Storage
             incoming.holders += 1
         else:
             kind = Category.GRADIENTS if tensor.is_parameter else Category.IN_FLIGHT
-            what = f"gradient of {tensor.storage.what}"
-            incoming = Storage(node.layer, what, kind, tensor.size, holders=1)
+            of = tensor.storage.what
+            incoming = Storage(node.layer, f"gradient of {of}", kind, tensor.size, holders=1, of=of)
             made.append(incoming)
         size = node.rule.temporary(place)
         if size != NOTHING:

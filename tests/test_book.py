@@ -95,3 +95,13 @@ def test_the_book_of_a_real_step_is_read_so_too() -> None:
     rows = slow(step.book, 3)
     assert step.peak.peak == max(sum(before.values()) for before, _ in rows[step.marks[1].event :])
     assert step.moments[-1].live == sum(rows[-1][1].values())
+
+
+def test_of_events_that_reach_the_same_height_the_first_has_the_peak() -> None:
+    weight = Storage("", "weight", Category.WEIGHTS, Bytes(100, 0))
+    twice = [Storage("", f"map {n}", Category.ACTIVATIONS, Bytes(8, 4)) for n in (1, 2)]
+    events = [Event(Phase.LOAD, "", "load", (weight,), ())]
+    events += [Event(Phase.FORWARD, "", "op", (each,), (each,)) for each in twice]
+    book = Book(tuple(events), (Mark(Phase.LOAD, "", 0), Mark(Phase.FORWARD, "", 1)))
+    assert book.lines == ((108, 4, 1),)
+    assert book.highest(7).event == 1

@@ -121,14 +121,14 @@ def expected(setting, setup=Setup()):  # noqa: B008 - frozen
                 units.exact(row.biases),
                 units.exact(row.macs.value),
             ]
-            for row in step.seen.rows
+            for row in step.profile.rows
         ],
         "total": [
             "total",
             "",
             units.exact(totals.values),
             write(totals.memory_bytes),
-            write(step.seen.totals.saved_bytes),
+            write(step.profile.totals.saved_bytes),
             units.exact(totals.weights),
             units.exact(totals.biases),
             units.exact(totals.macs),

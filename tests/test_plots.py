@@ -314,15 +314,15 @@ def test_saved_bytes_are_those_of_the_step(setup: Setup, words: str) -> None:
     step = ledger(walk("D"), setup)
     live = step.fixed_points
     for kind in ("memory", "shares"):
-        figure = depict(step.seen, kind)
+        figure = depict(step.profile, kind)
         assert sum(sum(each.y) for each in series(figure)) == live[Phase.FORWARD] - live[Phase.INPUT]
         assert figure.subtitle.endswith(words)
-        assert step.seen.forward_pass in figure.footer
+        assert step.profile.forward_pass in figure.footer
 
 
 def test_inference_saves_nothing_for_a_backward_pass() -> None:
     for kind in ("memory", "shares"):
-        figure = depict(ledger(walk("D"), Setup(mode="inference")).seen, kind)
+        figure = depict(ledger(walk("D"), Setup(mode="inference")).profile, kind)
         assert "backward" not in f"{figure.title} {figure.footer} {figure.alt} {figure.panels[0].value_label}"
         assert "left by inference" in figure.footer.lower()
 
@@ -629,8 +629,8 @@ def crossed(canvas: Canvas) -> list[str]:
         lambda: depict(load(FOLDER / "B-BN-cpu.json")),
         lambda: depict(load(FOLDER / "E-BN-cpu.json")),
         lambda: depict(walk("8,"), "memory"),
-        lambda: depict(ledger(walk("D"), Setup(amp="bfloat16")).seen, "memory"),
-        lambda: depict(ledger(walk("D"), Setup(checkpoint="blocks")).seen, "memory"),
+        lambda: depict(ledger(walk("D"), Setup(amp="bfloat16")).profile, "memory"),
+        lambda: depict(ledger(walk("D"), Setup(checkpoint="blocks")).profile, "memory"),
         lambda: depict(of_a_card("rtx4090")),
         lambda: depict(of_a_card("8GiB")),
         lambda: depict(of_a_card("24GB")),
@@ -770,7 +770,7 @@ def test_a_result_without_that_figure_says_which_it_has() -> None:
         InputError, match=r"For timeline use ledger\(profile\)\.plot\('timeline'\) or overlay"
     ):
         walk("D").plot("timeline")
-    with pytest.raises(InputError, match=r"For macs use ledger\(profile, setup\)\.seen\.plot\('macs'\)\."):
+    with pytest.raises(InputError, match=r"For macs use ledger\(profile, setup\)\.profile\.plot\('macs'\)\."):
         ledger(walk("D")).plot("macs")
     with pytest.raises(InputError, match=r"A Profile has no figure timeline\. It has memory, parameters"):
         walk("D").plot("timeline")

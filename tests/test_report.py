@@ -76,8 +76,8 @@ def test_headline_table_and_pictures_are_of_the_step_that_is_reported(setup: Set
     profile = walk("D-BN", input=64, batch=4)
     step = ledger(profile, setup)
     kept = step.fixed_points[Phase.FORWARD] - step.fixed_points[Phase.INPUT]
-    assert step.seen.totals.saved_bytes == kept
-    assert sum(row.saved_bytes(4) for row in step.seen.module_rows) == kept
+    assert step.profile.totals.saved_bytes == kept
+    assert sum(row.saved_bytes(4) for row in step.profile.module_rows) == kept
     document = compose(Report(Comparison((profile,), setup), "vgg-profile report"))
     text = to_markdown(document, "pictures")
     assert len(re.findall(rf"\b{units.exact(kept)}\b", text)) >= 3

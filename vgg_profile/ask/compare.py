@@ -78,7 +78,7 @@ class Compared:
 
     def parts(self, by: str) -> dict[str, Figures]:
         """What is predicted of each block or layer; together they are the whole."""
-        saved = {row.name: row.saved_bytes(self.profile.batch) for row in self.step.seen.module_rows}
+        saved = {row.name: row.saved_bytes(self.profile.batch) for row in self.step.profile.module_rows}
         parts: dict[str, Counter[str]] = {}
         for row in self.profile.module_rows[1:]:
             name = row.block if by == "block" else row.name if row.head == "input" else row.head

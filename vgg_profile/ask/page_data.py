@@ -99,7 +99,7 @@ def page_data(
             for optimizer in optimizers:
                 step = trace(profile, replace(setup, optimizer=optimizer))
                 if optimizer == optimizers[0]:
-                    saved[_key(*where, itemsize, device)] = _saved(step.seen)
+                    saved[_key(*where, itemsize, device)] = _saved(step.profile)
                 _, _, fixed, per_image = step.book.columns
                 most = min(most, (EXACT - 1 - sum(fixed)) // sum(per_image))
                 steps[_key(*where, itemsize, device, optimizer)] = [

@@ -205,7 +205,7 @@ def _subject(
         return _measured(profile, record, setup, is_curve=Overlay in shows)
     if Profile in shows:
         needs_a_step = "mode" not in USELESS[kind]
-        return ledger(profile, setup).seen if needs_a_step else profile
+        return ledger(profile, setup).profile if needs_a_step else profile
     if Sweep in shows:
         return _grid(profile, setup)
     if Step in shows:

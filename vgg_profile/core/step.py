@@ -91,11 +91,6 @@ class Step(Displayed):
         """The part of the step, after loading, in which most is live at once; the first if several."""
         return max((m for m in self.moments if m.phase is not Phase.LOAD), key=lambda moment: moment.peak)
 
-    @property
-    def seen(self) -> Profile:
-        """The profile with what each layer keeps in this very step, whatever its mode and precision."""
-        return self.profile
-
     @cached_property
     def flops(self) -> dict[str, int]:
         """FLOPs of the forward and the backward pass by layer; without a backward, of the forward.

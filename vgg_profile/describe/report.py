@@ -35,7 +35,7 @@ def _report(report: Report) -> Document:
 
 
 def _one(network: Compared, slug: str) -> Iterator[Part]:
-    step, profile = network.step, network.step.seen
+    step, profile = network.step, network.step.profile
     yield f"{title(profile)}; {step.setup.label}."
     yield Items(tuple(_headline(network)))
     yield Heading("Where the cost sits")
@@ -69,9 +69,9 @@ def _several(report: Report, slugs: Sequence[str]) -> Iterator[Part]:
         yield Heading(network.label)
         yield f"{title(network.profile)}; {network.step.setup.label}."
         yield Items(tuple(_headline(network)))
-        yield _picture(slug, "shares", network.step.seen)
+        yield _picture(slug, "shares", network.step.profile)
         yield _picture(slug, "timeline", network.step)
-        yield describe(network.step.seen)
+        yield describe(network.step.profile)
 
 
 def _picture(slug: str, kind: str, result: object) -> Picture:

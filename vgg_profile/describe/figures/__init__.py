@@ -56,7 +56,7 @@ def depict(result: object, kind: str | None = None) -> Figure:
 
 
 _MADE = {
-    Profile: "ledger(profile, setup).seen",
+    Profile: "ledger(profile, setup).profile",
     Step: "ledger(profile)",
     Overlay: "overlay(config, record)",
     Fit: "Fit(ledger(profile), memory('8GiB'))",

@@ -122,7 +122,7 @@ class Comparison(Displayed):
     @property
     def is_headline(self) -> bool:
         """Whether nothing but the profiles was given."""
-        return self == Comparison(self.profiles)
+        return (self.setup, self.base, self.by, self.measured) == (None, None, "total", {})
 
     @property
     def networks(self) -> tuple[Compared, ...]:

@@ -99,7 +99,7 @@ def test_a_module_comes_back_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("freeze", "complaint"),
     [
-        (("feature",), r"Nothing with parameters has the path 'feature'\. Did you mean features\?"),
+        (("feature",), r"Nothing with parameters has the path 'feature'\. Did you mean features\b"),
         (("features.1",), "Nothing with parameters"),
         (("features", "classifier"), "Every parameter is frozen"),
     ],

@@ -178,8 +178,10 @@ class Comparison(Displayed):
 
     @property
     def blocks(self) -> dict[str, str]:
-        """Layer → the block that it stands in."""
-        return {row.name: row.block for profile in self.profiles for row in profile.module_rows}
+        """Layer → the block that it stands in; the last of them, where networks differ."""
+        rows = [row for profile in self.profiles for row in profile.module_rows]
+        order = merged([row.block for row in profile.module_rows] for profile in self.profiles)
+        return {row.name: row.block for row in sorted(rows, key=lambda row: order.index(row.block))}
 
     def _in_order(self, found: Sequence[Iterable[str]]) -> Iterator[str]:
         """The parts of all networks as in one network: block by block, each block with its parts in order."""

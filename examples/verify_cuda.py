@@ -50,7 +50,7 @@ def machine(folder: Path, minutes: float, *, is_dry: bool) -> Any:
 
     until = time.monotonic() + 60 * minutes
     if is_dry:
-        return Machine(stand_in(), "cpu", until, folder, SMALL, size=16, batch=2, gib=(1, 2))
+        return Machine(stand_in(), "cpu", until, folder, SMALL, size=16, batch=2, gib=(1, 2), most=2)
     if not torch.cuda.is_available():
         built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU alone"
         raise InputError(

@@ -180,6 +180,18 @@ def test_beyond_the_bound_a_batch_does_not_fit_and_one_answer_is_asked_for() -> 
     assert f"Batch {most + 1} does not fit, not verified on a card" in beyond.stdout
 
 
+def test_between_what_fits_and_the_bound_it_is_the_replay_alone_that_runs_out() -> None:
+    """An H100 ran such a batch: 123 of D-BN in 16 GiB, where the replay ends at 121 and the bound is 125."""
+    step = ledger(walk("D-BN", device="cuda"))
+    answers = {
+        batch: describe(Fit(step, Memory(16 * GIB, "so much", architecture="Hopper"), (), batch)).footer[0]
+        for batch in (121, 123, 126)
+    }
+    assert answers[121].startswith("Batch 121 fits, not verified on a card, without cuDNN's scratch")
+    assert answers[123].startswith("Batch 123 runs out of memory in the replay, not verified on a card")
+    assert answers[126].startswith("Batch 126 does not fit, not verified on a card")
+
+
 def test_expandable_segments_waste_less_and_the_answer_says_which_they_are() -> None:
     plain, grown = (
         asked("A", "--memory", "8GiB", "--device", "cuda", *option)

@@ -66,6 +66,9 @@ def step_of(name: Source, **options: object) -> Profile:
         ("D", {"optimizer": "adam", "first_step": True}, False),
         ("D", {"optimizer": "adamw"}, False),
         ("D-BN", {"optimizer": "adam"}, False),
+        ("D", {"freeze": ("features",)}, False),
+        ("8,M,GAP", {"input": 8}, False),  # a mean
+        ("8,M,none", {"input": 8}, True),
         ("D", {"amp": "bfloat16"}, True),
         ("D", {"amp": "bfloat16", "checkpoint": "blocks"}, False),
         ("8,M,M", {"batch_norm": True, "input": 4, "batch": 2}, True),

@@ -50,6 +50,8 @@ class Machine:
     size: int = 224
     batch: int = 8
     gib: tuple[int, int] = (8, 24)
+    most: int = 10**9
+    """No larger batch is run, whatever is asked."""
 
     @property
     def left(self) -> float:

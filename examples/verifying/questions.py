@@ -220,7 +220,7 @@ def config_of(measurement: Measurement) -> Any:
     """The network of a record: one of the paper's, or a dry run's."""
     subject = measurement.subject["config"]
     every = (*(config(network) for _, network, _ in STEPS), *SMALL.values())
-    return next(each for each in every if each.to_dict() == subject)
+    return next(each for each in every if subject.items() <= each.to_dict().items())
 
 
 # -- the allocator ---------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def limit_question(number: int, optimizer: str) -> Question:
         total = machine.cuda.get_device_properties(0).total_memory
         if total < limit:
             return {"limit": limit, "skipped": "the card is smaller"}
-        fit = fit_for(machine.network("D"), machine.size, limit, optimizer, machine.device, machine.cuda)
+        fit = within(machine, limit, optimizer)
         machine.cuda.set_per_process_memory_fraction(limit / total)
         try:
             tried = {
@@ -309,11 +309,11 @@ def limit_question(number: int, optimizer: str) -> Question:
     return Question(name, 45, ask, conclude)
 
 
-def fit_for(network: Any, size: int, limit: int, optimizer: str, device: str, cuda: Any) -> Fit:
-    """What is predicted where a limit does not count the context."""
-    step = trace(walk(network, input=size, device="cuda"), Setup(optimizer=optimizer))
-    card = Memory(limit, "the limit", "cuda", None, architecture_of(cuda.get_device_properties(0).name))
-    return Fit(step, card, given=())
+def within(machine: Machine, limit: int, optimizer: str) -> Fit:
+    """What is predicted for D within a limit, which does not count the context."""
+    step = trace(walk(machine.network("D"), input=machine.size, device="cuda"), Setup(optimizer=optimizer))
+    family = architecture_of(machine.cuda.get_device_properties(0).name)
+    return Fit(step, Memory(limit, "the limit", "cuda", architecture=family), given=())
 
 
 def runs_twice(machine: Machine, batch: int, optimizer: str) -> str:
@@ -323,7 +323,7 @@ def runs_twice(machine: Machine, batch: int, optimizer: str) -> str:
     from vgg_profile import models
     from vgg_profile.measure.step import Deaf, RealStep
 
-    batch = batch if machine.device == "cuda" else min(batch, 2)
+    batch = min(batch, machine.most)
     try:
         model = models.build(machine.network("D"), device=machine.device)
         steps = torch.optim.Adam(model.parameters(), lr=0.0) if optimizer == "adam" else None

@@ -74,15 +74,22 @@ def _answer_on_a_card(fit: Fit) -> Iterator[str]:
         if most
         else "Tensors and workspaces of one image alone are more than there is."
     )
-    if fit.asked is None and largest:
-        yield f"About {largest:,}, {UNVERIFIED}: the largest batch that fits {said}. {bound}"
-    elif fit.asked is None:
-        short = f"it is short by {sized(-fit.spare_bytes)}"
-        yield f"Not even one image fits {said}, {UNVERIFIED}: {short}. {bound}"
+    about = f"About {largest:,}" if largest else "Not even one image"
+    if fit.asked is None:
+        yield (
+            f"{about}, {UNVERIFIED}: the largest batch that fits {said}. {bound}"
+            if largest
+            else f"{about} fits, {UNVERIFIED}, {said}. {bound}"
+        )
+    elif fit.fits:
+        yield (
+            f"Batch {fit.asked:,} fits, {UNVERIFIED}, {said}: {sized(fit.spare_bytes)} are left. "
+            f"{about} do. {bound}"
+        )
     else:
-        verdict = "fits" if fit.fits else "does not fit"
-        left = f"{sized(abs(fit.spare_bytes))} {'are left' if fit.fits else 'are missing'}"
-        yield f"Batch {fit.asked:,} {verdict}, {UNVERIFIED}, {said}: {left}. About {largest:,} do. {bound}"
+        verdict = "does not fit" if fit.asked > most else "runs out of memory in the replay"
+        yield f"Batch {fit.asked:,} {verdict}, {UNVERIFIED}, {said}. {about} fit. {bound}"
+        yield f"With all the room it wants it reserves {sized(-fit.spare_bytes)} more than there is."
     kind = "expandable segments" if fit.expandable else "segments of its default kind"
     yield (
         f"Reserved is what PyTorch's caching allocator takes, in {kind}, replayed step after step until "

@@ -14,9 +14,10 @@ def title(profile: Profile, *, with_batch: bool = True) -> str:
     said = (
         f"VGG config {config.label}: {units.plural(config.depth, 'weight layer')}, "
         f"input {units.shape(profile.input)}, {batch}{profile.dtype}, "
-        f"{units.plural(config.classes, 'class')}{pool_words(profile)}"
+        f"{units.plural(config.classes, 'class')}"
     )
-    return said if profile.device == "cpu" else marked(f"{said}, {profile.device}", profile)
+    said = said if profile.device == "cpu" else marked(f"{said}, {profile.device}", profile)
+    return f"{said}{pool_words(profile)}"
 
 
 def pool_words(profile: Profile) -> str:

@@ -61,7 +61,8 @@ def _finding_on_a_card(fit: Fit) -> str:
     """The same as far as it is known, and at most how many."""
     have = fit.memory.label
     if fit.asked is not None:
-        answer = f"Batch {fit.asked:,} {'fits' if fit.fits else 'does not fit'} into {have}"
+        beyond = "does not fit" if fit.asked > fit.at_most else "runs out of memory in the replay"
+        answer = f"Batch {fit.asked:,} {'fits' if fit.fits else beyond}, in {have}"
     elif fit.largest_batch:
         answer = f"About {fit.largest_batch:,} images fit into {have}"
     else:

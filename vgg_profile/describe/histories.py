@@ -36,14 +36,15 @@ def _step(step: Step) -> History:
             "Add --device cuda.",
         )
     modules = {row.name: row.module for row in step.profile.module_rows}
-    told = _Told()
-    for workspace in workspaces(None, has_backward=step.setup.has_backward):
+    told, kept = _Told(), workspaces(None, has_backward=step.setup.has_backward)
+    for workspace in kept:
         told.where = (workspace.what, "workspace")
         told.malloc(workspace, workspace.bytes)
     batch = step.setting.batch
     for event in step.events:
-        layer = event.layer and (in_words(event.phase, event.layer), modules.get(event.layer, event.layer))
-        place = layer or (event.phase.value,)
+        place: tuple[str, ...] = (event.phase.value,)
+        if event.layer:
+            place = (in_words(event.phase, event.layer), modules.get(event.layer, event.layer))
         for storage in event.allocated:
             if size := storage.size.at(batch):
                 told.where = (f"{storage.what} ({storage.category.value})", event.op, *place)

@@ -199,6 +199,7 @@ class Comparison(Displayed):
         for place, (network, figures) in enumerate(zip(self.networks, self.figures, strict=True)):
             configs[place] |= {
                 "label": network.label,
+                **network.step.profile.verification,
                 **figures,
                 "record": network.record,
                 "environment": network.checks and network.checks.measurement.environment,
@@ -216,6 +217,7 @@ class Comparison(Displayed):
 def _headline(profile: Profile) -> dict[str, Any]:
     return {
         **heading(profile.config, profile.setting.tensors),
+        **profile.verification,
         "depth": profile.config.depth,
         **profile.to_dict()["totals"],
         "receptive_field": profile.receptive_field,

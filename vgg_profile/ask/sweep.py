@@ -43,6 +43,8 @@ class GridPoint(NamedTuple):
     peak_bytes: int
     peak_phase: str
     peak_layer: str
+    verified_on: str | None = None
+    """The card that confirmed the rules at this point; ``None`` if none did, and on the CPU."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,12 +58,22 @@ class Sweep(Displayed):
     pooled: Mapping[Shape, str] = field(default_factory=dict)
     """What the average pool before the classifier does at each image (C, H, W) where it changes the map."""
 
+    @property
+    def unverified(self) -> int:
+        """How many points are by rules of a card that no card has confirmed."""
+        return 0 if self.device == "cpu" else sum(point.verified_on is None for point in self.points)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What is said of a point; of the CPU not where it was verified: wherever the tests run."""
+        return tuple(each for each in GridPoint._fields if each != "verified_on" or self.device != "cpu")
+
     def to_dict(self) -> dict[str, Any]:
         constant = {"device": self.device, **self.setup.to_dict()}
         del constant["optimizer"]
         return {
             **heading(self.config, constant),
-            "points": [point._asdict() for point in self.points],
+            "points": [{each: getattr(point, each) for each in self.fields} for point in self.points],
             "pooled": {units.shape(shape): what for shape, what in self.pooled.items()},
         }
 
@@ -123,7 +135,7 @@ def sweep(
 def _points(step: Step, batches: Sequence[int]) -> Iterator[GridPoint]:
     setting, macs = step.setting, step.profile.totals.macs
     channels, height, width = setting.input
-    loaded = step.book.loaded_bytes
+    loaded, verified = step.book.loaded_bytes, step.profile.verified
     places = {line: step.events[line.event] for line in step.lines}
     for batch in batches:
         line = step.highest(batch)
@@ -142,4 +154,5 @@ def _points(step: Step, batches: Sequence[int]) -> Iterator[GridPoint]:
             peak_bytes=line.at(batch),
             peak_phase=event.phase.value,
             peak_layer=event.layer,
+            verified_on=verified and verified.label,
         )

@@ -92,8 +92,9 @@ def overlay(network: Source, measurement: Measurement) -> Overlay:
 
 
 def remainders(network: Source, measurement: Measurement) -> tuple[Term, ...]:
-    """What a record holds beside the predicted tensors: scratch at the peak, and what an allocator keeps.
+    """What a record's peak holds beside the predicted tensors: scratch.
 
+    What a card's allocator holds beside them is no part of it: that is predicted (``predict.reserved``).
     Raises ``InputError`` if a check of it failed, or there was no peak to read.
     """
     checks = crosscheck(profile_for(network, measurement), measurement)
@@ -102,7 +103,9 @@ def remainders(network: Source, measurement: Measurement) -> tuple[Term, ...]:
             "The record does not hold: a check of it fails, or its peak was not measured.",
             "See which with `vgg-profile check CONFIG RECORD`, and measure again.",
         )
-    of_the_step = (check for check in checks.checks if not check.layer)
+    of_the_step = (
+        check for check in checks.checks if not check.layer and check.quantity not in _BESIDE_TENSORS
+    )
     return tuple(term for check in of_the_step for term in check.terms if term.is_remainder)
 
 

@@ -44,7 +44,16 @@ DOES_NOT_FIT = 4
     help="Whose rules hold.  [default: cuda for a card, else cpu]",
 )
 @click.option(
-    "--reserve", "reserve_", metavar="SIZE", help="Kept free for what is not a tensor.  [default: 1GiB]"
+    "--reserve",
+    "reserve_",
+    metavar="SIZE",
+    help="Kept free for what is not a tensor; on a card, the CUDA context.  [default: 1GiB; an H100's]",
+)
+@click.option(
+    "--expandable-segments",
+    "expandable",
+    is_flag=True,
+    help="A card's memory as with PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True.",
 )
 @click.option(
     "--measured",
@@ -62,6 +71,7 @@ def fit_command(
     batch: int | None,
     device: str | None,
     reserve_: str | None,
+    expandable: bool,
     measured: Path | None,
     setup: Setup,
     out: Output,
@@ -72,7 +82,7 @@ def fit_command(
 
     \b
     vgg-profile fit D --memory 8GiB --optimizer adam
-    vgg-profile fit D --memory rtx4090 --optimizer adam --amp bfloat16
+    vgg-profile fit D --memory h100 --optimizer adam --expandable-segments
     vgg-profile fit D --memory 8GiB --batch 64 --checkpoint blocks
     """
     have = memory(memory_)
@@ -80,12 +90,13 @@ def fit_command(
     reserves = [DEFAULT_RESERVE[rules]]
     if reserve_ is not None:
         kept = reserve(reserve_)
-        reserves = [Reserve(kept, "all that is no tensor", "--reserve")] if kept else []
+        what = "all that is no tensor" if rules == "cpu" else "the CUDA context"
+        reserves = [Reserve(kept, what, "--reserve")] if kept else []
     profile = walk(net, input=input_, batch=1 if batch is None else batch, dtype=dtype, device=rules)
     step = trace(profile, setup)
     if measured is not None:
         reserves += _scratch(step.setup, profile.config, list(profile.input), dtype, rules, measured)
-    fit = Fit(step, have, tuple(reserves), batch)
+    fit = Fit(step, have, tuple(reserves), batch, expandable)
     out.deliver(fit)
     if not fit.fits:
         click.get_current_context().exit(DOES_NOT_FIT)

@@ -19,7 +19,7 @@ from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.walk import walk
-from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render
+from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render, snapshot
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -241,6 +241,9 @@ class Output:
         """Print a result, or write it whole to the file: as a picture, if the file's suffix is one's."""
         if self.format in PICTURES:
             self.write(picture(result, self.format))
+            return
+        if self.format == "snapshot":
+            self.write(snapshot(result))
             return
         form = "page" if self.format == "html" else self.format
         if form == "table" and self.path is None and _is_colourful():

@@ -146,6 +146,7 @@ class Step(Displayed):
         phase, layer = self.place
         return {
             **heading(self.profile.config, self.setting.to_dict()),
+            **self.profile.verification,
             "peak_bytes": self.peak.peak,
             "peak_phase": phase.value,
             "peak_layer": layer,

@@ -95,7 +95,7 @@ def _conventions(profile: Profile, totals: Totals, all_layers: bool) -> tuple[st
         f"Memory: {_what_is_counted(all_layers)}, once, {totals.values:,} values an image, "
         f"{sized(totals.memory_bytes)} for {images} at {profile.itemsize} bytes a value.",
         f"Saved for backward: what stays alive after {profile.forward_pass}, above weights and input, "
-        f"by the rules of device {rules(profile.device)}: {sized(totals.saved_bytes)} for {images}.",
+        f"by the rules of device {rules(profile)}: {sized(totals.saved_bytes)} for {images}.",
         f"Compute: {totals.macs:,} MACs an image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
         "Biases count as parameters, not as MACs.",
         "Values and MACs are for one image, bytes for the batch. MiB = 2^20 bytes.",
@@ -149,7 +149,7 @@ def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
         total=("total", "", profile.total(rows).saved_bytes, None),
         footer=(
             f"Alive after {profile.forward_pass}, above weights and input, "
-            f"by the rules of device {rules(profile.device)}: {sized(profile.total(rows).saved_bytes)}.",
+            f"by the rules of device {rules(profile)}: {sized(profile.total(rows).saved_bytes)}.",
         ),
     )
 

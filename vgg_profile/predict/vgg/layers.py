@@ -114,6 +114,10 @@ class Conv2d(Layer):
         return product(self.weights, product(height, width))
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """On CUDA cuDNN convolves, and ``_convolution`` (ATen/native/Convolution.cpp) adds the bias in place.
+
+        Its workspace is taken and given back within the call (``run_conv_plan`` in cudnn/Conv_v8.cpp).
+        """
         weight, bias = parameters["weight"], parameters["bias"]
         itemsize = tape.itemsize_of(x, "lower")
         is_native = tape.device == "cpu" and (not tape.onednn or itemsize == FLOAT64)
@@ -178,6 +182,8 @@ class Linear(Layer):
         """On the CPU a product in two bytes a value is oneDNN's, unless that is off.
 
         Either factor is kept only if the other wants a gradient.
+        On CUDA the product is cuBLAS's (``addmm_out_cuda_impl`` in ATen/native/cuda/Blas.cpp): its workspace
+        stays (``predict.reserved.workspaces``).
         """
         weight, bias = parameters["weight"], parameters["bias"]
         is_plain = tape.device == "cpu" and (not tape.onednn or tape.itemsize_of(x, "lower") != HALF)
@@ -296,7 +302,8 @@ class LocalResponseNorm(Layer):
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
         """Seven small operations, as ``torch.nn.functional.local_response_norm`` writes them.
 
-        Autocast runs the average pool (CPU) or the power (CUDA) in float32, and the division follows it.
+        Autocast runs the average pool (CPU) or the power (CUDA) in float32, and the division follows it:
+        the lists for float32 in ATen/autocast_mode.h.
         """
         on_cpu = tape.device == "cpu"
         channels, height, width = x.shape
@@ -439,7 +446,11 @@ class Dropout(Layer):
     kind: ClassVar[str] = "dropout"
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        """The CPU multiplies with a mask of the input's dtype, CUDA makes one of single bytes on the way."""
+        """The CPU multiplies with a mask of the input's dtype, CUDA makes one of single bytes on the way.
+
+        Source: ``dropout`` in ATen/native/Dropout.cpp, which takes ``native_dropout`` on CUDA;
+        ``dropout_cuda`` in ATen/native/cuda/Dropout.cu allocates the mask as bool, before the output.
+        """
         if not tape.training:
             return tape.hold(x)
         if tape.device == "cuda":

@@ -16,7 +16,8 @@ STEP_COUNT_BYTES = 4
 class Optimizer:
     """What ``torch.optim`` allocates: a state for every parameter, and temporaries in each step.
 
-    Source: ``torch/optim/sgd.py`` and ``adam.py`` (AdamW is Adam there), single-tensor and foreach.
+    Source: ``torch/optim/sgd.py`` and ``adam.py`` (AdamW is Adam there): ``_single_tensor_adam``,
+    ``_multi_tensor_adam``, ``_fused_adam``; which one, ``_default_to_fused_or_foreach`` in ``optimizer.py``.
     """
 
     def __init__(self, tape: Tape, setup: Setup, weights: Sequence[Storage]) -> None:

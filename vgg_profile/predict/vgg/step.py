@@ -107,7 +107,8 @@ def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
 
     Under autocast the CPU casts the logits and computes all of it in float32; a function of its own, it holds
     the cast logits to its end. CUDA takes the log-softmax in the logits' dtype and casts that to float32
-    for the mean (read off an H100 with torch 2.11: ``tests/data/h100``).
+    for the mean (read off an H100 with torch 2.11: ``tests/data/h100``; ``cross_entropy_loss`` in
+    ATen/native/LossNLL.cpp, ``log_softmax_cuda_out`` in cuda/SoftMax.cu).
     """
     tape.layer = "loss"
     on_cpu = tape.device == "cpu"

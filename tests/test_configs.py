@@ -33,7 +33,7 @@ from vgg_profile.predict.vgg.configs import (
 )
 from vgg_profile.predict.vgg.limits import LONGEST_NAME, MOST_LAYERS
 
-KEYS = ("name", "layers", "classifier", "classes", "in_channels", "batch_norm")
+KEYS = ("name", "layers", "classifier", "classes", "in_channels", "batch_norm", "pool")
 
 
 def refusal(action, *args, **kwargs) -> str:

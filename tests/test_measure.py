@@ -196,6 +196,7 @@ SETUP = st.builds(
     image=st.sampled_from([(1, 1), (2, 2), (8, 5), (16, 16)]),
     batch=st.integers(1, 3),
     dtype=st.sampled_from(["float32", "float64", "bfloat16", "float16"]),
+    pool=st.sampled_from([7, 1, 2, "none"]),
     setup=SETUP,
 )
 @pytest.mark.slow
@@ -206,12 +207,21 @@ def test_any_net_run_in_any_way_is_exact(
     image: tuple[int, int],
     batch: int,
     dtype: str,
+    pool: int | str,
     setup: Setup,
 ) -> None:
     if setup.amp != "none":
         dtype = "float32"
     try:
-        net = from_dict({"layers": sizes, "classifier": classifier, "classes": 2, "batch_norm": batch_norm})
+        net = from_dict(
+            {
+                "layers": sizes,
+                "classifier": classifier,
+                "classes": 2,
+                "batch_norm": batch_norm,
+                "pool": pool,
+            }
+        )
         ledger(walk(net, input=(3, *image), batch=batch, dtype=dtype), setup)
     except InputError:
         assume(False)

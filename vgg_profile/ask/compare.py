@@ -255,10 +255,12 @@ def _record(
     """The first record of a network at its setting and its checks; one that does not hold is refused."""
     from vgg_profile.check.crosscheck import crosscheck
     from vgg_profile.check.results import Verdict
+    from vgg_profile.predict.vgg.configs import recorded
 
     setting, config = replace(profile.setting, setup=setup), profile.config.to_dict()
     for name, record in records.items():
-        if record.setting == setting and record.subject["config"] == config:
+        subject = record.subject["config"]
+        if record.setting == setting and subject is not None and recorded(subject) == config:
             checks = crosscheck(profile, record)
             if checks.count(Verdict.FAIL):
                 raise InputError(

@@ -6,12 +6,13 @@ multiplication, since bytes are affine in the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
+from vgg_profile.core import units
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup, check_size, input_shape
@@ -52,6 +53,8 @@ class Sweep(Displayed):
     device: str
     setup: Setup
     points: tuple[GridPoint, ...]
+    pooled: Mapping[Shape, str] = field(default_factory=dict)
+    """What the average pool before the classifier does at each image (C, H, W) where it changes the map."""
 
     def to_dict(self) -> dict[str, Any]:
         constant = {"device": self.device, **self.setup.to_dict()}
@@ -59,6 +62,7 @@ class Sweep(Displayed):
         return {
             **heading(self.config, constant),
             "points": [point._asdict() for point in self.points],
+            "pooled": {units.shape(shape): what for shape, what in self.pooled.items()},
         }
 
 
@@ -98,20 +102,22 @@ def sweep(
         )
     config = find_config(network)
     settings = list(product(inputs, dtypes, optimizers))
+    pooled: dict[Shape, str] = {}
 
     def steps() -> Iterator[list[GridPoint]]:
         for size, dtype, optimizer in settings:
             shape = input_shape(size, config.in_channels)
-            step = trace(
-                walk(config, input=shape, dtype=dtype, device=device), replace(setup, optimizer=optimizer)
-            )
+            profile = walk(config, input=shape, dtype=dtype, device=device)
+            if profile.pooled:
+                pooled[shape] = profile.pooled
+            step = trace(profile, replace(setup, optimizer=optimizer))
             for batch in batches:
                 check_size(batch, "batch", "--batch 1")
             step.check_batch(min(batches))
             yield list(_points(step, batches))
 
     points = tuple(point for part in progress(steps(), len(settings)) for point in part)
-    return Sweep(config, device, setup.on(device), points)
+    return Sweep(config, device, setup.on(device), points, pooled)
 
 
 def _points(step: Step, batches: Sequence[int]) -> Iterator[GridPoint]:

@@ -20,7 +20,7 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, Profile, Row
 from vgg_profile.measure.record import SUBJECT, MeasuredMoment, Measurement, Reading
-from vgg_profile.predict.vgg.configs import Source
+from vgg_profile.predict.vgg.configs import Source, recorded
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
@@ -44,7 +44,7 @@ def setup_of(measurement: Measurement) -> Setup:
 def _check_config(config: Network, measured: object) -> None:
     """Refuse a record of another network, and say in what it is another."""
     ours = config.to_dict()
-    theirs = measured if isinstance(measured, dict) else {}
+    theirs = recorded(measured) if isinstance(measured, dict) else {}
     for key, value in ours.items():
         if theirs.get(key) != value:
             raise InputError(

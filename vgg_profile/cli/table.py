@@ -25,7 +25,8 @@ def table(
 
     CONFIG is a name (A, A-LRN, B, C, D, E, vgg16, vgg16_bn, D-BN …), a list of layers, or a .toml or
     .json file. In a list a number is a 3×3 convolution of that width, conv1-256 a 1×1 one, M a max pool,
-    LRN a local response norm.
+    LRN a local response norm; the last may be GAP (a global average pool before the classifier) or none (no
+    pool there). Whoever does not say gets the paper's 7×7.
 
     \b
     vgg-profile table D --batch 8
@@ -40,6 +41,7 @@ def table(
                  classes = 10
                  in_channels = 3
                  batch_norm = false
+                 pool = 7                 # average pool before the classifier: 7, 1, N or "none"
     """
     if notes and saved:
         raise InputError("--notes and --saved are two different tables.", "Ask for one at a time.")

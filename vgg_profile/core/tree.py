@@ -43,6 +43,8 @@ class Row:
     """The group that it stands in: ``block 3``, ``classifier``; empty for the input."""
     saved: tuple[Storage, ...] = field(default=(), compare=False)
     note: str = ""
+    pooled: str = ""
+    """What the average pool before the classifier does, where it changes the map."""
 
     def memory_bytes(self, batch: int, itemsize: int) -> int:
         """Bytes of the values that the layer makes, for a whole batch."""
@@ -105,6 +107,9 @@ class Network(Protocol):
 
     @property
     def classifier(self) -> tuple[int, ...]: ...
+
+    @property
+    def pool(self) -> int | None: ...
 
     @property
     def batch_norm(self) -> bool: ...
@@ -183,6 +188,11 @@ class Profile(Displayed):
         return self.total(self.rows)
 
     @property
+    def pooled(self) -> str:
+        """What the average pool before the classifier does to the map; empty where it changes nothing."""
+        return next((row.pooled for row in self.module_rows if row.pooled), "")
+
+    @property
     def receptive_field(self) -> int:
         """How many pixels of a side one value of the last map sees; 212 for D."""
         return max(row.receptive_field for row in self.module_rows if row.receptive_field is not None)
@@ -209,6 +219,8 @@ class Profile(Displayed):
             "classes": self.config.classes,
             "layers": self.config.to_dict()["layers"],
             "classifier": list(self.config.classifier),
+            "pool": self.config.to_dict()["pool"],
+            "pooled": self.pooled,
             "all_layers": all_layers,
             "rows": [
                 {

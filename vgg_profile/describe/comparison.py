@@ -37,7 +37,7 @@ def _comparison(comparison: Comparison) -> Table:
 
 def _headlines(profiles: tuple[Profile, ...]) -> Table:
     return Table(
-        title=f"VGG configs at {_setting(profiles)}",
+        title=f"VGG configs at {_setting(profiles)}{_pools(profiles)}",
         columns=(
             Column("config", "config", is_text=True),
             Column("depth", "weight\nlayers"),
@@ -81,6 +81,12 @@ def _setting(profiles: tuple[Profile, ...]) -> str:
     )
 
 
+def _pools(profiles: Iterable[Profile]) -> str:
+    """Whose average pool changes the map, to end a title with."""
+    found = [f"{each.config.label}'s average pool {each.pooled}" for each in profiles if each.pooled]
+    return "".join(f"; {each}" for each in found)
+
+
 def _each(texts: Iterable[str]) -> str:
     return " and ".join(dict.fromkeys(texts))
 
@@ -88,7 +94,8 @@ def _each(texts: Iterable[str]) -> str:
 def _title(comparison: Comparison) -> str:
     setup = comparison.networks[0].setup
     title = f"VGG configs compared at {_setting(comparison.profiles)}, {setup.label}"
-    return f"{title}, relative to {comparison.origin.label}" if comparison.origin else title
+    relative = f", relative to {comparison.origin.label}" if comparison.origin else ""
+    return f"{title}{relative}{_pools(network.profile for network in comparison.networks)}"
 
 
 def _totals(comparison: Comparison) -> Table:

@@ -90,7 +90,7 @@ def _sweep(grid: Sweep) -> Table:
     return Table(
         title=f"Predicted peak over {units.plural(len(grid.points), 'point')}: {grid.config.label}, "
         f"{replace(grid.setup, optimizer='none', fused=False).conditions}, "
-        f"rules of {grid.device}",
+        f"rules of {grid.device}{_pools(grid)}",
         columns=tuple(
             Column(name, name.replace("_bytes", "\n(bytes)").replace("_", " "), is_text=name in _TEXTS)
             for name in GridPoint._fields
@@ -102,6 +102,14 @@ def _sweep(grid: Sweep) -> Table:
             f"By the rules of device {rules(grid.device)}.",
         ),
     )
+
+
+def _pools(grid: Sweep) -> str:
+    """Where the average pool changes the map, to end a title with."""
+    if len(grid.pooled) > 1:
+        sizes = len({(point.height, point.width) for point in grid.points})
+        return f"; the average pool changes the map at {len(grid.pooled)} of {sizes} image sizes"
+    return "".join(f"; average pool {what}" for what in grid.pooled.values())
 
 
 _TEXTS = {"dtype", "optimizer", "peak_phase", "peak_layer"}

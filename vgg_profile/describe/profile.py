@@ -98,6 +98,7 @@ def _conventions(profile: Profile, totals: Totals, all_layers: bool) -> tuple[st
         f"Compute: {totals.macs:,} MACs an image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
         "Biases count as parameters, not as MACs.",
         "Values and MACs are for one image, bytes for the batch. MiB = 2^20 bytes.",
+        *(f"{row.name}: {row.pooled}." for row in profile.module_rows if row.pooled),
     )
 
 

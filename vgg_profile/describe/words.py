@@ -13,8 +13,13 @@ def title(profile: Profile, *, with_batch: bool = True) -> str:
     return (
         f"VGG config {config.label}: {units.plural(config.depth, 'weight layer')}, "
         f"input {units.shape(profile.input)}, {batch}{profile.dtype}, "
-        f"{units.plural(config.classes, 'class')}"
+        f"{units.plural(config.classes, 'class')}{pool_words(profile)}"
     )
+
+
+def pool_words(profile: Profile) -> str:
+    """What the average pool does, to end a title with: only where it changes the map."""
+    return f"; average pool {profile.pooled}" if profile.pooled else ""
 
 
 def rules(device: str) -> str:

@@ -149,7 +149,9 @@ class _Run:
         if isinstance(self.network, Config):
             with self._memory(0) as recorder:
                 recorder.mark("load")
-                self.model = models.build(self.network, device=self.device, dtype=self.dtype)
+                self.model = models.build(
+                    self.network, input=self.shape, device=self.device, dtype=self.dtype
+                )
                 recorder.mark("end")
             loaded = recorder.moments[0]
         else:

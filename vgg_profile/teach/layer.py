@@ -37,11 +37,15 @@ def contents(profile: Profile) -> Contents:
     """The layers of a network, each of which can be explained."""
     example = profile.module_rows[1].name
     return Contents(
-        f"The layers of {profile.config.label}",
+        f"The layers of {profile.config.label}{_pooled(profile)}",
         ("layer", "module", "what", "output"),
         tuple((row.name, row.module, _KINDS[row.kind], row.output_shape) for row in profile.module_rows[1:]),
         f"`vgg-profile explain CONFIG {example}` works one out; a module path does as well as a name.",
     )
+
+
+def _pooled(profile: Profile) -> str:
+    return f"; average pool {profile.pooled}" if profile.pooled else ""
 
 
 def lesson(profile: Profile, name: str) -> Lesson:
@@ -69,7 +73,7 @@ def lesson(profile: Profile, name: str) -> Lesson:
     path = f" ({row.module})" if row.module != row.name else ""
     return Lesson(
         name=row.name,
-        title=f"{_KINDS[row.kind]} of {profile.config.label}{path}",
+        title=f"{_KINDS[row.kind]} of {profile.config.label}{path}{_pooled(profile)}",
         sections=tuple(section for section in sections if section.parts),
         evidence=_EVIDENCE[profile.device],
     )
@@ -88,7 +92,7 @@ def _find(profile: Profile, name: str) -> tuple[Module, Row, Row]:
     """The layer of this name or path: what it is, the row before it, and its own."""
     key = name.strip().lower()
     rows = profile.module_rows
-    for module, before, row in zip(modules(profile.config), rows, rows[1:], strict=False):
+    for module, before, row in zip(modules(profile.config, profile.input), rows, rows[1:], strict=False):
         if key in (row.name, row.module):
             return module, before, row
     names = [row.name for row in rows[1:]] + [row.module for row in rows[1:] if row.module != row.name]

@@ -376,12 +376,34 @@ class AdaptiveAvgPool2d(Layer):
         return (shape[0], self.size, self.size)
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """To one value it is a mean, whose backward needs no more than the map's size.
+
+        The CPU divides by a Python number there, and takes a mean of two-byte values in float32
+        (``mean_kernel_impl`` in ATen/native/ReduceOps.cpp).
+        """
+        if self.size == 1:
+            return self._mean(tape, x)
         return tape.op(
             "adaptive_avg_pool2d",
             (x,),
             Backward("AdaptiveAvgPool2DBackward0", saves=(x,)),
             Result(self.output_shape(x.shape)),
         )
+
+    def _mean(self, tape: Tape, x: Tensor) -> Tensor:
+        number = tape.number(x.itemsize, whole=True)
+        is_lowered = tape.device == "cpu" and x.itemsize == HALF
+        sums = Bytes(0, x.shape[0] * FLOAT32)
+        output = tape.op(
+            "mean",
+            (x,),
+            Backward("MeanBackward1", temporaries=(number,)),
+            Result(self.output_shape(x.shape)),
+            work=sums.plus(Bytes(0, prod(x.shape) * FLOAT32)) if is_lowered else number,
+        )
+        if is_lowered:
+            tape.work("div_", sums.plus(tape.number(FLOAT32, whole=True)))
+        return output
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def _write(net: Config, setting: Setting) -> Book:
         grad=setup.has_backward,
         onednn=setup.onednn,
     )
-    parameters = load(tape, net)
+    parameters = load(tape, net, setting.input)
     optimizer = None if setup.optimizer == "none" else Optimizer(tape, setup)
     if optimizer and not setup.first_step:
         optimizer.make_state()

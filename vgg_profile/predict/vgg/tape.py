@@ -110,11 +110,14 @@ class Tape:
         """A module's buffer: loaded with the weights, never given a gradient."""
         self.allocate("buffer", Storage(self.layer, what, Category.BUFFERS, Bytes(size, 0)))
 
-    def number(self, itemsize: int) -> Bytes:
-        """What a Python number takes in the CPU's kernels: a float64 tensor, and its cast to ``itemsize``."""
+    def number(self, itemsize: int, *, whole: bool = False) -> Bytes:
+        """What a Python number takes in the CPU's kernels: a tensor of eight bytes, and its cast to ``itemsize``.
+
+        A ``whole`` one is an int64 and always cast, another a float64.
+        """
         if self.device != "cpu":
             return NOTHING
-        return Bytes(FLOAT64 + (itemsize if itemsize != FLOAT64 else 0), 0)
+        return Bytes(FLOAT64 + (itemsize if whole or itemsize != FLOAT64 else 0), 0)
 
     # -- operations ----------------------------------------------------------------------------
 

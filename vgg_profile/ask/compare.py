@@ -244,8 +244,8 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def _order(name: str) -> tuple[bool, list[float]]:
-    """As in a network: by block, the pool at its end; then the classifier."""
-    numbers = [float(number) for number in re.findall(r"\d+", name)]
+    """As in a network: by block, the pool at its end; then the average pool, and the classifier."""
+    numbers = [float(number) for number in re.findall(r"\d+", name)] or [inf]
     return name.startswith(("fc", "classifier")), [*numbers, *[inf] * name.startswith("pool")]
 
 

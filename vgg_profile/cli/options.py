@@ -84,6 +84,13 @@ rules_option = click.option(
 )
 _optimizer = click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True)
 
+freeze_option = click.option(
+    "--freeze",
+    multiple=True,
+    metavar="PATH",
+    help="Do not train what has this module path, such as features; may be repeated.",
+)
+
 _conditions = (
     click.option("--mode", type=click.Choice(MODES), default="train", show_default=True),
     click.option(
@@ -110,6 +117,7 @@ _conditions = (
     click.option(
         "--onednn/--no-onednn", default=True, help="Whether oneDNN convolves on the CPU.", show_default=True
     ),
+    freeze_option,
 )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import click
 
-from vgg_profile.cli.options import Output, gives_output, rules_option, takes_network
+from vgg_profile.cli.options import Output, freeze_option, gives_output, rules_option, takes_network
 from vgg_profile.core.errors import InputError
+from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
 
 
@@ -17,9 +18,16 @@ from vgg_profile.core.tree import Profile
 @click.option("--all-layers", is_flag=True, help="Every module: also ReLU, norms, dropout, average pool.")
 @click.option("--notes", is_flag=True, help="The notes' conventions: their labels and rounding, no biases.")
 @click.option("--saved", is_flag=True, help="What each layer keeps for the backward pass, and why.")
+@freeze_option
 @gives_output
 def table(
-    walk_on: Callable[[str], Profile], device: str, all_layers: bool, notes: bool, saved: bool, out: Output
+    walk_on: Callable[[str], Profile],
+    device: str,
+    all_layers: bool,
+    notes: bool,
+    saved: bool,
+    freeze: tuple[str, ...],
+    out: Output,
 ) -> None:
     """One network, layer by layer, with its arithmetic.
 
@@ -45,4 +53,9 @@ def table(
     """
     if notes and saved:
         raise InputError("--notes and --saved are two different tables.", "Ask for one at a time.")
-    out.deliver(walk_on(device), all_layers=all_layers, notes=notes, saved=saved)
+    profile = walk_on(device)
+    if freeze:
+        from vgg_profile.predict.vgg.step import trace
+
+        profile = trace(profile, Setup(freeze=freeze)).profile
+    out.deliver(profile, all_layers=all_layers, notes=notes, saved=saved)

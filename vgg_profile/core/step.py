@@ -100,13 +100,16 @@ class Step(Displayed):
     def flops(self) -> dict[str, int]:
         """FLOPs of the forward and the backward pass by layer; without a backward, of the forward.
 
-        Forward 2 a MAC; backward as many for the input's gradient, and again for the weights'. The first
-        layer with weights sees images, which want no gradient, so its share is less.
+        Forward 2 a MAC; backward as many for the input's gradient, and again for the weights'. The images
+        want no gradient, nor does what comes of them before the first weights that are trained.
         """
-        rows = self.profile.module_rows[1:]
-        first = next(row.name for row in rows if row.macs.value)
-        passes = {row.name: (2 if row.name == first else 3) if self.setup.has_backward else 1 for row in rows}
-        return {row.name: 2 * row.macs.value * self.profile.batch * passes[row.name] for row in rows}
+        flops, wants_gradient = {}, False
+        for row in self.profile.module_rows[1:]:
+            is_trained = self.setup.has_backward and not self.setup.is_frozen(row.module)
+            passes = 1 + wants_gradient + is_trained
+            flops[row.name] = 2 * row.macs.value * self.profile.batch * passes
+            wants_gradient |= is_trained and row.parameters > 0
+        return flops
 
     @cached_property
     def recomputed_flops(self) -> dict[str, int]:

@@ -189,6 +189,10 @@ class _Run:
         # copies on the host: on a card they would be live beside what is measured
         buffers = {name: buffer.to("cpu", copy=True) for name, buffer in model.named_buffers()}
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+        trained = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+        self.setup.check_freeze(trained)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(trained[name] and not self.setup.is_frozen(name))
         model.train(self.setup.mode == "train")
         model.zero_grad(set_to_none=True)
         try:
@@ -201,6 +205,7 @@ class _Run:
                     buffer.copy_(buffers[name])
             for name, parameter in model.named_parameters():
                 parameter.grad = gradients[name]
+                parameter.requires_grad_(trained[name])
 
     def count_tensors(self) -> Iterator[Reading]:
         """How many learnable values and buffer values there are."""

@@ -175,14 +175,21 @@ class Linear(Layer):
         return self.weights
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        """On the CPU a product in two bytes a value is oneDNN's, unless that is off."""
+        """On the CPU a product in two bytes a value is oneDNN's, unless that is off.
+
+        Either factor is kept only if the other wants a gradient.
+        """
         weight, bias = parameters["weight"], parameters["bias"]
         is_plain = tape.device == "cpu" and (not tape.onednn or tape.itemsize_of(x, "lower") != HALF)
         scratch = "" if is_plain else "the matrix product"
         return tape.op(
             "addmm",
             (x, weight, bias),
-            Backward("AddmmBackward0", saves=(x, weight), scratch=scratch),
+            Backward(
+                "AddmmBackward0",
+                saves=[x] * weight.requires_grad + [weight] * x.requires_grad,
+                scratch=scratch,
+            ),
             Result((self.out_features,)),
             scratch=scratch,
             autocast="lower",
@@ -232,9 +239,10 @@ class BatchNorm2d(Layer):
         statistic = Bytes(self.channels * max(weight.itemsize, FLOAT32 if is_native else 0), 0)
         scratch = "the batch norm" if on_cpu and is_one_value else ""
         if on_cpu:
-            temporaries = (NOTHING, NOTHING, x.size)
+            temporary = x.size if x.requires_grad else NOTHING
         else:
-            temporaries = (NOTHING, NOTHING, sums if is_native and is_one_value else NOTHING)
+            temporary = sums if is_native and is_one_value else NOTHING
+        last = 2 if bias.requires_grad else 0
         return tape.op(
             "batch_norm",
             (x, weight, bias),
@@ -246,7 +254,7 @@ class BatchNorm2d(Layer):
                     for what in ("batch mean", "batch inverse deviation")
                     if tape.training or is_native
                 ],
-                temporaries=temporaries,
+                temporaries=[temporary if place == last else NOTHING for place in range(3)],
                 scratch=scratch,
             ),
             work=sums if on_cpu else NOTHING,

@@ -14,7 +14,7 @@ from vgg_profile.core import units
 from vgg_profile.core.counts import ZERO, product
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase, Storage, kept
-from vgg_profile.core.setting import LARGEST, Setting, input_shape
+from vgg_profile.core.setting import LARGEST, Setting, Setup, input_shape
 from vgg_profile.core.sizes import TARGET_BYTES, Bytes, Shape
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.predict.vgg.configs import Config, Source
@@ -144,14 +144,15 @@ Parameters = dict[str, dict[str, Tensor]]
 """The learnable tensors by layer and name."""
 
 
-def load(tape: Tape, config: Config, shape: Shape) -> Parameters:
-    """Allocate every parameter and buffer on a tape."""
+def load(tape: Tape, config: Config, shape: Shape, setup: Setup = Setup()) -> Parameters:  # noqa: B008 - frozen
+    """Allocate every parameter and buffer on a tape; ``setup`` says which are frozen."""
     tape.begin(Phase.LOAD)
     parameters: Parameters = {}
     for module in modules(config, shape):
         tape.layer = module.name
         parameters[module.name] = {
-            what: tape.parameter(what, shape) for what, shape in module.layer.parameter_shapes.items()
+            what: tape.parameter(what, shape, is_frozen=setup.is_frozen(module.path))
+            for what, shape in module.layer.parameter_shapes.items()
         }
         for what, (elements, itemsize) in module.layer.buffer_sizes.items():
             tape.buffer(what, elements * (itemsize or tape.itemsize))

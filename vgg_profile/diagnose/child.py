@@ -62,11 +62,9 @@ def inspect_model(
         try:
             with births.noting(path), torch.device(device):
                 return _examined(path, name, births, device, shape, wanted, label)
-        except InputError:
-            raise
-        except BaseException as error:
-            if device == "cpu" or "meta" not in str(error):
-                raise explained(error, path) from None
+        except Exception as error:
+            if isinstance(error, InputError) or device == "cpu" or "meta" not in str(error):
+                raise
     raise AssertionError("the second device returns or raises")
 
 
@@ -79,11 +77,11 @@ def _examined(
     wanted: Sequence[Written],
     label: str,
 ) -> Draft:
-    namespace = _run(path)
+    namespace = _run(path, device)
     try:
         model, silent = _made(path, name, namespace, births)
-    except InputError:
-        raise
+    except (InputError, SystemExit) as error:
+        raise error if isinstance(error, InputError) else explained(error, path) from None
     except Exception as error:
         if device == "meta" and "meta" in str(error):
             raise
@@ -151,8 +149,19 @@ def _made(path: Path, name: str, namespace: dict[str, Any], births: Births) -> _
     return made, ()
 
 
-def _run(path: Path) -> dict[str, Any]:
-    """Run the file as ``python FILE`` would, but not as the main program."""
+def _run(path: Path, device: str) -> dict[str, Any]:
+    """Run the file as ``python FILE`` would, but not as the main program; raises ``InputError`` at its line."""
+    try:
+        return _namespace(path)
+    except InputError:
+        raise
+    except BaseException as error:
+        if device == "meta" and "meta" in str(error):
+            raise
+        raise explained(error, path) from None
+
+
+def _namespace(path: Path) -> dict[str, Any]:
     _check_is_text(path)
     module = ModuleType(path.stem)
     module.__file__ = str(path)

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     FLATTEN = "wrong flatten"
     SILENT = "returns nothing"
     UNAPPLIED = "made, not applied"
+    DROPPED = "result dropped"
     ROWS = "rows of the batch change"
     REUSED = "called again"
     HIDDEN = "hidden from PyTorch"
@@ -49,7 +50,6 @@ class Hint(StrEnum):
     NO_ACTIVATION = "no activation"
     OVERWRITTEN = "name overwritten"
     DROPPED = "result dropped"
-    STALE = "called on an earlier result"
     LOGITS = "something on the logits"
     SOFTMAX = "softmax before a cross entropy"
     SOFTMAX_INSIDE = "softmax between layers"
@@ -60,8 +60,6 @@ class Hint(StrEnum):
     NO_NORM = "no norm"
     HIDDEN_POOL = "a lost pool, hidden"
     IDLE = "never called"
-    REUSED = "called again"
-
 
 @dataclass(frozen=True, slots=True)
 class Remark:

@@ -14,8 +14,8 @@ from vgg_profile.diagnose.draft import Defect, Draft, Family, Hint, Kind, Remark
 from vgg_profile.diagnose.names import Unique, block_of, paper_names
 from vgg_profile.diagnose.plan import Plan
 from vgg_profile.diagnose.remarks import remarks
-from vgg_profile.diagnose.run import IMAGES, Call, Edit, Run, Site, Subject
-from vgg_profile.diagnose.search import Cause, Found, search
+from vgg_profile.diagnose.run import Call, Edit, Run, Subject
+from vgg_profile.diagnose.search import Cause, Found, needed, search
 from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, shown
 
 
@@ -24,11 +24,9 @@ def examine(subject: Subject, shape: Shape, wanted: Sequence[Written] = (), labe
     verdict = _Verdict(subject, shape)
     differences = compared(verdict.calls(search(subject, shape).run), wanted, label) if wanted else []
     given = [each.edit for each in differences if each.edit and each.kind is not Kind.HEAD]
-    if verdict.refused or given:
-        found = search(subject, shape, given)
-    else:
-        found = Found([], verdict.first)
-    return _Report(subject, verdict, found, differences).draft()
+    found = search(subject, shape, given) if verdict.refused or given else Found([], verdict.first)
+    needs = needed(subject, shape, given, found) if verdict.refused else []
+    return _Report(subject, verdict, found, differences, needs).draft()
 
 
 class _Verdict:
@@ -99,10 +97,15 @@ class _Report:
     """Turns calls, causes and differences into what a diagnosis says of them."""
 
     def __init__(
-        self, subject: Subject, verdict: _Verdict, found: Found, differences: Sequence[Difference]
+        self,
+        subject: Subject,
+        verdict: _Verdict,
+        found: Found,
+        differences: Sequence[Difference],
+        needs: Sequence[Edit],
     ) -> None:
         self.subject, self.verdict, self.found = subject, verdict, found
-        self.differences, self.run = differences, found.run
+        self.differences, self.needs, self.run = differences, needs, found.run
         self.names: dict[tuple[int, int], str] = {}
         self.visits = self._visits()
         self.by_site = {call.site: call for call in self.run.calls if not call.is_inserted}
@@ -113,12 +116,13 @@ class _Report:
         defects = [
             *self._silent(),
             *(self._defect(cause, place == 0) for place, cause in enumerate(causes)),
+            *(self._difference(each) for each in self.differences if each.edit in self.needs),
             *self._stopped(causes),
             *self._rows(),
             *self._hidden(),
         ]
         remarks_ = remarks(run, self.verdict.eval, self._name, list(self.subject.births.lost.values()))
-        differences = [self._difference(each) for each in self.differences if not self._is_cause(each)]
+        differences = [self._difference(each) for each in self.differences if each.edit not in self.needs]
         return Draft(
             layers=tuple(visit for visit in self.visits),
             defects=tuple(sorted(defects, key=lambda defect: defect.line or 0)),
@@ -147,7 +151,7 @@ class _Report:
         for call in calls:
             own = call.layers or (None,) * len(call.fixed or ())
             for place, written in enumerate(own):
-                fixed = call.fixed if call.fixed is not None else call.layers or ()
+                fixed = call.fixed if call.fixed is not None else tuple(map(_plain_flatten, call.layers or ()))
                 entries.append((call, place, Plan(written, fixed[place] if place < len(fixed) else None)))
         plans = [plan for _, _, plan in entries]
         unique, visits, first = Unique(), [], dict[int, str]()
@@ -182,7 +186,7 @@ class _Report:
 
     def _numbers(self, call: Call, fixed: Written | None) -> int:
         """The learnable numbers of a layer as it is fixed."""
-        if fixed is None:
+        if fixed is None or (call.module is None and not call.is_inserted):
             return 0
         used = [edit.module for edit in call.edits if edit.do == "use"]
         module = used[-1] if used else call.module
@@ -263,6 +267,11 @@ class _Report:
 
     def _fix(self, edits: Sequence[Edit]) -> str:
         """What to do, a change after the other."""
+        if edits and edits[0].do == "follow" and edits[0].after:
+            call, given = self.by_site[edits[0].site], self.by_site[edits[0].after]
+            first = f"give {self._name(call)} what {self._name(given)} made"
+            first += f" (line {call.line})" if call.line else ""
+            return "; ".join([first, *([self._fix(edits[1:])] if edits[1:] else [])])
         if len(edits) > 1 and len({edit.kind for edit in edits}) == 1 and edits[0].kind is Kind.PADDING:
             lines = dict.fromkeys(str(self.by_site[edit.site].made_at) for edit in edits)
             layer = edits[0].layer
@@ -285,7 +294,7 @@ class _Report:
     def _stopped(self, causes: Sequence[Cause]) -> Iterator[Defect]:
         """What PyTorch said where the run could not go on, or where nothing else explains that it refuses."""
         run = self.run if self.run.error is not None else self.verdict.failed
-        if run.error is None or (causes and run is not self.run):
+        if run.error is None or ((causes or self.needs) and run is not self.run):
             return
         call, error = run.failing, run.error
         line = error_line(error, self.subject.path) or (call.made_at if call else None)
@@ -366,9 +375,6 @@ class _Report:
 
     # -- differences, and what a name lost
 
-    def _is_cause(self, difference: Difference) -> bool:
-        return False
-
     def _difference(self, difference: Difference) -> Defect:
         call = difference.call and self.by_site.get(difference.call.site)
         name, module, line = "model", "", None
@@ -394,9 +400,7 @@ class _Report:
                 yield Remark(Hint.OVERWRITTEN, lost.name, lost.line, found, "The other layers are lost.")
 
 
-def order(defects: Sequence[Defect]) -> tuple[Defect, ...]:
-    """Defects in the order of their lines; those without one last."""
-    return tuple(sorted(defects, key=lambda defect: (defect.line is None, defect.line or 0)))
-
-
-_ = (IMAGES, Family, Site, replace)
+def _plain_flatten(layer: Written) -> Written:
+    """A ``view`` into rows is a flatten, if it has run."""
+    is_view = layer.arguments.keys() & {"row", "sizes", "squeezed"}
+    return replace(layer, arguments={}) if layer.family is Family.FLATTEN and is_view else layer

@@ -37,6 +37,14 @@ class Diagnosis(Displayed):
         return self.draft.differences
 
     @property
+    def findings(self) -> tuple[Defect, ...]:
+        """Both, in the order of the layers; those of none first."""
+        places = {visit.name: place for place, visit in enumerate(self.visits)}
+        return tuple(
+            sorted((*self.defects, *self.differences), key=lambda each: places.get(each.place, -1))
+        )
+
+    @property
     def remarks(self) -> tuple[Remark, ...]:
         return self.draft.remarks
 

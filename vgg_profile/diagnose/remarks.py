@@ -15,7 +15,7 @@ from vgg_profile.diagnose.calls import IDLE, class_name, is_layer
 from vgg_profile.diagnose.draft import Family, Hint, Remark, Written
 from vgg_profile.diagnose.modules import Overwritten
 from vgg_profile.diagnose.run import Call, Run
-from vgg_profile.diagnose.search import lost_pools
+from vgg_profile.diagnose.search import dropped_ends, lost_pools
 
 _MANY = 4
 """How many layers must agree before one that differs looks like a slip."""
@@ -145,7 +145,8 @@ def _is_linear(call: Call) -> bool:
     """Whether what a call does is known to be no activation."""
     layer = call.layer
     if layer is None or call.place == "forward":
-        return call.what in _LINEAR_FUNCTIONS
+        is_product = call.operands > 1 and call.what.strip("_") in ("mul", "div", "truediv")
+        return call.what in _LINEAR_FUNCTIONS and not is_product
     return layer.family in (Family.DROPOUT, Family.FLATTEN) or any(
         word in layer.name for word in _LINEAR_MODULES
     )
@@ -276,6 +277,7 @@ def _dropped(graph: Graph) -> Iterator[Remark]:
     """A layer with weights whose result nobody uses, and the call that went back behind it."""
     run, takers = graph.run, graph.takers()
     used = {id(call) for call in run.leading_to(*graph.ends)}
+    stale_calls = {id(end): stale for end, stale in dropped_ends(run)}
     if not used:
         return
     for call in run.calls:
@@ -297,30 +299,14 @@ def _dropped(graph: Graph) -> Iterator[Remark]:
                     "It does nothing.",
                 )
             continue
-        last = weighted[-1]
-        also = f", and with it what {units.listed([graph.name(each) for each in weighted[:-1]])} made" * (
-            len(weighted) > 1
-        )
-        found = f"The result of {graph.at(last)} is dropped{also}"
-        yield _remark(graph, Hint.DROPPED, last, found, "Its weights are computed with and never trained.")
-        stale = next(
-            (
-                each
-                for each in run.calls[run.calls.index(call) :]
-                if id(each) in used and each is not call and each.layer and each.sources == branch[0].sources
-            ),
-            None,
-        )
-        if stale:
+        *others, last = weighted
+        found = f"The result of {graph.at(last)} is dropped"
+        if others:
+            found += f", and with it what {units.listed([graph.name(each) for each in others])} made"
+        if stale := stale_calls.get(id(call)):
             given = "the image" if stale.sources == (None,) else "an earlier result"
-            yield _remark(
-                graph,
-                Hint.STALE,
-                stale,
-                f"{graph.at(stale)} is called on {given}{f' on line {stale.line}' if stale.line else ''}, "
-                f"which drops what {units.listed([graph.name(each) for each in weighted])} made",
-                "Probably it was meant to be given their result.",
-            )
+            found += f": {graph.name(stale)} is called on {given}{f' on line {stale.line}' if stale.line else ''}"
+        yield _remark(graph, Hint.DROPPED, last, found, "Its weights are computed with and never trained.")
 
 
 def _idle(graph: Graph, eval_run: Run | None) -> Iterator[Remark]:

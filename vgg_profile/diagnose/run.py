@@ -78,6 +78,8 @@ class Call:
     fixed: tuple[Written, ...] | None = None
     edits: list[Edit] = field(default_factory=list)
     is_inserted: bool = False
+    operands: int = 1
+    """How many tensors that come of the images it was given."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -343,7 +345,9 @@ class Run(TorchFunctionMode):
         site = Site(key, self._nth[key])
         self._nth[key] += 1
         sources = tuple(dict.fromkeys(self._of[id(tensor)] for tensor in tensors))
-        return Call(what, line, site, layers, sources, tuple(tensors[0].shape), module=module)
+        call = Call(what, line, site, layers, sources, tuple(tensors[0].shape), module=module)
+        call.operands = len(tensors)
+        return call
 
     def _edits(self, site: Site) -> list[Edit]:
         """Those of this call, and what the layer is written as since its first one."""

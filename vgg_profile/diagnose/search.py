@@ -59,8 +59,25 @@ class Found:
 
 
 def search(subject: Subject, shape: Shape, given: Sequence[Edit] = ()) -> Found:
-    """Mend a model with the fewest changes beside those ``given``."""
+    """Mend a model with the fewest changes beside those ``given``, which say what its layers should be."""
     return _Search(subject, shape, given).found()
+
+
+def needed(subject: Subject, shape: Shape, given: Sequence[Edit], found: Found) -> list[Edit]:
+    """Those of the edits ``given`` without which PyTorch would refuse the mended model."""
+    mended = [edit for cause in found.causes for edit in cause.edits]
+    needs, left = [], MOST_CALLS
+    for edit in given:
+        if edit.do != "write" and edit.kind is not Kind.NO_FLATTEN:
+            continue
+        if left < 0:
+            break
+        others = _Search(subject, shape, [each for each in [*given, *mended] if each is not edit])
+        run, again = others.run(())
+        left -= len(run.calls)
+        if run.error is not None or run.mends or again:
+            needs.append(edit)
+    return needs
 
 
 class _Search:
@@ -69,13 +86,14 @@ class _Search:
         self.edits: dict[Site, tuple[Edit, ...]] = {}
         self.left = MOST_CALLS
         self.widths = _written_widths(subject.model)
+        self.is_decided = bool(given)
         for edit in given:
             self._commit([edit])
 
     def found(self) -> Found:
         causes: list[Cause] = []
         while True:
-            run, again = self._run(())
+            run, again = self.run(())
             causes += [Cause((edit,), edit.site) for edit in again]
             self._commit(again)
             groups = [list(group) for _, group in groupby(run.mends, key=lambda edit: edit.site)]
@@ -92,7 +110,7 @@ class _Search:
         for edit in edits:
             self.edits[edit.site] = (*self.edits.get(edit.site, ()), edit)
 
-    def _run(self, more: Sequence[Edit]) -> tuple[Run, list[Edit]]:
+    def run(self, more: Sequence[Edit]) -> tuple[Run, list[Edit]]:
         """A mending run with more edits, and those that it found it needs at an earlier call."""
         again: list[Edit] = []
         while True:
@@ -111,7 +129,8 @@ class _Search:
         """The likeliest explanation of the first group of mends, and whether it is elsewhere."""
         first = groups[0]
         call = next(call for call in run.calls if call.site == first[0].site)
-        local = _Candidate(first, (1, -self._popularity(_arriving_width(run, call))))
+        others_of_it = self.widths[_arriving_width(run, call)] - 1  # but the producer's own
+        local = _Candidate(first, (1, -max(others_of_it, 0)))
         ranked = [((len(groups), *local.rank), local)]
         for candidate in self._candidates(run, call, first):
             if self.left < len(run.calls):
@@ -121,14 +140,19 @@ class _Search:
                 ranked.append(((cost, *candidate.rank), candidate))
         ranked.sort(key=lambda pair: pair[0])
         (score, best), *others = ranked
-        cause = Cause(best.edits, call.site, [each.edits for other, each in others if other[0] == score[0]])
+        as_good = [
+            each.edits for other, each in others if other == score or (each is local and other[0] == score[0])
+        ]
+        cause = Cause(best.edits, call.site, as_good)
+        if any(edit.kind is Kind.FAN_IN for edit in first):
+            cause.others += self._followed(run, call)
         if any(edit.kind in _SPATIAL for edit in first) or call.arriving[1:] == self.shape:
             cause.input = self._other_input(call)
         return cause, best is not local
 
     def _cost(self, candidate: _Candidate) -> int | None:
         """How many changes a candidate leaves in all, itself among them; ``None`` if it helps nothing."""
-        run, again = self._run(candidate.edits)
+        run, again = self.run(candidate.edits)
         if run.error is not None:
             return None
         return 1 + len(again) + len({edit.site for edit in run.mends})
@@ -146,8 +170,20 @@ class _Search:
                     return other
         return None
 
-    def _popularity(self, width: int) -> int:
-        return self.widths[width]
+    def _followed(self, run: Run, call: Call) -> Iterator[Sequence[Edit]]:
+        """What would make a fan-in right if no result were dropped: a later call follows, and all are padded."""
+        dropped = dropped_ends(run)
+        if not dropped or self.left < len(run.calls):
+            return
+        end, stale = dropped[-1]
+        follow = Edit(stale.site, "follow", Kind.DROPPED, None, "", "", after=end.site)
+        convs = [each for each in run.calls if each.layer and each.layer.family is Family.CONV]
+        plain = [_padded(each, "") for each in convs if _lacks_padding(each)]
+        for edits in ([follow], [follow, *plain]):
+            other, again = self.run(edits)
+            if other.error is None and not again and call.site not in {edit.site for edit in other.mends}:
+                yield edits
+                return
 
     # -- candidates
 
@@ -155,10 +191,12 @@ class _Search:
         kinds = {edit.kind for edit in mends}
         before = run.leading_to(*call.sources)
         yield from self._other_module(run, call)
+        if self.is_decided:  # what layers should be is said already
+            return
         if kinds & {*_WIDTHS}:
             yield from self._other_width(run, call)
         if kinds & {*_SPATIAL}:
-            yield from self._other_windows(before)
+            yield from self._other_windows([*before, call])
             yield from self._lost_pool(before)
 
     def _other_module(self, run: Run, call: Call) -> Iterator[_Candidate]:
@@ -189,7 +227,7 @@ class _Search:
     def _other_width(self, run: Run, call: Call) -> Iterator[_Candidate]:
         """The layer that made what arrives, of the width that this one was made for."""
         producer, width = _producer(call), _wanted_width(run, call)
-        if producer is None or producer.layer is None or not width:
+        if producer is None or producer.layer is None or width in (0, self.shape[0]):
             return
         key = "out_channels" if producer.layer.family is Family.CONV else "out_features"
         if producer.layer.size("groups", 1) > 1 or producer.layer.size(key) == width:
@@ -197,7 +235,7 @@ class _Search:
         layer = (producer.fixed or producer.layers or ())[0].with_arguments(**{key: width})
         found = f"{producer.layer}, and its neighbours are made for {width:,}"
         edit = write(producer, Kind.WIDTH, layer, found, f"a width of {width:,}")
-        yield _Candidate([edit], (1, -self._popularity(width)))
+        yield _Candidate([edit], (1, -self.widths[width]))
 
     def _other_windows(self, before: Sequence[Call]) -> Iterator[_Candidate]:
         """Paddings, strides and kernels like those of the other convolutions."""
@@ -236,6 +274,22 @@ class _Search:
             found = f"no pool before {call.layer}: the width grows there, and the other blocks end in one"
             edit = Edit(call.site, "insert", Kind.NO_LAYER, pool, found, "a pool at the end of the block")
             yield _Candidate([edit], (0, 0))
+
+
+def dropped_ends(run: Run) -> list[tuple[Call, Call]]:
+    """Results that nobody uses, each with the later call that was given what came before instead."""
+    used = {id(call) for call in run.leading_to(*(run.call_of(result) for result in run.results))}
+    taken = {id(source) for call in run.calls for source in call.sources}
+    ends = []
+    for place, call in enumerate(run.calls):
+        if id(call) in used or id(call) in taken or call.is_inserted:
+            continue
+        branch = [each for each in run.leading_to(call) if id(each) not in used]
+        later = (each for each in run.calls[place:] if id(each) in used and each.layer)
+        stale = next((each for each in later if each.sources == branch[0].sources), None)
+        if stale is not None:
+            ends.append((call, stale))
+    return ends
 
 
 def lost_pools(calls: Sequence[Call]) -> list[Call]:

@@ -61,6 +61,7 @@ class Hint(StrEnum):
     HIDDEN_POOL = "a lost pool, hidden"
     IDLE = "never called"
 
+
 @dataclass(frozen=True, slots=True)
 class Remark:
     """Something that runs, and is hardly meant: where, what, and why it matters."""

@@ -151,7 +151,9 @@ class _Report:
         for call in calls:
             own = call.layers or (None,) * len(call.fixed or ())
             for place, written in enumerate(own):
-                fixed = call.fixed if call.fixed is not None else tuple(map(_plain_flatten, call.layers or ()))
+                fixed = (
+                    call.fixed if call.fixed is not None else tuple(map(_plain_flatten, call.layers or ()))
+                )
                 entries.append((call, place, Plan(written, fixed[place] if place < len(fixed) else None)))
         plans = [plan for _, _, plan in entries]
         unique, visits, first = Unique(), [], dict[int, str]()

@@ -40,9 +40,7 @@ class Diagnosis(Displayed):
     def findings(self) -> tuple[Defect, ...]:
         """Both, in the order of the layers; those of none first."""
         places = {visit.name: place for place, visit in enumerate(self.visits)}
-        return tuple(
-            sorted((*self.defects, *self.differences), key=lambda each: places.get(each.place, -1))
-        )
+        return tuple(sorted((*self.defects, *self.differences), key=lambda each: places.get(each.place, -1)))
 
     @property
     def remarks(self) -> tuple[Remark, ...]:

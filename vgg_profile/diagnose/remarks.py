@@ -305,7 +305,9 @@ def _dropped(graph: Graph) -> Iterator[Remark]:
             found += f", and with it what {units.listed([graph.name(each) for each in others])} made"
         if stale := stale_calls.get(id(call)):
             given = "the image" if stale.sources == (None,) else "an earlier result"
-            found += f": {graph.name(stale)} is called on {given}{f' on line {stale.line}' if stale.line else ''}"
+            found += (
+                f": {graph.name(stale)} is called on {given}{f' on line {stale.line}' if stale.line else ''}"
+            )
         yield _remark(graph, Hint.DROPPED, last, found, "Its weights are computed with and never trained.")
 
 

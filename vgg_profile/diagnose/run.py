@@ -22,9 +22,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from vgg_profile.core.counts import Count
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import class_name, is_layer, of_function, of_module
-from vgg_profile.diagnose.draft import Family, Kind, Written
+from vgg_profile.diagnose.draft import KNOWN, Family, Kind, Written
 from vgg_profile.diagnose.modules import Births, ModulePaths, check_has_forward
 from vgg_profile.diagnose.trouble import in_pythons_words, innermost
 
@@ -97,14 +98,19 @@ class Call:
         return self.layer.module if self.layer else "forward"
 
 
-class Subject(NamedTuple):
-    """A model with what is known of how it was made."""
+@dataclass(eq=False)
+class Subject:
+    """A model with what is known of how it was made, and what PyTorch has said of its layers."""
 
     model: nn.Module
     births: Births
     paths: ModulePaths
     path: Path
     device: str
+    shapes: dict[tuple[str, Shape, torch.dtype, bool], Shape | None] = field(default_factory=dict)
+    """What leaves a layer, by its text, what arrives, and whether it trains; ``None``: the tensor itself."""
+    built: dict[tuple[str, bool], nn.Module] = field(default_factory=dict)
+    written: dict[int, Written] = field(default_factory=dict)
 
 
 class Again(Exception):  # noqa: N818 - no error: the run begins anew with one edit more
@@ -274,8 +280,7 @@ class Run(TorchFunctionMode):
                     call.edits.append(edit)
         given = tuple(x if arg is tensors[0] else arg for arg in args)
         try:
-            with self._paused():
-                result = run(own, *given, **kwargs)
+            result = self._result_of(own, call, given, kwargs, run)
         except Exception as error:
             if self.options is None or self._asks_for_values(error):
                 self.failing = call
@@ -284,6 +289,27 @@ class Run(TorchFunctionMode):
         if module is own and "Lazy" in layer.name:  # it has become what it shall be
             call.layers = (replace(of_module(module, layer.module, layer.line, line)),)
         return self._note(call, result)
+
+    def _result_of(
+        self, module: nn.Module, call: Call, given: tuple[Any, ...], kwargs: Any, run: Callable[..., Any]
+    ) -> Any:
+        """What PyTorch gives; of a layer like one that has been run, on the same shape, what it gave there."""
+        layer = call.fixed[0] if call.fixed else call.layer
+        is_plain = layer is not None and type(module) is getattr(nn, layer.name, None) and layer.name in KNOWN
+        if not is_plain or len(given) != 1 or kwargs or module._forward_hooks or module._forward_pre_hooks:
+            with self._paused():
+                return run(module, *given, **kwargs)
+        (x,) = given
+        key = (str(layer), tuple(x.shape), x.dtype, module.training)
+        with self._paused():
+            if key not in self.subject.shapes:
+                result = run(module, x)
+                if not isinstance(result, Tensor) or result.dtype is not x.dtype:
+                    return result
+                self.subject.shapes[key] = None if result is x else tuple(result.shape)
+                return result
+            shape = self.subject.shapes[key]
+            return x if shape is None else x.new_empty(shape)
 
     def _mended(self, call: Call, x: Tensor, error: Exception) -> Any:
         """The layer as it takes what arrives, by the first option that PyTorch runs."""
@@ -359,22 +385,24 @@ class Run(TorchFunctionMode):
         return own
 
     def _written(self, module: nn.Module, call: int | None) -> Written:
-        path = self.subject.paths.of(module)
-        return of_module(module, path, self.subject.births.line(module), call)
+        found = self.subject.written.get(id(module))
+        if found is None:
+            path, line = self.subject.paths.of(module), self.subject.births.line(module)
+            found = of_module(module, path, line, call)
+            if "Lazy" not in found.name:
+                self.subject.written[id(module)] = found
+                self._kept.append(module)
+        return found if found.call == call else replace(found, call=call)
 
     def built(self, layer: Written) -> nn.Module:
         """A layer as it is written, on the device of the run."""
-        arguments = {
-            key: tuple(value)
-            if isinstance(value, list)
-            else int(value)
-            if hasattr(value, "working")
-            else value
-            for key, value in layer.arguments.items()
-        }
-        with self._paused(), torch.device(self.subject.device):
-            module: nn.Module = getattr(nn, layer.name)(**arguments)
-        return module.train(self.subject.model.training)
+        known = (f"{layer.name}{layer.arguments}", self.subject.model.training)
+        if known not in self.subject.built:
+            arguments = {key: _argument(value) for key, value in layer.arguments.items()}
+            with self._paused(), torch.device(self.subject.device):
+                module: nn.Module = getattr(nn, layer.name)(**arguments)
+            self.subject.built[known] = module.train(self.subject.model.training)
+        return self.subject.built[known]
 
     def _asks_for_values(self, error: Exception) -> bool:
         return self.subject.device == "meta" and "meta" in str(error)
@@ -471,6 +499,13 @@ class Run(TorchFunctionMode):
             yield
         finally:
             sys.setprofile(before)
+
+
+def _argument(value: Any) -> Any:
+    """An argument as a class takes it: a pair as a tuple, a count as its number."""
+    if isinstance(value, list):
+        return tuple(value)
+    return int(value) if isinstance(value, Count) else value
 
 
 def _loses_rows(result: object, x: Tensor) -> bool:

@@ -22,7 +22,7 @@ from vgg_profile.diagnose.draft import Family, Kind, Written
 from vgg_profile.diagnose.options import options, write
 from vgg_profile.diagnose.run import Again, Call, Edit, Run, Site, Subject
 
-MOST_CALLS = 40_000
+MOST_CALLS = 20_000
 """How many calls the candidates of one diagnosis may run together; then each misfit is mended where it is."""
 
 SIDES = (28, 32, 48, 64, 96, 112, 128, 160, 192, 224, 227, 256, 299)
@@ -97,7 +97,7 @@ class _Search:
             causes += [Cause((edit,), edit.site) for edit in again]
             self._commit(again)
             groups = [list(group) for _, group in groupby(run.mends, key=lambda edit: edit.site)]
-            for place, group in enumerate(groups):
+            for place in range(len(groups)):
                 cause, is_elsewhere = self._cause(run, groups[place:])
                 causes.append(cause)
                 self._commit(cause.edits)
@@ -131,12 +131,13 @@ class _Search:
         call = next(call for call in run.calls if call.site == first[0].site)
         others_of_it = self.widths[_arriving_width(run, call)] - 1  # but the producer's own
         local = _Candidate(first, (1, -max(others_of_it, 0)))
-        ranked = [((len(groups), *local.rank), local)]
+        most = sum(map(len, groups))
+        ranked = [((most, *local.rank), local)]
         for candidate in self._candidates(run, call, first):
             if self.left < len(run.calls):
                 break
             cost = self._cost(candidate)
-            if cost is not None and cost <= len(groups):
+            if cost is not None and cost <= most:
                 ranked.append(((cost, *candidate.rank), candidate))
         ranked.sort(key=lambda pair: pair[0])
         (score, best), *others = ranked
@@ -155,7 +156,7 @@ class _Search:
         run, again = self.run(candidate.edits)
         if run.error is not None:
             return None
-        return 1 + len(again) + len({edit.site for edit in run.mends})
+        return 1 + len(again) + len(run.mends)
 
     def _other_input(self, call: Call) -> Shape | None:
         """Another image that the model takes as it is written so far."""

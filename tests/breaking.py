@@ -113,7 +113,7 @@ def norm(source: Source, choice: random.Random) -> bool:
 
 
 def fan_in(source: Source, choice: random.Random) -> bool:
-    """A linear layer made for more values than come; with it nothing says what the layer before should give."""
+    """A linear layer made for more values than come: nothing else says what comes before it."""
     if {"width", "padding"} & {*source.broken.values()}:
         return False
     wrong = choice.choice([999, 1234, 77])

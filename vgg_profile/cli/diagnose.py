@@ -47,10 +47,10 @@ def diagnose_command(
     THE FILE IS RUN AS PYTHON, with your rights, in a process of its own: diagnose only files that you trust.
     So is the model's forward, on images that have a shape but no values. What either prints goes to stderr.
 
-    PyTorch decides: a model that it runs, in train and in eval mode, has no defect, unless the rows of the batch
-    change or a layer is registered nowhere; one that it refuses has at least one, and the mend with the fewest
-    changes is said first. Remarks name what runs and is hardly meant; with --like, differences from a config are
-    listed. Exit code 0 if nothing is wrong, 3 if there is a defect or a difference.
+    PyTorch decides. A model that it runs, in train and in eval mode, has no defect, unless the rows of the
+    batch change or a layer is registered nowhere; one that it refuses has at least one, and the fix with the
+    fewest changes comes first. Remarks name what runs and is hardly meant; with --like, what is other than in
+    a config is listed. Exit code 0 if nothing is wrong, 3 if there is a defect or a difference.
 
     \b
     vgg-profile diagnose model.py:VGG

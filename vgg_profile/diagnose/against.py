@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from vgg_profile.core.counts import Count
 from vgg_profile.diagnose.draft import Family, Kind, Written
-from vgg_profile.diagnose.run import Call, Edit
+from vgg_profile.diagnose.words import Call, Edit
 
 _MISSING = {
     Family.NORM: Kind.NO_NORM,
@@ -91,11 +92,11 @@ def _of_one_order(
     mine: Sequence[Written], theirs: list[Written], label: str
 ) -> tuple[list[Written], list[Difference]]:
     """The config's layers in the model's order, if that has its norms after its activations throughout."""
-    ours = [(one.family, after.family) for one, after in zip(mine, mine[1:], strict=False)]
+    ours = [(one.family, after.family) for one, after in pairwise(mine)]
     if (Family.ACTIVATION, Family.NORM) not in ours or (Family.NORM, Family.ACTIVATION) in ours:
         return theirs, []
     swapped, is_other = list(theirs), False
-    for place, (one, after) in enumerate(zip(theirs, theirs[1:], strict=False)):
+    for place, (one, after) in enumerate(pairwise(theirs)):
         if (one.family, after.family) == (Family.NORM, Family.ACTIVATION):
             swapped[place], swapped[place + 1] = after, one
             is_other = True

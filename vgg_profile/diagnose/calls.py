@@ -60,7 +60,10 @@ def class_name(module: nn.Module) -> str:
 
 
 def _class(module: nn.Module) -> type[nn.Module]:
-    return next(each for each in type(module).__mro__ if getattr(nn, each.__name__, None) is each)
+    found: type[nn.Module] = next(
+        each for each in type(module).__mro__ if getattr(nn, each.__name__, None) is each
+    )
+    return found
 
 
 def has_own_forward(module: nn.Module) -> bool:

@@ -1,8 +1,8 @@
 """Reads a model from a file, in a process of its own: runs the file, finds the layers, writes them as JSON.
 
 ``python -m vgg_profile.diagnose.child FILE NAME 3x224x224 ANSWER`` is what ``reader.read`` starts. The model
-is built and run on the meta device, where shapes need no memory; ``run`` notes what it calls, ``examine`` says
-what comes of that.
+is built and run on the meta device, where shapes need no memory; ``run`` notes what it calls, ``examine``
+says what comes of that.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from vgg_profile.diagnose.calls import is_layer
 from vgg_profile.diagnose.draft import Defect, Draft, Kind, Written, encode, read_wanted
 from vgg_profile.diagnose.examine import examine
 from vgg_profile.diagnose.modules import Births, ModulePaths, check_takes_an_image
-from vgg_profile.diagnose.run import Subject
 from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, shown
+from vgg_profile.diagnose.words import Subject
 
 
 def main() -> None:
@@ -150,7 +150,7 @@ def _made(path: Path, name: str, namespace: dict[str, Any], births: Births) -> _
 
 
 def _run(path: Path, device: str) -> dict[str, Any]:
-    """Run the file as ``python FILE`` would, but not as the main program; raises ``InputError`` at its line."""
+    """Run the file as ``python FILE`` would, but not as the main program; refused at its line."""
     try:
         return _namespace(path)
     except InputError:

@@ -1,4 +1,4 @@
-"""A model examined: does PyTorch run it, in train and in eval mode; if not, why; if so, what is hardly meant."""
+"""A model examined: whether PyTorch runs it, in train and in eval mode; why not; or what is hardly meant."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from vgg_profile.diagnose.draft import Defect, Draft, Family, Hint, Kind, Remark
 from vgg_profile.diagnose.names import Unique, block_of, paper_names
 from vgg_profile.diagnose.plan import Plan
 from vgg_profile.diagnose.remarks import remarks
-from vgg_profile.diagnose.run import Call, Edit, Run, Subject
+from vgg_profile.diagnose.run import Run
 from vgg_profile.diagnose.search import Cause, Found, needed, search
 from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, shown
+from vgg_profile.diagnose.words import Call, Edit, Subject
 
 
 def examine(subject: Subject, shape: Shape, wanted: Sequence[Written] = (), label: str = "") -> Draft:
@@ -127,7 +128,7 @@ class _Report:
             layers=tuple(visit for visit in self.visits),
             defects=tuple(sorted(defects, key=lambda defect: defect.line or 0)),
             differences=tuple(differences),
-            remarks=tuple([*remarks_, *self._overwritten(remarks_)]),
+            remarks=(*remarks_, *self._overwritten(remarks_)),
             parameters=self._parameters(),
             is_chain=self._is_chain(),
             refused=in_pythons_words(self.verdict.failed.error) if self.verdict.failed.error else "",
@@ -230,8 +231,9 @@ class _Report:
         edit = cause.edits[0]
         call, symptom = self.by_site[edit.site], self.by_site[cause.symptom]
         raised = symptom if symptom is not call else None
-        line = self.verdict.failed.failing and self.verdict.failed.failing.line
-        others = [self._fix(each) for each in cause.others]
+        failing = self.verdict.failed.failing
+        line = failing.line if failing else None
+        others = [self._located_fix(each) for each in cause.others]
         if cause.input:
             size = "x".join(map(str, cause.input))
             others.append(f"it takes images of {units.shape(cause.input)} as it is written: --input {size}")
@@ -266,6 +268,13 @@ class _Report:
             return edit.found
         calls = [self.by_site[each.site] for each in cause.edits]
         return f"{units.listed([self._name(call) for call in calls])} are not padded"
+
+    def _located_fix(self, edits: Sequence[Edit]) -> str:
+        """The same, with the place of a change that stands elsewhere."""
+        call = self.by_site[edits[0].site]
+        where = located(self._name(call), call.place if call.layer else "", call.made_at)
+        fix = self._fix(edits)
+        return f"{fix} for {where}" if edits[0].do == "write" and len(edits) == 1 else fix
 
     def _fix(self, edits: Sequence[Edit]) -> str:
         """What to do, a change after the other."""
@@ -323,7 +332,8 @@ class _Report:
 
     def _rows(self) -> Iterator[Defect]:
         for call, rows in self.verdict.rows():
-            found = f"{call.layer or call.what}: {units.shape(call.arriving)} become {units.shape(call.output)}, {rows}"
+            shapes = f"{units.shape(call.arriving)} become {units.shape(call.output)}"
+            found = f"{call.layer or call.what}: {shapes}, {rows}"
             yield Defect(
                 self._name(call),
                 call.place if call.layer else "forward",
@@ -398,7 +408,8 @@ class _Report:
         said = any(remark.kind is Hint.NO_ACTIVATION for remark in others)
         for lost in self.subject.births.lost.values():
             if lost.has_parameters or not said:
-                found = f"The name {lost.name!r} is set {lost.times + 1} times on line {lost.line}, and only the last stays"
+                found = f"The name {lost.name!r} is set {lost.times + 1} times on line {lost.line}"
+                found += ", and only the last stays"
                 yield Remark(Hint.OVERWRITTEN, lost.name, lost.line, found, "The other layers are lost.")
 
 

@@ -67,7 +67,7 @@ class Diagnosis(Displayed):
 
     @property
     def code(self) -> str:
-        """The fixed model as Python, which builds and runs on the input; empty if it is no chain of layers."""
+        """The fixed model as Python, which builds and runs; empty if it is no chain of layers."""
         if not self.draft.is_chain or self.draft.stopped:
             return ""
         visits = [visit for visit in self.visits if visit.fixed]
@@ -82,7 +82,7 @@ class Diagnosis(Displayed):
         return f"from torch import nn\n\n{''.join(before)}model = nn.Sequential(\n{body}\n)\n"
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything: PyTorch's verdict, the defects, the layers as written, the fixed model and its source."""
+        """Everything: PyTorch's verdict, defects, remarks, the layers as written, the fixed model."""
         return {
             "schema_version": DIAGNOSIS_SCHEMA,
             "subject": self.subject,

@@ -58,11 +58,13 @@ class Births:
             initialise(self, *args, **kwargs)
             births[id(self)] = (self, innermost(sys._getframe(1), path))
 
-        nn.Module.__init__, nn.Module.add_module = noted, added  # type: ignore[method-assign]
+        nn.Module.__init__ = noted  # type: ignore[method-assign]
+        nn.Module.add_module = added  # type: ignore[method-assign,assignment]
         try:
             yield
         finally:
-            nn.Module.__init__, nn.Module.add_module = initialise, add  # type: ignore[method-assign]
+            nn.Module.__init__ = initialise  # type: ignore[method-assign]
+            nn.Module.add_module = add  # type: ignore[method-assign]
 
     def __len__(self) -> int:
         return len(self._of)

@@ -12,7 +12,7 @@ from vgg_profile.core import units
 from vgg_profile.core.counts import Count, plain, product
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.draft import Family, Kind, Written
-from vgg_profile.diagnose.run import Call, Edit
+from vgg_profile.diagnose.words import Call, Edit
 
 
 def options(call: Call, x: Tensor, row: Shape) -> Iterator[Sequence[Edit]]:

@@ -31,7 +31,8 @@ def read(subject: str, shape: tuple[int, ...], timeout: float = 60, like: Config
     """Run ``FILE.py:NAME`` and examine the model that NAME is, makes or returns.
 
     ``shape`` (C, H, W) is the image that the model is tried with, ``timeout`` in seconds, ``like`` the config
-    that it should be. What the file prints goes to stderr. Raises ``InputError`` for whatever keeps the file from giving a model, at its line.
+    that it should be. What the file prints goes to stderr. Raises ``InputError`` for whatever keeps the file
+    from giving a model, at its line.
     """
     path, name = _parted(subject)
     with tempfile.TemporaryDirectory(prefix="vgg-profile-") as folder:

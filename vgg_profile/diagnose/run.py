@@ -13,10 +13,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,100 +25,9 @@ from vgg_profile.core.counts import Count
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import class_name, is_layer, of_function, of_module
 from vgg_profile.diagnose.draft import KNOWN, Family, Kind, Written
-from vgg_profile.diagnose.modules import Births, ModulePaths, check_has_forward
+from vgg_profile.diagnose.modules import check_has_forward
 from vgg_profile.diagnose.trouble import in_pythons_words, innermost
-
-IMAGES = 7
-"""How many images a model is tried with: a number that nobody has written into a ``view``."""
-
-
-class Site(NamedTuple):
-    """Which call: of which module (its ``id``) or function (its line and name), and the how manyth."""
-
-    key: int | str
-    nth: int
-
-
-@dataclass(frozen=True)
-class Edit:
-    """A change of the model at a call, and why.
-
-    ``do`` is "write" (the layer is ``layer`` instead), "insert" (``layer`` comes before it), "skip" (it goes),
-    "use" (the module ``path`` is called instead), "follow" (it is given what the call at ``after`` made), or
-    "pass" (what arrives is handed on, since no fix is known).
-    """
-
-    site: Site
-    do: str
-    kind: Kind
-    layer: Written | None
-    found: str
-    fits: str
-    fix: str = ""
-    after: Site | None = None
-    module: nn.Module | None = None
-
-
-@dataclass(eq=False)
-class Call:
-    """One call on what the images became.
-
-    ``layers`` are those that it stands for, as written; ``None``: not known as layers. ``sources`` are the
-    calls that made the tensors that it was given, ``None`` for the images. Shapes have the images in front.
-    """
-
-    what: str
-    line: int | None
-    site: Site
-    layers: tuple[Written, ...] | None
-    sources: tuple[Call | None, ...]
-    arriving: Shape
-    output: Shape = ()
-    module: nn.Module | None = None
-    fixed: tuple[Written, ...] | None = None
-    edits: list[Edit] = field(default_factory=list)
-    is_inserted: bool = False
-    operands: int = 1
-    """How many tensors that come of the images it was given."""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def layer(self) -> Written | None:
-        """The one layer that it stands for."""
-        return self.layers[0] if self.layers and len(self.layers) == 1 else None
-
-    @property
-    def made_at(self) -> int | None:
-        """The line that makes its layer, or calls it."""
-        return (self.layer.line if self.layer else None) or self.line
-
-    @property
-    def place(self) -> str:
-        return self.layer.module if self.layer else "forward"
-
-
-@dataclass(eq=False)
-class Subject:
-    """A model with what is known of how it was made, and what PyTorch has said of its layers."""
-
-    model: nn.Module
-    births: Births
-    paths: ModulePaths
-    path: Path
-    device: str
-    shapes: dict[tuple[str, Shape, torch.dtype, bool], Shape | None] = field(default_factory=dict)
-    """What leaves a layer, by its text, what arrives, and whether it trains; ``None``: the tensor itself."""
-    built: dict[tuple[str, bool], nn.Module] = field(default_factory=dict)
-    written: dict[int, Written] = field(default_factory=dict)
-
-
-class Again(Exception):  # noqa: N818 - no error: the run begins anew with one edit more
-    """A mend that belongs to an earlier call."""
-
-    def __init__(self, edit: Edit) -> None:
-        super().__init__()
-        self.edit = edit
-
+from vgg_profile.diagnose.words import IMAGES, Again, Call, Edit, Site, Subject
 
 Edits = Mapping[Site, Sequence[Edit]]
 Options = Callable[["Call", Tensor, Shape], Iterator[Sequence[Edit]]]
@@ -179,7 +87,7 @@ class Run(TorchFunctionMode):
         return [call for call in self.calls if id(call) in wanted]
 
     def row_of(self, call: Call | None) -> Shape:
-        """What a result was before it was flattened into a row: (C, H, W), or (N,) where it never was a map."""
+        """What a result was before it was flattened: (C, H, W), or (N,) where it never was a map."""
         while call is not None and len(call.output) == 2:
             if len(call.arriving) > 2:
                 return call.arriving[1:]
@@ -293,7 +201,7 @@ class Run(TorchFunctionMode):
     def _result_of(
         self, module: nn.Module, call: Call, given: tuple[Any, ...], kwargs: Any, run: Callable[..., Any]
     ) -> Any:
-        """What PyTorch gives; of a layer like one that has been run, on the same shape, what it gave there."""
+        """What PyTorch gives; of a layer like one that was run on the same shape, what it gave there."""
         layer = call.fixed[0] if call.fixed else call.layer
         is_plain = layer is not None and type(module) is getattr(nn, layer.name, None) and layer.name in KNOWN
         if not is_plain or len(given) != 1 or kwargs or module._forward_hooks or module._forward_pre_hooks:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from torch import nn
 
@@ -20,7 +20,8 @@ from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import class_name, is_layer
 from vgg_profile.diagnose.draft import Family, Kind, Written
 from vgg_profile.diagnose.options import options, write
-from vgg_profile.diagnose.run import Again, Call, Edit, Run, Site, Subject
+from vgg_profile.diagnose.run import Run
+from vgg_profile.diagnose.words import Again, Call, Edit, Site, Subject
 
 MOST_CALLS = 20_000
 """How many calls the candidates of one diagnosis may run together; then each misfit is mended where it is."""
@@ -172,7 +173,7 @@ class _Search:
         return None
 
     def _followed(self, run: Run, call: Call) -> Iterator[Sequence[Edit]]:
-        """What would make a fan-in right if no result were dropped: a later call follows, and all are padded."""
+        """What would make a fan-in right if no result were dropped: a call follows, and all are padded."""
         dropped = dropped_ends(run)
         if not dropped or self.left < len(run.calls):
             return
@@ -294,10 +295,10 @@ def dropped_ends(run: Run) -> list[tuple[Call, Call]]:
 
 
 def lost_pools(calls: Sequence[Call]) -> list[Call]:
-    """The convolutions that are wider than the one before, on a map as large, where others come after a pool."""
+    """The convolutions wider than the one before, on a map as large, where others come after a pool."""
     convs = [call for call in calls if call.layer and call.layer.family is Family.CONV]
     grown, lost = 0, []
-    for one, after in zip(convs, convs[1:], strict=False):
+    for one, after in pairwise(convs):
         if one.layer and after.layer and after.layer.size("out_channels") > one.layer.size("out_channels"):
             if len(one.output) == 4 and after.arriving[2:] == one.output[2:]:
                 lost.append(after)
@@ -352,7 +353,7 @@ def _producer(call: Call) -> Call | None:
 
 
 def _wanted_width(run: Run, call: Call) -> int:
-    """How many channels, or values, the layer at a call was made for; 0 if that is no whole number of them."""
+    """How many channels, or values, the layer at a call was made for; 0 if that is no whole number."""
     layer = call.layer
     if layer is None:
         return 0

@@ -1,4 +1,4 @@
-"""What the tests of ``diagnose`` share: files to examine, PyTorch's own verdict, and a fixed model run for real."""
+"""What the tests of ``diagnose`` share: files to examine, PyTorch's own verdict, and a fixed model run."""
 
 from __future__ import annotations
 
@@ -108,3 +108,46 @@ def line_of(source: str, text: str) -> int:
 
 def kinds(findings: Sequence[object]) -> list[str]:
     return [str(finding.kind) for finding in findings]  # type: ignore[attr-defined]
+
+
+CLASS = f"{HEAD}class Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+
+
+BODY = "        self.conv = nn.Conv2d(3, 8, 3, padding=1)\n        self.fc = nn.Linear(8 * 32 * 32, 5)\n"
+
+
+SMALL = f"""{CLASS}
+        self.conv1 = nn.Conv2d(3, 32, 3, padding=1)
+        self.conv2 = nn.Conv2d(32, 64, 3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.fc1 = nn.Linear(64 * 8 * 8, 128)
+        self.fc2 = nn.Linear(128, 10)
+
+    def flat(self, x):
+        size = 1
+        for side in x.size()[1:]:
+            size *= side
+        return size
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = torch.flatten(x, 1)
+        x = F.relu(self.fc1(x))
+        return self.fc2(x)
+"""
+
+
+def changed(*changes: tuple[str, str]) -> str:
+    """A model without a mistake, with some of its text replaced."""
+    source = SMALL
+    for old, new in changes:
+        assert source.count(old) == 1, old
+        source = source.replace(old, new)
+    return source
+
+
+FLAT = "torch.flatten(x, 1)"
+
+
+START = "    def forward(self, x):\n"

@@ -1,4 +1,4 @@
-"""Models after public questions: the verdict is PyTorch's, the cause comes first, and a clean model is clean."""
+"""Models after public questions: the verdict is PyTorch's, the cause comes first, the clean are clean."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 Two processes share the work. The **child** (``child``, ``examine`` and what they ask) runs the file with
 torch: the model as it is written, in train and in eval mode (``run``), mended where it does not fit
 (``options``) with the fewest changes (``search``), set against a config (``against``), and looked over for
-what runs and is hardly meant (``remarks``). The **parent** (``reader``, ``wanted``, ``findings``) says what is
-asked and holds the answer. Both speak the words of ``draft``.
+what runs and is hardly meant (``remarks``). The **parent** (``reader``, ``wanted``, ``findings``) asks, and
+holds the answer. Both speak the words of ``draft``.
 
 Names are loaded when they are first used, so that the child does not load the parent's half.
 """

@@ -113,8 +113,8 @@ def is_weighted(call: Call) -> bool:
 
 def is_linear(call: Call) -> bool:
     """Whether what a call does is known to be no activation."""
-    layer = call.layer
-    if layer is None or call.place == "forward":
+    layer = call.fixed[0] if call.is_inserted and call.fixed else call.layer
+    if layer is None or (call.place == "forward" and not call.is_inserted):
         is_product = call.operands > 1 and call.what.strip("_") in ("mul", "div", "truediv")
         return call.what in _LINEAR_FUNCTIONS and not is_product
     return layer.family in (Family.DROPOUT, Family.FLATTEN) or any(

@@ -249,7 +249,7 @@ def norms(graph: Graph) -> Iterator[Remark]:
         for call in convs
         if not any(each.layer and each.layer.family is Family.NORM for each in takers[id(call)])
     ]
-    if len(bare) == 1 and len(convs) > _MANY and bare[0] is not convs[-1] and bare[0] is not convs[0]:
+    if len(bare) == 1 and len(convs) > _MANY and bare[0] is not convs[0] and takers[id(bare[0])]:
         found = (
             f"No norm follows {graph.at(bare[0])}, and one follows the other {len(convs) - 1} convolutions"
         )
@@ -274,7 +274,7 @@ def hidden_pool(graph: Graph) -> Iterator[Remark]:
     if len(lost) == 1:
         was, now = units.shape(hiding[0].arriving[2:]), units.shape(hiding[0].output[2:])
         found = (
-            f"No pool stands before {graph.at(lost[0])}, where the width grows, and one wherever else it does; "
+            f"No pool stands before {graph.at(lost[0])}, where the width grows, and one where else it does; "
             f"{graph.name(hiding[0])} hides it: {was} → {now}"
         )
         why = "Every layer after it works on maps of four times the size."

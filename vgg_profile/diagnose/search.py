@@ -81,6 +81,15 @@ def needed(subject: Subject, shape: Shape, given: Sequence[Edit], found: Found) 
     return needs
 
 
+def _one_by_one(cause: Cause) -> list[Cause]:
+    """The changes of one layer, each a finding; what is as good goes with the last."""
+    *others, last = cause.edits
+    return [
+        *(Cause([edit], cause.symptom) for edit in others),
+        Cause([last], cause.symptom, cause.others, cause.input),
+    ]
+
+
 class _Search:
     def __init__(self, subject: Subject, shape: Shape, given: Sequence[Edit]) -> None:
         self.subject, self.shape = subject, shape
@@ -100,7 +109,7 @@ class _Search:
             groups = [list(group) for _, group in groupby(run.mends, key=lambda edit: edit.site)]
             for place in range(len(groups)):
                 cause, is_elsewhere = self._cause(run, groups[place:])
-                causes.append(cause)
+                causes += [cause] if is_elsewhere else _one_by_one(cause)
                 self._commit(cause.edits)
                 if is_elsewhere:
                     break
@@ -129,7 +138,7 @@ class _Search:
     def _cause(self, run: Run, groups: Sequence[Sequence[Edit]]) -> tuple[Cause, bool]:
         """The likeliest explanation of the first group of mends, and whether it is elsewhere."""
         first = groups[0]
-        call = next(call for call in run.calls if call.site == first[0].site)
+        call = next(call for call in run.calls if call.site == first[0].site and not call.is_inserted)
         others_of_it = self.widths[_arriving_width(run, call)] - 1  # but the producer's own
         local = _Candidate(first, (1, -max(others_of_it, 0)))
         most = sum(map(len, groups))
@@ -237,7 +246,8 @@ class _Search:
         layer = (producer.fixed or producer.layers or ())[0].with_arguments(**{key: width})
         found = f"{producer.layer}, and its neighbours are made for {width:,}"
         edit = write(producer, Kind.WIDTH, layer, found, f"a width of {width:,}")
-        yield _Candidate([edit], (1, -self.widths[width]))
+        others_of_it = self.widths[width] - (call.layer is not None and call.layer.family is Family.NORM)
+        yield _Candidate([edit], (1, -others_of_it))
 
     def _other_windows(self, before: Sequence[Call]) -> Iterator[_Candidate]:
         """Paddings, strides and kernels like those of the other convolutions."""

@@ -30,7 +30,7 @@ class Edit:
     """A change of the model at a call, and why.
 
     ``do`` is "write" (the layer is ``layer`` instead), "insert" (``layer`` comes before it), "skip" (it
-    goes), "use" (the module ``path`` is called instead), "follow" (it is given what the call at ``after`` made), or
+    goes), "use" (``module`` is called instead), "follow" (it is given what the call at ``after`` made), or
     "pass" (what arrives is handed on, since no fix is known).
     """
 

@@ -200,15 +200,13 @@ class _Report:
         )
 
     def _parameters(self) -> int:
-        """Of the fixed model, whether its layers are called or not."""
-        seen = {id(call.module) for call in self.run.calls if call.module is not None}
-        inner = {id(each) for call in self.run.calls if call.module for each in call.module.parameters()}
-        rest = {
-            id(each): each.numel()
-            for each in self.subject.model.parameters()
-            if id(each) not in inner and not isinstance(each, nn.UninitializedParameter)
-        }
-        return sum(visit.parameters for visit in self.visits) + (sum(rest.values()) if seen else 0)
+        """Of the fixed model: of its layers, and of what a model that is no list of them has beside."""
+        own = sum(visit.parameters for visit in self.visits)
+        if self._is_chain():
+            return own
+        called = {id(each) for call in self.run.calls if call.module for each in call.module.parameters()}
+        rest = (each for each in self.subject.model.parameters() if id(each) not in called)
+        return own + sum(each.numel() for each in rest if not isinstance(each, nn.UninitializedParameter))
 
     def _is_chain(self) -> bool:
         """Whether a list of layers is the whole model."""

@@ -28,12 +28,18 @@ CLEAN = {
         *("Dict", "NumFlat", "Unpool"),
     ],
     "m3_offchain": ["Flat2"],
+    "sound": [
+        *("ResNet", "MobileNet", "Dense", "UNet", "squeezenet", "Autoencoder", "Patches", "Attention"),
+        *("Recurrent", "espcn", "discriminator", "Embedding", "Named", "Loss", "separable"),
+    ],
 }
 AT = [
     ("g03_modulelist", "V", LARGE),
     ("g06_groupnorm_leaky", "GN", LARGE),
     ("g13_odd_layers", "Permuted", (32, 32, 3)),
     ("g13_odd_layers", "Vggish", AUDIO),
+    ("sound", "alexnet", LARGE),
+    ("sound", "LeNet", (1, 32, 32)),
 ]
 
 

@@ -52,7 +52,7 @@ HEAVY: dict[str, set[str]] = {
     "pandas": {"write.frame"},
     "torch": {
         *(f"diagnose.{name}" for name in ("calls", "child", "examine", "modules", "options", "run")),
-        *(f"diagnose.{name}" for name in ("search", "words")),
+        *(f"diagnose.{name}" for name in ("search", "words", "against", "graph", "neighbours", "remarks")),
         "measure",
         "models",
     },

@@ -101,10 +101,12 @@ class Graph:
 
 
 def remark(graph: Graph, kind: Hint, call: Call, found: str, why: str) -> Remark:
+    """A remark at a call."""
     return Remark(kind, graph.name(call), call.made_at, found, why)
 
 
 def is_weighted(call: Call) -> bool:
+    """Whether a call is of a convolution or a linear layer."""
     layer = call.layer
     return layer is not None and (
         layer.is_weighted or layer.name.startswith(("Conv", "LazyConv", "LazyLinear"))

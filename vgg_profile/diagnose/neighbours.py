@@ -145,6 +145,7 @@ def _convolutions(graph: Graph) -> list[Call]:
 
 
 def windows(graph: Graph) -> Iterator[Remark]:
+    """Padded 1×1 convolutions; and one kernel, stride or padding unlike the others."""
     convs = _convolutions(graph)
     for call in convs:
         layer = call.layer

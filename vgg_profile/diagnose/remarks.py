@@ -133,7 +133,7 @@ _ON_LOGITS = {
 def _on_the_logits(graph: Graph) -> Iterator[Remark]:
     for call in _tail(graph):
         name = call.layer.name if call.layer else ""
-        if name in _ON_LOGITS:
+        if name in _ON_LOGITS and len(call.arriving) == 2:  # SqueezeNet has one on the maps before
             yield remark(
                 graph, Hint.LOGITS, call, f"A {name} stands on the logits: {graph.at(call)}", _ON_LOGITS[name]
             )

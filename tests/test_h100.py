@@ -111,10 +111,10 @@ def test_an_optimizer_takes_and_frees_what_it_did_on_the_h100(optimizer: str, wa
     first, later, _ = answers("ops")[f"optim {OPTIMIZERS[optimizer]} {WAYS[way]} f32"]
     for is_first, taken in ((True, first), (False, later)):
         tape = Tape(itemsize=4, device="cuda")
-        for number, shape in enumerate(((100, 30), (7,), (64, 64, 3, 3), (1,))):
-            tape.parameter(f"weight {number}", shape)
+        shapes = enumerate(((100, 30), (7,), (64, 64, 3, 3), (1,)))
+        weights = [tape.parameter(f"weight {number}", shape).storage for number, shape in shapes]
         setup = Setup(optimizer=optimizer, first_step=is_first, **WAYS[way]).on("cuda")
-        steps = Optimizer(tape, setup)
+        steps = Optimizer(tape, setup, weights)
         if not is_first:
             steps.make_state()
         start = len(tape.events)

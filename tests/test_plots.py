@@ -250,7 +250,7 @@ def test_equals_are_named_or_if_many_counted() -> None:
     assert most_of([blocks[0], head], "keeps") == "Block 1 and the classifier each keep 50.0 %"
     alike = [*(Share(f"block {n}", 1, f"{n}") for n in range(5)), head]
     assert most_of(alike, "keeps") == "6 parts each keep 16.7 %"
-    assert depict(walk(net, input=64), "memory").subtitle.endswith("1 class")
+    assert ", 1 class;" in depict(walk(net, input=64), "memory").subtitle
     assert (
         depict(Comparison((walk("D"), walk("D-BN")), Setup())).title == "D and D-BN: 15,470,264,320 MACs each"
     )
@@ -835,6 +835,7 @@ GIVEN = {
     "amp": ("--amp", "bfloat16"),
     "checkpoint": ("--checkpoint", "blocks"),
     "onednn": ("--no-onednn",),
+    "freeze": ("--freeze", "features.0"),
     "batch": ("--batch", 2),
     "input_": ("--input", 32),
     "have": ("--memory", "8GiB"),

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 import torch
 from breaking import BREAKS, sound
-from diagnosing import CASES, IMAGE, diagnosed, examined, kinds, line_of, runs
+from diagnosing import CASES, IMAGE, diagnosed, examined, kinds, line_of, listed, runs
 
 from vgg_profile.diagnose import Diagnosis, Draft, Hint, Kind
 from vgg_profile.predict.vgg.configs import config
@@ -289,3 +289,21 @@ def test_a_diagnosis_says_what_it_found_in_every_format(monkeypatch):
     for form in FORMATS:
         text = render(Diagnosis("m.py:UsesXAgain", IMAGE, draft), form)
         assert "wrong fan-in" in text
+
+
+def test_a_fan_in_that_two_slips_explain_together_names_both(monkeypatch, tmp_path):
+    source = listed(
+        *("nn.Conv2d(3, 12, 3, padding=1)", "nn.ReLU()", "nn.Conv2d(12, 12, 3)", "nn.ReLU()"),
+        *(
+            "nn.MaxPool2d(2)",
+            "nn.Conv2d(12, 24, 3, padding=1)",
+            "nn.ReLU()",
+            "nn.Conv2d(24, 65, 3, padding=1)",
+        ),
+        *("nn.ReLU()", "nn.MaxPool2d(2)", "nn.Flatten()", "nn.Linear(24 * 8 * 8, 10)"),
+    )
+    (defect,) = diagnosed(monkeypatch, tmp_path, source).defects
+    assert defect.kind is Kind.FAN_IN
+    both = defect.others[-1]
+    assert "nn.Conv2d(12, 12, 3, padding=1) for conv1_2" in both
+    assert "nn.Conv2d(24, 24, 3, padding=1) for conv2_2" in both

@@ -269,10 +269,16 @@ class _Report:
 
     def _located_fix(self, edits: Sequence[Edit]) -> str:
         """The same, with the place of a change that stands elsewhere."""
-        call = self.by_site[edits[0].site]
-        where = located(self._name(call), call.place if call.layer else "", call.made_at)
-        fix = self._fix(edits)
-        return f"{fix} for {where}" if edits[0].do == "write" and len(edits) == 1 else fix
+        if any(edit.do != "write" for edit in edits) or len(edits) == len(self._padded(edits)) > 1:
+            return self._fix(edits)
+        return "; ".join(f"{self._fix([edit])} for {self._where(edit)}" for edit in edits)
+
+    def _where(self, edit: Edit) -> str:
+        call = self.by_site[edit.site]
+        return located(self._name(call), call.place if call.layer else "", call.made_at)
+
+    def _padded(self, edits: Sequence[Edit]) -> list[Edit]:
+        return [edit for edit in edits if edit.kind is Kind.PADDING]
 
     def _fix(self, edits: Sequence[Edit]) -> str:
         """What to do, a change after the other."""
@@ -281,7 +287,7 @@ class _Report:
             first = f"give {self._name(call)} what {self._name(given)} made"
             first += f" (line {call.line})" if call.line else ""
             return "; ".join([first, *([self._fix(edits[1:])] if edits[1:] else [])])
-        if len(edits) > 1 and len({edit.kind for edit in edits}) == 1 and edits[0].kind is Kind.PADDING:
+        if len(edits) == len(self._padded(edits)) > 1:
             lines = dict.fromkeys(str(self.by_site[edit.site].made_at) for edit in edits)
             layer = edits[0].layer
             padding = layer.arguments.get("padding") if layer else 1
@@ -293,9 +299,8 @@ class _Report:
         call = self.by_site.get(edit.site)
         if edit.fix or call is None:
             return edit.fix
-        where = located(self._name(call), call.place if call.layer else "", call.made_at)
         if edit.do == "insert":
-            return f"insert nn.{edit.layer} before {where}"
+            return f"insert nn.{edit.layer} before {self._where(edit)}"
         if edit.site.nth and edit.do == "write":
             return f"make a layer of its own for this call: nn.{edit.layer}"
         return f"nn.{edit.layer}" if self.found.causes else f"write nn.{edit.layer}"

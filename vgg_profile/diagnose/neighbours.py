@@ -213,7 +213,7 @@ def _fits_a_head(graph: Graph, call: Call) -> bool:
         if way.what in ("mean", "amax") or (layer and layer.family is Family.ADAPTIVE):
             return False
         if layer and layer.family is Family.LINEAR:
-            return True
+            return not way.edits
     return False
 
 

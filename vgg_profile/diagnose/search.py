@@ -157,6 +157,8 @@ class _Search:
         cause = Cause(best.edits, call.site, as_good)
         if any(edit.kind is Kind.FAN_IN for edit in first):
             cause.others += self._followed(run, call)
+            if best is local:
+                cause.others += self._joint(run, call)
         if any(edit.kind in _SPATIAL for edit in first) or call.arriving[1:] == self.shape:
             cause.input = self._other_input(call)
         return cause, best is not local
@@ -181,6 +183,22 @@ class _Search:
                     return other
         return None
 
+    def _joint(self, run: Run, call: Call) -> Iterator[Sequence[Edit]]:
+        """A window and a width that explain a fan-in only together."""
+        for window in self._other_windows([*run.leading_to(*call.sources), call]):
+            if self.left < 2 * len(run.calls):
+                return
+            other, _ = self.run(window.edits)
+            there = next(
+                (each for each in other.calls if each.site == call.site and not each.is_inserted), None
+            )
+            for width in self._other_width(other, there) if there else ():
+                both = [*window.edits, *width.edits]
+                final, _ = self.run(both)
+                if width.rank[1] < 0 and _fits(final, call.site):
+                    yield both
+                    return
+
     def _followed(self, run: Run, call: Call) -> Iterator[Sequence[Edit]]:
         """What would make a fan-in right if no result were dropped: a call follows, and all are padded."""
         dropped = dropped_ends(run)
@@ -192,7 +210,7 @@ class _Search:
         plain = [_padded(each, "") for each in convs if _lacks_padding(each)]
         for edits in ([follow], [follow, *plain]):
             other, again = self.run(edits)
-            if other.error is None and not again and call.site not in {edit.site for edit in other.mends}:
+            if not again and _fits(other, call.site):
                 yield edits
                 return
 
@@ -286,6 +304,11 @@ class _Search:
             found = f"no pool before {call.layer}: the width grows there, and the other blocks end in one"
             edit = Edit(call.site, "insert", Kind.NO_LAYER, pool, found, "a pool at the end of the block")
             yield _Candidate([edit], (0, 0))
+
+
+def _fits(run: Run, site: Site) -> bool:
+    """Whether a run went to its end, and the fan-in at a call was right."""
+    return run.error is None and (site, Kind.FAN_IN) not in {(edit.site, edit.kind) for edit in run.mends}
 
 
 def dropped_ends(run: Run) -> list[tuple[Call, Call]]:

@@ -190,7 +190,7 @@ class _Run:
         buffers = {name: buffer.to("cpu", copy=True) for name, buffer in model.named_buffers()}
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
         trained = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-        self.setup.check_freeze(trained)
+        self.setup.check_freeze({name.rpartition(".")[0]: None for name in trained})
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(trained[name] and not self.setup.is_frozen(name))
         model.train(self.setup.mode == "train")

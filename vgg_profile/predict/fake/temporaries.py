@@ -1,0 +1,329 @@
+"""What an operation's kernel takes and gives back beside its results: by rule, by probe, or not known.
+
+Each answer is the list of an operation's allocations (> 0) and releases (< 0) in bytes, results and all, as the
+allocator sees them; ``None`` where nobody knows. Source of the rules: ATen/native of torch 2.13, the
+file named at each; a test runs every one of them under the allocator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from vgg_profile.core.sizes import FLOAT32, HALF
+
+Changes = tuple[int, ...]
+
+
+class Taken(NamedTuple):
+    """An operation's changes, and the bytes of its new results where they are not what their shapes say."""
+
+    changes: Changes
+    results: tuple[int, ...] | None = None
+    is_least: bool = False
+    """Whether the kernel takes more than that, and nobody knows how much."""
+
+
+Rule = Callable[[Any, tuple[Any, ...], Sequence[int]], Taken | None]
+"""From an operation, its arguments and the bytes of its new results to its changes."""
+
+_RULES: dict[str, Rule] = {}
+
+
+def _rule(*names: str) -> Callable[[Rule], Rule]:
+    def register(rule: Rule) -> Rule:
+        _RULES.update(dict.fromkeys(names, rule))
+        return rule
+
+    return register
+
+
+NOTHING_BESIDE = frozenset(
+    [
+        "_adaptive_avg_pool2d",
+        "_adaptive_avg_pool2d_backward",
+        "_embedding_bag",
+        "_log_softmax",
+        "_log_softmax_backward_data",
+        "_softmax",
+        "_softmax_backward_data",
+        "_to_copy",
+        "_unsafe_view",
+        "abs",
+        "addcdiv_",
+        "addcmul",
+        "addcmul_",
+        "addmm",
+        "alias",
+        "arange",
+        "as_strided",
+        "avg_pool2d",
+        "avg_pool2d_backward",
+        "avg_pool3d",
+        "avg_pool3d_backward",
+        "baddbmm",
+        "bernoulli_",
+        "bmm",
+        "cat",
+        "clamp",
+        "clone",
+        "constant_pad_nd",
+        "copy_",
+        "cos",
+        "detach",
+        "embedding",
+        "empty",
+        "empty_like",
+        "empty_strided",
+        "erf",
+        "exp",
+        "expand",
+        "fill_",
+        "full",
+        "full_like",
+        "gelu",
+        "gelu_backward",
+        "hardsigmoid",
+        "hardsigmoid_backward",
+        "hardswish_",
+        "hardswish",
+        "hardswish_backward",
+        "hardtanh",
+        "hardtanh_",
+        "hardtanh_backward",
+        "index_select",
+        "leaky_relu",
+        "leaky_relu_backward",
+        "lerp_",
+        "lift_fresh",
+        "log",
+        "masked_fill",
+        "masked_fill_",
+        "max_pool2d_with_indices",
+        "max_pool2d_with_indices_backward",
+        "maximum",
+        "minimum",
+        "mm",
+        "mse_loss_backward",
+        "neg",
+        "new_empty",
+        "new_empty_strided",
+        "new_full",
+        "new_ones",
+        "new_zeros",
+        "nll_loss2d_backward",
+        "nll_loss2d_forward",
+        "nll_loss_backward",
+        "nll_loss_forward",
+        "normal_",
+        "ones",
+        "ones_like",
+        "permute",
+        "random_",
+        "reciprocal",
+        "relu",
+        "relu_",
+        "rsqrt",
+        "scalar_tensor",
+        "select",
+        "select_backward",
+        "sigmoid",
+        "sigmoid_",
+        "sigmoid_backward",
+        "silu",
+        "silu_",
+        "silu_backward",
+        "sin",
+        "slice",
+        "slice_backward",
+        "split",
+        "split_with_sizes",
+        "sqrt",
+        "sqrt_",
+        "squeeze",
+        "stack",
+        "sum",
+        "t",
+        "tanh",
+        "tanh_backward",
+        "threshold_backward",
+        "transpose",
+        "tril",
+        "triu",
+        "unbind",
+        "uniform_",
+        "unfold",
+        "unsqueeze",
+        "upsample_bilinear2d",
+        "upsample_bilinear2d_backward",
+        "upsample_nearest2d",
+        "upsample_nearest2d_backward",
+        "view",
+        "where",
+        "zero_",
+        "zeros",
+        "zeros_like",
+        "_reshape_alias",
+        "_local_scalar_dense",
+        "resize_",
+        "set_",
+        "_foreach_sqrt",
+        "_foreach_lerp_",
+        "_foreach_addcmul_",
+        "_foreach_addcdiv_",
+        "_fused_adam_",
+        "_fused_adamw_",
+        "_fused_sgd_",
+        "pow",
+    ]
+)
+"""Operations that take nothing beside their results, on tensors of one dtype that are as large as each other."""
+
+_ARITHMETIC = ("add", "sub", "mul", "div", "rsub", "eq", "ne", "gt", "lt", "ge", "le")
+
+_CAST_WHERE_DTYPES_DIFFER = (
+    *_ARITHMETIC,
+    *(f"{name}_" for name in _ARITHMETIC),
+    "where",
+    "maximum",
+    "minimum",
+)
+
+
+def by_rule(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+    """What an operation takes, if a rule knows it."""
+    name = func._schema.name.removeprefix("aten::")
+    rule = _RULES.get(name)
+    if rule is not None:
+        return rule(func, args, results)
+    return Taken(tuple(results)) if name in NOTHING_BESIDE else None
+
+
+@_rule(*_ARITHMETIC, *(f"{name}_" for name in _ARITHMETIC))
+def _arithmetic(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+    """A Python number is cast, a tensor of another dtype is copied: ``ATen/native/TensorIterator.cpp``.
+
+    A number where the schema says tensor is no part of this: ``numbers`` writes it down. One where it says
+    number is made a tensor within the operation (``wrapped_scalar_tensor``, ATen/ScalarOps.h).
+    """
+    first, second = args[0], args[1]
+    if not isinstance(first, Tensor):
+        first, second = second, first
+    common = torch.result_type(first, second)
+    casts = []
+    for each in (first, second):
+        if isinstance(each, Tensor):
+            if each.dtype != common:
+                casts.append(each.numel() * common.itemsize)
+        else:
+            own = _dtype_of_number(each)
+            if str(func._schema.arguments[1].type) == "number":
+                casts.append(own.itemsize)
+            if own != common:
+                casts.append(common.itemsize)
+    return Taken((*casts, *results, *(-cast for cast in reversed(casts))))
+
+
+def _dtype_of_number(number: Any) -> torch.dtype:
+    if isinstance(number, bool):
+        return torch.bool
+    return torch.int64 if isinstance(number, int) else torch.float64
+
+
+@_rule("native_batch_norm", "_native_batch_norm_legit")
+def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+    """One scale and one shift a channel, in float32 at least: ``native/cpu/batch_norm_kernel.cpp``.
+
+    The statistics are kept in the weights' dtype, whatever the input's: ``batch_norm_cpu_update_stats``.
+    """
+    x = args[0]
+    itemsize = x.element_size() if args[1] is None else args[1].element_size()
+    each = x.shape[1] * max(itemsize, FLOAT32)
+    made = (results[0], *([x.shape[1] * itemsize] * (len(results) - 1)))
+    return Taken((*made, each, each, -each, -each), made)
+
+
+@_rule("native_batch_norm_backward")
+def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+    """A copy of the input's size: ``native/Normalization.cpp``, ``batch_norm_backward_cpu``."""
+    size = args[1].numel() * args[1].element_size()
+    return Taken((*results, size, -size))
+
+
+@_rule("native_layer_norm_backward")
+def _layer_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+    """Each thread sums the two parameters' gradients on its own: ``native/cpu/layer_norm_kernel.cpp``."""
+    size = prod(args[2]) * 2 * torch.get_num_threads() * args[1].element_size()
+    return Taken((*results, size, -size))
+
+
+@_rule("mean")
+def _mean(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+    """The sum is divided in place by a number: ``native/ReduceOps.cpp``, ``mean_cpu``."""
+    size = args[0].element_size()
+    number = (8, size) if args[0].dtype != torch.float64 else (8,)
+    return Taken((*results, *number, *(-each for each in reversed(number))))
+
+
+@_rule("convolution", "convolution_backward")
+def _convolution(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+    """PyTorch's own convolution lays every window out as a column: ``native/ConvolutionMM2d.cpp``.
+
+    It is taken where oneDNN is not: for float64, or with oneDNN off. Of oneDNN's own nothing is said here,
+    nor of the sums in float32 that the bias's gradient takes in two bytes a value.
+    """
+    is_backward = func is torch.ops.aten.convolution_backward.default
+    x, weight = args[1:3] if is_backward else args[0:2]
+    if x.dtype != torch.float64 and torch.backends.mkldnn.enabled:
+        return None
+    groups = args[9] if is_backward else args[8]
+    if x.dim() != 4 or groups != 1:
+        return None
+    stride, padding = args[4:6] if is_backward else args[3:5]
+    is_column = [*weight.shape[2:], *stride] == [1, 1, 1, 1] and not any(padding)
+    plane = args[0].shape[2:] if is_backward else _plane(x.shape[2:], weight.shape[2:], args[3:6])
+    size = 0 if is_column else x.shape[0] * prod(weight.shape[1:]) * prod(plane) * x.element_size()
+    is_least = is_backward and x.element_size() == HALF
+    return Taken((*results, size, -size) if size else tuple(results), is_least=is_least)
+
+
+def _plane(sides: Sequence[int], kernel: Sequence[int], how: Sequence[Sequence[int]]) -> list[int]:
+    stride, padding, dilation = how
+    return [
+        (side + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
+        for i, side in enumerate(sides)
+    ]
+
+
+@_rule("_foreach_add_", "_foreach_sub_", "_foreach_mul_", "_foreach_div_")
+def _foreach_with_a_number(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+    """One after the other on the CPU, each with its number: ``native/ForeachOpsKernels.cpp``, slow."""
+    numbers = args[1] if isinstance(args[1], (list, tuple)) else [args[1]] * len(args[0])
+    changes: list[int] = []
+    for tensor, number in zip(args[0], numbers, strict=True):
+        if not isinstance(number, Tensor):
+            own = _dtype_of_number(number)
+            sizes = [own.itemsize, *([tensor.element_size()] if own != tensor.dtype else [])]
+            changes += [*sizes, *(-size for size in reversed(sizes))]
+    return Taken(tuple(changes))
+
+
+def in_order(changes: Changes) -> list[tuple[list[int], list[int]]]:
+    """Changes as events: what is taken, then what is given back, and so on.
+
+    >>> in_order((8, 4, -4, -8, 2))
+    [([8, 4], [4, 8]), ([2], [])]
+    """
+    events: list[tuple[list[int], list[int]]] = []
+    for change in changes:
+        if change > 0 and (not events or events[-1][1]):
+            events.append(([], []))
+        if change > 0:
+            events[-1][0].append(change)
+        elif change < 0:
+            events[-1][1].append(-change)
+    return events

@@ -94,7 +94,7 @@ class _Marker:
     def claim(self, tensors: Any, name: str) -> None:
         for tensor in tree_leaves(tensors):
             node = tensor.grad_fn if isinstance(tensor, Tensor) else None
-            if node is not None and _CLAIMED not in node.metadata:
+            if node is not None and _CLAIMED not in node.metadata:  # type: ignore[operator]
                 node.metadata[_CLAIMED] = True  # type: ignore[index]
                 if name:
                     node.register_prehook(self._entry(name))

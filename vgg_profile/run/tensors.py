@@ -97,7 +97,7 @@ def _counts(leaf: object) -> bool:
 
 def _mean(output: Any, _: Any) -> Tensor:
     """The sum of the means of the output's floating-point tensors."""
-    means = [leaf.mean() for leaf in tree_leaves(output) if _counts(leaf)]
+    means: list[Tensor] = [leaf.mean() for leaf in tree_leaves(output) if _counts(leaf)]
     total = means[0]
     for mean in means[1:]:
         total = total + mean

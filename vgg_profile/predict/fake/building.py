@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from vgg_profile.core.errors import InputError, excerpt
 
@@ -56,7 +56,7 @@ def _tensors_in(value: Any, depth: int = 2) -> Iterator[Tensor]:
 
 def _fake(tensor: Tensor, bases: dict[int, Tensor]) -> Tensor:
     """A tensor of the same form on the CPU; tensors that share a storage go on sharing one."""
-    if isinstance(tensor, UninitializedTensorMixin):
+    if isinstance(tensor, (UninitializedParameter, UninitializedBuffer)):
         raise InputError(
             "The network has lazy parameters, whose shapes the first pass decides.",
             "Run it once on an input, then trace it.",

@@ -181,7 +181,7 @@ NOTHING_BESIDE = frozenset(
         "pow",
     ]
 )
-"""Operations that take nothing beside their results, on tensors of one dtype that are as large as each other."""
+"""Operations that take nothing beside their results, on tensors of one dtype."""
 
 _ARITHMETIC = ("add", "sub", "mul", "div", "rsub", "eq", "ne", "gt", "lt", "ge", "le")
 

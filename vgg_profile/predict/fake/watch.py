@@ -133,10 +133,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             sized = [storage for storage in made if storage.size.fixed]
             for storage, size in zip(sized, taken.results, strict=True):
                 storage.size = Bytes(size, 0)
-        if taken is None or taken.is_least:
-            if any(isinstance(leaf, Tensor) and leaf.numel() for leaf in tree_leaves(out)):
-                scratch = name
-                self.unknown[name] += 1
+        if (taken is None or taken.is_least) and _is_work(out):
+            scratch = name
+            self.unknown[name] += 1
         self._events(name, changes, made, [] if number is None else [number], scratch)
         for tensor, storage in zip(fresh, made, strict=True):
             self.recording.watch(tensor.untyped_storage(), storage)
@@ -197,6 +196,11 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         new = self.recording.new(storage.what, untyped.nbytes(), storage.category)
         self.recording.event(name, (new,), (storage,))
         self.recording.watch(untyped, new)
+
+
+def _is_work(out: Any) -> bool:
+    """Whether an operation gave any values at all."""
+    return any(isinstance(leaf, Tensor) and leaf.numel() for leaf in tree_leaves(out))
 
 
 def _words(name: str, place: int, tensor: Tensor, *, is_lowering: bool) -> tuple[str, Category]:

@@ -120,7 +120,7 @@ def page_data(
             "dtype": first.dtype,
             "optimizer": setup.optimizer,
             "size": units.shape(first.input[1:]),
-            "norm": json.dumps(first.config.batch_norm),
+            "norm": json.dumps(find(first.config).batch_norm),
             "device": first.device,
         },
         "networks": labels,

@@ -87,7 +87,15 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
 
 def overlay(network: Source, measurement: Measurement) -> Overlay:
     """Lay the measured curve of a record over the predicted one of its network, boundary by boundary."""
-    step = ledger(profile_for(network, measurement), setup_of(measurement))
+    return lay_over(ledger(profile_for(network, measurement), setup_of(measurement)), measurement)
+
+
+def lay_over(step: Step, measurement: Measurement) -> Overlay:
+    """Lay the measured curve of a record over that of a predicted step, of whatever network.
+
+    Raises ``InputError`` if the record is of another setting.
+    """
+    check_setting(measurement, step.setting.to_dict())
     return Overlay(step, measurement, *_meet(step, measurement))
 
 
@@ -279,7 +287,7 @@ def _memory(boundaries: Sequence[Boundary], measurement: Measurement) -> Iterato
 
 def _meet(step: Step, measurement: Measurement) -> tuple[tuple[Boundary, ...], tuple[MeasuredMoment, ...]]:
     """Each part of the predicted step with the measured one of its name; and the measured that are left."""
-    names = {row.module: row.name for row in _layers(step.profile)}
+    names = {row.module: row.name for row in _layers(step.profile) if row.module}
     measured = dict(_numbered((m.phase, names.get(m.layer, m.layer), m) for m in measurement.timeline))
     boundaries = []
     for place, part in _numbered((m.phase, m.layer, m) for m in step.moments):

@@ -30,6 +30,8 @@ class Step(Displayed):
 
     profile: Profile
     book: Book
+    doubts: tuple[str, ...] = ()
+    """Why the figures may differ from a real step, where something is not known for sure."""
 
     @property
     def setting(self) -> Setting:
@@ -49,7 +51,20 @@ class Step(Displayed):
         return self.book.marks
 
     def at(self, batch: int) -> Step:
-        """The same step with another batch: the book is the same, its bytes are affine in it."""
+        """The same step with another batch: the book is the same, its bytes are affine in it.
+
+        Raises ``InputError`` where they are not.
+        """
+        if self.book.only and batch != self.book.only:
+            raise InputError(
+                f"The step was traced at batch {self.book.only:,}, and its events change with the batch.",
+                f"Trace it again with --batch {batch}.",
+            )
+        if batch < self.book.least:
+            raise InputError(
+                f"The step was traced from batch {self.book.least:,} on; one image may go another way.",
+                f"Trace it again with --batch {batch}.",
+            )
         return replace(self, profile=self.profile.at(batch))
 
     def check_batch(self, batch: int) -> None:
@@ -99,6 +114,9 @@ class Step(Displayed):
         layer with weights sees images, which want no gradient, so its share is less.
         """
         rows = self.profile.module_rows[1:]
+        if any(row.backward_macs is not None for row in rows):
+            back = {row.name: row.backward_macs.value if row.backward_macs else 0 for row in rows}
+            return {row.name: 2 * (row.macs.value + back[row.name]) * self.profile.batch for row in rows}
         first = next(row.name for row in rows if row.macs.value)
         passes = {row.name: (2 if row.name == first else 3) if self.setup.has_backward else 1 for row in rows}
         return {row.name: 2 * row.macs.value * self.profile.batch * passes[row.name] for row in rows}

@@ -43,6 +43,8 @@ class Row:
     """The group that it stands in: ``block 3``, ``classifier``; empty for the input."""
     saved: tuple[Storage, ...] = field(default=(), compare=False)
     note: str = ""
+    backward_macs: Count | None = None
+    """The MACs of its backward pass, where they were counted; else they follow from the forward's."""
 
     def memory_bytes(self, batch: int, itemsize: int) -> int:
         """Bytes of the values that the layer makes, for a whole batch."""
@@ -95,19 +97,22 @@ class Network(Protocol):
     def label(self) -> str: ...
 
     @property
+    def title(self) -> tuple[str, str]:
+        """What it is, before and after its input's size is said."""
+        ...
+
+    @property
     def depth(self) -> int: ...
 
     @property
-    def classes(self) -> int: ...
+    def heading(self) -> dict[str, Any]:
+        """How it is named in every JSON form."""
+        ...
 
     @property
-    def in_channels(self) -> int: ...
-
-    @property
-    def classifier(self) -> tuple[int, ...]: ...
-
-    @property
-    def batch_norm(self) -> bool: ...
+    def facts(self) -> dict[str, Any]:
+        """What the JSON form of its table says of it beside."""
+        ...
 
     def to_dict(self) -> dict[str, Any]: ...
 
@@ -118,8 +123,7 @@ def heading(network: Network, setting: dict[str, Any]) -> dict[str, Any]:
     """How every JSON form begins: its schema, the network, and the setting."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "config": network.name,
-        "batch_norm": network.batch_norm,
+        **network.heading,
         **setting,
     }
 
@@ -206,9 +210,7 @@ class Profile(Displayed):
         totals = self.total(rows)
         return {
             **heading(self.config, self.setting.tensors),
-            "classes": self.config.classes,
-            "layers": self.config.to_dict()["layers"],
-            "classifier": list(self.config.classifier),
+            **self.config.facts,
             "all_layers": all_layers,
             "rows": [
                 {

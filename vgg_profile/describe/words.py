@@ -8,13 +8,9 @@ from vgg_profile.core.tree import Profile
 
 def title(profile: Profile, *, with_batch: bool = True) -> str:
     """The network and the setting that a table is of; without the batch for what shows many of them."""
-    config = profile.config
+    before, after = profile.config.title
     batch = f"batch {profile.batch:,}, " if with_batch else ""
-    return (
-        f"VGG config {config.label}: {units.plural(config.depth, 'weight layer')}, "
-        f"input {units.shape(profile.input)}, {batch}{profile.dtype}, "
-        f"{units.plural(config.classes, 'class')}"
-    )
+    return f"{before}, input {units.shape(profile.input)}, {batch}{profile.dtype}{after}"
 
 
 def rules(device: str) -> str:

@@ -11,13 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.modules.module import register_module_forward_hook
 
 from vgg_profile.core.book import Book
-from vgg_profile.core.events import Category, Storage
+from vgg_profile.core.events import Category, Phase, Storage
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.predict.fake.building import built, faked
 from vgg_profile.predict.fake.known import Known
+from vgg_profile.predict.fake.modules import Outputs, Seen
 from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.readers import note_readers
 from vgg_profile.predict.fake.recording import Recording
@@ -59,6 +61,10 @@ class Traced:
     book: Book
     loss: str
     """The loss, in words."""
+    modules: tuple[Seen, ...] = ()
+    macs: Mapping[tuple[Phase, str], int] = field(default_factory=dict)
+    probed: Mapping[str, int] = field(default_factory=dict)
+    """Operations that were run alone to learn what they take, and how often they ran."""
     unknown: Mapping[str, int] = field(default_factory=dict)
     """Operations of whose kernels nobody knows what they take, and how often they ran."""
 
@@ -100,8 +106,12 @@ class _Pass:
         names = dict(subject.names or every_module(self.model))
         gc.collect()
         self.recording.forget_before()
+        for seen in (self.watch.macs, self.watch.probed, self.watch.unknown):
+            seen.clear()
         self.recording.mark("load")
         self.recording.load(self._loaded(names))
+        outputs = Outputs()
+        hook = register_module_forward_hook(outputs.note)
         with self._watched():
             self.recording.mark("input")
             step = TrainingStep(
@@ -116,11 +126,20 @@ class _Pass:
             self._call_inputs(step)
             output = step.run(self.recording, lambda: self._before_step(optimizer, names))
             self.watch.numbers.settle()
+        hook.remove()
         self._call_gradients_and_state(optimizer, names)
         book = Book(tuple(self.recording.events), tuple(self.recording.marks))
         self.recording.forget_before()
         del output, step
-        return Traced(book, loss.words, dict(self.watch.unknown))
+        modules = outputs.seen(self.model, names, self.batch)
+        return Traced(
+            book,
+            loss.words,
+            modules,
+            dict(self.watch.macs),
+            dict(self.watch.probed),
+            dict(self.watch.unknown),
+        )
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

@@ -115,6 +115,7 @@ class Recording:
 
     def forget_before(self) -> None:
         """Begin the book anew: whatever was live before is none of it."""
+        self.before_mark()
         self._live.clear()
         self.events.clear()
         self.marks.clear()

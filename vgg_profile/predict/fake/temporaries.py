@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from vgg_profile.core.sizes import FLOAT32, HALF
 
@@ -26,6 +27,8 @@ class Taken(NamedTuple):
     results: tuple[int, ...] | None = None
     is_least: bool = False
     """Whether the kernel takes more than that, and nobody knows how much."""
+    is_probed: bool = False
+    """Whether it was read off that operation, run alone on this machine."""
 
 
 Rule = Callable[[Any, tuple[Any, ...], Sequence[int]], Taken | None]
@@ -44,38 +47,26 @@ def _rule(*names: str) -> Callable[[Rule], Rule]:
 
 NOTHING_BESIDE = frozenset(
     [
-        "_adaptive_avg_pool2d",
-        "_adaptive_avg_pool2d_backward",
-        "_embedding_bag",
-        "_log_softmax",
-        "_log_softmax_backward_data",
-        "_softmax",
-        "_softmax_backward_data",
+        "_local_scalar_dense",
+        "_reshape_alias",
         "_to_copy",
         "_unsafe_view",
         "abs",
         "addcdiv_",
         "addcmul",
         "addcmul_",
-        "addmm",
         "alias",
         "arange",
         "as_strided",
-        "avg_pool2d",
-        "avg_pool2d_backward",
-        "avg_pool3d",
-        "avg_pool3d_backward",
-        "baddbmm",
+        "as_strided_",
         "bernoulli_",
-        "bmm",
-        "cat",
         "clamp",
         "clone",
         "constant_pad_nd",
         "copy_",
         "cos",
         "detach",
-        "embedding",
+        "detach_",
         "empty",
         "empty_like",
         "empty_strided",
@@ -89,13 +80,12 @@ NOTHING_BESIDE = frozenset(
         "gelu_backward",
         "hardsigmoid",
         "hardsigmoid_backward",
-        "hardswish_",
         "hardswish",
+        "hardswish_",
         "hardswish_backward",
         "hardtanh",
         "hardtanh_",
         "hardtanh_backward",
-        "index_select",
         "leaky_relu",
         "leaky_relu_backward",
         "lerp_",
@@ -103,22 +93,14 @@ NOTHING_BESIDE = frozenset(
         "log",
         "masked_fill",
         "masked_fill_",
-        "max_pool2d_with_indices",
-        "max_pool2d_with_indices_backward",
         "maximum",
         "minimum",
-        "mm",
-        "mse_loss_backward",
         "neg",
         "new_empty",
         "new_empty_strided",
         "new_full",
         "new_ones",
         "new_zeros",
-        "nll_loss2d_backward",
-        "nll_loss2d_forward",
-        "nll_loss_backward",
-        "nll_loss_forward",
         "normal_",
         "ones",
         "ones_like",
@@ -127,10 +109,11 @@ NOTHING_BESIDE = frozenset(
         "reciprocal",
         "relu",
         "relu_",
+        "resize_",
         "rsqrt",
         "scalar_tensor",
         "select",
-        "select_backward",
+        "set_",
         "sigmoid",
         "sigmoid_",
         "sigmoid_backward",
@@ -139,49 +122,81 @@ NOTHING_BESIDE = frozenset(
         "silu_backward",
         "sin",
         "slice",
-        "slice_backward",
         "split",
         "split_with_sizes",
         "sqrt",
         "sqrt_",
         "squeeze",
-        "stack",
         "sum",
         "t",
         "tanh",
+        "tanh_",
         "tanh_backward",
         "threshold_backward",
         "transpose",
-        "tril",
-        "triu",
         "unbind",
         "uniform_",
-        "unfold",
+        "unsafe_split",
         "unsqueeze",
-        "upsample_bilinear2d",
-        "upsample_bilinear2d_backward",
-        "upsample_nearest2d",
-        "upsample_nearest2d_backward",
         "view",
         "where",
         "zero_",
         "zeros",
         "zeros_like",
-        "_reshape_alias",
-        "_local_scalar_dense",
-        "resize_",
-        "set_",
-        "_foreach_sqrt",
-        "_foreach_lerp_",
-        "_foreach_addcmul_",
         "_foreach_addcdiv_",
+        "_foreach_addcmul_",
+        "_foreach_lerp_",
+        "_foreach_sqrt",
         "_fused_adam_",
         "_fused_adamw_",
         "_fused_sgd_",
         "pow",
+        "randn",
+        "rand",
     ]
 )
-"""Operations that take nothing beside their results, on tensors of one dtype."""
+"""Operations that look at each value alone, or at none, and take nothing beside their results."""
+
+NOTHING_IF_CONTIGUOUS = frozenset(
+    [
+        "_adaptive_avg_pool2d",
+        "_adaptive_avg_pool2d_backward",
+        "_log_softmax",
+        "_log_softmax_backward_data",
+        "_softmax",
+        "_softmax_backward_data",
+        "addmm",
+        "avg_pool2d",
+        "avg_pool2d_backward",
+        "avg_pool3d",
+        "avg_pool3d_backward",
+        "baddbmm",
+        "bmm",
+        "cat",
+        "embedding",
+        "index_select",
+        "max_pool2d_with_indices",
+        "max_pool2d_with_indices_backward",
+        "mm",
+        "nll_loss2d_backward",
+        "nll_loss2d_forward",
+        "nll_loss_backward",
+        "nll_loss_forward",
+        "select_backward",
+        "slice_backward",
+        "stack",
+        "tril",
+        "triu",
+        "upsample_bilinear2d",
+        "upsample_bilinear2d_backward",
+        "upsample_nearest2d",
+        "upsample_nearest2d_backward",
+    ]
+)
+"""Operations that take nothing beside their results, but may copy an argument first that is not contiguous."""
+
+_PRODUCTS = ("addmm", "baddbmm", "bmm", "mm")
+"""Of these an argument may be a matrix that is contiguous when transposed."""
 
 _ARITHMETIC = ("add", "sub", "mul", "div", "rsub", "eq", "ne", "gt", "lt", "ge", "le")
 
@@ -200,7 +215,19 @@ def by_rule(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken |
     rule = _RULES.get(name)
     if rule is not None:
         return rule(func, args, results)
-    return Taken(tuple(results)) if name in NOTHING_BESIDE else None
+    is_known = name in NOTHING_BESIDE or (name in NOTHING_IF_CONTIGUOUS and _is_plain(name, args))
+    return Taken(tuple(results)) if is_known else None
+
+
+def _is_plain(name: str, args: tuple[Any, ...]) -> bool:
+    """Whether a kernel reads its arguments as they are."""
+    tensors = [leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor)]
+    if name in _PRODUCTS:  # a product in two bytes a value is oneDNN's, unless that is off
+        is_own = not torch.backends.mkldnn.enabled or all(each.element_size() != HALF for each in tensors)
+        return is_own and all(
+            each.is_contiguous() or each.mT.is_contiguous() for each in tensors if each.dim() > 1
+        )
+    return all(each.is_contiguous() for each in tensors)
 
 
 @_rule(*_ARITHMETIC, *(f"{name}_" for name in _ARITHMETIC))
@@ -235,12 +262,14 @@ def _dtype_of_number(number: Any) -> torch.dtype:
 
 
 @_rule("native_batch_norm", "_native_batch_norm_legit")
-def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
     """One scale and one shift a channel, in float32 at least: ``native/cpu/batch_norm_kernel.cpp``.
 
     The statistics are kept in the weights' dtype, whatever the input's: ``batch_norm_cpu_update_stats``.
     """
     x = args[0]
+    if not x.is_contiguous() or x.shape[2:].numel() == 1:
+        return None  # read as channels last, where each thread sums on its own
     itemsize = x.element_size() if args[1] is None else args[1].element_size()
     each = x.shape[1] * max(itemsize, FLOAT32)
     made = (results[0], *([x.shape[1] * itemsize] * (len(results) - 1)))
@@ -248,15 +277,19 @@ def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Tak
 
 
 @_rule("native_batch_norm_backward")
-def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
     """A copy of the input's size: ``native/Normalization.cpp``, ``batch_norm_backward_cpu``."""
+    if not (args[0].is_contiguous() and args[1].is_contiguous()) or args[1].shape[2:].numel() == 1:
+        return None
     size = args[1].numel() * args[1].element_size()
     return Taken((*results, size, -size))
 
 
 @_rule("native_layer_norm_backward")
-def _layer_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _layer_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
     """Each thread sums the two parameters' gradients on its own: ``native/cpu/layer_norm_kernel.cpp``."""
+    if not (args[0].is_contiguous() and args[1].is_contiguous()):
+        return None  # it is copied first
     size = prod(args[2]) * 2 * torch.get_num_threads() * args[1].element_size()
     return Taken((*results, size, -size))
 

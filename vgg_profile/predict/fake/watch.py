@@ -25,6 +25,7 @@ from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase, Storage
 from vgg_profile.core.sizes import Bytes
 from vgg_profile.predict.fake.known import Known
+from vgg_profile.predict.fake.macs import macs
 from vgg_profile.predict.fake.numbers import Numbers, is_borrowed, number_bytes
 from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.recording import Recording, storages
@@ -62,6 +63,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """The nodes whose saved tensors a hook took away, by their numbers: a checkpoint's."""
         self.has_autocast = has_autocast
         self._is_closed = False
+        self.macs: Counter[tuple[Phase, str]] = Counter()
+        self.probed: Counter[str] = Counter()
+        """Operations that were run alone to learn what they take."""
         self.unknown: Counter[str] = Counter()
         """Operations of whose kernels nobody knows what they take."""
 
@@ -83,7 +87,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = self._run(func, args, kwargs)
         out = as_the_kernel(func, args, kwargs, out)
         self.known.follow(func, args, kwargs, out)
-        self._write_down(func, args, kwargs, out)
+        if _has_tensors(args, out):
+            self._write_down(func, args, kwargs, out)
+        self.macs[self.recording.phase, self.recording.layer] += macs(func, args, out)
         return out
 
     @contextmanager
@@ -125,13 +131,14 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._resize(name, tensor, known)
         made = [self._name(name, place, tensor) for place, tensor in enumerate(fresh)]
         number = None if is_borrowed() else self._number(func, args)
-        results = [storage.size.fixed for storage in made if storage.size.fixed]
+        results = [storage.size.fixed for storage in made]
         taken = self.temporaries(func, args, kwargs, results)
         scratch = ""
         changes = tuple(results) if taken is None else taken.changes
+        if taken is not None and taken.is_probed:
+            self.probed[name] += 1
         if taken is not None and taken.results is not None:
-            sized = [storage for storage in made if storage.size.fixed]
-            for storage, size in zip(sized, taken.results, strict=True):
+            for storage, size in zip(made, taken.results, strict=True):
                 storage.size = Bytes(size, 0)
         if (taken is None or taken.is_least) and _is_work(out):
             scratch = name
@@ -201,6 +208,10 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def _is_work(out: Any) -> bool:
     """Whether an operation gave any values at all."""
     return any(isinstance(leaf, Tensor) and leaf.numel() for leaf in tree_leaves(out))
+
+
+def _has_tensors(*values: Any) -> bool:
+    return any(isinstance(leaf, Tensor) for leaf in tree_leaves(values))
 
 
 def _words(name: str, place: int, tensor: Tensor, *, is_lowering: bool) -> tuple[str, Category]:

@@ -1,7 +1,7 @@
 """Where PyTorch goes another way because a dispatch mode is on, and how it is led back.
 
-``isTensorSubclassLike`` (ATen/TensorSubclassLikeUtils.h) is true of every tensor while a mode is on. Code that
-asks it works out of place where it would work in place: the engine that adds up gradients, some backward
+``isTensorSubclassLike`` (ATen/TensorSubclassLikeUtils.h) is true of every tensor while a mode is on. Code
+that asks it works out of place where it would work in place: the engine that adds up gradients, some backward
 formulas, and a linear layer's bias. Which of them happened is told from who holds the tensor.
 """
 

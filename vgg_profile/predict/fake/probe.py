@@ -99,7 +99,8 @@ class Prober:
             )
             atexit.register(self._process.kill)
         stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None
+        assert stdin is not None
+        assert stdout is not None
         try:
             stdin.write(len(asked).to_bytes(8, "big") + asked)
             stdin.flush()

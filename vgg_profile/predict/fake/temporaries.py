@@ -1,8 +1,8 @@
 """What an operation's kernel takes and gives back beside its results: by rule, by probe, or not known.
 
-Each answer is the list of an operation's allocations (> 0) and releases (< 0) in bytes, results and all, as the
-allocator sees them; ``None`` where nobody knows. Source of the rules: ATen/native of torch 2.13, the
-file named at each; a test runs every one of them under the allocator.
+Each answer is the list of an operation's allocations (> 0) and releases (< 0) in bytes, results and all, as
+the allocator sees them; ``None`` where nobody knows. Source of the rules: ATen/native of torch 2.13, the
+file named at each.
 """
 
 from __future__ import annotations
@@ -45,155 +45,38 @@ def _rule(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
-NOTHING_BESIDE = frozenset(
-    [
-        "_local_scalar_dense",
-        "_reshape_alias",
-        "_to_copy",
-        "_unsafe_view",
-        "abs",
-        "addcdiv_",
-        "addcmul",
-        "addcmul_",
-        "alias",
-        "arange",
-        "as_strided",
-        "as_strided_",
-        "bernoulli_",
-        "clamp",
-        "clone",
-        "constant_pad_nd",
-        "copy_",
-        "cos",
-        "detach",
-        "detach_",
-        "empty",
-        "empty_like",
-        "empty_strided",
-        "erf",
-        "exp",
-        "expand",
-        "fill_",
-        "full",
-        "full_like",
-        "gelu",
-        "gelu_backward",
-        "hardsigmoid",
-        "hardsigmoid_backward",
-        "hardswish",
-        "hardswish_",
-        "hardswish_backward",
-        "hardtanh",
-        "hardtanh_",
-        "hardtanh_backward",
-        "leaky_relu",
-        "leaky_relu_backward",
-        "lerp_",
-        "lift_fresh",
-        "log",
-        "masked_fill",
-        "masked_fill_",
-        "maximum",
-        "minimum",
-        "neg",
-        "new_empty",
-        "new_empty_strided",
-        "new_full",
-        "new_ones",
-        "new_zeros",
-        "normal_",
-        "ones",
-        "ones_like",
-        "permute",
-        "random_",
-        "reciprocal",
-        "relu",
-        "relu_",
-        "resize_",
-        "rsqrt",
-        "scalar_tensor",
-        "select",
-        "set_",
-        "sigmoid",
-        "sigmoid_",
-        "sigmoid_backward",
-        "silu",
-        "silu_",
-        "silu_backward",
-        "sin",
-        "slice",
-        "split",
-        "split_with_sizes",
-        "sqrt",
-        "sqrt_",
-        "squeeze",
-        "sum",
-        "t",
-        "tanh",
-        "tanh_",
-        "tanh_backward",
-        "threshold_backward",
-        "transpose",
-        "unbind",
-        "uniform_",
-        "unsafe_split",
-        "unsqueeze",
-        "view",
-        "where",
-        "zero_",
-        "zeros",
-        "zeros_like",
-        "_foreach_addcdiv_",
-        "_foreach_addcmul_",
-        "_foreach_lerp_",
-        "_foreach_sqrt",
-        "_fused_adam_",
-        "_fused_adamw_",
-        "_fused_sgd_",
-        "pow",
-        "randn",
-        "rand",
-    ]
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+NOTHING_BESIDE = _names(
+    """
+    _local_scalar_dense _reshape_alias _to_copy _unsafe_view abs addcdiv_ addcmul addcmul_ alias arange
+    as_strided as_strided_ bernoulli_ clamp clone constant_pad_nd copy_ cos detach detach_ empty
+    empty_like empty_strided erf exp expand fill_ full full_like gelu gelu_backward hardsigmoid
+    hardsigmoid_backward hardswish hardswish_ hardswish_backward hardtanh hardtanh_ hardtanh_backward
+    leaky_relu leaky_relu_backward lerp_ lift_fresh log masked_fill masked_fill_ maximum minimum neg
+    new_empty new_empty_strided new_full new_ones new_zeros normal_ ones ones_like permute random_
+    reciprocal relu relu_ resize_ rsqrt scalar_tensor select set_ sigmoid sigmoid_ sigmoid_backward silu
+    silu_ silu_backward sin slice split split_with_sizes sqrt sqrt_ squeeze sum t tanh tanh_
+    tanh_backward threshold_backward transpose unbind uniform_ unsafe_split unsqueeze view where zero_
+    zeros zeros_like _foreach_addcdiv_ _foreach_addcmul_ _foreach_lerp_ _foreach_sqrt _fused_adam_
+    _fused_adamw_ _fused_sgd_ pow randn rand
+    """
 )
 """Operations that look at each value alone, or at none, and take nothing beside their results."""
 
-NOTHING_IF_CONTIGUOUS = frozenset(
-    [
-        "_adaptive_avg_pool2d",
-        "_adaptive_avg_pool2d_backward",
-        "_log_softmax",
-        "_log_softmax_backward_data",
-        "_softmax",
-        "_softmax_backward_data",
-        "addmm",
-        "avg_pool2d",
-        "avg_pool2d_backward",
-        "avg_pool3d",
-        "avg_pool3d_backward",
-        "baddbmm",
-        "bmm",
-        "cat",
-        "embedding",
-        "index_select",
-        "max_pool2d_with_indices",
-        "max_pool2d_with_indices_backward",
-        "mm",
-        "nll_loss2d_backward",
-        "nll_loss2d_forward",
-        "nll_loss_backward",
-        "nll_loss_forward",
-        "select_backward",
-        "slice_backward",
-        "stack",
-        "tril",
-        "triu",
-        "upsample_bilinear2d",
-        "upsample_bilinear2d_backward",
-        "upsample_nearest2d",
-        "upsample_nearest2d_backward",
-    ]
+NOTHING_IF_CONTIGUOUS = _names(
+    """
+    _adaptive_avg_pool2d _adaptive_avg_pool2d_backward _log_softmax _log_softmax_backward_data _softmax
+    _softmax_backward_data addmm avg_pool2d avg_pool2d_backward avg_pool3d avg_pool3d_backward baddbmm
+    bmm cat embedding index_select max_pool2d_with_indices max_pool2d_with_indices_backward mm
+    nll_loss2d_backward nll_loss2d_forward nll_loss_backward nll_loss_forward select_backward
+    slice_backward stack tril triu upsample_bilinear2d upsample_bilinear2d_backward upsample_nearest2d
+    upsample_nearest2d_backward
+    """
 )
-"""Operations that take nothing beside their results, but may copy an argument first that is not contiguous."""
+"""Operations that take nothing beside their results, but may copy an argument that is not contiguous."""
 
 _PRODUCTS = ("addmm", "baddbmm", "bmm", "mm")
 """Of these an argument may be a matrix that is contiguous when transposed."""

@@ -26,9 +26,9 @@ from vgg_profile.core.setting import DEVICES, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, block_labels
+from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.configs import config as find
 from vgg_profile.predict.vgg.spelled_out import modules
-from vgg_profile.predict.vgg.step import trace
 from vgg_profile.predict.vgg.walk import walk
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)

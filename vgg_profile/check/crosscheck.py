@@ -20,9 +20,9 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, Profile, Row
 from vgg_profile.measure.record import SUBJECT, MeasuredMoment, Measurement, Reading
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.configs import config as find_config
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 
 

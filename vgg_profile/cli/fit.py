@@ -19,8 +19,8 @@ from vgg_profile.cli.options import (
     takes_setup,
 )
 from vgg_profile.core.setting import DEVICES, Setup
+from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.configs import Config, Source
-from vgg_profile.predict.vgg.step import trace
 from vgg_profile.predict.vgg.walk import walk
 
 DOES_NOT_FIT = 4

@@ -64,7 +64,7 @@ def timeline(
     """
     from vgg_profile.check.crosscheck import check_network, check_setting, overlay
     from vgg_profile.check.results import Verdict
-    from vgg_profile.predict.vgg.step import ledger
+    from vgg_profile.predict.steps import ledger
 
     profile = walk_on(device)
     measurement = one_measurement(record, run, lambda: run_now(profile, setup, device))
@@ -125,7 +125,8 @@ def run_now(
     say: Callable[[Profile, str], None] = stage_said,
 ) -> Measurement:
     """One real step. If memory runs out, ``keep`` gets what was measured so far, and the user is told."""
-    from vgg_profile.predict.vgg.step import ledger, out_of_memory
+    from vgg_profile.predict.steps import ledger
+    from vgg_profile.predict.vgg.step import out_of_memory
 
     ledger(profile, setup)  # refuses what PyTorch would refuse
     with undivided():

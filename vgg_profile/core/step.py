@@ -7,7 +7,7 @@ gradients is there from the beginning (the topic ``micro-batches``); more micro-
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -206,3 +206,34 @@ def _storage(storage: Storage, batch: int) -> dict[str, Any]:
         "category": storage.category.value,
         "bytes": storage.size.at(batch),
     }
+
+
+@dataclass(frozen=True, repr=False)
+class TracedProfile(Profile):
+    """The profile of a network that was traced: its figures are those of one step, at one setup."""
+
+    step: Step | None = None
+    retrace: Callable[[Setup], Step] | None = None
+    """Traces it again with another setup, where the network is at hand."""
+
+    @classmethod
+    def of(cls, step: Step, retrace: Callable[[Setup], Step] | None = None) -> TracedProfile:
+        profile = step.profile
+        return cls(profile.config, profile.setting, profile.module_rows, step, retrace)
+
+    def run(self, setup: Setup) -> Step:
+        """The step with a setup, at this profile's batch; raises ``InputError`` for one that is not known."""
+        assert self.step is not None
+        if setup == self.step.setup:
+            return self.step.at(self.batch)
+        if self.retrace is not None:
+            return self.retrace(setup).at(self.batch)
+        raise InputError(
+            f"{self.config.label} was traced as {self.step.setup.label}, and {setup.label} is asked about.",
+            f"Ask about what was traced, or trace it again: `vgg-profile trace {self.source} …`.",
+        )
+
+    @property
+    def source(self) -> str:
+        """What named the network when it was traced."""
+        return str(self.config.facts.get("source", "NET"))

@@ -45,7 +45,7 @@ def _each_its_own(out: tuple[Any, ...]) -> tuple[Any, ...]:
     for each in out:
         if isinstance(each, Tensor) and each.numel() and _is_all(each):
             if identity(each) in taken:
-                each = aten.empty_strided.default(  # noqa: PLW2901
+                each = aten.empty_strided.default(
                     each.shape, each.stride(), dtype=each.dtype, device=each.device
                 )
             taken.add(identity(each))

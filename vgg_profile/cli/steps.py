@@ -89,7 +89,7 @@ def asked(profile: Profile, setup: Setup) -> dict[str, object]:
         "device": profile.device,
         **setup.to_dict(),
     }
-    names = {"input": "input_"}
+    names = {"input": "inputs"}
     return {
         key: value
         for key, value in setting.items()

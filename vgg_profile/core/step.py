@@ -208,32 +208,21 @@ def _storage(storage: Storage, batch: int) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, repr=False)
-class TracedProfile(Profile):
-    """The profile of a network that was traced: its figures are those of one step, at one setup."""
+def as_traced(step: Step, retrace: Callable[[Setup], Step] | None = None) -> Profile:
+    """The profile of a traced step, which runs as that step does.
 
-    step: Step | None = None
-    retrace: Callable[[Setup], Step] | None = None
-    """Traces it again with another setup, where the network is at hand."""
+    ``retrace`` traces it again with another setup, where the network is at hand; else another one is refused.
+    """
 
-    @classmethod
-    def of(cls, step: Step, retrace: Callable[[Setup], Step] | None = None) -> TracedProfile:
-        profile = step.profile
-        return cls(profile.config, profile.setting, profile.module_rows, step, retrace)
-
-    def run(self, setup: Setup) -> Step:
-        """The step with a setup, at this profile's batch; raises ``InputError`` for one that is not known."""
-        assert self.step is not None
-        if setup == self.step.setup:
-            return self.step.at(self.batch)
-        if self.retrace is not None:
-            return self.retrace(setup).at(self.batch)
+    def run(setup: Setup) -> Step:
+        if setup == step.setup:
+            return step
+        if retrace is not None:
+            return retrace(setup)
+        network = step.profile.config
         raise InputError(
-            f"{self.config.label} was traced as {self.step.setup.label}, and {setup.label} is asked about.",
-            f"Ask about what was traced, or trace it again: `vgg-profile trace {self.source} …`.",
+            f"{network.label} was traced as {step.setup.label}, and {setup.label} is asked about.",
+            f"Ask about what was traced, or trace it again: `vgg-profile trace {network.facts['source']} …`.",
         )
 
-    @property
-    def source(self) -> str:
-        """What named the network when it was traced."""
-        return str(self.config.facts.get("source", "NET"))
+    return replace(step.profile, run=run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from vgg_profile.core.counts import Count, total
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.events import Storage
-from vgg_profile.core.setting import Setting
+from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.version import SCHEMA_VERSION
 
@@ -146,6 +146,8 @@ class Profile(Displayed):
     config: Network
     setting: Setting
     module_rows: tuple[Row, ...]
+    run: Callable[[Setup], Any] | None = field(default=None, compare=False)
+    """The step with a setup, for a network that was traced; else it is worked out on paper."""
 
     @property
     def input(self) -> Shape:

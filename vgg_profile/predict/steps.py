@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vgg_profile.core.setting import Setup
-from vgg_profile.core.step import Step, TracedProfile
+from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg import step as paper
 
@@ -19,6 +19,7 @@ def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
 
 def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
     """The same for whatever batch will be asked about: a batch that cannot be is refused then."""
-    if isinstance(profile, TracedProfile):
-        return profile.run(setup.on(profile.device))
+    if profile.run is not None:
+        step: Step = profile.run(setup.on(profile.device))
+        return step.at(profile.batch)
     return paper.trace(profile, setup)

@@ -12,13 +12,16 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+from vgg_profile.core.sizes import FLOAT32, ITEMSIZE
 from vgg_profile.predict.fake.temporaries import Taken, by_rule
+from vgg_profile.predict.kernels.onednn_threads import BOOKING
 
 LARGEST = 2**30
 """The bytes of an operation's tensors above which it is not run."""
@@ -82,9 +85,13 @@ class Prober:
         if sum(each.numel() * each.element_size() for each in tensors) > LARGEST:
             return None
         try:
-            asked = pickle.dumps(question(func, args, kwargs))
+            return self.put(question(func, args, kwargs))
         except (pickle.PicklingError, TypeError, AttributeError, RuntimeError):
             return None
+
+    def put(self, question: Question) -> Taken | None:
+        """The answer to a question; it is asked once."""
+        asked = pickle.dumps(question)
         if asked not in self._answers:
             self._answers[asked] = self._send(asked)
         return self._answers[asked]
@@ -124,11 +131,44 @@ def _numbers(text: str) -> tuple[int, ...]:
 PROBER = Prober()
 
 
+@cache
+def processor() -> str | None:
+    """The family of this machine's processor, told by what two small operations take here.
+
+    A convolution to one channel has its result padded to a block, of 16 channels or 8; in bfloat16 the same,
+    but with matrix tiles; without bfloat16 instructions a product is summed in a float32 copy.
+    """
+    block = _block("float32")
+    if block != 16:
+        return "avx2" if block == 8 else None
+    if _block("bfloat16") != 16:
+        return "amx"
+    rows, inner = (Form((number, 64), (64, 1), 0, "bfloat16", place) for place, number in enumerate((16, 64)))
+    summed = PROBER.put(Question("aten::mm", "default", (rows, inner), {}, 1, onednn=True))
+    copy = 16 * 64 * FLOAT32 + BOOKING
+    return "avx512" if summed is not None and copy in summed.changes else "avx512_bf16"
+
+
+def _block(dtype: str) -> int | None:
+    """How many channels a result of one is padded to; ``None`` if the maps are in no such blocks."""
+    images = Form((2, 16, 8, 8), (1024, 64, 8, 1), 0, dtype, 0)
+    weight = Form((1, 16, 3, 3), (144, 9, 3, 1), 0, dtype, 1)
+    plain = 2 * 64 * ITEMSIZE[dtype]
+    how = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
+    answer = PROBER.put(
+        Question("aten::convolution", "default", (images, weight, None, *how), {}, 1, onednn=True)
+    )
+    taken = [] if answer is None else [change for change in answer.changes if change > 0]
+    if len(taken) != 4 or taken[0] != 16 * plain or taken[-1] != plain:
+        return None
+    return taken[2] // plain
+
+
 def by_rule_or_probe(
     func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: Sequence[int]
 ) -> Taken | None:
     """What an operation takes: by rule, else by running it alone."""
-    taken = by_rule(func, args, results)
+    taken = by_rule(func, args, results, processor())
     if taken is not None and not taken.is_least:
         return taken
     probed = PROBER.ask(func, args, kwargs)

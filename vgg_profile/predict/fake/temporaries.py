@@ -15,7 +15,10 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from vgg_profile.core.sizes import FLOAT32, HALF
+from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
+from vgg_profile.predict.kernels import convolution as kernels
+from vgg_profile.predict.kernels.events import Provenance
+from vgg_profile.predict.kernels.shapes import Convolution
 
 Changes = tuple[int, ...]
 
@@ -92,9 +95,13 @@ _CAST_WHERE_DTYPES_DIFFER = (
 )
 
 
-def by_rule(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
-    """What an operation takes, if a rule knows it."""
+def by_rule(
+    func: Any, args: tuple[Any, ...], results: Sequence[int], processor: str | None = None
+) -> Taken | None:
+    """What an operation takes, if a rule knows it; oneDNN's own depends on the family of the processor."""
     name = func._schema.name.removeprefix("aten::")
+    if name.startswith("convolution"):
+        return convolution(func, args, results, processor)
     rule = _RULES.get(name)
     if rule is not None:
         return rule(func, args, results)
@@ -185,34 +192,42 @@ def _mean(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
     return Taken((*results, *number, *(-each for each in reversed(number))))
 
 
-@_rule("convolution", "convolution_backward")
-def _convolution(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
-    """PyTorch's own convolution lays every window out as a column: ``native/ConvolutionMM2d.cpp``.
-
-    It is taken where oneDNN is not: for float64, or with oneDNN off. Of oneDNN's own nothing is said here,
-    nor of the sums in float32 that the bias's gradient takes in two bytes a value.
-    """
+def convolution(
+    func: Any, args: tuple[Any, ...], results: Sequence[int], processor: str | None
+) -> Taken | None:
+    """What a convolution takes, by ``predict.kernels``: a square one of images that lie as they should."""
     is_backward = func is torch.ops.aten.convolution_backward.default
+    if not is_backward and func is not torch.ops.aten.convolution.default:
+        return None
     x, weight = args[1:3] if is_backward else args[0:2]
-    if x.dtype != torch.float64 and torch.backends.mkldnn.enabled:
+    stride, padding, dilation, transposed, _, groups = args[4:10] if is_backward else args[3:9]
+    tensors = [each for each in args[:3] if isinstance(each, Tensor)]
+    is_square = all(len(set(each)) == 1 for each in (weight.shape[2:], stride, padding, dilation))
+    if x.dim() != 4 or transposed or not is_square or not all(each.is_contiguous() for each in tensors):
         return None
-    groups = args[9] if is_backward else args[8]
-    if x.dim() != 4 or groups != 1:
+    wanted = args[10] if is_backward else (True, True, args[2] is not None)
+    if not wanted[1] or str(x.dtype).removeprefix("torch.") not in ITEMSIZE:
         return None
-    stride, padding = args[4:6] if is_backward else args[3:5]
-    is_column = [*weight.shape[2:], *stride] == [1, 1, 1, 1] and not any(padding)
-    plane = args[0].shape[2:] if is_backward else _plane(x.shape[2:], weight.shape[2:], args[3:6])
-    size = 0 if is_column else x.shape[0] * prod(weight.shape[1:]) * prod(plane) * x.element_size()
-    is_least = is_backward and x.element_size() == HALF
-    return Taken((*results, size, -size) if size else tuple(results), is_least=is_least)
-
-
-def _plane(sides: Sequence[int], kernel: Sequence[int], how: Sequence[Sequence[int]]) -> list[int]:
-    stride, padding, dilation = how
-    return [
-        (side + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
-        for i, side in enumerate(sides)
-    ]
+    shape = Convolution(
+        batch=x.shape[0],
+        in_channels=x.shape[1],
+        out_channels=weight.shape[0],
+        height=x.shape[2],
+        width=x.shape[3],
+        kernel=weight.shape[2],
+        has_bias=bool(wanted[2]),
+        wants_input_gradient=bool(wanted[0]),
+        dtype=str(x.dtype).removeprefix("torch."),
+        stride=stride[0],
+        padding=padding[0],
+        dilation=dilation[0],
+        groups=groups,
+    )
+    known = (kernels.backward if is_backward else kernels.forward)(
+        shape, processor, torch.get_num_threads(), with_onednn=bool(torch.backends.mkldnn.enabled)
+    )
+    is_sure = known.provenance is Provenance.RULE and known.kept == sum(results)
+    return Taken(known.changes) if is_sure else None
 
 
 @_rule("_foreach_add_", "_foreach_sub_", "_foreach_mul_", "_foreach_div_")

@@ -135,6 +135,18 @@ class Checkpointed(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+class Redrawn(nn.Module):
+    """A checkpoint that draws the same random numbers again, and a guard against what is not finite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = checkpoint(self.block, x, use_reentrant=False)
+        return x if torch.isfinite(x).all() else torch.zeros_like(x)
+
+
 class Attention(nn.Module):
     """Self-attention with its weights, and without."""
 
@@ -182,6 +194,7 @@ ZOO: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "writes into views": (Views, ["16"]),
     "frozen body": (Frozen, ["3x16x16"]),
     "checkpointed": (Checkpointed, ["3x16x16"]),
+    "redrawn": (Redrawn, ["16"]),
     "attention": (Attention, ["6x32"]),
     "transformer encoder": (encoder, ["6x32"]),
     "RNN": (lambda: nn.RNN(12, 16, 2, batch_first=True), ["5x12"]),

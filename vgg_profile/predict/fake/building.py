@@ -74,6 +74,16 @@ def _fake(tensor: Tensor, bases: dict[int, Tensor]) -> Tensor:
     return fake.requires_grad_(tensor.requires_grad and tensor.is_leaf)
 
 
+def check_not_compiled(model: nn.Module) -> None:
+    """Refuse what ``torch.compile`` made: its kernels, and what they take, are not ATen's operations."""
+    for path, module in model.named_modules():
+        if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None:
+            raise InputError(
+                f"The network compiles {path or 'itself'}, and a trace does not see what its kernels take.",
+                "Trace it without torch.compile, or measure it.",
+            )
+
+
 def built(build: Callable[[], Any]) -> Any:
     """What a function returns that builds a network, on fake tensors: to be called under a fake mode."""
     with _without_initialisers():

@@ -17,7 +17,8 @@ from vgg_profile.core.book import Book
 from vgg_profile.core.events import Category, Phase, Storage
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
-from vgg_profile.predict.fake.building import built, faked
+from vgg_profile.predict.fake.answers import real_answers
+from vgg_profile.predict.fake.building import built, check_not_compiled, faked
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.modules import Outputs, Seen
 from vgg_profile.predict.fake.paths import Paths
@@ -61,6 +62,8 @@ class Traced:
     book: Book
     loss: str
     """The loss, in words."""
+    assumed: tuple[str, ...] = ()
+    """What was taken to be so because there is no data, in words."""
     modules: tuple[Seen, ...] = ()
     macs: Mapping[tuple[Phase, str], int] = field(default_factory=dict)
     probed: Mapping[str, int] = field(default_factory=dict)
@@ -85,10 +88,11 @@ class _Pass:
     def __init__(self, subject: Subject, batch: int) -> None:
         self.subject, self.batch = subject, batch
         self.recording = Recording()
-        self.paths = Paths()
+        known = Known()
+        self.paths = Paths(known)
         self.watch = Watch(
             self.recording,
-            Known(),
+            known,
             self.paths,
             subject.temporaries,
             has_autocast=subject.setup.amp != "none",
@@ -135,6 +139,7 @@ class _Pass:
         return Traced(
             book,
             loss.words,
+            tuple(self.paths.assumed),
             modules,
             dict(self.watch.macs),
             dict(self.watch.probed),
@@ -144,7 +149,7 @@ class _Pass:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         with ExitStack() as modes:
-            for mode in (self.watch, self.paths):
+            for mode in (self.watch, self.paths, real_answers(self.recording)):
                 modes.enter_context(mode)
             yield
 
@@ -152,6 +157,7 @@ class _Pass:
         network = self.subject.network
         model = faked(network) if isinstance(network, nn.Module) else built(network)
         assert isinstance(model, nn.Module)
+        check_not_compiled(model)
         return model
 
     def _give(self, loss: Loss) -> Any:

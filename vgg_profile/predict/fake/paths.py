@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
 
+from vgg_profile.predict.fake.known import Known
 from vgg_profile.run.marks import in_backward
 
 aten = torch.ops.aten
@@ -36,16 +38,32 @@ _ADD_BIAS = (
 )
 
 
+_FINITE = {
+    torch.isfinite: True,
+    torch.isnan: False,
+    torch.isinf: False,
+    Tensor.isfinite: True,
+    Tensor.isnan: False,
+    Tensor.isinf: False,
+}
+"""Guards that look for values gone wrong, and what they find in a network that works."""
+
+
 class Paths(TorchFunctionMode):
     """Knows within which function an operation is called, and which variant of it a real run takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Known) -> None:
         super().__init__()
+        self.known = known
+        self.assumed: dict[str, None] = {}
+        """What was taken to be so, in words, in order."""
         self._adds_in_place = 0
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if func in _FINITE and isinstance(args[0], FakeTensor):
+            return self._assume(func, args, kwargs or {})
         if func not in _ADD_BIAS:
             return func(*args, **(kwargs or {}))
         self._adds_in_place += 1
@@ -53,6 +71,15 @@ class Paths(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         finally:
             self._adds_in_place -= 1
+
+    def _assume(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Values that nobody has are finite."""
+        out = func(*args, **kwargs)
+        self.assumed["that all values are finite"] = None
+        with _disable_current_modes():
+            value = torch.full((1,) * out.dim(), _FINITE[func], dtype=torch.bool).expand(tuple(out.shape))
+        self.known.tell(out, value)
+        return out
 
     def real(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The operation that a real run calls in the place of this one."""

@@ -75,8 +75,7 @@ NOTHING_IF_CONTIGUOUS = _names(
     _softmax_backward_data addmm avg_pool2d avg_pool2d_backward avg_pool3d avg_pool3d_backward baddbmm
     bmm cat embedding index_select max_pool2d_with_indices max_pool2d_with_indices_backward mm
     nll_loss2d_backward nll_loss2d_forward nll_loss_backward nll_loss_forward select_backward
-    slice_backward stack tril triu upsample_bilinear2d upsample_bilinear2d_backward upsample_nearest2d
-    upsample_nearest2d_backward
+    slice_backward stack tril triu
     """
 )
 """Operations that take nothing beside their results, but may copy an argument that is not contiguous."""

@@ -131,6 +131,8 @@ def _name(network: object) -> str:
 
 def _doubts(traced: Traced) -> Iterator[str]:
     """What the trace is not sure of, in words."""
+    for assumed in traced.assumed:
+        yield f"it is assumed {assumed}"
     if traced.unknown:
         yield f"not known what they take beside their results: {', '.join(sorted(traced.unknown))}"
     if traced.probed:

@@ -35,6 +35,13 @@ def profile_for(network: Source, measurement: Measurement) -> Profile:
     return walk(net, **measurement.setting.tensors)
 
 
+def profile_of(profile: Profile, measurement: Measurement) -> Profile:
+    """The same network's profile at a record's batch, and for a config at its input and dtype, too."""
+    if profile.run is None:
+        return profile_for(profile.config, measurement)
+    return profile.at(measurement.setting.batch)
+
+
 def setup_of(measurement: Measurement) -> Setup:
     """How the step was run that a record is of."""
     _subject(measurement)
@@ -72,7 +79,9 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     """
     _check_subject(profile, measurement)
     step = ledger(profile, setup_of(measurement))
-    checks = [*_tensors(profile), *_flops(profile, step), *_fvcore(profile, step.setup.mode)]
+    checks = [*_tensors(profile)]
+    if profile.run is None:
+        checks += [*_flops(profile, step), *_fvcore(profile, step.setup.mode)]
     paths = {row.name: row.module for row in _layers(profile)}
     read = [_read(check, measurement, paths) for check in checks]
     boundaries, unpredicted = _meet(step, measurement)
@@ -154,7 +163,7 @@ def _tensors(profile: Profile) -> Iterator[Check]:
     totals = profile.totals
     yield Check("parameters", "", "value", totals.parameters, None)
     yield Check("buffers", "", "value", totals.buffers, None)
-    for row in _layers(profile):
+    for row in _layers(profile) if profile.run is None else ():
         yield Check("output_shape", row.name, "values", list(row.output_shape), None)
 
 

@@ -8,6 +8,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter, signature
@@ -82,27 +83,30 @@ def open_python(source: str, asked: Asked, setup: Setup, batch: int) -> Profile:
     network, inputs, loss = _found(source, asked)
 
     def run(setup: Setup) -> Step:
-        return trace(
-            network,
-            inputs,
-            loss=loss,
-            batch=batch,
-            dtype=asked.dtype or "float32",
-            setup=setup,
-            probe=asked.probe,
-            name=source.rpartition(":")[2],
-            source=source,
-        )
+        with redirect_stdout(sys.stderr):  # a network that prints does not print into the result
+            return trace(
+                network,
+                inputs,
+                loss=loss,
+                batch=batch,
+                dtype=asked.dtype or "float32",
+                setup=setup,
+                probe=asked.probe,
+                name=source.rpartition(":")[2],
+                source=source,
+            )
 
-    return as_traced(run(setup), run)
+    return as_traced(run(setup), run, partial(_built, network, inputs, loss))
 
 
-def built_python(source: str, asked: Asked) -> tuple[nn.Module, tuple[Input, ...], Any]:
+def _built(network: Any, inputs: tuple[Input, ...], loss: Any) -> tuple[nn.Module, tuple[Input, ...], Any]:
     """The network itself, built with real weights, what it takes, and its loss; for measuring."""
-    network, inputs, loss = _found(source, asked)
     from torch import nn
 
-    return network if isinstance(network, nn.Module) else network(), inputs, loss
+    from vgg_profile.run.tensors import Loss
+
+    model: nn.Module = network if isinstance(network, nn.Module) else network()
+    return model, inputs, None if loss is None else Loss(loss, "a loss of your own")
 
 
 def _found(source: str, asked: Asked) -> tuple[Any, tuple[Input, ...], Any]:
@@ -177,7 +181,7 @@ def _check_options(target: Callable[..., Any], given: dict[str, Any], source: st
         if name not in parameters and not takes_any:
             raise InputError(
                 f"{source} takes no {excerpt(name)}.",
-                did_you_mean(name, parameters, at_most=1, cutoff=0.6) + f"It takes: {', '.join(parameters)}.",
+                did_you_mean(name, list(parameters), at_most=1, cutoff=0.6) + f"It takes: {', '.join(parameters)}.",
             )
     missing = [
         each.name

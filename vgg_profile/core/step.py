@@ -208,10 +208,15 @@ def _storage(storage: Storage, batch: int) -> dict[str, Any]:
     }
 
 
-def as_traced(step: Step, retrace: Callable[[Setup], Step] | None = None) -> Profile:
+def as_traced(
+    step: Step,
+    retrace: Callable[[Setup], Step] | None = None,
+    build: Callable[[], Any] | None = None,
+) -> Profile:
     """The profile of a traced step, which runs as that step does.
 
-    ``retrace`` traces it again with another setup, where the network is at hand; else another one is refused.
+    ``retrace`` traces it again with another setup, and ``build`` makes it for a real run, where the network
+    is at hand; else another setup is refused.
     """
 
     def run(setup: Setup) -> Step:
@@ -225,4 +230,4 @@ def as_traced(step: Step, retrace: Callable[[Setup], Step] | None = None) -> Pro
             f"Ask about what was traced, or trace it again: `vgg-profile trace {network.facts['source']} …`.",
         )
 
-    return replace(step.profile, run=run)
+    return replace(step.profile, run=run, build=build)

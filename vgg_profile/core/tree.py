@@ -148,6 +148,8 @@ class Profile(Displayed):
     module_rows: tuple[Row, ...]
     run: Callable[[Setup], Any] | None = field(default=None, compare=False)
     """The step with a setup, for a network that was traced; else it is worked out on paper."""
+    build: Callable[[], Any] | None = field(default=None, compare=False)
+    """The network with weights, its inputs and its loss, where it is at hand and no config describes it."""
 
     @property
     def input(self) -> Shape:

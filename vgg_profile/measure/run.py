@@ -56,6 +56,7 @@ def measure(
     input: int | Sequence[int] = 224,  # noqa: A002 - the word that users know
     inputs: Sequence[Input] = (),
     loss: Loss | None = None,
+    about: dict[str, Any] | None = None,
     batch: int = 1,
     dtype: str = "float32",
     device: str = "cpu",
@@ -69,7 +70,8 @@ def measure(
     module, which comes back as it was: its mode, weights, buffers, gradients and hooks, and torch's random
     state. ``input`` is (C, H, W), or one number for a square of the network's channels; ``inputs`` are all
     that a module takes, where that is more than images. ``loss`` is cross entropy for images, else the one
-    that goes with the output (:func:`vgg_profile.run.tensors.default_loss`).
+    that goes with the output (:func:`vgg_profile.run.tensors.default_loss`). ``about`` is what the record
+    says of a module's network.
     ``setup`` says how the step is run; an optimizer steps with a learning rate of 0, and unless it is the
     first step, a whole step is run before the one that is read. ``repeats`` passes are timed. Raises
     ``InputError`` if the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory
@@ -84,7 +86,7 @@ def measure(
     shape = (channels, input, input) if isinstance(input, int) else tuple(input)
     inputs = tuple(inputs) or (Input(shape),)
     subject = {
-        "config": config.to_dict() if isinstance(config, Config) else None,
+        "config": config.to_dict() if isinstance(config, Config) else about,
         **Setting(inputs[0].shape, batch, dtype, place.type, setup).to_dict(),
     }
     if dtype not in DTYPES:

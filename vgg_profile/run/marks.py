@@ -117,6 +117,8 @@ class _Marker:
         if name is None:
             return
         self.running.pop()
+        if output is None and sys.exception() is not None and not in_backward():
+            return  # it ends here: whoever is told of it is told where
         self.claim(output, name)
         if self.running:
             phase = "recompute" if in_backward() else "forward"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -25,8 +26,8 @@ from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.readers import note_readers
 from vgg_profile.predict.fake.recording import Recording
 from vgg_profile.predict.fake.watch import Temporaries, Watch
-from vgg_profile.run.marks import every_module
-from vgg_profile.run.step import TrainingStep, onednn, optimizer_of
+from vgg_profile.run.marks import every_module, marked_modules
+from vgg_profile.run.step import AT, TrainingStep, onednn, optimizer_of
 from vgg_profile.run.tensors import Loss, default_loss, give
 
 STATE_NAMES = {
@@ -78,7 +79,7 @@ def run_on_fakes(subject: Subject, batch: int) -> Traced:
     Raises ``InputError`` for a network whose course or sizes depend on data, or that raises itself.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    with mode, _uncollected(), onednn(enabled=subject.setup.onednn):
+    with mode, _quiet(), _uncollected(), onednn(enabled=subject.setup.onednn):
         return _Pass(subject, batch).run()
 
 
@@ -167,8 +168,14 @@ class _Pass:
     def _loss(self) -> Loss:
         """The loss that goes with the output of a forward pass."""
         args, kwargs, _ = self._give(Loss(lambda output, targets: output, "none"))
-        with torch.no_grad():
-            return default_loss(self.model(*args, **kwargs), self.batch)
+        self.recording.mark("forward")
+        with torch.no_grad(), marked_modules(self.model, every_module(self.model), self.recording):
+            try:
+                output = self.model(*args, **kwargs)
+            except BaseException as error:
+                error.add_note(f"{AT}forward of {self.recording.layer or 'the step'}")
+                raise
+        return default_loss(output, self.batch)
 
     def _loaded(self, names: Mapping[str, str]) -> Iterator[tuple[str, str, Tensor, Category]]:
         for path, module in self.model.named_modules():
@@ -244,6 +251,18 @@ class _Pass:
         if optimizer is not None:
             for layer, what, tensor, category in self._state(optimizer, names):
                 call(tensor, layer, what, category)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Fake tensors log what an operation refuses, at length; it is raised, too, and said once."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextmanager

@@ -106,8 +106,8 @@ def _run(subject: Subject, batch: int) -> Traced:
         return run_on_fakes(subject, batch)
     except InputError:
         raise
-    except Exception as error:
-        notes = "".join(f" ({note})" for note in getattr(error, "__notes__", [])[:1])
+    except (Exception, SystemExit) as error:
+        notes = "".join(f" {note}" for note in getattr(error, "__notes__", [])[:1])
         raise InputError(
             f"The network raises {type(error).__name__}{notes}: {excerpt(str(error), 300)}.",
             "Check its inputs, each without the batch: --input 3x224x224, --input 128:int64.",

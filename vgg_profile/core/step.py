@@ -216,7 +216,7 @@ def as_traced(
     """The profile of a traced step, which runs as that step does.
 
     ``retrace`` traces it again with another setup, and ``build`` makes it for a real run, where the network
-    is at hand; else another setup is refused.
+    is at hand; else the profile's ``run`` raises ``InputError`` for another setup.
     """
 
     def run(setup: Setup) -> Step:

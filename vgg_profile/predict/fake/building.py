@@ -75,7 +75,10 @@ def _fake(tensor: Tensor, bases: dict[int, Tensor]) -> Tensor:
 
 
 def check_not_compiled(model: nn.Module) -> None:
-    """Refuse what ``torch.compile`` made: its kernels, and what they take, are not ATen's operations."""
+    """Refuse what ``torch.compile`` made: its kernels, and what they take, are not ATen's operations.
+
+    Raises ``InputError``.
+    """
     for path, module in model.named_modules():
         if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None:
             raise InputError(

@@ -29,6 +29,11 @@ class TracedNetwork:
         return self.name
 
     @property
+    def scope(self) -> str:
+        """What the figures of its step count, in words."""
+        return "tensors, and what kernels take in passing as far as it is known"
+
+    @property
     def title(self) -> tuple[str, str]:
         """What it is, before and after its input's size is said."""
         layers = f"{self.depth:,} module{'' if self.depth == 1 else 's'} with weights"

@@ -34,6 +34,11 @@ class Step(Displayed):
     """Why the figures may differ from a real step, where something is not known for sure."""
 
     @property
+    def scope(self) -> str:
+        """What its figures count, in words."""
+        return self.profile.config.scope
+
+    @property
     def setting(self) -> Setting:
         return self.profile.setting
 
@@ -164,6 +169,7 @@ class Step(Displayed):
             "peak_bytes": self.peak.peak,
             "peak_phase": phase.value,
             "peak_layer": layer,
+            **({"doubts": list(self.doubts)} if self.doubts else {}),
             "recomputed_flops": sum(self.recomputed_flops.values()),
             "fixed_points": {phase.value: live for phase, live in self.fixed_points.items()},
             "moments": [

@@ -105,6 +105,11 @@ class Network(Protocol):
     def depth(self) -> int: ...
 
     @property
+    def scope(self) -> str:
+        """What the figures of its step count, in words."""
+        ...
+
+    @property
     def heading(self) -> dict[str, Any]:
         """How it is named in every JSON form."""
         ...

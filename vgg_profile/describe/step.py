@@ -64,7 +64,7 @@ def _ledger(step: Step) -> Table:
         ),
         ends=_ends(moments),
         footer=(
-            f"Peak: {sized(peak.peak)}, {in_words(*step.place)}; tensors alone, before a backend's scratch.",
+            f"Peak: {sized(peak.peak)}, {in_words(*step.place)}; {step.scope}.",
             f"By the rules of device {rules(profile.device)}.",
             *remarks(step),
         ),
@@ -129,8 +129,10 @@ def _ends(moments: Sequence[Moment]) -> frozenset[int]:
 
 
 def remarks(step: Step) -> Iterator[str]:
-    """What the setup does that a reader of the figures should know."""
+    """What the setup does that a reader of the figures should know, and what is not sure."""
     setup = step.setup
+    for doubt in step.doubts:
+        yield f"~ {doubt}."
     if setup.optimizer != "none":
         yield (
             "The step is the first: the optimizer's state appears in it."

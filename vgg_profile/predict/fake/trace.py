@@ -159,7 +159,7 @@ def _rows(traced: Traced, book: Book, shape: Shape, batch: int) -> Iterator[Row]
             module=module.path,
             kind=module.kind,
             output_shape=module.output,
-            values=_values(module) if module.name in making else ZERO,
+            values=_values(module) if module.is_leaf and module.name in making else ZERO,
             weights=plain(module.weights),
             biases=module.biases,
             buffers=module.buffers,
@@ -185,6 +185,8 @@ def _values(module: Seen) -> Count:
 def _note(module: Seen, making: set[str]) -> str:
     if not module.calls:
         return "not called"
+    if not module.is_leaf:
+        return "between its modules"
     return "" if module.name in making else "no new memory"
 
 

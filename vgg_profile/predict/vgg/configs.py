@@ -96,6 +96,11 @@ class Config:
         return f"{self.name}-BN" if self.batch_norm else self.name
 
     @property
+    def scope(self) -> str:
+        """What the figures of its step count, in words."""
+        return "tensors alone, before a backend's scratch"
+
+    @property
     def title(self) -> tuple[str, str]:
         """What it is, before and after its input's size is said."""
         layers = units.plural(self.depth, "weight layer")

@@ -7,13 +7,16 @@ import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vgg_profile.cli.program import undivided
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
-from vgg_profile.core.step import Step, as_traced
 from vgg_profile.core.tree import Profile
+
+if TYPE_CHECKING:
+    from vgg_profile.core.step import Step
 
 _PYTHON = re.compile(r".+:[A-Za-z_]\w*")
 
@@ -51,6 +54,7 @@ def open_trace(source: str, asked: Asked, batch: int | None) -> Profile:
 
     Raises ``InputError`` for a setting that was not traced.
     """
+    from vgg_profile.core.step import as_traced
     from vgg_profile.predict.traced import load
 
     step = load(Path(source))
@@ -68,6 +72,8 @@ def open_trace(source: str, asked: Asked, batch: int | None) -> Profile:
 
 def open_python(source: str, asked: Asked, setup: Setup, batch: int) -> Profile:
     """A network of a Python file or package, traced; raises ``InputError`` for what cannot be."""
+    from vgg_profile.core.step import as_traced
+
     with undivided():
         from vgg_profile.predict.fake.trace import trace
         from vgg_profile.run.find import find

@@ -202,8 +202,10 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 def is_trace(path: Path) -> bool:
-    """Whether a file says of itself that it is a trace, in its first line but one."""
+    """Whether a file says of itself that it is a trace, at its beginning."""
     try:
+        if not path.is_file():  # a pipe would wait for somebody to write
+            return False
         with path.open(encoding="utf-8") as file:
             return KIND in file.read(100)
     except (OSError, ValueError):

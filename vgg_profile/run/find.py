@@ -128,8 +128,7 @@ def _import(home: str, source: str) -> Any:
     try:
         if home.endswith(".py"):
             return _from_file(Path(home))
-        _declare_torchvisions_operators(home)
-        return importlib.import_module(home)
+        return import_package(home)
     except InputError:
         raise
     except ModuleNotFoundError as error:
@@ -172,10 +171,15 @@ def _attribute(module: Any, name: str, source: str) -> Any:
         ) from None
 
 
-def _declare_torchvisions_operators(home: str) -> None:
+def import_package(home: str) -> Any:
+    """Import a module by its name; raises ``ImportError`` where it is not installed."""
+    if home.partition(".")[0] == "torchvision":
+        _declare_torchvisions_operators()
+    return importlib.import_module(home)
+
+
+def _declare_torchvisions_operators() -> None:
     """Beside a PyTorch for the CPU alone, torchvision imports once its operators in C++ are declared."""
-    if home.partition(".")[0] != "torchvision":
-        return
     try:
         importlib.import_module("torchvision")
     except RuntimeError:

@@ -85,6 +85,9 @@ class Squares(nn.Module):
 def needs(width):
     return Net(width)
 
+def whole(width=8):
+    return Net(width), torch.zeros(2, 3, 16, 16), my_loss
+
 def gives_text():
     return "no network"
 
@@ -215,6 +218,16 @@ def test_a_loss_of_ones_own(nets: Path) -> None:
     plain = json.loads(run(*words).stdout)
     assert ours["loss"] != plain["loss"]
     assert ours["fixed_points"]["loss"] != plain["fixed_points"]["loss"]
+
+
+def test_a_function_may_say_what_its_network_is_given(nets: Path) -> None:
+    whole = run("timeline", f"{nets}:whole", "--batch", 2, "--format", "json")
+    spelled = run(
+        *("timeline", f"{nets}:Net", "--input", "3x16x16", "--batch", 2, "--format", "json"),
+        *("--loss", f"{nets}:my_loss"),
+    )
+    assert whole.exit_code == 0, whole.stderr
+    assert json.loads(whole.stdout)["moments"] == json.loads(spelled.stdout)["moments"]
 
 
 def test_bytes_that_are_no_line_are_asked_batch_by_batch(nets: Path) -> None:

@@ -130,8 +130,8 @@ def report(rows: list[Row]) -> Iterator[str]:
     yield ""
     yield (
         f"{len(rows)} networks that nobody here wrote, each predicted on tensors without data, then run: "
-        f"a later step of Adam, batch {BATCH}, float32, torch {torch.__version__} on the CPU with {torch.get_num_threads()} "
-        "threads. Made by `python -m examples.zoo.run`."
+        f"a later step of Adam, batch {BATCH}, float32, torch {torch.__version__} on the CPU with "
+        f"{torch.get_num_threads()} threads. Made by `python -m examples.zoo.run`."
     )
     yield ""
     yield (

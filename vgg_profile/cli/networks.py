@@ -78,18 +78,13 @@ def open_python(source: str, asked: Asked, setup: Setup, batch: int) -> Profile:
         from vgg_profile.predict.fake.trace import trace
         from vgg_profile.run.find import find
     inputs = tuple(Input.parse(each, asked.batch_dim) for each in asked.inputs)
-    if not inputs:
-        raise InputError(
-            f"Nobody says what {source} is given.",
-            "Give each input without the batch: --input 3x224x224, --input 128:int64<50257.",
-        )
-    found = find(source, asked.given, asked.loss)
+    found = find(source, asked.given, inputs, asked.loss)
 
     def run(setup: Setup) -> Step:
         with redirect_stdout(sys.stderr):  # a network that prints does not print into the result
             return trace(
                 found.network,
-                inputs,
+                found.inputs,
                 loss=found.loss,
                 batch=batch,
                 dtype=asked.dtype or "float32",
@@ -99,4 +94,4 @@ def open_python(source: str, asked: Asked, setup: Setup, batch: int) -> Profile:
                 source=source,
             )
 
-    return as_traced(run(setup), run, lambda: found.built(inputs))
+    return as_traced(run(setup), run, found.built)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.inputs import Input
@@ -24,21 +25,24 @@ _PYTHON = re.compile(r"(?P<home>.+\.py|[A-Za-z_]\w*(?:\.\w+)*):(?P<name>[A-Za-z_
 
 
 class Found(NamedTuple):
-    """A module, or a function that builds it; and its loss, if one was named."""
+    """A module, or a function that builds it; its inputs and its loss, if somebody named them."""
 
     network: nn.Module | Callable[[], nn.Module]
+    inputs: tuple[Input, ...]
     loss: Loss | None
 
-    def built(self, inputs: tuple[Input, ...]) -> tuple[nn.Module, tuple[Input, ...], Loss | None]:
+    def built(self) -> tuple[nn.Module, tuple[Input, ...], Loss | None]:
         """The network with weights, what it takes, and its loss."""
         network = self.network
-        return network if isinstance(network, nn.Module) else network(), inputs, self.loss
+        return network if isinstance(network, nn.Module) else network(), self.inputs, self.loss
 
 
-def find(source: str, options: Sequence[str], loss: str | None) -> Found:
+def find(source: str, options: Sequence[str], inputs: tuple[Input, ...], loss: str | None) -> Found:
     """What ``FILE.py:NAME`` or ``package.module:NAME`` names; ``options`` are what it takes, ``name=value``.
 
-    Raises ``InputError`` for what is none, cannot be imported, or takes other options.
+    A function may return ``(module, inputs)`` or ``(module, inputs, loss)``: inputs are tensors whose
+    dimension 0 is the batch, and hold unless ``inputs`` say otherwise. Raises ``InputError`` for what is no
+    network, cannot be imported, takes other options, or has no inputs.
     """
     given = dict(map(_option, options))
     target = _named(source)
@@ -55,7 +59,36 @@ def find(source: str, options: Sequence[str], loss: str | None) -> Found:
             f"{source} is of type {type(target).__name__}, not a network nor what builds one.",
             "Name a class, a function, or an nn.Module.",
         )
-    return Found(network, None if loss is None else _loss(loss))
+    named = None if loss is None else _loss(loss)
+    if not inputs and not isinstance(network, nn.Module):
+        inputs, own = _described(target, given)
+        named = named or own
+    if not inputs:
+        raise InputError(
+            f"Nobody says what {source} is given.",
+            "Give each input without the batch: --input 3x224x224, --input 128:int64<50257.",
+        )
+    return Found(network, inputs, named)
+
+
+def _described(target: Callable[..., Any], given: dict[str, Any]) -> tuple[tuple[Input, ...], Loss | None]:
+    """The inputs and the loss that a function returns beside its network; on the meta device."""
+    try:
+        with torch.device("meta"):
+            made = target(**given)
+    except Exception:  # what it raises is told when it is traced
+        return (), None
+    if not isinstance(made, tuple) or len(made) < 2:
+        return (), None
+    tensors = [leaf for leaf in tree_leaves(made[1]) if isinstance(leaf, Tensor)]
+    inputs = tuple(
+        Input(
+            tuple(each.shape[1:]),
+            None if each.is_floating_point() else str(each.dtype).removeprefix("torch."),
+        )
+        for each in tensors
+    )
+    return inputs, _as_loss(made[2]) if len(made) > 2 else None
 
 
 def _named(source: str) -> Any:
@@ -69,6 +102,8 @@ def _named(source: str) -> Any:
 def _call(target: Callable[..., Any], given: dict[str, Any], source: str) -> Any:
     """What a class or a function gives; raises ``InputError`` if it is no network."""
     made = target(**given)
+    if isinstance(made, tuple) and made:
+        made = made[0]
     if not isinstance(made, nn.Module):
         raise InputError(f"{source} gives a {type(made).__name__}, not a network.", "Return an nn.Module.")
     return made
@@ -80,8 +115,14 @@ def _loss(name: str) -> Loss:
         raise InputError(
             f"The loss {name} is of type {type(loss).__name__}.", "Name a function of the output."
         )
+    return _as_loss(loss)
+
+
+def _as_loss(loss: Callable[..., Any]) -> Loss:
+    """A function of the output, or of the output and the targets."""
     takes = len([each for each in signature(loss).parameters.values() if each.default is Parameter.empty])
-    return Loss(loss if takes > 1 else lambda output, targets: loss(output), loss.__name__)
+    name = getattr(loss, "__name__", "a loss of your own")
+    return Loss(loss if takes > 1 else lambda output, targets: loss(output), name)
 
 
 def _option(text: str) -> tuple[str, Any]:

@@ -187,7 +187,7 @@ def test_measuring_ones_own_network_proves_every_figure(nets: Path, traced_net: 
         ("Net", ["--input", "three"], "not a shape"),
         ("needs", ["--input", "3x16x16"], "--with width=VALUE"),
         ("gives_text", ["--input", "16"], "gives a str"),
-        ("number", ["--input", "16"], "is a int"),
+        ("number", ["--input", "16"], "of type int"),
         ("Words", ["--input", "6:int63"], "no known dtype"),
     ],
 )

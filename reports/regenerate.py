@@ -4,16 +4,23 @@ python reports/regenerate.py               # from the committed records
 python reports/regenerate.py --measure     # the records first, and what examples measure: real passes, a
                                            # quarter of an hour; needs the extra [peers]
 python reports/regenerate.py --measure-cuda  # the records of a CUDA device, and nothing else
+
+What the records of cards confirm is listed in vgg_profile/core/verified.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+from vgg_profile.ask.verification import verification
+from vgg_profile.core.verified import LIST
+from vgg_profile.measure.reading import load
 
 ROOT = Path(__file__).parent.parent
 NETS = ("A", "B", "D", "E", "A-BN", "B-BN", "D-BN", "E-BN")
@@ -145,6 +152,13 @@ def index() -> str:
     return "\n".join(lines) + "\n"
 
 
+def list_verified() -> None:
+    """Write into the package what the records of cards confirm: a line a record."""
+    records = {path.stem: load(path) for path in (ROOT / "reports" / "measured").glob("*.json")}
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in verification(records))
+    LIST.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
 def main() -> None:
     """Make everything anew."""
     parser = argparse.ArgumentParser(description="Make everything under reports/ anew.")
@@ -154,12 +168,14 @@ def main() -> None:
     if asked.measure_cuda:
         for name in ON_CUDA:
             run(measuring(name))
+        list_verified()
         return
     if asked.measure:
         for name in MEASURED:
             run(measuring(name))
         for name in EXAMPLES:
             run(example(name))
+    list_verified()
     for name in REPORTS:
         run(command(name))
     (ROOT / "reports" / "README.md").write_text(index(), encoding="utf-8")

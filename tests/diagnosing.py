@@ -1,92 +1,113 @@
-"""What the tests of ``diagnose`` share: layers to write, files to read, and a fixed model run for real."""
+"""What the tests of ``diagnose`` share: files to examine, PyTorch's own verdict, and a fixed model run."""
 
 from __future__ import annotations
 
 import sys
 import zlib
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from vgg_profile.diagnose import Diagnosis, Draft, Kind, Written, diagnose
-from vgg_profile.diagnose.against import as_written
+from vgg_profile.diagnose import Diagnosis, Draft
 from vgg_profile.diagnose.child import inspect_model
+from vgg_profile.diagnose.wanted import wanted
 from vgg_profile.predict.vgg.configs import Config
-from vgg_profile.predict.vgg.spelled_out import modules
 
 ROOT = Path(__file__).parent.parent
 
-
 BROKEN = ROOT / "examples" / "broken_vgg19.py"
 
+CASES = ROOT / "tests" / "data" / "diagnose"
 
 IMAGE = (3, 32, 32)
 
-
-def conv(inputs: int, outputs: int, kernel: int = 3, **more: object) -> Written:
-    sizes = {"in_channels": inputs, "out_channels": outputs, "kernel_size": kernel, "padding": kernel // 2}
-    return Written("Conv2d", sizes | more)
+HEAD = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\n"
 
 
-def norm(channels: int) -> Written:
-    return Written("BatchNorm2d", {"num_features": channels})
+def inspected(
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    source: str,
+    name: str = "model",
+    image: tuple[int, ...] = IMAGE,
+    like: Config | None = None,
+) -> Draft:
+    """A file's model, examined in this process."""
+    path = folder / f"file_{zlib.crc32(source.encode())}.py"
+    path.write_text(source)
+    return examined(monkeypatch, path, name, image, like)
 
 
-def linear(inputs: int, outputs: int) -> Written:
-    return Written("Linear", {"in_features": inputs, "out_features": outputs})
+def examined(
+    monkeypatch: pytest.MonkeyPatch,
+    path: Path,
+    name: str,
+    image: tuple[int, ...] = IMAGE,
+    like: Config | None = None,
+) -> Draft:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, path.stem, None)
+    layers = wanted(like, image) if like else ()
+    return inspect_model(path, name, image, layers, like.label if like else "")
 
 
-RELU, FLATTEN, DROPOUT = Written("ReLU"), Written("Flatten"), Written("Dropout")
+def listed(*layers: str) -> str:
+    """A model as a list of layers, a line each."""
+    body = "".join(f"    {layer},\n" for layer in layers)
+    return f"{HEAD}model = nn.Sequential(\n{body})\n"
 
 
-POOL = Written("MaxPool2d", {"kernel_size": 2, "stride": 2})
+def diagnosed(
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    source: str,
+    name: str = "model",
+    image: tuple[int, ...] = IMAGE,
+    like: Config | None = None,
+) -> Diagnosis:
+    return Diagnosis("the model", image, inspected(monkeypatch, folder, source, name, image, like), like)
 
 
-def diagnosed(*layers: Written, image: tuple[int, ...] = IMAGE, like: Config | None = None) -> Diagnosis:
-    return diagnose(Draft(layers), image, like)
+def runs(source: str, name: str, image: tuple[int, ...]) -> bool:
+    """Whether PyTorch, asked directly, builds a model and runs it, in train and in eval mode."""
+    space: dict[str, object] = {"__name__": "asked"}
+    exec(source, space)
+    try:
+        with torch.device("meta"):
+            made = space[name]
+            model = made if isinstance(made, nn.Module) else made()  # type: ignore[operator]
+            for mode in (True, False):
+                model.train(mode)(torch.zeros(5, *image))
+    except Exception:
+        return False
+    return True
 
 
-def summary(diagnosis: Diagnosis) -> list[tuple[str, Kind, str]]:
-    return [(each.place, each.kind, each.fix) for each in diagnosis.defects]
-
-
-def run_fixed(diagnosis: Diagnosis) -> torch.nn.Sequential:
+def run_fixed(diagnosis: Diagnosis) -> nn.Sequential:
     """Build the fixed list from its source and run it; every layer gives the shape that was said."""
-    space: dict[str, torch.nn.Sequential] = {}
+    space: dict[str, nn.Sequential] = {}
     exec(diagnosis.code, space)
     model = space["model"].eval()
     x = torch.zeros(2, *diagnosis.input)
+    fixed = [visit for visit in diagnosis.visits if visit.fixed]
     with torch.no_grad():
-        for layer, (name, _, shape) in zip(model, diagnosis.fixed, strict=True):
+        for layer, visit in zip(model, fixed, strict=True):
             x = layer(x)
-            assert tuple(x.shape[1:]) == shape, name
+            assert tuple(x.shape[1:]) == visit.output, visit.name
     assert sum(each.numel() for each in model.parameters()) == diagnosis.parameters
     return model
 
 
-def shared(layer: Written, line: int) -> Written:
-    return replace(layer, module="twin", line=3, call=line)
+def line_of(source: str, text: str) -> int:
+    assert source.count(text) == 1, text
+    return source[: source.index(text)].count("\n") + 1
 
 
-def written(net: Config) -> list[Written]:
-    return [as_written(module.layer) for module in modules(net)]
-
-
-# -- files
-
-
-def inspected(monkeypatch: pytest.MonkeyPatch, folder: Path, source: str, name: str = "model") -> Draft:
-    """A file's model, read in this process."""
-    path = folder / f"file_{zlib.crc32(source.encode())}.py"
-    path.write_text(source)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setitem(sys.modules, path.stem, None)
-    return inspect_model(path, name, IMAGE)
-
-
-HEAD = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\n"
+def kinds(findings: Sequence[object]) -> list[str]:
+    return [str(finding.kind) for finding in findings]  # type: ignore[attr-defined]
 
 
 CLASS = f"{HEAD}class Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
@@ -124,10 +145,6 @@ def changed(*changes: tuple[str, str]) -> str:
         assert source.count(old) == 1, old
         source = source.replace(old, new)
     return source
-
-
-def line_of(source: str, text: str) -> int:
-    return source[: source.index(text)].count("\n") + 1
 
 
 FLAT = "torch.flatten(x, 1)"

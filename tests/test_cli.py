@@ -337,7 +337,7 @@ def test_the_config_file_in_the_help_works(tmp_path: Path) -> None:
     lines = accepted(call("table", "--help")).splitlines()
     first = next(place for place, line in enumerate(lines) if "tiny.toml:" in line)
     file = tmp_path / "tiny.toml"
-    file.write_text("\n".join(line.replace("tiny.toml:", "") for line in lines[first : first + 6]))
+    file.write_text("\n".join(line.replace("tiny.toml:", "") for line in lines[first : first + 7]))
     data = json.loads(accepted(call("table", str(file), "--format", "json")))
     assert (data["config"], data["classes"], data["classifier"]) == ("tiny", 10, [512])
 

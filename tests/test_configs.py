@@ -33,7 +33,7 @@ from vgg_profile.predict.vgg.configs import (
 )
 from vgg_profile.predict.vgg.limits import LONGEST_NAME, MOST_LAYERS
 
-KEYS = ("name", "layers", "classifier", "classes", "in_channels", "batch_norm")
+KEYS = ("name", "layers", "classifier", "classes", "in_channels", "batch_norm", "pool")
 
 
 def refusal(action, *args, **kwargs) -> str:
@@ -299,12 +299,13 @@ def test_every_key_of_a_file_counts(tmp_path, suffix):
         "classes": 10,
         "in_channels": 1,
         "batch_norm": True,
+        "pool": "none",
     }
     path = tmp_path / f"own{suffix}"
     path.write_text(WRITERS[suffix](content))
     layers = (Conv(64), Pool(), Conv(128), Conv(128, 1), Normalise(), Pool())
     assert tuple(content) == KEYS
-    assert read_file(path) == Config("tiny", layers, (512,), 10, 1, True)
+    assert read_file(path) == Config("tiny", layers, (512,), 10, 1, True, None)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".JSON"])

@@ -38,8 +38,8 @@ def test_the_command_prints_to_stdout_what_it_found_and_to_stderr_what_the_file_
     assert (ended.returncode, ended.stderr) == (3, "hello\n")
     content = json.loads(ended.stdout)
     assert list(content) == [
-        *("schema_version", "subject", "input", "like", "defects"),
-        *("layers", "fixed", "parameters", "source", "runs", "remarks"),
+        *("schema_version", "subject", "input", "like", "runs_as_written", "refused", "stopped"),
+        *("defects", "differences", "remarks", "layers", "fixed", "parameters", "source"),
     ]
     assert [each["fix"] for each in content["defects"]] == ["nn.BatchNorm2d(8)"]
 
@@ -48,7 +48,7 @@ def test_a_clean_model_exits_with_0(tmp_path):
     result = call(saved(tmp_path, "model = nn.Sequential(nn.Conv2d(1, 8, 3))\n"), "--input", "1x8x8")
     assert result.exit_code == 0, result.output
     assert "no defect" in result.stdout
-    assert result.stdout.endswith("Every layer fits.\n")
+    assert result.stdout.endswith("PyTorch runs it, in train and in eval mode.\n")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,8 @@ def test_a_config_of_other_classes_or_with_norms_can_be_named(tmp_path):
     like = ("--like", "4,M", "--input", "32")
     result = call(subject, *like)
     assert result.exit_code == 3
-    assert "If 10 classes are meant, and not 1,000, try --classes 10." in result.stdout
+    assert "no defect, 1 difference" in result.stdout
+    assert "nn.Linear(4096, 1000)" in result.stdout
     assert call(subject, *like, "--classes", "10").exit_code == 0
     result = call(subject, *like, "--classes", "10", "--batch-norm")
     assert result.exit_code == 3

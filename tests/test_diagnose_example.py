@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from diagnosing import BROKEN, ROOT, inspected
+from diagnosing import BROKEN, ROOT, diagnosed, inspected
 
-from vgg_profile.diagnose import Diagnosis, Kind, diagnose
+from vgg_profile.diagnose import Diagnosis, Hint, Kind
 from vgg_profile.models import vgg19_bn
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.spelled_out import modules
@@ -20,12 +21,12 @@ STORY = ROOT / "examples" / "broken_vgg19.md"
 
 
 def diagnosed_example(monkeypatch: pytest.MonkeyPatch, folder: Path, source: str) -> Diagnosis:
-    return diagnose(inspected(monkeypatch, folder, source, "vgg19"), (3, 224, 224), config("E-BN"))
+    return diagnosed(monkeypatch, folder, source, "vgg19", (3, 224, 224), config("E-BN"))
 
 
 def test_every_mistake_of_the_example_is_named(monkeypatch, tmp_path):
     diagnosis = diagnosed_example(monkeypatch, tmp_path, BROKEN.read_text())
-    assert [(each.place, each.kind) for each in diagnosis.defects] == [
+    assert [(each.place, each.kind) for each in diagnosis.findings] == [
         ("vgg19()", Kind.SILENT),
         ("conv1_2", Kind.SETTING),
         ("bn2_2", Kind.NORM_WIDTH),
@@ -42,14 +43,21 @@ def test_every_mistake_of_the_example_is_named(monkeypatch, tmp_path):
     ]
 
 
-def test_the_example_is_told_by_its_neighbours_too_but_for_the_layer_that_is_not_there(monkeypatch, tmp_path):
-    draft = inspected(monkeypatch, tmp_path, BROKEN.read_text(), "vgg19")
-    diagnosis = diagnose(draft, (3, 224, 224))
-    places = {each.place for each in diagnosis.defects}
-    assert places == {
-        *("vgg19()", "conv1_2", "bn2_2", "conv3_1", "conv3_3", "bn5_4", "relu5_4", "flatten", "fc6", "relu6"),
-    }
-    assert not diagnosis.remarks
+def test_without_a_config_the_fewest_changes_are_said_and_what_runs_is_remarked_upon(monkeypatch, tmp_path):
+    draft = inspected(monkeypatch, tmp_path, BROKEN.read_text(), "vgg19", (3, 224, 224))
+    assert [(each.place, each.kind) for each in draft.defects] == [
+        ("vgg19()", Kind.SILENT),
+        ("conv2_2", Kind.WIDTH),
+        ("conv3_3", Kind.WIDTH),
+        ("flatten", Kind.NO_FLATTEN),
+        ("fc6", Kind.FAN_IN),
+    ]
+    assert [(each.kind, each.place) for each in draft.remarks] == [
+        (Hint.UNLIKE, "conv1_2"),
+        (Hint.NO_ACTIVATION, "conv5_4"),
+        (Hint.NO_NORM, "conv5_4"),
+        (Hint.NO_ACTIVATION, "fc6"),
+    ]
 
 
 def test_the_example_fixed_is_vgg19_bn(monkeypatch, tmp_path):
@@ -61,13 +69,15 @@ def test_the_example_fixed_is_vgg19_bn(monkeypatch, tmp_path):
     own = [tuple(each.shape) for each in space["model"].parameters()]
     assert own == [tuple(each.shape) for each in vgg19_bn(device="meta").parameters()]
     assert diagnosis.parameters == walk("E-BN").totals.parameters
-    assert [name for name, _, _ in diagnosis.fixed] == [each.name for each in modules(config("E-BN"))]
+    assert [visit.name for visit in diagnosis.visits if visit.fixed] == [
+        each.name for each in modules(config("E-BN"))
+    ]
 
 
 def test_the_example_is_fixed_step_by_step(monkeypatch, tmp_path):
     """Each diff takes away just the defects that its heading names, and what was found is quoted."""
     source = BROKEN.read_text()
-    before = diagnosed_example(monkeypatch, tmp_path, source).defects
+    before = diagnosed_example(monkeypatch, tmp_path, source).findings
     steps = re.findall(r"^## \d+\. (.*?)\n(.*?)(?=^## |\Z)", STORY.read_text(), re.M | re.S)
     assert len(steps) == 10, "as the file and the story say"
     for heading, body in steps:
@@ -76,7 +86,7 @@ def test_the_example_is_fixed_step_by_step(monkeypatch, tmp_path):
         old, new = ("".join(re.findall(rf"^[ {sign}](.*\n)", change, re.M)) for sign in "-+")
         assert source.count(old) == 1, heading
         source = source.replace(old, new)
-        after = diagnosed_example(monkeypatch, tmp_path, source).defects
+        after = diagnosed_example(monkeypatch, tmp_path, source).findings
         fixed = re.findall(r"`([^`]+)`", heading)
         assert [each.place for each in before if each.place in fixed] == fixed
         assert [each.place for each in after] == [each.place for each in before if each.place not in fixed]
@@ -91,7 +101,7 @@ def test_the_example_is_fixed_step_by_step(monkeypatch, tmp_path):
 
 
 def test_the_example_looks_as_it_should(golden, monkeypatch, tmp_path):
-    draft = inspected(monkeypatch, tmp_path, BROKEN.read_text(), "vgg19")
-    diagnosis = diagnose(draft, (3, 224, 224), config("E-BN"), "examples/broken_vgg19.py:vgg19")
+    found = diagnosed_example(monkeypatch, tmp_path, BROKEN.read_text())
+    diagnosis = replace(found, subject="examples/broken_vgg19.py:vgg19")
     golden("diagnose_broken_vgg19.txt", render(diagnosis, "table"))
     golden("diagnose_broken_vgg19.csv", render(diagnosis, "csv"))

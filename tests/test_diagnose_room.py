@@ -8,11 +8,14 @@ import sys
 import pytest
 from diagnosing import ROOT
 
+from vgg_profile.core.counts import product
 from vgg_profile.core.errors import InputError
-from vgg_profile.diagnose import Defect, Draft, Fault, Kind, Written
-from vgg_profile.diagnose.draft import decode, encode
+from vgg_profile.diagnose import Defect, Draft, Hint, Kind, Remark, Written
+from vgg_profile.diagnose.draft import Visit, decode, encode, read_wanted, write_wanted
+from vgg_profile.diagnose.wanted import wanted
+from vgg_profile.predict.vgg.configs import config
 
-PARENTS = ("reader", "walk", "findings", "plan", "against", "neighbours", "names", "votes")
+PARENTS = ("reader", "findings", "wanted")
 
 
 def loaded_by(code: str) -> list[str]:
@@ -35,7 +38,7 @@ def too_much_for_the_child(modules: list[str]) -> list[str]:
 
 def test_the_child_loads_its_own_half_alone() -> None:
     modules = loaded_by("import vgg_profile.diagnose.child")
-    assert "vgg_profile.diagnose.recorder" in modules
+    assert "vgg_profile.diagnose.run" in modules
     assert too_much_for_the_child(modules) == []
 
 
@@ -45,18 +48,25 @@ def test_the_parent_loads_no_torch_and_a_child_that_loads_too_much_is_noticed() 
     assert {f"vgg_profile.diagnose.{name}" for name in PARENTS} <= set(too_much_for_the_child(modules))
 
 
-FAULT = Fault(Kind.DROPPED, "found", "fits", "fix", 3)
+def visit(layer: Written) -> Visit:
+    return Visit("name", layer, layer, (8, 4, 4), 1, 9)
+
 
 DRAFTS = {
     "empty": Draft(()),
-    "a layer with all that there is": Draft((Written("Conv2d", {"stride": [1, 2]}, "a.b", 3, 4, (FAULT,)),)),
-    "infinities": Draft((Written("Hardtanh", {"min_val": float("-inf"), "max_val": float("inf")}),)),
-    "an argument in words": Draft((Written("Conv2d", {"padding": "same", "bias": False}),)),
+    "a layer with all that there is": Draft((visit(Written("Conv2d", {"stride": [1, 2]}, "a.b", 3, 4)),)),
+    "a count": Draft((visit(Written("Linear", {"in_features": product(512, 7, 7), "out_features": 2})),)),
+    "infinities": Draft((visit(Written("Hardtanh", {"min_val": float("-inf"), "max_val": float("inf")})),)),
+    "an argument in words": Draft((visit(Written("Conv2d", {"padding": "same", "bias": False})),)),
     "everything": Draft(
-        (Written("ReLU"),),
-        (Defect("model()", "", None, Kind.SILENT, "found", "fits", "fix"),),
-        ("a remark with é and \ud800",),
-        (Written("Tanh", module="idle"),),
+        (Visit("added", None, Written("ReLU"), (8,), 2), Visit("gone", Written("ReLU"), None, (8,), 2)),
+        (Defect("model()", "", None, Kind.SILENT, "found", "fits", "fix", "fc", 3, ("another",)),),
+        (Defect("head", "h", 3, Kind.HEAD, "found", "fits", ""),),
+        (Remark(Hint.DROPPED, "conv", 3, "a remark with é and \ud800", "why"),),
+        7,
+        False,
+        "refused",
+        "stopped",
     ),
 }
 
@@ -65,7 +75,12 @@ DRAFTS = {
 def test_a_draft_arrives_as_it_was_sent(case: str) -> None:
     arrived = decode(encode(DRAFTS[case]))
     assert arrived == DRAFTS[case]
-    assert all(type(fault.kind) is Kind for layer in arrived.layers for fault in layer.faults)
+    assert all(type(defect.kind) is Kind for defect in arrived.defects)
+
+
+def test_the_layers_of_a_config_arrive_as_they_were_sent() -> None:
+    layers = wanted(config("D-BN"), (3, 224, 224))
+    assert read_wanted(write_wanted(layers, "D-BN").encode()) == (layers, "D-BN")
 
 
 def test_a_refusal_arrives_as_one() -> None:

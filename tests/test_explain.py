@@ -526,7 +526,9 @@ def test_the_rules_of_a_device_are_named() -> None:
     }
     assert re.search(r"drop6's dropout mask +dropout masks +16,384", masks["cpu"])
     assert re.search(r"drop6's dropout mask +dropout masks +4,096", masks["cuda"])
-    assert "Records of one H100 confirm them for the settings measured there" in one_line(masks["cuda"])
+    assert "a committed record of an NVIDIA H100 80GB HBM3 with torch 2.11.0+cu130 confirms" in one_line(
+        masks["cuda"]
+    )
     assert "CUDA" not in masks["cpu"]
 
 

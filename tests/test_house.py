@@ -57,7 +57,8 @@ HEAVY: dict[str, set[str]] = {
     "numpy": set(),
     "pandas": {"write.frame"},
     "torch": {
-        *(f"diagnose.{name}" for name in ("calls", "chain", "child", "modules", "recorder")),
+        *(f"diagnose.{name}" for name in ("calls", "child", "examine", "modules", "options", "run")),
+        *(f"diagnose.{name}" for name in ("search", "words", "against", "graph", "neighbours", "remarks")),
         "measure",
         "models",
         "predict.fake",

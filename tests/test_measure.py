@@ -185,6 +185,11 @@ SETUP = st.builds(
     amp=st.sampled_from(["none", "none", "bfloat16", "float16"]),
     checkpoint=st.sampled_from(["none", "blocks"]),
     onednn=st.booleans(),
+    freeze=st.lists(
+        st.sampled_from(["features", "features.0", "features.1", "features.3", "classifier", "classifier.0"]),
+        max_size=2,
+        unique=True,
+    ).map(tuple),
 )
 
 
@@ -196,6 +201,7 @@ SETUP = st.builds(
     image=st.sampled_from([(1, 1), (2, 2), (8, 5), (16, 16)]),
     batch=st.integers(1, 3),
     dtype=st.sampled_from(["float32", "float64", "bfloat16", "float16"]),
+    pool=st.sampled_from([7, 1, 2, "none"]),
     setup=SETUP,
 )
 @pytest.mark.slow
@@ -206,16 +212,25 @@ def test_any_net_run_in_any_way_is_exact(
     image: tuple[int, int],
     batch: int,
     dtype: str,
+    pool: int | str,
     setup: Setup,
 ) -> None:
     if setup.amp != "none":
         dtype = "float32"
     try:
-        net = from_dict({"layers": sizes, "classifier": classifier, "classes": 2, "batch_norm": batch_norm})
+        net = from_dict(
+            {
+                "layers": sizes,
+                "classifier": classifier,
+                "classes": 2,
+                "batch_norm": batch_norm,
+                "pool": pool,
+            }
+        )
         ledger(walk(net, input=(3, *image), batch=batch, dtype=dtype), setup)
     except InputError:
         assume(False)
-    if "LRN" in sizes and "float16" in (dtype, setup.amp, dtype.removeprefix("b")):
+    if "LRN" in sizes and (dtype == "bfloat16" or "float16" in (dtype, setup.amp)):
         assume(False)  # PyTorch's CPU has no such kernel
     assert failures(check(net, input=(3, *image), batch=batch, dtype=dtype, **setup.to_dict())) == []
 
@@ -551,3 +566,29 @@ def test_what_fvcore_lacks_is_said_by_its_name() -> None:
 def test_every_figure_is_exact_on_cuda(mode: str, optimizer: str, dtype: str, batch_norm: bool) -> None:
     net = dataclasses.replace(SMALL, batch_norm=batch_norm)
     assert failures(check(net, device="cuda", mode=mode, optimizer=optimizer, dtype=dtype)) == []
+
+
+ON_CUDA: list[dict[str, object]] = [
+    {"amp": "bfloat16"},
+    {"amp": "float16"},
+    {"checkpoint": "blocks"},
+    {"amp": "bfloat16", "checkpoint": "blocks", "optimizer": "adamw"},
+    {"optimizer": "adam", "foreach": False},
+    {"optimizer": "momentum", "foreach": False},
+    {"optimizer": "adam", "foreach": True, "first_step": True},
+    *({"optimizer": each, "fused": True} for each in ("sgd", "momentum", "adam", "adamw")),
+]
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="no CUDA device: the CUDA rules are not verified here"
+)
+@pytest.mark.parametrize(
+    "net",
+    [SMALL, dataclasses.replace(SMALL, batch_norm=True), NORMALISED],
+    ids=["plain", "bn", "lrn"],
+)
+@pytest.mark.parametrize("setup", ON_CUDA, ids=str)
+def test_every_setup_is_exact_on_cuda(net: Config, setup: dict[str, object]) -> None:
+    assert failures(check(net, device="cuda", **setup)) == []

@@ -196,6 +196,7 @@ def own_configs(draw: st.DrawFn) -> Config:
             "classes": draw(st.integers(1, 9)),
             "in_channels": draw(st.integers(1, 5)),
             "batch_norm": draw(st.booleans()),
+            "pool": draw(st.sampled_from([7, 1, 2, "none"])),
         }
     )
 
@@ -207,14 +208,10 @@ def test_every_module_of_any_config_is_as_the_walker_counts_it(
 ) -> None:
     smallest = 2**config.pools
     image = (config.in_channels, smallest + height, smallest + width)
-    net = build(config, device="meta")
+    net = build(config, input=image, device="meta")
     assert found(net, image) == counted(config, image)
-    assert [type(child) for child in net.children()] == [
-        nn.Sequential,
-        nn.AdaptiveAvgPool2d,
-        nn.Flatten,
-        nn.Sequential,
-    ]
+    pools = [nn.AdaptiveAvgPool2d] * (config.pool is not None)
+    assert [type(child) for child in net.children()] == [nn.Sequential, *pools, nn.Flatten, nn.Sequential]
 
 
 def _drop_a_bias(net: VGG) -> None:

@@ -14,7 +14,7 @@ import pytest
 from vgg_profile import walk
 from vgg_profile.ask import cards
 from vgg_profile.ask.compare import Comparison
-from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
+from vgg_profile.ask.fit import Fit, beside_tensors
 from vgg_profile.ask.page_data import page_data
 from vgg_profile.ask.report import Report
 from vgg_profile.core import fold, units
@@ -96,6 +96,7 @@ def expected(setting, setup=Setup()):  # noqa: B008 - frozen
         return f"{moment.phase} of {moment.layer}" if moment.layer else str(moment.phase)
 
     totals, peak = profile.totals, step.peak
+    mark = "" if profile.device == "cpu" or step.profile.verified else ", not verified on a card"
     return {
         "figures": {
             "parameters": [
@@ -105,9 +106,9 @@ def expected(setting, setup=Setup()):  # noqa: B008 - frozen
             "macs": [units.exact(totals.macs), f"{2 * totals.macs:,} FLOPs"],
             "kept": [
                 sized(step.fixed_points[Phase.FORWARD] - step.fixed_points[Phase.INPUT]),
-                f"for {units.plural(profile.batch, 'image')}",
+                f"for {units.plural(profile.batch, 'image')}{mark}",
             ],
-            "peak": [sized(peak.peak), f"in {place(peak)}"],
+            "peak": [sized(peak.peak), f"in {place(peak)}{mark}"],
             "fit": fit_of(setting, step, sized),
         },
         "rows": [
@@ -144,17 +145,17 @@ def fit_of(setting, step, sized):
     if not given:
         return ["–", "give a memory or a card"]
     memory, batch = cards.memory(given), step.profile.batch
-    reserve = DEFAULT_RESERVE[setting["device"]]
-    try:
-        fit = Fit(step, memory, (reserve,), batch)
-        largest, spare, fits = fit.largest_batch, fit.spare_bytes, fit.fits
-    except InputError:  # not even the weights
-        largest, spare, fits = 0, memory.bytes - reserve.bytes - step.peak_bytes(batch), False
-    room = f"{sized(abs(spare))} {'spare' if fits else 'short'}; "
-    return [
-        "Yes" if fits else "No",
-        room + (f"largest batch {largest:,}" if largest else "not even one image fits"),
-    ]
+    available = memory.bytes - beside_tensors(setting["device"])
+    largest, spare = step.largest_batch(available), available - step.peak_bytes(batch)
+    room = f"{sized(abs(spare))} {'spare' if spare >= 0 else 'short'}; "
+    if setting["device"] == "cpu":
+        verdict, most = "Yes", f"largest batch {largest:,}"
+        fit = Fit(step, cards.Memory(memory.bytes, "so much"), None, batch)
+        assert (fit.largest_batch, fit.spare_bytes) == (largest, spare)
+    else:  # what is reserved is more: a bound
+        verdict = "Tensors do"
+        most = f"at most batch {largest:,}, without cuDNN’s scratch, not verified on a card"
+    return [verdict if spare >= 0 else "No", room + (most if largest else "not even one image fits")]
 
 
 def differences(shown, wanted):

@@ -819,7 +819,7 @@ def test_plot_takes_the_setup_and_the_memory(tmp_path: Path) -> None:
     asked = ("--memory", "rtx4090", "--optimizer", "adam")
     largest = json.loads(CliRunner().invoke(main, ["fit", "D", *asked, "--format", "json"]).stdout)
     told = run("D", "batch", *asked, "-o", path, "--force").stderr
-    assert f"{largest['largest_batch']:,} images at a time fit into NVIDIA RTX 4090" in told
+    assert f"{largest['largest_batch']:,} images fit into NVIDIA RTX 4090" in told
     compared = run("A", "D", "compare", "--optimizer", "adam", "-o", path, "--force")
     assert compared.exit_code == 0
     assert f"{ledger(walk('D'), Setup(optimizer='adam')).peak.peak:,}".encode() in path.read_bytes()
@@ -903,11 +903,12 @@ def test_a_card_brings_its_own_rules_unless_others_are_asked_for(tmp_path: Path)
     told = [
         run("8,M", "batch", "--input", 8, "--memory", have, *device, "-o", tmp_path / f"{number}.svg").stderr
         for number, (have, device) in enumerate(
-            [("rtx4090", ()), ("rtx4090", ("--device", "cuda")), ("rtx4090", ("--device", "cpu"))]
+            [("rtx4090", ()), ("rtx4090", ("--device", "cuda")), ("24GiB", ("--device", "cpu"))]
         )
     ]
     unasked, cuda, cpu = (each.partition(": ")[2] for each in told)
     assert unasked == cuda != cpu
+    assert "not verified on a card; at most" in cuda
 
 
 @pytest.mark.parametrize(

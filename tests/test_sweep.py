@@ -65,8 +65,18 @@ def test_csv_opens_in_pandas_with_integer_columns() -> None:
     frame = pd.read_csv(io.StringIO(run(*arguments, "--format", "csv").stdout))
     points = json.loads(run(*arguments, "--format", "json").stdout)["points"]
     assert frame.to_dict("records") == points
-    assert list(frame.columns) == list(GridPoint._fields)
+    assert [*frame.columns, "verified_on"] == list(GridPoint._fields)
     assert frame["peak_bytes"].dtype == "int64"
+
+
+def test_each_point_by_the_rules_of_a_card_says_whether_one_confirmed_it() -> None:
+    arguments = ("sweep", "A-LRN", "--dtype", "float32,float16", "--device", "cuda")
+    points = json.loads(run(*arguments, "--format", "json").stdout)["points"]
+    h100 = "NVIDIA H100 80GB HBM3, torch 2.11.0+cu130"
+    assert [point["verified_on"] for point in points] == [h100, None]
+    assert "rules of cuda, 1 of its points not verified on a card\n" in run(*arguments).stdout
+    unverified = run(*arguments[:3], "float16", "--device", "cuda").stdout
+    assert "rules of cuda, not verified on a card\n" in unverified
 
 
 def test_a_frame_is_ready_for_parquet() -> None:

@@ -174,6 +174,7 @@ own_configs = st.builds(
     classes=st.integers(1, 9),
     in_channels=st.integers(1, 4),
     batch_norm=st.booleans(),
+    pool=st.sampled_from([7, 1, 3, None]),
 )
 
 
@@ -209,7 +210,11 @@ def patiently(net, shape):
         elif isinstance(token, Pool):
             height, width = len(range(1, height, 2)), len(range(1, width, 2))
             yield (channels, height, width), channels * height * width, 0, 0, 0
-    wires = channels * 7 * 7
+    side = net.pool
+    if side is not None and (height, width) != (side, side):
+        height, width = side, side
+        yield (channels, side, side), channels * side * side, 0, 0, 0
+    wires = channels * height * width
     for neurons in (*net.classifier, net.classes):
         weights = sum(wires for _ in range(neurons))
         yield (neurons,), neurons, weights, neurons, weights
@@ -342,7 +347,7 @@ def test_an_image_need_not_be_square():
     tall, wide = walk("D", input="256x192"), walk("D", input="192x256")
     assert tall.rows[1].output_shape == (64, 256, 192)
     assert tall.rows[1].values.working == "256*192*64"
-    assert wide.rows[-4].output_shape == (512, 6, 8)
+    assert wide.rows[-5].output_shape == (512, 6, 8)
     assert tall.totals == wide.totals
 
 
@@ -366,7 +371,7 @@ def test_a_hundred_thousand_8k_frames_do_not_overflow():
         values += convolutions * channels * height * width
         height, width = height // 2, width // 2
         values += channels * height * width
-    values += 4096 + 4096 + 1000
+    values += 512 * 7 * 7 + 4096 + 4096 + 1000
     assert profile.rows[1].memory_bytes(100_000, 4) == 849_346_560_000_000
     assert profile.totals.values == values
     assert profile.totals.memory_bytes == 400_000 * values
@@ -400,7 +405,7 @@ def test_as_much_is_saved_for_backward_as_an_allocator_says(label):
 def test_eval_keeps_less_and_no_grad_keeps_the_logits_alone(mode, live):
     tape = Tape(itemsize=4, **mode)
     net = config("D")
-    forward(tape, net, (3, 224, 224), load(tape, net))
+    forward(tape, net, (3, 224, 224), load(tape, net, (3, 224, 224)))
     kept = [
         storage.size.at(1)
         for event in tape.events
@@ -448,7 +453,7 @@ def test_twice_the_depth_is_twice_the_events():
     def events(depth):
         tape = Tape(itemsize=4)
         net = config([8, "LRN"] * depth, batch_norm=True)
-        forward(tape, net, (3, 8, 8), load(tape, net))
+        forward(tape, net, (3, 8, 8), load(tape, net, (3, 8, 8)))
         return len(tape.events)
 
     first, second = steps(events)

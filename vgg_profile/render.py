@@ -33,6 +33,7 @@ _SUFFIXES = {
     ".html": "html",
     ".htm": "html",
     **{f".{format_}": format_ for format_ in PICTURES},
+    ".pickle": "snapshot",
 }
 
 
@@ -63,6 +64,17 @@ def picture(result: Any, format: str, kind: str | None = None) -> bytes:  # noqa
     from vgg_profile.write.plots import to_bytes
 
     return to_bytes(depict(result, kind), format)
+
+
+def snapshot(result: Any) -> bytes:
+    """A predicted step on a card as the memory snapshot that PyTorch's tools read.
+
+    Raises ``InputError`` for a result that has no step, or one on the CPU.
+    """
+    from vgg_profile.describe.histories import recount
+    from vgg_profile.write.snapshot import to_snapshot
+
+    return to_snapshot(recount(result))
 
 
 def _renderer(format: str) -> Callable[[Table], str]:  # noqa: A002
@@ -119,8 +131,9 @@ def live_page(report: Report, progress: Progress = lambda items, length, label: 
     (1, 0)
     """
     from vgg_profile.ask.page_data import page_data
+    from vgg_profile.core.verified import UNVERIFIED
     from vgg_profile.describe.documents import compose
-    from vgg_profile.describe.words import rules
+    from vgg_profile.describe.words import rules, where_verified
     from vgg_profile.write.page import draw, to_live_page
 
     document = compose(report)
@@ -129,5 +142,9 @@ def live_page(report: Report, progress: Progress = lambda items, length, label: 
         data = page_data(report.comparison, lambda items, length: progress(items, length, "Counting"))
     except InputError as error:
         return to_live_page(document.title, drawn, None, error.problem)
-    data |= {"rules": {each: rules(each) for each in data["reserves"]}}
+    data |= {
+        "rules": rules(report.comparison.networks[0].step.profile),
+        "witnesses": [where_verified(each) for each in data["witnesses"]],
+        "mark": UNVERIFIED,
+    }
     return to_live_page(document.title, drawn, data)

@@ -111,6 +111,7 @@ def _import_torchvision() -> Any:
 
 def _transformers() -> Iterator[Animal]:
     try:
+        _import_torchvision()  # which transformers imports, too
         from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
     except ImportError:
         return

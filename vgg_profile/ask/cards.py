@@ -43,20 +43,22 @@ class Memory:
     """So many bytes of memory, and whose they are.
 
     ``device`` is "cuda" for a card and ``None`` for an amount, which may be any device's. ``source`` says
-    what of the card was read where.
+    what of the card was read where, ``architecture`` which family it is of.
     """
 
     bytes: int
     label: str
     device: Literal["cpu", "cuda"] | None = None
     source: str | None = None
+    architecture: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
     """A graphics card of NVIDIA's and the total memory that somebody saw PyTorch report for it.
 
-    ``sold_as`` is the figure on its box, in GB; ``total`` the figure as it was printed, and ``where`` the
+    ``sold_as`` is the figure on its box, in GB; ``architecture`` what NVIDIA calls its family
+    (https://developer.nvidia.com/cuda-gpus); ``total`` the figure as it was printed, and ``where`` the
     page it was read on, or the file of this project. Totals differ by a percent or two between drivers and
     settings (Windows reports more than Linux, error correction takes its part): of those found with a page
     to name, the smallest stands here, and one that this project read itself before any page.
@@ -67,6 +69,7 @@ class Card:
 
     name: str
     sold_as: int
+    architecture: str
     total: str
     where: str
 
@@ -95,42 +98,50 @@ _GITHUB = "https://github.com/"
 
 # PyTorch prints MiB as "MB" where it prints device properties; here they are MiB.
 CARDS = (
-    Card("P100", 16, "16280.875 MiB", "https://docs.ultralytics.com/yolov5/tutorials/test_time_augmentation"),
-    Card("V100 16 GB", 16, "15.77 GiB", _GITHUB + "nomic-ai/gpt4all/issues/544"),
-    Card("V100 32 GB", 32, "31.74 GiB", _GITHUB + "liucongg/ChatGLM-Finetuning/issues/73"),
-    Card("T4", 16, "14.56 GiB", _GITHUB + "Zheng-Chong/CatVTON/issues/133"),
-    Card("RTX 2080 Ti", 11, "10.76 GiB", _GITHUB + "ispc-lab/TMA/issues/5"),
-    Card("RTX 3060 12 GB", 12, "11.75 GiB", _GITHUB + "smy20011/dreambooth-gui/issues/78"),
-    Card("RTX 3070", 8, "7.76 GiB", _GITHUB + "sshan-zhao/GASDA/issues/19"),
-    Card("RTX 3080 10 GB", 10, "9.78 GiB", _GITHUB + "zai-org/CogVideo/issues/34"),
-    Card("RTX 3090", 24, "23.56 GiB", _GITHUB + "noonghunna/club-3090/issues/58"),
-    Card("A10", 24, "22.05 GiB", _GITHUB + "InternLM/InternLM/issues/71"),
-    Card("A10G", 24, "21.99 GiB", _GITHUB + "bigcode-project/starcoder/issues/151"),
-    Card("A40", 48, "45416 MiB", _GITHUB + "songxf1024/CaPGNN/blob/main/main.py"),
-    Card("RTX A6000", 48, "48670 MiB", _GITHUB + "ultralytics/ultralytics/issues/19084"),
-    Card("A100 40 GB", 40, "39.50 GiB", _GITHUB + "TianheWu/CoSeR/issues/10"),
-    Card("A100 80 GB", 80, "79.14 GiB", _GITHUB + "lianqi1008/Control-GIC/issues/6"),
-    Card("RTX 4060", 8, "7.75 GiB", _GITHUB + "ESRSchao/EdgeRegNet/issues/2"),
-    Card("RTX 4070", 12, "12877955072 B", _GITHUB + "Lightricks/ComfyUI-LTXVideo/issues/337"),
+    Card(
+        "P100",
+        16,
+        "Pascal",
+        "16280.875 MiB",
+        "https://docs.ultralytics.com/yolov5/tutorials/test_time_augmentation",
+    ),
+    Card("V100 16 GB", 16, "Volta", "15.77 GiB", _GITHUB + "nomic-ai/gpt4all/issues/544"),
+    Card("V100 32 GB", 32, "Volta", "31.74 GiB", _GITHUB + "liucongg/ChatGLM-Finetuning/issues/73"),
+    Card("T4", 16, "Turing", "14.56 GiB", _GITHUB + "Zheng-Chong/CatVTON/issues/133"),
+    Card("RTX 2080 Ti", 11, "Turing", "10.76 GiB", _GITHUB + "ispc-lab/TMA/issues/5"),
+    Card("RTX 3060 12 GB", 12, "Ampere", "11.75 GiB", _GITHUB + "smy20011/dreambooth-gui/issues/78"),
+    Card("RTX 3070", 8, "Ampere", "7.76 GiB", _GITHUB + "sshan-zhao/GASDA/issues/19"),
+    Card("RTX 3080 10 GB", 10, "Ampere", "9.78 GiB", _GITHUB + "zai-org/CogVideo/issues/34"),
+    Card("RTX 3090", 24, "Ampere", "23.56 GiB", _GITHUB + "noonghunna/club-3090/issues/58"),
+    Card("A10", 24, "Ampere", "22.05 GiB", _GITHUB + "InternLM/InternLM/issues/71"),
+    Card("A10G", 24, "Ampere", "21.99 GiB", _GITHUB + "bigcode-project/starcoder/issues/151"),
+    Card("A40", 48, "Ampere", "45416 MiB", _GITHUB + "songxf1024/CaPGNN/blob/main/main.py"),
+    Card("RTX A6000", 48, "Ampere", "48670 MiB", _GITHUB + "ultralytics/ultralytics/issues/19084"),
+    Card("A100 40 GB", 40, "Ampere", "39.50 GiB", _GITHUB + "TianheWu/CoSeR/issues/10"),
+    Card("A100 80 GB", 80, "Ampere", "79.14 GiB", _GITHUB + "lianqi1008/Control-GIC/issues/6"),
+    Card("RTX 4060", 8, "Ada", "7.75 GiB", _GITHUB + "ESRSchao/EdgeRegNet/issues/2"),
+    Card("RTX 4070", 12, "Ada", "12877955072 B", _GITHUB + "Lightricks/ComfyUI-LTXVideo/issues/337"),
     Card(
         "RTX 4080",
         16,
+        "Ada",
         "16049 MiB",
         "https://brainglobe.info/documentation/cellfinder/troubleshooting/speed-up.html",
     ),
-    Card("RTX 4090", 24, "23.52 GiB", _GITHUB + "Soul-AILab/SoulX-FlashTalk/issues/5"),
+    Card("RTX 4090", 24, "Ada", "23.52 GiB", _GITHUB + "Soul-AILab/SoulX-FlashTalk/issues/5"),
     # The Space's pages say that it runs on an L4 (discussion 71).
-    Card("L4", 24, "21.95 GiB", "https://huggingface.co/spaces/AI4Editing/MagicQuill/discussions/26"),
-    Card("L40S", 48, "47929425920 B", _GITHUB + "Comfy-Org/ComfyUI/issues/11723"),
+    Card("L4", 24, "Ada", "21.95 GiB", "https://huggingface.co/spaces/AI4Editing/MagicQuill/discussions/26"),
+    Card("L40S", 48, "Ada", "47929425920 B", _GITHUB + "Comfy-Org/ComfyUI/issues/11723"),
     # Read by this project itself, and so to the byte; vllm-project/vllm/issues/27508 has 79.11 GiB.
-    Card("H100 80 GB", 80, "85017493504 B", "tests/data/cuda-first-look.json"),
+    Card("H100 80 GB", 80, "Hopper", "85017493504 B", "tests/data/cuda-first-look.json"),
     Card(
         "H200",
         141,
+        "Hopper",
         "143156 MiB",
         _GITHUB + "ai-bot-pro/achatbot/blob/main/deploy/modal/src/llm/vllm/vlm/skywork_r1v.py",
     ),
-    Card("RTX 5090", 32, "31.36 GiB", _GITHUB + "ostris/ai-toolkit/issues/484"),
+    Card("RTX 5090", 32, "Blackwell", "31.36 GiB", _GITHUB + "ostris/ai-toolkit/issues/484"),
 )
 
 
@@ -142,7 +153,7 @@ def memory(text: str) -> Memory:
     ``rtx4090``, ``4090`` and ``NVIDIA GeForce RTX 4090`` are one. Raises ``InputError`` for anything else.
 
     >>> memory("8GiB")
-    Memory(bytes=8589934592, label='8 GiB', device=None, source=None)
+    Memory(bytes=8589934592, label='8 GiB', device=None, source=None, architecture=None)
     >>> memory("a100-80gb").label
     'NVIDIA A100 80 GB, 79.14 GiB'
     >>> memory("8G")
@@ -164,6 +175,7 @@ def memory(text: str) -> Memory:
             label=f"NVIDIA {found.name}, {binary(found.bytes)}",
             device="cuda",
             source=f"PyTorch reported {found.total} in total: {found.where}",
+            architecture=found.architecture,
         )
     if amount is None:
         raise InputError(

@@ -178,8 +178,10 @@ class Comparison(Displayed):
 
     @property
     def blocks(self) -> dict[str, str]:
-        """Layer → the block that it stands in."""
-        return {row.name: row.block for profile in self.profiles for row in profile.module_rows}
+        """Layer → the block that it stands in; the last of them, where networks differ."""
+        rows = [row for profile in self.profiles for row in profile.module_rows]
+        order = merged([row.block for row in profile.module_rows] for profile in self.profiles)
+        return {row.name: row.block for row in sorted(rows, key=lambda row: order.index(row.block))}
 
     def _in_order(self, found: Sequence[Iterable[str]]) -> Iterator[str]:
         """The parts of all networks as in one network: block by block, each block with its parts in order."""
@@ -197,6 +199,7 @@ class Comparison(Displayed):
         for place, (network, figures) in enumerate(zip(self.networks, self.figures, strict=True)):
             configs[place] |= {
                 "label": network.label,
+                **network.step.profile.verification,
                 **figures,
                 "record": network.record,
                 "environment": network.checks and network.checks.measurement.environment,
@@ -214,6 +217,7 @@ class Comparison(Displayed):
 def _headline(profile: Profile) -> dict[str, Any]:
     return {
         **heading(profile.config, profile.setting.tensors),
+        **profile.verification,
         "depth": profile.config.depth,
         **profile.to_dict()["totals"],
         "receptive_field": profile.receptive_field,
@@ -273,10 +277,12 @@ def _record(
     """The first record of a network at its setting and its checks; one that does not hold is refused."""
     from vgg_profile.check.crosscheck import crosscheck
     from vgg_profile.check.results import Verdict
+    from vgg_profile.predict.vgg.configs import recorded
 
     setting, config = replace(profile.setting, setup=setup), profile.config.to_dict()
     for name, record in records.items():
-        if record.setting == setting and record.subject["config"] == config:
+        subject = record.subject["config"]
+        if record.setting == setting and subject is not None and recorded(subject) == config:
             checks = crosscheck(profile, record)
             if checks.count(Verdict.FAIL):
                 raise InputError(

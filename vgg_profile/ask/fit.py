@@ -2,11 +2,15 @@
 
 Live bytes are affine in the batch at every event of a step, so a batch fits if at each of them
 ``fixed + per image * batch`` stays within the memory less a **reserve** for what is no tensor.
+
+On a card PyTorch's caching allocator stands between: what it reserves has to fit, so a run is replayed
+through it. cuDNN's scratch is not predicted: the answer is without it, and ``at_most`` holds with it, too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from vgg_profile.ask.cards import Memory
@@ -17,6 +21,7 @@ from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import heading
 from vgg_profile.core.units import binary, exact
+from vgg_profile.predict.reserved import Run, Taken, workspaces
 
 
 class Reserve(NamedTuple):
@@ -34,20 +39,28 @@ DEFAULT_RESERVE = {
         "measured on 12 setups by examples/measure_reserve.py, see reports/reserve.md",
     ),
     "cuda": Reserve(
-        2**30,
-        "CUDA context, workspaces, rounding",
-        "a guess: the README says what an H100 took",
+        806_158_336,
+        "CUDA context and kernels",
+        "what an H100 took with torch 2.11, CUDA 13.0 and every kernel of VGG loaded; no other card was seen",
     ),
 }
+
+
+def beside_tensors(device: str) -> int:
+    """Bytes that a step on a device needs beside its tensors, in all, by what is assumed unasked."""
+    kept = workspaces(None) if device == "cuda" else ()
+    return DEFAULT_RESERVE[device].bytes + sum(workspace.bytes for workspace in kept)
 
 
 @dataclass(frozen=True, repr=False)
 class Fit(Displayed):
     """A step in a memory. ``asked`` is the batch in question; ``None`` asks for the largest.
 
-    Raises ``InputError`` for a memory that does not hold the network, and a batch that cannot be trained on.
+    Raises ``InputError`` for a memory that does not hold the network, a batch that cannot be trained on, and
+    a card's memory for a step by the rules of the CPU.
 
     The reserves ``given`` are kept free; without any, what the step's device needs beside tensors.
+    ``expandable`` is PyTorch's ``expandable_segments:True``, for a card.
 
     >>> from vgg_profile.ask import cards
     >>> from vgg_profile import ledger, walk
@@ -60,11 +73,23 @@ class Fit(Displayed):
     memory: Memory
     given: tuple[Reserve, ...] | None = None
     asked: int | None = None
+    expandable: bool = False
 
     def __post_init__(self) -> None:
+        device = self.step.profile.device
+        if self.memory.device not in (None, device):
+            raise InputError(
+                f"The step is by the rules of the {device.upper()}, and {self.memory.label} is a card.",
+                'Ask about walk(…, device="cuda"); on the command line, leave --device out.',
+            )
+        if self.expandable and self.run is None:
+            raise InputError(
+                "Expandable segments are a card's: on the CPU PyTorch has no caching allocator.",
+                "Leave --expandable-segments out, or use --device cuda.",
+            )
         loaded = self.step.book.loaded_bytes
         if self.asked is None and self.available_bytes < loaded:
-            least = self.reserve_bytes + self.step.peak_bytes(1)
+            least = self.reserve_bytes + (self.run.least(1) if self.run else self.step.peak_bytes(1))
             raise InputError(
                 f"The memory {self.memory.label} does not hold the network: {exact(loaded)} bytes = "
                 f"{binary(loaded)} are live before any image comes, beside {exact(self.reserve_bytes)} bytes "
@@ -88,29 +113,60 @@ class Fit(Displayed):
         """What is left for tensors."""
         return self.memory.bytes - self.reserve_bytes
 
-    @property
+    @cached_property
+    def run(self) -> Run | None:
+        """On a card: the run that PyTorch's allocator is replayed for."""
+        setting = self.step.setting
+        if setting.device == "cpu":
+            return None
+        kept = workspaces(self.memory.architecture, has_backward=setting.setup.has_backward)
+        return Run(self.step, kept, self.expandable)
+
+    @cached_property
     def largest_batch(self) -> int:
-        """0 if not even one image fits."""
-        return self.step.largest_batch(self.available_bytes)
+        """0 if not even one image fits. On a card it is without cuDNN's scratch: see ``at_most``."""
+        limit = self.available_bytes
+        return self.run.largest_batch(limit) if self.run else self.step.largest_batch(limit)
+
+    @cached_property
+    def at_most(self) -> int:
+        """No larger batch fits, whatever is not predicted; on the CPU, the largest."""
+        return self.run.at_most(self.available_bytes) if self.run else self.largest_batch
 
     @property
     def batch(self) -> int:
         """The batch whose figures are given: the one asked for, or the largest, or one image."""
         return self.asked or self.largest_batch or 1
 
-    @property
+    @cached_property
     def fits(self) -> bool:
+        if self.run:
+            return self.run.fits(self.batch, self.available_bytes)
         return self.spare_bytes >= 0
+
+    @cached_property
+    def taken(self) -> Taken | None:
+        """On a card: what the batch takes within the memory; if it does not fit, without any limit."""
+        if self.run is None:
+            return None
+        return self.run.taken(self.batch, self.available_bytes if self.fits else None)
+
+    @property
+    def taken_bytes(self) -> int:
+        """What has to fit: the peak of tensors, or on a card what is reserved."""
+        return self.taken.reserved if self.taken else self.peak_bytes
 
     @property
     def spare_bytes(self) -> int:
         """What is left beside the batch; negative if it does not fit."""
-        return self.available_bytes - self.peak_bytes
+        return self.available_bytes - self.taken_bytes
 
     @property
     def next_short_bytes(self) -> int:
         """What is missing for one image more than the largest batch."""
-        return self.step.peak_bytes(self.largest_batch + 1) - self.available_bytes
+        more = self.largest_batch + 1
+        needed = self.run.taken(more).reserved if self.run else self.step.peak_bytes(more)
+        return needed - self.available_bytes
 
     @property
     def binding(self) -> Line:
@@ -145,6 +201,7 @@ class Fit(Displayed):
         phase, layer = self.place
         return {
             **heading(self.step.profile.config, self.step.at(self.batch).setting.to_dict()),
+            **self._on_a_card(),
             "memory": self.memory.label,
             "memory_bytes": self.memory.bytes,
             "reserve_bytes": self.reserve_bytes,
@@ -166,6 +223,24 @@ class Fit(Displayed):
                 }
                 for category, size in self.categories.items()
             },
+        }
+
+    def _on_a_card(self) -> dict[str, Any]:
+        """What JSON says of a card beside: no record confirms what is reserved, but maybe the tensors."""
+        if self.run is None or self.taken is None:
+            return {}
+        requested, allocated, reserved, retries, _ = self.taken
+        return {
+            "verified_on": None,
+            "tensors_verified_on": self.step.profile.verification["verified_on"],
+            "not_predicted": "scratch of cuDNN",
+            "largest_batch_at_most": self.at_most,
+            "expandable_segments": self.expandable,
+            "requested_bytes": requested,
+            "allocated_bytes": allocated,
+            "reserved_bytes": reserved,
+            "retries": retries,
+            "workspaces": [workspace._asdict() for workspace in self.run.workspaces],
         }
 
     @property

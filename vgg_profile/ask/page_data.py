@@ -17,7 +17,7 @@ from typing import Any
 
 from vgg_profile.ask.cards import CARDS
 from vgg_profile.ask.compare import Comparison, distinct
-from vgg_profile.ask.fit import DEFAULT_RESERVE
+from vgg_profile.ask.fit import beside_tensors
 from vgg_profile.core import units
 from vgg_profile.core.counts import Count
 from vgg_profile.core.errors import InputError
@@ -26,6 +26,7 @@ from vgg_profile.core.setting import DEVICES, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, block_labels
+from vgg_profile.core.verified import Verified
 from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.configs import config as find
 from vgg_profile.predict.vgg.spelled_out import modules
@@ -57,7 +58,8 @@ def page_data(
     well; ``steps`` by optimizer, too. ``saved`` has a row's storages as three lists, what they are, their
     fixed bytes and their bytes per image, and the totals at the end. A step is its tape's place in ``tapes``,
     two places in ``sizes``, of the fixed bytes of its storages and of their bytes per image, and its lines,
-    the ``[fixed, per image]`` bytes of the events that have the peak of some batch. ``setups`` says in words
+    the ``[fixed, per image]`` bytes of the events that have the peak of some batch. ``verified`` says, by
+    dtype and optimizer, which of the ``witnesses`` confirmed a card's rules for it. ``setups`` says in words
     how it is run, the report's own options among them, by optimizer and device. ``progress`` is given the
     settings to count and their number, and hands them on. Raises ``InputError`` for networks too large for a
     page.
@@ -82,8 +84,9 @@ def page_data(
     planes = sorted({first.input[1:], *((side, side) for side in SIZES)})
     lowest = {ITEMSIZE[dtype]: dtype for dtype in dtypes}
 
-    tables, saved, steps = {}, {}, {}
+    tables, saved, steps, verified = {}, {}, {}, {}
     tapes, sizes = _Shared(), _Shared()
+    witnesses: list[Verified | None] = [None]
     most = max(MOST_IMAGES, first.batch)
     settings = list(product(enumerate(configs), (False, True), planes))
     for (place, config), norm, plane in progress(settings, len(settings)):
@@ -108,6 +111,11 @@ def page_data(
                     sizes.place(per_image),
                     [[line.fixed, line.per_image] for line in step.lines],
                 ]
+                for each in dtypes if device != "cpu" else ():
+                    found = replace(step.profile, setting=replace(step.setting, dtype=each)).verified
+                    if found not in witnesses:
+                        witnesses.append(found)
+                    verified[_key(*where, each, optimizer)] = witnesses.index(found)
     if most < first.batch:
         raise InputError(
             "The bytes of this step are too many for a page's script.", "Take a smaller --batch."
@@ -132,7 +140,7 @@ def page_data(
         },
         "has_backward": setup.has_backward,
         "planes": [units.shape(plane) for plane in planes],
-        "reserves": {device: DEFAULT_RESERVE[device].bytes for device in devices},
+        "reserves": {device: beside_tensors(device) for device in devices},
         "cards": {card.name: card.bytes for card in CARDS},
         "units": units.UNITS,
         "categories": list(Category),
@@ -140,6 +148,8 @@ def page_data(
         "tables": tables,
         "saved": saved,
         "steps": steps,
+        "verified": verified,
+        "witnesses": witnesses,
         "tapes": tapes.values,
         "sizes": sizes.values,
     }

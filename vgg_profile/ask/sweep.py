@@ -6,12 +6,13 @@ multiplication, since bytes are affine in the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
+from vgg_profile.core import units
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup, check_size, input_shape
@@ -42,6 +43,8 @@ class GridPoint(NamedTuple):
     peak_bytes: int
     peak_phase: str
     peak_layer: str
+    verified_on: str | None = None
+    """The card that confirmed the rules at this point; ``None`` if none did, and on the CPU."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,13 +55,26 @@ class Sweep(Displayed):
     device: str
     setup: Setup
     points: tuple[GridPoint, ...]
+    pooled: Mapping[Shape, str] = field(default_factory=dict)
+    """What the average pool before the classifier does at each image (C, H, W) where it changes the map."""
+
+    @property
+    def unverified(self) -> int:
+        """How many points are by rules of a card that no card has confirmed."""
+        return 0 if self.device == "cpu" else sum(point.verified_on is None for point in self.points)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What is said of a point; of the CPU not where it was verified: wherever the tests run."""
+        return tuple(each for each in GridPoint._fields if each != "verified_on" or self.device != "cpu")
 
     def to_dict(self) -> dict[str, Any]:
         constant = {"device": self.device, **self.setup.to_dict()}
         del constant["optimizer"]
         return {
             **heading(self.config, constant),
-            "points": [point._asdict() for point in self.points],
+            "points": [{each: getattr(point, each) for each in self.fields} for point in self.points],
+            "pooled": {units.shape(shape): what for shape, what in self.pooled.items()},
         }
 
 
@@ -98,26 +114,28 @@ def sweep(
         )
     config = find_config(network)
     settings = list(product(inputs, dtypes, optimizers))
+    pooled: dict[Shape, str] = {}
 
     def steps() -> Iterator[list[GridPoint]]:
         for size, dtype, optimizer in settings:
             shape = input_shape(size, config.in_channels)
-            step = trace(
-                walk(config, input=shape, dtype=dtype, device=device), replace(setup, optimizer=optimizer)
-            )
+            profile = walk(config, input=shape, dtype=dtype, device=device)
+            if profile.pooled:
+                pooled[shape] = profile.pooled
+            step = trace(profile, replace(setup, optimizer=optimizer))
             for batch in batches:
                 check_size(batch, "batch", "--batch 1")
             step.check_batch(min(batches))
             yield list(_points(step, batches))
 
     points = tuple(point for part in progress(steps(), len(settings)) for point in part)
-    return Sweep(config, device, setup.on(device), points)
+    return Sweep(config, device, setup.on(device), points, pooled)
 
 
 def _points(step: Step, batches: Sequence[int]) -> Iterator[GridPoint]:
     setting, macs = step.setting, step.profile.totals.macs
     channels, height, width = setting.input
-    loaded = step.book.loaded_bytes
+    loaded, verified = step.book.loaded_bytes, step.profile.verified
     places = {line: step.events[line.event] for line in step.lines}
     for batch in batches:
         line = step.highest(batch)
@@ -136,4 +154,5 @@ def _points(step: Step, batches: Sequence[int]) -> Iterator[GridPoint]:
             peak_bytes=line.at(batch),
             peak_phase=event.phase.value,
             peak_layer=event.layer,
+            verified_on=verified and verified.label,
         )

@@ -21,7 +21,7 @@ from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, Profile, Row
 from vgg_profile.measure.record import SUBJECT, MeasuredMoment, Measurement, Reading
 from vgg_profile.predict.steps import ledger
-from vgg_profile.predict.vgg.configs import Source
+from vgg_profile.predict.vgg.configs import Source, recorded
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.walk import walk
 
@@ -51,7 +51,7 @@ def setup_of(measurement: Measurement) -> Setup:
 def _check_config(config: Network, measured: object) -> None:
     """Refuse a record of another network, and say in what it is another."""
     ours = config.to_dict()
-    theirs = measured if isinstance(measured, dict) else {}
+    theirs = recorded(measured) if isinstance(measured, dict) else {}
     for key, value in ours.items():
         if theirs.get(key) != value:
             raise InputError(
@@ -109,8 +109,9 @@ def lay_over(step: Step, measurement: Measurement) -> Overlay:
 
 
 def remainders(network: Source, measurement: Measurement) -> tuple[Term, ...]:
-    """What a record holds beside the predicted tensors: scratch at the peak, and what an allocator keeps.
+    """What a record's peak holds beside the predicted tensors: scratch.
 
+    What a card's allocator holds beside them is no part of it: that is predicted (``predict.reserved``).
     Raises ``InputError`` if a check of it failed, or there was no peak to read.
     """
     checks = crosscheck(profile_for(network, measurement), measurement)
@@ -119,7 +120,9 @@ def remainders(network: Source, measurement: Measurement) -> tuple[Term, ...]:
             "The record does not hold: a check of it fails, or its peak was not measured.",
             "See which with `vgg-profile check CONFIG RECORD`, and measure again.",
         )
-    of_the_step = (check for check in checks.checks if not check.layer)
+    of_the_step = (
+        check for check in checks.checks if not check.layer and check.quantity not in _BESIDE_TENSORS
+    )
     return tuple(term for check in of_the_step for term in check.terms if term.is_remainder)
 
 

@@ -20,7 +20,7 @@ HAS_DEFECTS = 3
 @click.option(
     "--like",
     metavar="CONFIG",
-    help="The config it should be, such as E-BN; without one, neighbouring layers decide.",
+    help="The config it should be, such as E-BN.",
 )
 @names_network
 @click.option(
@@ -47,8 +47,10 @@ def diagnose_command(
     THE FILE IS RUN AS PYTHON, with your rights, in a process of its own: diagnose only files that you trust.
     So is the model's forward, on images that have a shape but no values. What either prints goes to stderr.
 
-    It does not stop at the first clash: each defect is fixed and the next layers are checked against the fix.
-    At the end it prints the fixed model as Python. Exit code 0 if nothing is wrong, 3 if something is.
+    PyTorch decides. A model that it runs, in train and in eval mode, has no defect, unless the rows of the
+    batch change or a layer is registered nowhere; one that it refuses has at least one, and the fix with the
+    fewest changes comes first. Remarks name what runs and is hardly meant; with --like, what is other than in
+    a config is listed. Exit code 0 if nothing is wrong, 3 if there is a defect or a difference.
 
     \b
     vgg-profile diagnose model.py:VGG
@@ -56,7 +58,7 @@ def diagnose_command(
     vgg-profile diagnose model.py:VGG --like D --batch-norm --classes 10
     vgg-profile diagnose model.py:net --input 1x32x32 --format json
     """
-    from vgg_profile.diagnose import diagnose, read
+    from vgg_profile.diagnose import diagnose
 
     if like is None and (batch_norm, classes) != (None, None):
         raise InputError(
@@ -65,9 +67,9 @@ def diagnose_command(
         )
     wanted = None if like is None else config(like, batch_norm=batch_norm, classes=classes)
     shape = input_shape(input_, wanted.in_channels if wanted else _channels(input_))
-    diagnosis = diagnose(read(subject, shape, timeout), shape, wanted, subject)
+    diagnosis = diagnose(subject, shape, wanted, timeout)
     out.deliver(diagnosis)
-    if diagnosis.defects:
+    if diagnosis.defects or diagnosis.differences:
         click.get_current_context().exit(HAS_DEFECTS)
 
 

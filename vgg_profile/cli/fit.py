@@ -39,7 +39,16 @@ SEVERAL = 2
     help="Whose rules hold.  [default: cuda for a card, else cpu]",
 )
 @click.option(
-    "--reserve", "reserve_", metavar="SIZE", help="Kept free for what is not a tensor.  [default: 1GiB]"
+    "--reserve",
+    "reserve_",
+    metavar="SIZE",
+    help="Kept free for what is not a tensor; on a card, the CUDA context.  [default: 1GiB; an H100's]",
+)
+@click.option(
+    "--expandable-segments",
+    "expandable",
+    is_flag=True,
+    help="A card's memory as with PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True.",
 )
 @click.option(
     "--measured",
@@ -58,6 +67,7 @@ def fit_command(
     batch: int | None,
     device: str | None,
     reserve_: str | None,
+    expandable: bool,
     measured: Path | None,
     setup: Setup,
     out: Output,
@@ -70,7 +80,7 @@ def fit_command(
 
     \b
     vgg-profile fit D --memory 8GiB --optimizer adam
-    vgg-profile fit D --memory rtx4090 --optimizer adam --amp bfloat16
+    vgg-profile fit D --memory h100 --optimizer adam --expandable-segments
     vgg-profile fit D --memory 8GiB --batch 64 --checkpoint blocks
     """
     have = memory(memory_)
@@ -78,7 +88,8 @@ def fit_command(
     reserves = [DEFAULT_RESERVE[rules]]
     if reserve_ is not None:
         kept = reserve(reserve_)
-        reserves = [Reserve(kept, "all that is no tensor", "--reserve")] if kept else []
+        what = "all that is no tensor" if rules == "cpu" else "the CUDA context"
+        reserves = [Reserve(kept, what, "--reserve")] if kept else []
     if is_python(source):
         profile = open_python(source, asked, setup, batch or SEVERAL)
     elif is_trace_file(source):
@@ -96,7 +107,7 @@ def fit_command(
     step = trace(profile, setup)
     if measured is not None:
         reserves += _scratch(step.setup, profile.config, list(profile.input), profile.dtype, rules, measured)
-    fit = Fit(step, have, tuple(reserves), batch)
+    fit = Fit(step, have, tuple(reserves), batch, expandable)
     out.deliver(fit)
     if not fit.fits:
         click.get_current_context().exit(DOES_NOT_FIT)

@@ -22,7 +22,7 @@ from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.walk import walk
-from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render
+from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render, snapshot
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -104,6 +104,13 @@ rules_option = click.option(
 )
 _optimizer = click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True)
 
+freeze_option = click.option(
+    "--freeze",
+    multiple=True,
+    metavar="PATH",
+    help="Do not train what has this module path, such as features; may be repeated.",
+)
+
 _conditions = (
     click.option("--mode", type=click.Choice(MODES), default="train", show_default=True),
     click.option(
@@ -130,6 +137,7 @@ _conditions = (
     click.option(
         "--onednn/--no-onednn", default=True, help="Whether oneDNN convolves on the CPU.", show_default=True
     ),
+    freeze_option,
 )
 
 
@@ -299,6 +307,9 @@ class Output:
         """Print a result, or write it whole to the file: as a picture, if the file's suffix is one's."""
         if self.format in PICTURES:
             self.write(picture(result, self.format))
+            return
+        if self.format == "snapshot":
+            self.write(snapshot(result))
             return
         form = "page" if self.format == "html" else self.format
         if form == "table" and self.path is None and _is_colourful():

@@ -60,6 +60,7 @@ def timeline(
     vgg-profile timeline D --batch 8 --optimizer adam
     vgg-profile timeline D --batch 8 --optimizer adam --measure
     vgg-profile timeline D --measured reports/measured/D-cpu.json
+    vgg-profile timeline D --device cuda -o step.pickle    as a snapshot for pytorch.org/memory_viz
     """
     from vgg_profile.check.crosscheck import check_network, check_setting, lay_over, profile_of
     from vgg_profile.check.results import Verdict

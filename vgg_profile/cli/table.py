@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import click
 
-from vgg_profile.cli.options import Output, gives_output, rules_option, takes_network
+from vgg_profile.cli.options import Output, freeze_option, gives_output, rules_option, takes_network
 from vgg_profile.core.errors import InputError
+from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
 
 
@@ -17,15 +18,23 @@ from vgg_profile.core.tree import Profile
 @click.option("--all-layers", is_flag=True, help="Every module: also ReLU, norms, dropout, average pool.")
 @click.option("--notes", is_flag=True, help="The notes' conventions: their labels and rounding, no biases.")
 @click.option("--saved", is_flag=True, help="What each layer keeps for the backward pass, and why.")
+@freeze_option
 @gives_output
 def table(
-    walk_on: Callable[[str], Profile], device: str, all_layers: bool, notes: bool, saved: bool, out: Output
+    walk_on: Callable[[str], Profile],
+    device: str,
+    all_layers: bool,
+    notes: bool,
+    saved: bool,
+    freeze: tuple[str, ...],
+    out: Output,
 ) -> None:
     """One network, layer by layer, with its arithmetic.
 
     CONFIG is a name (A, A-LRN, B, C, D, E, vgg16, vgg16_bn, D-BN …), a list of layers, or a .toml or
     .json file. In a list a number is a 3×3 convolution of that width, conv1-256 a 1×1 one, M a max pool,
-    LRN a local response norm.
+    LRN a local response norm; the last may be GAP (a global average pool before the classifier) or none (no
+    pool there). Whoever does not say gets the paper's 7×7.
 
     \b
     vgg-profile table D --batch 8
@@ -40,7 +49,13 @@ def table(
                  classes = 10
                  in_channels = 3
                  batch_norm = false
+                 pool = 7                 # average pool before the classifier: 7, 1, N or "none"
     """
     if notes and saved:
         raise InputError("--notes and --saved are two different tables.", "Ask for one at a time.")
-    out.deliver(walk_on(device), all_layers=all_layers, notes=notes, saved=saved)
+    profile = walk_on(device)
+    if freeze:
+        from vgg_profile.predict.vgg.step import trace
+
+        profile = trace(profile, Setup(freeze=freeze)).profile
+    out.deliver(profile, all_layers=all_layers, notes=notes, saved=saved)

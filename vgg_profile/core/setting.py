@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from vgg_profile.core import units
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.sizes import ITEMSIZE, Shape
 
 LARGEST = 10**9
@@ -32,7 +32,7 @@ CHECKPOINTS = ("none", "blocks")
 PROCESSORS = ("avx2", "avx512", "avx512_bf16", "amx")
 """Families of x86 processors, as oneDNN tells them apart: AVX2, AVX-512, with bfloat16, with matrix tiles."""
 
-LATER = ("fused",)
+LATER = ("fused", "freeze")
 """The fields of a :class:`Setup` that the first records do not have, and that were at their default there."""
 
 SWITCHES = ("foreach", "fused", "first_step", "onednn")
@@ -53,7 +53,8 @@ class Setup:
     habit: so on CUDA, not on the CPU. ``fused`` does it in one kernel, which takes nothing beside the state.
     ``first_step`` is the step in which the optimizer makes its state; in every later one that state is there
     from the start. ``amp`` is the dtype of ``torch.autocast``. ``checkpoint`` "blocks" keeps each block's
-    input alone and runs the block again in the backward pass.
+    input alone and runs the block again in the backward pass. ``freeze`` has paths of modules, ``features``
+    or ``features.0``, whose parameters are not trained: ``requires_grad`` is off.
     Without ``onednn``, the CPU convolves by im2col. Raises ``InputError`` for a step that cannot be.
 
     >>> Setup(optimizer="adam").label
@@ -68,6 +69,7 @@ class Setup:
     amp: str = "none"
     checkpoint: str = "none"
     onednn: bool = True
+    freeze: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         choices: tuple[tuple[str, Iterable[str]], ...] = (
@@ -98,6 +100,33 @@ class Setup:
     @property
     def has_backward(self) -> bool:
         return self.mode != "inference"
+
+    def is_frozen(self, path: str) -> bool:
+        """Whether a parameter, or a module, of this path is not trained.
+
+        >>> [Setup(freeze=("features.1",)).is_frozen(f"features.{n}.weight") for n in (1, 10)]
+        [True, False]
+        """
+        return any(f"{path}.".startswith(f"{prefix}.") for prefix in self.freeze)
+
+    def check_freeze(self, paths: Iterable[str]) -> None:
+        """Refuse to freeze what is not there, and all that is: raises ``InputError``.
+
+        ``paths`` are of the modules, or the parameters, that could be trained.
+        """
+        paths = list(paths)
+        for prefix in self.freeze:
+            if not any(f"{path}.".startswith(f"{prefix}.") for path in paths):
+                parts = dict.fromkeys(part for path in paths for part in (path, path.partition(".")[0]))
+                raise InputError(
+                    f"Nothing with parameters has the path {excerpt(prefix)}.",
+                    did_you_mean(prefix, list(parts)) + "Freeze a module's path, such as --freeze features.",
+                )
+        if self.freeze and self.has_backward and all(map(self.is_frozen, paths)):
+            raise InputError(
+                "Every parameter is frozen, so there is nothing to go back for.",
+                "Freeze fewer, or choose --mode inference.",
+            )
 
     @property
     def label(self) -> str:
@@ -136,6 +165,8 @@ class Setup:
             yield f"autocast to {self.amp}"
         if self.checkpoint != "none":
             yield f"checkpoint {self.checkpoint}"
+        if self.freeze:
+            yield f"{' and '.join(self.freeze)} frozen"
 
     @property
     def is_plain_forward(self) -> bool:
@@ -144,13 +175,14 @@ class Setup:
         return step == Setup()
 
     def to_dict(self) -> dict[str, Any]:
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        content = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {**content, "freeze": list(self.freeze)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Setup:
         """The setup among other keys, as a record's subject has it; ``LATER`` ones may be missing."""
         names = [each.name for each in fields(cls) if each.name in content or each.name not in LATER]
-        return cls(**{name: content[name] for name in names})
+        return cls(**{name: content[name] for name in names} | {"freeze": tuple(content.get("freeze", ()))})
 
 
 @dataclass(frozen=True, slots=True)

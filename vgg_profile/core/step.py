@@ -115,16 +115,20 @@ class Step(Displayed):
     def flops(self) -> dict[str, int]:
         """FLOPs of the forward and the backward pass by layer; without a backward, of the forward.
 
-        Forward 2 a MAC; backward as many for the input's gradient, and again for the weights'. The first
-        layer with weights sees images, which want no gradient, so its share is less.
+        Forward 2 a MAC; backward as many for the input's gradient, and again for the weights'. The images
+        want no gradient, nor does what comes of them before the first weights that are trained.
         """
         rows = self.profile.module_rows[1:]
         if any(row.backward_macs is not None for row in rows):
             back = {row.name: row.backward_macs.value if row.backward_macs else 0 for row in rows}
             return {row.name: 2 * (row.macs.value + back[row.name]) * self.profile.batch for row in rows}
-        first = next(row.name for row in rows if row.macs.value)
-        passes = {row.name: (2 if row.name == first else 3) if self.setup.has_backward else 1 for row in rows}
-        return {row.name: 2 * row.macs.value * self.profile.batch * passes[row.name] for row in rows}
+        flops, wants_gradient = {}, False
+        for row in rows:
+            is_trained = self.setup.has_backward and not self.setup.is_frozen(row.module)
+            passes = 1 + wants_gradient + is_trained
+            flops[row.name] = 2 * row.macs.value * self.profile.batch * passes
+            wants_gradient |= is_trained and row.parameters > 0
+        return flops
 
     @cached_property
     def recomputed_flops(self) -> dict[str, int]:
@@ -166,6 +170,7 @@ class Step(Displayed):
         phase, layer = self.place
         return {
             **heading(self.profile.config, self.setting.to_dict()),
+            **self.profile.verification,
             "peak_bytes": self.peak.peak,
             "peak_phase": phase.value,
             "peak_layer": layer,

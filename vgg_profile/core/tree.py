@@ -13,6 +13,7 @@ from vgg_profile.core.display import Displayed
 from vgg_profile.core.events import Storage
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.sizes import Shape
+from vgg_profile.core.verified import Verified, verified
 from vgg_profile.core.version import SCHEMA_VERSION
 
 
@@ -45,6 +46,8 @@ class Row:
     note: str = ""
     backward_macs: Count | None = None
     """The MACs of its backward pass, where they were counted; else they follow from the forward's."""
+    pooled: str = ""
+    """What the average pool before the classifier does, where it changes the map."""
 
     def memory_bytes(self, batch: int, itemsize: int) -> int:
         """Bytes of the values that the layer makes, for a whole batch."""
@@ -178,6 +181,25 @@ class Profile(Displayed):
         """After which forward pass the saved bytes are alive, in words."""
         return self.setting.setup.forward_pass
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of layer that have rules of their own: some have others on maps of one pixel."""
+        found = set()
+        for row in self.module_rows:
+            is_one = row.kind in ("batchnorm", "avgpool") and row.output_shape[1:] == (1, 1)
+            found.add(f"conv {row.kernel}" if row.kind == "conv" else row.kind + " of one pixel" * is_one)
+        return tuple(sorted(found))
+
+    @cached_property
+    def verified(self) -> Verified | None:
+        """Where this very step, at any batch and image size, was confirmed on a card; ``None`` if nowhere."""
+        return None if self.device == "cpu" else verified(self.kinds, self.setting)
+
+    @property
+    def verification(self) -> dict[str, str | None]:
+        """The same as JSON has it. Of the CPU it says nothing: every test run verifies its rules."""
+        return {} if self.device == "cpu" else {"verified_on": self.verified and self.verified.label}
+
     def at(self, batch: int) -> Profile:
         """The same with another batch."""
         return replace(self, setting=replace(self.setting, batch=batch))
@@ -194,6 +216,11 @@ class Profile(Displayed):
     @cached_property
     def totals(self) -> Totals:
         return self.total(self.rows)
+
+    @property
+    def pooled(self) -> str:
+        """What the average pool before the classifier does to the map; empty where it changes nothing."""
+        return next((row.pooled for row in self.module_rows if row.pooled), "")
 
     @property
     def receptive_field(self) -> int:
@@ -219,7 +246,9 @@ class Profile(Displayed):
         totals = self.total(rows)
         return {
             **heading(self.config, self.setting.tensors),
+            **self.verification,
             **self.config.facts,
+            "pooled": self.pooled,
             "all_layers": all_layers,
             "rows": [
                 {

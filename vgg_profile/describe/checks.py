@@ -10,6 +10,7 @@ from vgg_profile.check.results import Check, Checks, Verdict
 from vgg_profile.core import units
 from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.describe.kinds import describe_kind
+from vgg_profile.describe.words import pool_words
 from vgg_profile.measure.record import Measurement, Reading
 
 _QUANTITIES = {
@@ -60,7 +61,7 @@ def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
         title=(
             f"Predicted against measured: {checks.profile.config.label}, input "
             f"{units.shape(checks.profile.input)}, batch {checks.profile.batch:,}, {subject['dtype']}, "
-            f"{setup_of(checks.measurement).label}, {subject['device']}"
+            f"{setup_of(checks.measurement).label}, {subject['device']}{pool_words(checks.profile)}"
         ),
         columns=(
             Column("quantity", "quantity", is_text=True),

@@ -11,7 +11,7 @@ from vgg_profile.core import units
 from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.kinds import describe_kind
-from vgg_profile.describe.words import rules
+from vgg_profile.describe.words import marked, rules
 
 _HEADERS = {
     "parameters": "parameters",
@@ -38,7 +38,7 @@ def _comparison(comparison: Comparison) -> Table:
 
 def _headlines(profiles: tuple[Profile, ...]) -> Table:
     return Table(
-        title=f"VGG configs at {_setting(profiles)}",
+        title=f"VGG configs at {_setting(profiles)}{_pools(profiles)}",
         columns=(
             Column("config", "config", is_text=True),
             Column("depth", "weight\nlayers"),
@@ -68,7 +68,7 @@ def _headlines(profiles: tuple[Profile, ...]) -> Table:
             "Parameters are weights and biases. 1 MAC = 2 FLOPs. Memory is the input and every output of "
             "convolutions, pools and fully-connected layers, once.",
             "Saved for backward: alive after a training forward pass, above weights and input, by the rules "
-            f"of device {_each(profile.device for profile in profiles)}.",
+            f"of device {_each(map(rules, profiles))}.",
         ),
     )
 
@@ -82,14 +82,22 @@ def _setting(profiles: tuple[Profile, ...]) -> str:
     )
 
 
+def _pools(profiles: Iterable[Profile]) -> str:
+    """Whose average pool changes the map, to end a title with."""
+    found = [f"{each.config.label}'s average pool {each.pooled}" for each in profiles if each.pooled]
+    return "".join(f"; {each}" for each in found)
+
+
 def _each(texts: Iterable[str]) -> str:
     return " and ".join(dict.fromkeys(texts))
 
 
 def _title(comparison: Comparison) -> str:
     setup = comparison.networks[0].setup
-    title = f"VGG configs compared at {_setting(comparison.profiles)}, {setup.label}"
-    return f"{title}, relative to {comparison.origin.label}" if comparison.origin else title
+    said = f"VGG configs compared at {_setting(comparison.profiles)}, {setup.label}"
+    title = marked(said, *(network.step.profile for network in comparison.networks))
+    relative = f", relative to {comparison.origin.label}" if comparison.origin else ""
+    return f"{title}{relative}{_pools(network.profile for network in comparison.networks)}"
 
 
 def _totals(comparison: Comparison) -> Table:
@@ -160,8 +168,9 @@ def _footer(comparison: Comparison) -> Iterator[str]:
     images = _each(units.plural(profile.batch, "image") for profile in profiles)
     yield (
         f"Parameters are weights and biases. 1 MAC = 2 FLOPs. MACs and bytes are for a batch of {images}, "
-        f"by the rules of device {_each(rules(profile.device) for profile in profiles)}."
+        f"by the rules of device {_each(profile.device for profile in profiles)}."
     )
+    yield from _where_verified(comparison)
     yield "Saved for backward: alive after this step's forward pass, above what was there before it."
     if comparison.by == "total":
         yield "Peak: the most that is live at once in the step, tensors alone, before a backend's scratch."
@@ -171,6 +180,16 @@ def _footer(comparison: Comparison) -> Iterator[str]:
         )
         if comparison.measured:
             yield from _sources(comparison)
+
+
+def _where_verified(comparison: Comparison) -> Iterator[str]:
+    """Which networks' rules a card has confirmed, and which none has."""
+    found: dict[str, list[str]] = {}
+    for network in comparison.networks:
+        if network.profile.device != "cpu":
+            found.setdefault(rules(network.step.profile), []).append(network.label)
+    for where, labels in found.items():
+        yield f"Rules of {where}: {', '.join(labels)}."
 
 
 def _sources(comparison: Comparison) -> Iterator[str]:

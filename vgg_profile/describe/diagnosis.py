@@ -17,40 +17,56 @@ from vgg_profile.diagnose.draft import located
 
 @compose_kind.register
 def _document(diagnosis: Diagnosis) -> Document:
-    parts: list[Part] = [_layers(diagnosis)]
-    if diagnosis.remarks:
-        parts.append(Items(diagnosis.remarks))
+    parts: list[Part] = [_layers(diagnosis)] if diagnosis.visits else []
     for number, defect in enumerate(diagnosis.defects, start=1):
-        found = (f"found  {defect.found}", f"fits   {defect.fits}", f"fix    {defect.fix}")
-        parts += [Heading(f"{number}. {_where(defect)}: {defect.kind}", 3), Code(found)]
-    if diagnosis.defects:
+        parts += [Heading(f"{number}. {_where(defect)}: {defect.kind}", 3), Code(tuple(_lines(defect)))]
+    if diagnosis.draft.stopped:
+        parts.append(diagnosis.draft.stopped)
+    if diagnosis.differences and diagnosis.like:
+        parts.append(Heading(f"Other than in {diagnosis.like.label}"))
+        first = len(diagnosis.defects) + 1
+        for number, difference in enumerate(diagnosis.differences, start=first):
+            title = f"{number}. {_where(difference)}: {difference.kind}"
+            parts += [Heading(title, 3), Code(tuple(_lines(difference)))]
+    if diagnosis.remarks:
+        parts += [Heading("Remarks"), Items(tuple(map(str, diagnosis.remarks)))]
+    if (diagnosis.defects or diagnosis.differences) and diagnosis.code:
         parts += [
             Heading("The fixed model"),
             _sum(diagnosis),
             Code(tuple(diagnosis.code.splitlines()), "python"),
         ]
-    else:
-        parts.append(_clean(diagnosis))
+    if not diagnosis.defects:
+        parts.append("PyTorch runs it, in train and in eval mode.")
     return Document(_title(diagnosis), tuple(parts))
+
+
+def _lines(defect: Defect) -> Iterator[str]:
+    """What was found, where PyTorch would raise, what fits, the fix, and what is as good."""
+    yield f"found  {defect.found}"
+    if defect.raised or defect.raised_line:
+        by = f" by {defect.raised}" if defect.raised else ""
+        line = f" on line {defect.raised_line}" if defect.raised_line else ""
+        yield f"raised{by}{line}"
+    yield f"fits   {defect.fits}"
+    yield f"fix    {defect.fix}"
+    for other in defect.others:
+        yield f"or     {other}"
 
 
 def _title(diagnosis: Diagnosis) -> str:
     like = f", set against {diagnosis.like.label}" if diagnosis.like else ""
-    number = len(diagnosis.defects)
-    found = units.plural(number, "defect") if number else "no defect"
+    counts = [
+        units.plural(len(diagnosis.defects), "defect") if diagnosis.defects else "no defect",
+        *([units.plural(len(diagnosis.differences), "difference")] if diagnosis.differences else []),
+        *([units.plural(len(diagnosis.remarks), "remark")] if diagnosis.remarks else []),
+    ]
+    found = ", ".join(counts)
     return f"{diagnosis.subject} on an image of {units.shape(diagnosis.input)}{like}: {found}"
 
 
 def _where(defect: Defect) -> str:
     return located(defect.place, defect.module, defect.line)
-
-
-def _clean(diagnosis: Diagnosis) -> str:
-    """What there is to say where nothing is wrong: less, if something is to be looked at."""
-    fits = "Every layer that is called fits." if diagnosis.draft.idle else "Every layer fits."
-    if not diagnosis.remarks:
-        return fits
-    return f"{fits} See the {units.plural(len(diagnosis.remarks), 'remark')} above."
 
 
 def _sum(diagnosis: Diagnosis) -> str:
@@ -87,11 +103,12 @@ def _block_ends(diagnosis: Diagnosis) -> frozenset[int]:
 
 
 def _layer_rows(diagnosis: Diagnosis) -> Iterator[tuple[Cell, ...]]:
-    number = len(diagnosis.draft.defects)
+    numbers: dict[str, list[int]] = {}
+    for number, finding in enumerate((*diagnosis.defects, *diagnosis.differences), start=1):
+        numbers.setdefault(finding.place, []).append(number)
     for visit in diagnosis.visits:
-        numbers = range(number + 1, number + 1 + len(visit.faults))
-        number += len(visit.faults)
-        mark = f"✗ {', '.join(map(str, numbers))}" if numbers else ""
+        own = numbers.get(visit.name, ())
+        mark = f"✗ {', '.join(map(str, own))}" if own else ""
         output = visit.output if visit.fixed else "(removed)"
         if visit.written is None:
             yield mark, visit.name, "", "", "(missing)", output
@@ -116,6 +133,6 @@ def _defects(diagnosis: Diagnosis) -> Table:
         ),
         rows=tuple(
             (number, each.place, each.module, each.line, str(each.kind), each.found, each.fits, each.fix)
-            for number, each in enumerate(diagnosis.defects, start=1)
+            for number, each in enumerate((*diagnosis.defects, *diagnosis.differences), start=1)
         ),
     )

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vgg_profile.ask.fit import Fit
-from vgg_profile.ask.sweep import GridPoint, Sweep
+from vgg_profile.ask.sweep import Sweep
 from vgg_profile.core import units
 from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.core.step import in_words
+from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.step import remarks
-from vgg_profile.describe.words import rules, sized, title
+from vgg_profile.describe.words import rules, sized, title, unverified_points
 
 
 @describe_kind.register
@@ -25,10 +26,12 @@ def _fit(fit: Fit) -> Table:
         (category.value, size.fixed, size.per_image, size.at(batch))
         for category, size in fit.categories.items()
     ]
+    beside = list(_beside_tensors(fit))
     kept = [(f"reserve: {reserve.what}", reserve.bytes, 0, reserve.bytes) for reserve in fit.reserves]
     rows: list[tuple[Cell, ...]] = [
         *tensors,
         (f"tensors, {in_words(*fit.place)}", binding.fixed, binding.per_image, binding.at(batch)),
+        *beside,
         *kept,
         (f"memory, {fit.memory.label}", fit.memory.bytes, None, fit.memory.bytes),
     ]
@@ -41,13 +44,65 @@ def _fit(fit: Fit) -> Table:
             Column(f"batch_{batch}_bytes", f"batch {batch:,}\n(bytes)"),
         ),
         rows=tuple(rows),
-        ends=frozenset({len(tensors) - 1, len(tensors), len(tensors) + len(kept)}),
+        ends=frozenset({len(tensors) - 1, len(tensors), len(rows) - 2, len(rows) - 2 - len(kept)}),
         total=("left", None, None, fit.spare_bytes),
         footer=tuple(_working(fit)),
     )
 
 
-def _working(fit: Fit) -> Iterator[str]:
+def _beside_tensors(fit: Fit) -> Iterator[tuple[Cell, ...]]:
+    """On a card: from what tensors ask for to what is reserved, the most of each."""
+    if fit.run is None or fit.taken is None:
+        return
+    for workspace in fit.run.workspaces:
+        yield (f"workspace: {workspace.what}", workspace.bytes, 0, workspace.bytes)
+    taken = fit.taken
+    yield ("requested", None, None, taken.requested)
+    yield ("blocks: rounded up, rests unsplit", None, None, taken.allocated - taken.requested)
+    yield ("allocated", None, None, taken.allocated)
+    yield ("segments: kept, and not in use then", None, None, taken.reserved - taken.allocated)
+    yield ("reserved", None, None, taken.reserved)
+
+
+def _answer_on_a_card(fit: Fit) -> Iterator[str]:
+    """The answer as far as it is known: replayed without cuDNN's scratch, and a bound with it."""
+    assert fit.taken is not None
+    largest, most = fit.largest_batch, fit.at_most
+    said = "without cuDNN's scratch, which is not predicted"
+    bound = (
+        f"At most {most:,} can: of more, tensors and workspaces alone are more than there is."
+        if most
+        else "Tensors and workspaces of one image alone are more than there is."
+    )
+    about = f"About {largest:,}" if largest else "Not even one image"
+    if fit.asked is None:
+        yield (
+            f"{about}, {UNVERIFIED}: the largest batch that fits {said}. {bound}"
+            if largest
+            else f"{about} fits, {UNVERIFIED}, {said}. {bound}"
+        )
+    elif fit.fits:
+        yield (
+            f"Batch {fit.asked:,} fits, {UNVERIFIED}, {said}: {sized(fit.spare_bytes)} are left. "
+            f"{about} do. {bound}"
+        )
+    else:
+        verdict = "does not fit" if fit.asked > most else "runs out of memory in the replay"
+        yield f"Batch {fit.asked:,} {verdict}, {UNVERIFIED}, {said}. {about} fit. {bound}"
+        yield f"With all the room it wants it reserves {sized(-fit.spare_bytes)} more than there is."
+    kind = "expandable segments" if fit.expandable else "segments of its default kind"
+    yield (
+        f"Reserved is what PyTorch's caching allocator takes, in {kind}, replayed step after step until "
+        "nothing changes any more. It does not grow evenly with the batch: a smaller one may need more."
+    )
+    if fit.fits and fit.taken.retries:
+        yield (
+            f"On the way free segments are given back {units.plural(fit.taken.retries, 'time')} to make "
+            "room, which takes time."
+        )
+
+
+def _answer(fit: Fit) -> Iterator[str]:
     """The answer, and how it comes about, in numbers."""
     largest, line = fit.largest_batch, fit.limiting
     if fit.asked is not None and not fit.fits:
@@ -74,10 +129,17 @@ def _working(fit: Fit) -> Iterator[str]:
                 f"One image more has its peak elsewhere, {in_words(ends.phase, ends.layer)}: there "
                 f"{units.exact(line.fixed)} bytes are fixed, and {units.exact(line.per_image)} are per image."
             )
+
+
+def _working(fit: Fit) -> Iterator[str]:
+    """The answer, and what each figure rests on."""
+    yield from _answer(fit) if fit.run is None else _answer_on_a_card(fit)
     yield (
         f"Bytes at every event are fixed + per image * batch; the peak is the highest of them. "
-        f"By the rules of device {rules(fit.step.profile.device)}."
+        f"By the rules of device {rules(fit.step.profile)}."
     )
+    for workspace in fit.run.workspaces if fit.run else ():
+        yield f"Workspace of {workspace.what}: {workspace.source}."
     for reserve in fit.reserves:
         yield f"Reserve for {reserve.what}: {reserve.source}."
     if fit.memory.source:
@@ -90,18 +152,26 @@ def _sweep(grid: Sweep) -> Table:
     return Table(
         title=f"Predicted peak over {units.plural(len(grid.points), 'point')}: {grid.config.label}, "
         f"{replace(grid.setup, optimizer='none', fused=False).conditions}, "
-        f"rules of {grid.device}",
+        f"rules of {grid.device}{unverified_points(grid.unverified, len(grid.points))}{_pools(grid)}",
         columns=tuple(
             Column(name, name.replace("_bytes", "\n(bytes)").replace("_", " "), is_text=name in _TEXTS)
-            for name in GridPoint._fields
+            for name in grid.fields
         ),
-        rows=tuple(tuple(point) for point in grid.points),
+        rows=tuple(tuple(getattr(point, each) for each in grid.fields) for point in grid.points),
         footer=(
             "Peaks are of tensors, before a backend's scratch; MACs and bytes are for the whole batch.",
             "Loaded: weights, buffers, optimizer state. Where the peak is, it is fixed + per image * batch.",
-            f"By the rules of device {rules(grid.device)}.",
+            f"By the rules of device {grid.device}.",
         ),
     )
 
 
-_TEXTS = {"dtype", "optimizer", "peak_phase", "peak_layer"}
+def _pools(grid: Sweep) -> str:
+    """Where the average pool changes the map, to end a title with."""
+    if len(grid.pooled) > 1:
+        sizes = len({(point.height, point.width) for point in grid.points})
+        return f"; the average pool changes the map at {len(grid.pooled)} of {sizes} image sizes"
+    return "".join(f"; average pool {what}" for what in grid.pooled.values())
+
+
+_TEXTS = {"dtype", "optimizer", "peak_phase", "peak_layer", "verified_on"}

@@ -6,7 +6,7 @@ numbers stand where, under which heading, with which footnotes, is decided here 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from vgg_profile.core import units
@@ -46,7 +46,7 @@ _LAYER_COLUMNS = (
 def _layer_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
     totals = profile.total(rows)
     return Table(
-        title=title(profile),
+        title=_title(profile),
         columns=_LAYER_COLUMNS,
         rows=tuple(
             (
@@ -88,17 +88,36 @@ def _conventions(profile: Profile, totals: Totals, all_layers: bool) -> tuple[st
     images = units.plural(profile.batch, "image")
     parameter_bytes = totals.parameters * profile.itemsize
     return (
+        *_trained(profile),
         f"Parameters: {added_up(totals.weights, totals.biases)} (weights + biases), "
         f"{sized(parameter_bytes)} as {profile.dtype}"
         + (f"; and {totals.buffers:,} values in batch-norm buffers." if totals.buffers else "."),
         f"Memory: {_what_is_counted(all_layers)}, once, {totals.values:,} values an image, "
         f"{sized(totals.memory_bytes)} for {images} at {profile.itemsize} bytes a value.",
         f"Saved for backward: what stays alive after {profile.forward_pass}, above weights and input, "
-        f"by the rules of device {rules(profile.device)}: {sized(totals.saved_bytes)} for {images}.",
+        f"by the rules of device {rules(profile)}: {sized(totals.saved_bytes)} for {images}.",
         f"Compute: {totals.macs:,} MACs an image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
         "Biases count as parameters, not as MACs.",
         "Values and MACs are for one image, bytes for the batch. MiB = 2^20 bytes.",
+        *(f"{row.name}: {row.pooled}." for row in profile.module_rows if row.pooled),
     )
+
+
+def _title(profile: Profile) -> str:
+    frozen = profile.setting.setup.freeze
+    return title(profile) + (f"; {units.listed(frozen)} frozen" if frozen else "")
+
+
+def _trained(profile: Profile) -> Iterator[str]:
+    """How many parameters are trained, where some are not."""
+    setup = profile.setting.setup
+    if setup.freeze:
+        rows = profile.module_rows
+        trained = sum(row.parameters for row in rows if not setup.is_frozen(row.module))
+        yield (
+            f"Trained: {trained:,} of {profile.totals.parameters:,} parameters; "
+            f"{units.listed(setup.freeze)} frozen: no gradients, no optimizer state."
+        )
 
 
 def _what_is_counted(all_layers: bool) -> str:
@@ -116,7 +135,7 @@ def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
     """What each layer leaves alive for the backward pass, one line a tensor, and why."""
     kept = [storage for row in rows for storage in row.saved]
     return Table(
-        title=f"{title(profile)}: saved for backward",
+        title=f"{_title(profile)}: saved for backward",
         columns=(
             Column("name", "layer", is_text=True),
             Column("category", "category", is_text=True),
@@ -130,7 +149,7 @@ def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
         total=("total", "", profile.total(rows).saved_bytes, None),
         footer=(
             f"Alive after {profile.forward_pass}, above weights and input, "
-            f"by the rules of device {rules(profile.device)}: {sized(profile.total(rows).saved_bytes)}.",
+            f"by the rules of device {rules(profile)}: {sized(profile.total(rows).saved_bytes)}.",
         ),
     )
 
@@ -141,7 +160,7 @@ def _notes_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
     weights = total(row.weights for row in rows).value
     rounded = units.as_the_notes
     return Table(
-        title=f"{title(profile)}: the notes' conventions",
+        title=f"{_title(profile)}: the notes' conventions",
         columns=(
             Column("layer", "layer", is_text=True),
             Column("output", "output", is_text=True),

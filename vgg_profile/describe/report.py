@@ -51,7 +51,7 @@ def _one(network: Compared, slug: str) -> Iterator[Part]:
     if network.checks is None:
         yield (
             "No record of this network at this setting was given, so nothing here is measured: every figure "
-            f"is predicted, by the rules of device {rules(profile.device)}. The command below has it checked "
+            f"is predicted, by the rules of device {rules(step.profile)}. The command below has it checked "
             "if --measure is added."
         )
     else:
@@ -67,7 +67,7 @@ def _several(report: Report, slugs: Sequence[str]) -> Iterator[Part]:
     yield Picture("compare", depict(comparison, "compare"))
     for network, slug in zip(comparison.networks, slugs, strict=True):
         yield Heading(network.label)
-        yield f"{title(network.profile)}; {network.step.setup.label}."
+        yield f"{title(network.step.profile)}; {network.step.setup.label}."
         yield Items(tuple(_headline(network)))
         yield _picture(slug, "shares", network.step.profile)
         yield _picture(slug, "timeline", network.step)

@@ -12,8 +12,10 @@ from vgg_profile.core.book import Moment
 from vgg_profile.core.events import Category
 from vgg_profile.core.forms import Column, Table
 from vgg_profile.core.step import Step, in_words
+from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
-from vgg_profile.describe.words import rules, sized, title
+from vgg_profile.describe.words import marked, rules, sized, title
+from vgg_profile.predict.reserved import Run, workspaces
 
 
 class _Part(NamedTuple):
@@ -64,10 +66,25 @@ def _ledger(step: Step) -> Table:
         ),
         ends=_ends(moments),
         footer=(
-            f"Peak: {sized(peak.peak)}, {in_words(*step.place)}; {step.scope}.",
-            f"By the rules of device {rules(profile.device)}.",
+            f"{marked(f'Peak: {sized(peak.peak)}, {in_words(*step.place)}', profile)}; {step.scope}.",
+            f"By the rules of device {rules(profile)}.",
+            *_on_a_card(step),
             *remarks(step),
         ),
+    )
+
+
+def _on_a_card(step: Step) -> Iterator[str]:
+    """What PyTorch's allocator makes of the step, beside what tensors ask for."""
+    setting = step.setting
+    if setting.device == "cpu":
+        return
+    kept = workspaces(None, has_backward=setting.setup.has_backward)
+    taken = Run(step, kept).taken(setting.batch)
+    yield (
+        f"Without cuDNN's scratch, {UNVERIFIED}: with {sized(sum(each.bytes for each in kept))} of cuBLAS "
+        f"workspace {taken.requested:,} bytes are requested at most, {taken.allocated:,} allocated in blocks "
+        f"and {taken.reserved:,} reserved in segments; `fit` holds that against a memory."
     )
 
 

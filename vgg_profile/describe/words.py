@@ -4,18 +4,55 @@ from __future__ import annotations
 
 from vgg_profile.core import units
 from vgg_profile.core.tree import Profile
+from vgg_profile.core.verified import UNVERIFIED, Verified
 
 
 def title(profile: Profile, *, with_batch: bool = True) -> str:
     """The network and the setting that a table is of; without the batch for what shows many of them."""
     before, after = profile.config.title
     batch = f"batch {profile.batch:,}, " if with_batch else ""
-    return f"{before}, input {units.shape(profile.input)}, {batch}{profile.dtype}{after}"
+    said = f"{before}, input {units.shape(profile.input)}, {batch}{profile.dtype}{after}"
+    said = said if profile.device == "cpu" else marked(f"{said}, {profile.device}", profile)
+    return f"{said}{pool_words(profile)}"
 
 
-def rules(device: str) -> str:
-    """The device whose rules hold, and where a real one has confirmed them."""
-    return device if device == "cpu" else f"{device} (confirmed on an H100 where the README says so)"
+def pool_words(profile: Profile) -> str:
+    """What the average pool does, to end a title with: only where it changes the map."""
+    return f"; average pool {profile.pooled}" if profile.pooled else ""
+
+
+def rules(profile: Profile) -> str:
+    """The device whose rules hold, and of a card whether a real one has confirmed them for this step."""
+    if profile.device == "cpu":
+        return "cpu"
+    return f"{profile.device} ({where_verified(profile.verified)})"
+
+
+def where_verified(found: Verified | None) -> str:
+    """Where a prediction of tensors was confirmed, in words."""
+    return f"tensors verified on an {found.device}" if found else UNVERIFIED
+
+
+def marked(answer: str, *profiles: Profile) -> str:
+    """An answer, with the mark that it has until a card has confirmed it, for all of these.
+
+    >>> from vgg_profile.predict.vgg.walk import walk
+    >>> marked("The peak is 3 GiB", walk("A-LRN", dtype="float16", device="cuda"))
+    'The peak is 3 GiB, not verified on a card'
+    """
+    is_open = any(profile.device != "cpu" and profile.verified is None for profile in profiles)
+    return f"{answer}, {UNVERIFIED}" if is_open else answer
+
+
+def unverified_points(unverified: int, points: int) -> str:
+    """The mark of a grid, to go with its answer: of all its points, of some, or empty.
+
+    >>> unverified_points(2, 2), unverified_points(1, 2)
+    (', not verified on a card', ', 1 of its points not verified on a card')
+    """
+    if not unverified:
+        return ""
+    return f", {UNVERIFIED}" if unverified == points else f", {unverified:,} of its points {UNVERIFIED}"
 
 
 def added_up(*terms: int) -> str:

@@ -1,9 +1,10 @@
-"""A broken hand-written model: read from its file, walked to its end, and fixed.
+"""A hand-written model: run from its file, and where PyTorch refuses it, the cause and its fix.
 
-Two processes share the work. The **child** (``child``, ``modules``, ``calls``, ``recorder``, ``chain``,
-``trouble``) runs the file with torch and writes what it saw. The **parent** (``reader``, ``walk`` and what
-it asks) diagnoses that in plain Python. Both speak the words of ``draft`` and know what a layer does to a
-shape (``formulas``, ``fit``).
+Two processes share the work. The **child** (``child``, ``examine`` and what they ask) runs the file with
+torch: the model as it is written, in train and in eval mode (``run``), mended where it does not fit
+(``options``) with the fewest changes (``search``), set against a config (``against``), and looked over for
+what runs and is hardly meant (``remarks``). The **parent** (``reader``, ``wanted``, ``findings``) asks, and
+holds the answer. Both speak the words of ``draft``.
 
 Names are loaded when they are first used, so that the child does not load the parent's half.
 """
@@ -17,20 +18,20 @@ _HOMES = {
     "Defect": "draft",
     "Diagnosis": "findings",
     "Draft": "draft",
-    "Fault": "draft",
+    "Hint": "draft",
     "Kind": "draft",
+    "Remark": "draft",
     "Written": "draft",
-    "diagnose": "walk",
+    "diagnose": "reader",
     "read": "reader",
 }
 
-__all__ = ["Defect", "Diagnosis", "Draft", "Fault", "Kind", "Written", "diagnose", "read"]
+__all__ = ["Defect", "Diagnosis", "Draft", "Hint", "Kind", "Remark", "Written", "diagnose", "read"]
 
 if TYPE_CHECKING:
-    from vgg_profile.diagnose.draft import Defect, Draft, Fault, Kind, Written
+    from vgg_profile.diagnose.draft import Defect, Draft, Hint, Kind, Remark, Written
     from vgg_profile.diagnose.findings import Diagnosis
-    from vgg_profile.diagnose.reader import read
-    from vgg_profile.diagnose.walk import diagnose
+    from vgg_profile.diagnose.reader import diagnose, read
 
 
 def __getattr__(name: str) -> Any:

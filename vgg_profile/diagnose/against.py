@@ -1,22 +1,109 @@
-"""Layers set against those of a config: what is missing, extra, or another."""
+"""A model set against the layers of a config: what is missing, extra, or another, each said once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
-from vgg_profile.core.counts import Count, product
-from vgg_profile.diagnose.draft import Fault, Kind, Written
-from vgg_profile.diagnose.plan import Plan, missing
-from vgg_profile.predict.vgg import layers, spelled_out
-from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.core.counts import Count
+from vgg_profile.diagnose.draft import Family, Kind, Written
+from vgg_profile.diagnose.words import Call, Edit
+
+_MISSING = {
+    Family.NORM: Kind.NO_NORM,
+    Family.ACTIVATION: Kind.NO_ACTIVATION,
+    Family.FLATTEN: Kind.NO_FLATTEN,
+}
 
 
-def by_config(written: Sequence[Written], config: Config) -> list[Plan]:
-    """Set the layers against those of a config: what is missing, extra, or another."""
-    wanted = [as_written(module.layer) for module in spelled_out.modules(config)]
-    return [_compared(mine, theirs, config.label) for mine, theirs in _aligned(written, wanted)]
+@dataclass(frozen=True)
+class Difference:
+    """One difference: at a call, or before it where the config has a layer that the model lacks.
+
+    ``edit`` takes it away, where a change of the model can.
+    """
+
+    call: Call | None
+    kind: Kind
+    layer: Written | None
+    found: str
+    fits: str
+    edit: Edit | None = None
+
+
+def compared(calls: Sequence[Call], wanted: Sequence[Written], label: str) -> list[Difference]:
+    """Set the layers that are called against those of a config, in order."""
+    pairs = [
+        (call, layer) for call in calls for layer in call.layers or () if layer.family is not Family.OTHER
+    ]
+    pairs = [(call, layer) for call, layer in pairs if layer.family is not Family.IDENTITY]
+    wanted, found = _of_one_order([layer for _, layer in pairs], list(wanted), label)
+    body, head = _parted([layer for _, layer in pairs])
+    their_body, their_head = _parted(wanted)
+    last: list[Difference] = []
+    if _linear(head) != _linear(their_head):
+        calls_of_head = [call for call, _ in pairs[len(body) :]]
+        last = [_head(calls_of_head, head, their_head, label)]
+        pairs, wanted = pairs[: len(body)], their_body
+    written = [layer for _, layer in pairs]
+    place = 0
+    for mine, theirs in _aligned(written, wanted):
+        call = pairs[place][0] if place < len(pairs) else None
+        difference = _difference_of(call, mine, theirs, label)
+        place += mine is not None
+        found += [difference] if difference else []
+    return [*found, *last]
+
+
+def _linear(layers: Sequence[Written]) -> int:
+    return sum(layer.family is Family.LINEAR for layer in layers)
+
+
+def _parted(layers: Sequence[Written]) -> tuple[list[Written], list[Written]]:
+    """The convolutional part with its pools, and what comes after."""
+    end = max(
+        (
+            place
+            for place, layer in enumerate(layers, start=1)
+            if layer.family in (Family.CONV, Family.POOL) and layer.arguments.get("kernel_size") != 1
+        ),
+        default=0,
+    )
+    while end < len(layers) and layers[end].family in (Family.NORM, Family.ACTIVATION):
+        end += 1
+    return list(layers[:end]), list(layers[end:])
+
+
+def _head(
+    calls: Sequence[Call], mine: Sequence[Written], theirs: Sequence[Written], label: str
+) -> Difference:
+    return Difference(
+        calls[0] if calls else None,
+        Kind.HEAD,
+        None,
+        ", ".join(map(str, mine)) or "no layer after the last block",
+        f"{', '.join(map(str, theirs))}, as in {label}",
+    )
+
+
+def _of_one_order(
+    mine: Sequence[Written], theirs: list[Written], label: str
+) -> tuple[list[Written], list[Difference]]:
+    """The config's layers in the model's order, if that has its norms after its activations throughout."""
+    ours = [(one.family, after.family) for one, after in pairwise(mine)]
+    if (Family.ACTIVATION, Family.NORM) not in ours or (Family.NORM, Family.ACTIVATION) in ours:
+        return theirs, []
+    swapped, is_other = list(theirs), False
+    for place, (one, after) in enumerate(pairwise(theirs)):
+        if (one.family, after.family) == (Family.NORM, Family.ACTIVATION):
+            swapped[place], swapped[place + 1] = after, one
+            is_other = True
+    if not is_other:
+        return theirs, []
+    found, fits = "each norm stands after its activation", f"before it, as in {label}"
+    return swapped, [Difference(None, Kind.ORDER, None, found, fits)]
 
 
 _Pair = tuple[Written | None, Written | None]
@@ -77,51 +164,31 @@ def _raw(layer: Written, key: str) -> Any:
     return int(value) if isinstance(value, Count) else value
 
 
-def _compared(mine: Written | None, theirs: Written | None, label: str) -> Plan:
-    """One pair: the config's word stands, but for what must fit whatever arrives; the walk sees to that."""
+def _difference_of(
+    call: Call | None, mine: Written | None, theirs: Written | None, label: str
+) -> Difference | None:
+    """One pair: the config's word stands, but for what must fit whatever arrives."""
     if mine is None:
         assert theirs is not None
-        return missing(theirs, f"{label} has one")
+        kind = _MISSING.get(theirs.family, Kind.NO_LAYER)
+        found, fits = f"no {theirs.family} here", f"{label} has one"
+        edit = (
+            Edit(call.site, "insert", kind, theirs, found, fits) if call and call.module is not None else None
+        )
+        return Difference(call, kind, theirs, found, fits, edit)
+    assert call is not None
+    is_module = call.module is not None
     if theirs is None:
-        return Plan(mine, None, (Fault(Kind.EXTRA, str(mine), f"{label} has none here"),))
+        found, fits = str(mine), f"{label} has none here"
+        edit = Edit(call.site, "skip", Kind.EXTRA, None, found, fits, "remove it")
+        return Difference(call, Kind.EXTRA, None, found, fits, edit)
     fits = f"{theirs}, as in {label}"
-    if mine.name != theirs.name:
-        return Plan(mine, _in_place(theirs, mine), (Fault(Kind.SETTING, str(mine), fits),))
-    other = _other_arguments(mine, theirs) - _IN
+    other = {"name"} if mine.name != theirs.name else _other_arguments(mine, theirs) - _IN
     if not other:
-        return Plan(mine, mine)
+        return None
     kind = Kind.WIDTH if other & _OUT else Kind.SETTING
     kept = {key: value for key, value in mine.arguments.items() if key in _IN | _ALIKE}
-    return Plan(mine, _in_place(theirs.with_arguments(**kept), mine), (Fault(kind, str(mine), fits),))
-
-
-def _in_place(layer: Written, of: Written) -> Written:
-    return replace(layer, module=of.module, line=of.line)
-
-
-def as_written(layer: layers.Layer) -> Written:
-    """A layer of a config as one would write it for PyTorch.
-
-    >>> print(as_written(layers.Conv2d(3, 64)))
-    Conv2d(3, 64, 3, padding=1)
-    """
-    match layer:
-        case layers.Conv2d(inputs, outputs, kernel):
-            sizes = {"in_channels": inputs, "out_channels": outputs, "kernel_size": kernel}
-            return Written("Conv2d", sizes | ({"padding": kernel // 2} if kernel > 1 else {}))
-        case layers.BatchNorm2d(channels):
-            return Written("BatchNorm2d", {"num_features": channels})
-        case layers.ReLU(in_place):
-            return Written("ReLU", {"inplace": True} if in_place else {})
-        case layers.LocalResponseNorm(size, alpha, _, k):
-            return Written("LocalResponseNorm", {"size": size, "alpha": alpha * size, "k": k})
-        case layers.MaxPool2d():
-            return Written("MaxPool2d", {"kernel_size": layer.kernel, "stride": layer.stride})
-        case layers.AdaptiveAvgPool2d(size):
-            return Written("AdaptiveAvgPool2d", {"output_size": size})
-        case layers.Linear():
-            fan_in = product(*layer.fan_in)
-            return Written("Linear", {"in_features": fan_in, "out_features": layer.out_features})
-        case layers.Dropout():
-            return Written("Dropout")
-    return Written("Flatten")
+    fixed = theirs if mine.name != theirs.name else theirs.with_arguments(**kept)
+    fixed = replace(fixed, module=mine.module, line=mine.line, call=mine.call)
+    edit = Edit(call.site, "write", kind, fixed, str(mine), fits) if is_module else None
+    return Difference(call, kind, fixed, str(mine), fits, edit)

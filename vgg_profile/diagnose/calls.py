@@ -44,7 +44,7 @@ _FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """Functions and methods that do what a module does, and what their arguments after the tensor are called."""
 
-_IDLE = ("contiguous", "clone", "float", "to", "detach", "requires_grad_")
+IDLE = ("contiguous", "clone", "float", "to", "detach", "requires_grad_")
 _FLAT = Written("Flatten")
 _GLOBAL_POOL = Written("AdaptiveAvgPool2d", {"output_size": 1})
 
@@ -60,7 +60,10 @@ def class_name(module: nn.Module) -> str:
 
 
 def _class(module: nn.Module) -> type[nn.Module]:
-    return next(each for each in type(module).__mro__ if each.__module__.startswith("torch.nn."))
+    found: type[nn.Module] = next(
+        each for each in type(module).__mro__ if getattr(nn, each.__name__, None) is each
+    )
+    return found
 
 
 def has_own_forward(module: nn.Module) -> bool:
@@ -99,7 +102,7 @@ def of_function(
         return _mean(given, named)
     if name == "squeeze" and arriving[2:] == (1, 1) and not given and not named:
         return [Written("Flatten", {"squeezed": True})]
-    return [] if name in _IDLE else None
+    return [] if name in IDLE else None
 
 
 def _sizes(given: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:

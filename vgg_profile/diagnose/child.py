@@ -1,8 +1,8 @@
 """Reads a model from a file, in a process of its own: runs the file, finds the layers, writes them as JSON.
 
 ``python -m vgg_profile.diagnose.child FILE NAME 3x224x224 ANSWER`` is what ``reader.read`` starts. The model
-is built and run on the meta device, where shapes need no memory; ``recorder`` notes what it calls, and
-``chain`` reads the layers off that.
+is built and run on the meta device, where shapes need no memory; ``run`` notes what it calls, ``examine``
+says what comes of that.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import tokenize
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -23,19 +23,22 @@ from torch import nn
 
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.diagnose.calls import is_layer
-from vgg_profile.diagnose.chain import read_chain
-from vgg_profile.diagnose.draft import Defect, Draft, Kind, encode
-from vgg_profile.diagnose.modules import Births, check_takes_an_image
-from vgg_profile.diagnose.recorder import record
-from vgg_profile.diagnose.trouble import explained, place, shown
+from vgg_profile.diagnose.draft import Defect, Draft, Kind, Written, encode, read_wanted
+from vgg_profile.diagnose.examine import examine
+from vgg_profile.diagnose.modules import Births, ModulePaths, check_takes_an_image
+from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, shown
+from vgg_profile.diagnose.words import Subject
 
 
 def main() -> None:
     """Write what is found, or what is wrong, as JSON; then end at once, whatever the file left running."""
-    file, name, size, answer = sys.argv[1:]
+    file, name, size, answer, *like = sys.argv[1:]
     sys.argv = [file]
+    wanted, label = read_wanted(Path(like[0]).read_bytes()) if like else ((), "")
     try:
-        found: Draft | InputError = inspect_model(Path(file), name, tuple(map(int, size.split("x"))))
+        found: Draft | InputError = inspect_model(
+            Path(file), name, tuple(map(int, size.split("x"))), wanted, label
+        )
     except InputError as error:
         found = error
     part = Path(f"{answer}.part")
@@ -46,44 +49,62 @@ def main() -> None:
     os._exit(0)
 
 
-def inspect_model(path: Path, name: str, shape: tuple[int, ...]) -> Draft:
-    """Run a file and read the model that ``name`` is there; raises ``InputError`` for what prevents it.
+def inspect_model(
+    path: Path, name: str, shape: tuple[int, ...], wanted: Sequence[Written] = (), label: str = ""
+) -> Draft:
+    """Run a file and examine the model that ``name`` is there; raises ``InputError`` for what prevents it.
 
-    A file, or a ``forward``, that asks for a tensor's values is run again with memory.
+    ``wanted`` are the layers of the config ``label`` that it is set against. A file, or a ``forward``, that
+    asks for a tensor's values is run again with memory.
     """
     for device in ("meta", "cpu"):
         births = Births()
         try:
             with births.noting(path), torch.device(device):
-                model, silent = _made(path, name, births)
-                draft = _recorded(model, shape, births, path, device)
-                return replace(draft, defects=(*silent, *draft.defects))
-        except InputError:
-            raise
-        except BaseException as error:
-            if device == "cpu" or "meta" not in str(error):
-                raise explained(error, path) from None
+                return _examined(path, name, births, device, shape, wanted, label)
+        except Exception as error:
+            if isinstance(error, InputError) or device == "cpu" or "meta" not in str(error):
+                raise
     raise AssertionError("the second device returns or raises")
 
 
-def _recorded(model: nn.Module, shape: tuple[int, ...], births: Births, path: Path, device: str) -> Draft:
-    """What a model calls; an exception of ``forward`` ends it at its line."""
-    if is_layer(model):
-        model = nn.Sequential(model)
-    check_takes_an_image(model, path)
+def _examined(
+    path: Path,
+    name: str,
+    births: Births,
+    device: str,
+    shape: tuple[int, ...],
+    wanted: Sequence[Written],
+    label: str,
+) -> Draft:
+    namespace = _run(path, device)
     try:
-        with torch.no_grad():
-            model = model.to(device)
-            return read_chain(model, record(model, shape, births, path, device))
-    except (InputError, AttributeError, NameError, ImportError):
-        raise
+        model, silent = _made(path, name, namespace, births)
+    except (InputError, SystemExit) as error:
+        raise error if isinstance(error, InputError) else explained(error, path) from None
     except Exception as error:
         if device == "meta" and "meta" in str(error):
             raise
-        where, line = place(error, path)
-        reason = explained(error, path).problem
-        past = f" What follows line {where.rpartition(' ')[2]} could not be examined." if line else ""
-        raise InputError(reason + past, "Fix it and try again.") from None
+        return _unmade(error, path, name, namespace)
+    if is_layer(model):
+        model = nn.Sequential(model)
+    check_takes_an_image(model, path)
+    subject = Subject(model.to(device), births, ModulePaths(model), path, device)
+    draft = examine(subject, shape, wanted, label)
+    return replace(draft, defects=(*silent, *draft.defects))
+
+
+def _unmade(error: Exception, path: Path, name: str, namespace: Mapping[str, Any]) -> Draft:
+    """A model that PyTorch, or Python, does not let be made: one defect, at its line."""
+    refusal, line = explained(error, path), error_line(error, path)
+    kind = namespace.get(name.partition(".")[0])
+    if line is None or (kind is not None and line == getattr(kind, "__firstlineno__", None)):
+        code = getattr(getattr(kind, "__init__", kind), "__code__", None)
+        line = code.co_firstlineno if code else line
+    found, fits = in_pythons_words(error), "what PyTorch and Python run"
+    defect = Defect(f"{name}()", "", line, Kind.DOES_NOT_RUN, found, fits, refusal.next_step)
+    past = f"What follows{f' line {line}' if line else ''} could not be examined."
+    return Draft((), (defect,), is_chain=False, refused=found, stopped=past)
 
 
 # -- the file
@@ -92,9 +113,8 @@ def _recorded(model: nn.Module, shape: tuple[int, ...], births: Births, path: Pa
 _Found = tuple[nn.Module, tuple[Defect, ...]]
 
 
-def _made(path: Path, name: str, births: Births) -> _Found:
+def _made(path: Path, name: str, namespace: dict[str, Any], births: Births) -> _Found:
     """The model that a name of the file is, makes or returns."""
-    namespace = _run(path)
     first, *inner = name.split(".")
     if first not in namespace:
         raise _unknown(path, name, namespace)
@@ -129,8 +149,19 @@ def _made(path: Path, name: str, births: Births) -> _Found:
     return made, ()
 
 
-def _run(path: Path) -> dict[str, Any]:
-    """Run the file as ``python FILE`` would, but not as the main program."""
+def _run(path: Path, device: str) -> dict[str, Any]:
+    """Run the file as ``python FILE`` would, but not as the main program; refused at its line."""
+    try:
+        return _namespace(path)
+    except InputError:
+        raise
+    except BaseException as error:
+        if device == "meta" and "meta" in str(error):
+            raise
+        raise explained(error, path) from None
+
+
+def _namespace(path: Path) -> dict[str, Any]:
     _check_is_text(path)
     module = ModuleType(path.stem)
     module.__file__ = str(path)

@@ -7,7 +7,7 @@ there is none. The parent reads that back and works on in plain Python.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -31,29 +31,49 @@ class Kind(StrEnum):
     NO_FLATTEN = "missing flatten"
     NO_LAYER = "missing layer"
     EXTRA = "extra layer"
+    HEAD = "another head"
+    ORDER = "another order"
     MISPLACED = "misplaced layer"
     FLATTEN = "wrong flatten"
     SILENT = "returns nothing"
-    DROPPED = "result dropped"
     UNAPPLIED = "made, not applied"
+    DROPPED = "result dropped"
+    ROWS = "rows of the batch change"
     REUSED = "called again"
     HIDDEN = "hidden from PyTorch"
     DOES_NOT_RUN = "does not run"
 
 
+class Hint(StrEnum):
+    """What runs, but is hardly meant."""
+
+    NO_ACTIVATION = "no activation"
+    OVERWRITTEN = "name overwritten"
+    DROPPED = "result dropped"
+    LOGITS = "something on the logits"
+    SOFTMAX = "softmax before a cross entropy"
+    SOFTMAX_INSIDE = "softmax between layers"
+    SOFTMAX_BATCH = "softmax over the batch"
+    DROPOUT = "dropout in eval mode"
+    PADDED_1X1 = "padded 1×1 convolution"
+    UNLIKE = "unlike its neighbours"
+    NO_NORM = "no norm"
+    HIDDEN_POOL = "a lost pool, hidden"
+    IDLE = "never called"
+
+
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a layer: the kind, what was found there, and what fits.
+class Remark:
+    """Something that runs, and is hardly meant: where, what, and why it matters."""
 
-    ``fix`` is what to do, where that is more than to write the layer otherwise; ``line`` is where to do it,
-    if not where the layer is made.
-    """
-
-    kind: Kind
+    kind: Hint
+    place: str
+    line: int | None
     found: str
-    fits: str
-    fix: str = ""
-    line: int | None = None
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.found}. {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +81,8 @@ class Defect:
     """One mistake: where, what was found, what fits, and the fix.
 
     ``place`` is the paper's name (``conv3_2``); ``module`` the path in the model, and ``line`` the line of
-    the file, where there are such.
+    the file, where there are such. Where PyTorch refuses the model further on, ``raised`` says at which layer
+    and ``raised_line`` at which line. ``others`` are fixes as good as this one.
     """
 
     place: str
@@ -71,6 +92,9 @@ class Defect:
     found: str
     fits: str
     fix: str
+    raised: str = ""
+    raised_line: int | None = None
+    others: tuple[str, ...] = ()
 
 
 def located(name: str, module: str, line: int | None) -> str:
@@ -99,6 +123,7 @@ class Family(StrEnum):
     LINEAR = "linear layer"
     DROPOUT = "dropout"
     IDENTITY = "identity"
+    OTHER = "layer"
 
 
 FAMILIES: dict[Family, str] = {
@@ -140,8 +165,7 @@ class Written:
     """One layer: its class in ``torch.nn`` and the arguments that differ from the defaults.
 
     ``module`` is its path in the model, or ``forward`` for a function called there; ``line`` is where the
-    file makes it, ``call`` where ``forward`` calls it. ``faults`` are those seen when it was called, whatever
-    arrives there. What it does to a shape is in ``formulas``.
+    file makes it, ``call`` where ``forward`` calls it.
 
     >>> print(Written("Conv2d", {"in_channels": 3, "out_channels": 64, "kernel_size": 3, "padding": 1}))
     Conv2d(3, 64, 3, padding=1)
@@ -152,7 +176,6 @@ class Written:
     module: str = ""
     line: int | None = None
     call: int | None = None
-    faults: tuple[Fault, ...] = ()
 
     def __str__(self) -> str:
         if "row" in self.arguments:
@@ -188,7 +211,7 @@ class Written:
 
     @property
     def family(self) -> Family:
-        return KNOWN[self.name]
+        return KNOWN.get(self.name, Family.OTHER)
 
     @property
     def is_weighted(self) -> bool:
@@ -214,36 +237,96 @@ def _literal(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What a file says of a model.
+class Visit:
+    """A layer in its turn: as written (``None``: it was missing), as fixed (``None``: it goes).
 
-    ``layers`` stand in the order in which ``forward`` calls them, and ``idle`` are those that it never calls.
-    ``defects`` are those of no one layer, such as a function that returns nothing; ``remarks`` are what the
-    reader of a diagnosis should know of how the layers were found.
+    ``output`` is the shape that leaves it, of one image, ``block`` the number of its block, ``parameters``
+    those that it adds to the fixed model. ``shares`` is the name of the earlier layer that it calls again.
+    ``runs`` says whether PyTorch runs it once fixed, as far as is known.
     """
 
-    layers: tuple[Written, ...]
+    name: str
+    written: Written | None
+    fixed: Written | None
+    output: tuple[int, ...]
+    block: int
+    parameters: int = 0
+    shares: str = ""
+    runs: bool = True
+    is_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What running a file said of a model.
+
+    ``layers`` are those that its result comes of, in the order in which ``forward`` calls them; they
+    are a chain, each given what the one before made, if ``is_chain``. ``refused`` is what PyTorch said of the
+    model as it is written, empty if it runs. ``stopped`` says where the run could not go on, if so.
+    """
+
+    layers: tuple[Visit, ...]
     defects: tuple[Defect, ...] = ()
-    remarks: tuple[str, ...] = ()
-    idle: tuple[Written, ...] = ()
+    differences: tuple[Defect, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    parameters: int = 0
+    is_chain: bool = True
+    refused: str = ""
+    stopped: str = ""
 
 
 def encode(answer: Draft | InputError) -> str:
     """The child's answer as JSON: a draft, or why there is none."""
     if isinstance(answer, InputError):
         return json.dumps({"problem": answer.problem, "next_step": answer.next_step})
-    return json.dumps(asdict(answer))
+    layers = [
+        replace(
+            visit,
+            written=visit.written and replace(visit.written, arguments=_plain(visit.written.arguments)),
+            fixed=visit.fixed and replace(visit.fixed, arguments=_plain(visit.fixed.arguments)),
+        )
+        for visit in answer.layers
+    ]
+    return json.dumps(asdict(replace(answer, layers=tuple(layers))))
 
 
 def decode(answer: str | bytes) -> Draft:
     """The draft that the child sent; raises its ``InputError``, if it sent that.
 
-    >>> decode(encode(Draft((Written("ReLU", line=3),)))).layers[0].line
-    3
+    >>> decode(encode(Draft((), refused="no"))).refused
+    'no'
     """
     import msgspec
 
     content = json.loads(answer)  # takes the infinities of a Hardtanh, which msgspec's own parser does not
     if "problem" in content:
         raise InputError(content["problem"], content["next_step"])
+    for visit in content.get("layers", ()) if isinstance(content.get("layers"), list) else ():
+        for layer in filter(None, (visit["written"], visit["fixed"])):
+            layer["arguments"] = _counted(layer["arguments"])
     return msgspec.convert(content, Draft)
+
+
+def write_wanted(layers: Sequence[Written], label: str) -> str:
+    """The layers of a config, and its label, as JSON for the child."""
+    plain = [asdict(replace(layer, arguments=_plain(layer.arguments))) for layer in layers]
+    return json.dumps({"label": label, "layers": plain})
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as JSON has them; of a count the working goes along."""
+    return {
+        key: {"value": value.value, "working": value.working} if isinstance(value, Count) else value
+        for key, value in arguments.items()
+    }
+
+
+def read_wanted(content: bytes) -> tuple[list[Written], str]:
+    """What :func:`write_wanted` wrote."""
+    found = json.loads(content)
+    layers = [Written(each["name"], _counted(each["arguments"])) for each in found["layers"]]
+    return layers, found["label"]
+
+
+def _counted(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: Count(**value) if isinstance(value, dict) else value for key, value in arguments.items()}

@@ -7,6 +7,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +18,53 @@ from vgg_profile.diagnose.calls import class_name
 from vgg_profile.diagnose.trouble import innermost, shown
 
 
+@dataclass
+class Overwritten:
+    """A name of a module that one line sets again and again, so that all but the last layer are lost."""
+
+    name: str
+    line: int
+    has_parameters: bool
+    times: int = 1
+
+
 class Births:
-    """Every module in the order in which they were made, each with the line of the file that made it."""
+    """Every module in the order in which they were made, each with the line of the file that made it.
+
+    ``lost`` are the names that one line sets more than once.
+    """
 
     def __init__(self) -> None:
+        self.lost: dict[tuple[str, int], Overwritten] = {}
         self._of: dict[int, tuple[nn.Module, int | None]] = {}  # holds the module: an id is reused after it
 
     @contextmanager
     def noting(self, path: Path) -> Iterator[None]:
         """Note every module that is made meanwhile."""
-        initialise, births = nn.Module.__init__, self._of
+        initialise, add, births = nn.Module.__init__, nn.Module.add_module, self._of
+        lines: dict[tuple[int, str], int | None] = {}
+
+        def added(owner: nn.Module, name: str, module: nn.Module | None) -> None:
+            line, key = innermost(sys._getframe(1), path), (id(owner), name)
+            before = owner._modules.get(name)
+            if before is not None and before is not module and line and lines.get(key) == line:
+                has_parameters = any(True for _ in before.parameters())
+                lost = self.lost.setdefault((name, line), Overwritten(name, line, has_parameters, 0))
+                lost.times += 1
+            lines[key] = line
+            add(owner, name, module)
 
         def noted(self: nn.Module, *args: Any, **kwargs: Any) -> None:
             initialise(self, *args, **kwargs)
             births[id(self)] = (self, innermost(sys._getframe(1), path))
 
         nn.Module.__init__ = noted  # type: ignore[method-assign]
+        nn.Module.add_module = added  # type: ignore[method-assign,assignment]
         try:
             yield
         finally:
             nn.Module.__init__ = initialise  # type: ignore[method-assign]
+            nn.Module.add_module = add  # type: ignore[method-assign]
 
     def __len__(self) -> int:
         return len(self._of)

@@ -13,19 +13,37 @@ import tempfile
 from pathlib import Path
 
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.diagnose.draft import Draft, decode
+from vgg_profile.diagnose.draft import Draft, decode, write_wanted
+from vgg_profile.diagnose.findings import Diagnosis
+from vgg_profile.diagnose.wanted import wanted
+from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.predict.vgg.walk import walk
 
 
-def read(subject: str, shape: tuple[int, ...], timeout: float = 60) -> Draft:
-    """Run ``FILE.py:NAME`` and read the model that NAME is, makes or returns.
+def diagnose(
+    subject: str, shape: tuple[int, ...], like: Config | None = None, timeout: float = 60
+) -> Diagnosis:
+    """Examine ``FILE.py:NAME`` on an image (C, H, W); raises ``InputError`` as :func:`read` does."""
+    return Diagnosis(subject, shape, read(subject, shape, timeout, like), like)
 
-    ``shape`` (C, H, W) is the image that the model is tried with, ``timeout`` in seconds. What the file
-    prints goes to stderr. Raises ``InputError`` for whatever keeps the file from giving a model, at its line.
+
+def read(subject: str, shape: tuple[int, ...], timeout: float = 60, like: Config | None = None) -> Draft:
+    """Run ``FILE.py:NAME`` and examine the model that NAME is, makes or returns.
+
+    ``shape`` (C, H, W) is the image that the model is tried with, ``timeout`` in seconds, ``like`` the config
+    that it should be. What the file prints goes to stderr. Raises ``InputError`` for whatever keeps the file
+    from giving a model, at its line.
     """
     path, name = _parted(subject)
     with tempfile.TemporaryDirectory(prefix="vgg-profile-") as folder:
         answer = Path(folder, "draft.json")
-        code = _run([str(path), name, "x".join(map(str, shape)), str(answer)], path, timeout)
+        arguments = [str(path), name, "x".join(map(str, shape)), str(answer)]
+        if like is not None:
+            walk(like, input=shape)  # refuses an image too small for it
+            plan = Path(folder, "like.json")
+            plan.write_text(write_wanted(wanted(like, shape), like.label))
+            arguments.append(str(plan))
+        code = _run(arguments, path, timeout)
         if answer.exists():
             return decode(answer.read_bytes())
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"

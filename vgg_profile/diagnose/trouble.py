@@ -43,16 +43,21 @@ def shown(text: object) -> str:
     return str(text) if str(text).isprintable() else ascii(str(text))[1:-1]
 
 
+def error_line(error: BaseException, path: Path) -> int | None:
+    """The innermost line of a file on the way to an exception."""
+    number, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            number = trace.tb_lineno
+        trace = trace.tb_next
+    return number
+
+
 def place(error: BaseException, path: Path) -> tuple[str, str]:
     """Where an exception comes from, ``model.py, line 3``, and the text of that line."""
+    file, number = str(path), error_line(error, path)
     if isinstance(error, SyntaxError) and error.filename:
         file, number = error.filename, error.lineno
-    else:
-        file, number, trace = str(path), None, error.__traceback__
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == str(path):
-                number = trace.tb_lineno
-            trace = trace.tb_next
     if number is None:
         return shown(file), ""
     return f"{shown(file)}, line {number}", linecache.getline(file, number).strip()

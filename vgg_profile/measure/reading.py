@@ -43,8 +43,10 @@ class _Moment(Struct, forbid_unknown_fields=True):
     op: Text
 
 
+_FORMS: dict[str, Any] = dict.fromkeys(SWITCHES, bool) | {"freeze": list[Text]}
+
 _SETUP: list[Any] = [
-    (each.name, bool if each.name in SWITCHES else Text, *([each.default] * (each.name in LATER)))
+    (each.name, _FORMS.get(each.name, Text), *([each.default] * (each.name in LATER)))
     for each in sorted(fields(Setup), key=lambda each: each.name in LATER)
 ]
 

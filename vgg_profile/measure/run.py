@@ -161,7 +161,9 @@ class _Run:
         if isinstance(self.network, Config):
             with self._memory(0) as recorder:
                 recorder.mark("load")
-                self.model = models.build(self.network, device=self.device, dtype=self.dtype)
+                self.model = models.build(
+                    self.network, input=self.inputs[0].shape, device=self.device, dtype=self.dtype
+                )
                 recorder.mark("end")
             loaded = recorder.moments[0]
         else:
@@ -202,6 +204,10 @@ class _Run:
         # copies on the host: on a card they would be live beside what is measured
         buffers = {name: buffer.to("cpu", copy=True) for name, buffer in model.named_buffers()}
         gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+        trained = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+        self.setup.check_freeze(trained)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(trained[name] and not self.setup.is_frozen(name))
         model.train(self.setup.mode == "train")
         model.zero_grad(set_to_none=True)
         try:
@@ -214,6 +220,7 @@ class _Run:
                     buffer.copy_(buffers[name])
             for name, parameter in model.named_parameters():
                 parameter.grad = gradients[name]
+                parameter.requires_grad_(trained[name])
 
     def count_tensors(self) -> Iterator[Reading]:
         """How many learnable values and buffer values there are."""

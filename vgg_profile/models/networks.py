@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.setting import input_shape
+from vgg_profile.core.sizes import Shape
 from vgg_profile.models.weights import Weights, fetch_published, fill, first_clause, read_checkpoint
 from vgg_profile.predict.vgg.configs import Config
 from vgg_profile.predict.vgg.configs import config as find_config
@@ -51,11 +53,16 @@ class VGG(nn.Module):
     flatten: nn.Flatten
     classifier: nn.Sequential
 
-    def __init__(self, config: Config, dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        dtype: torch.dtype | None = None,
+        input: Shape | None = None,  # noqa: A002
+    ) -> None:
         super().__init__()
         self.config = config
         self.checkpoint_blocks = False
-        for part, group in groupby(modules(config), key=lambda module: module.path.partition(".")[0]):
+        for part, group in groupby(modules(config, input), key=lambda module: module.path.partition(".")[0]):
             built = [_on_meta(module.layer, dtype) for module in group]
             self.add_module(part, nn.Sequential(*built) if part in ("features", "classifier") else built[0])
 
@@ -65,7 +72,8 @@ class VGG(nn.Module):
                 x = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
         else:
             x = self.features(x)  # one name for all: each step lets go of the one before
-        x = self.avgpool(x)
+        if self.config.pool is not None:
+            x = self.avgpool(x)
         x = self.flatten(x)
         x = self.classifier(x)
         return x  # noqa: RET504
@@ -108,6 +116,7 @@ def build(
     *,
     batch_norm: bool | None = None,
     classes: int | None = None,
+    input: str | int | Sequence[int] | None = None,  # noqa: A002 - the word that users know
     weights: Weights = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
@@ -115,7 +124,8 @@ def build(
 ) -> VGG:
     """Build a network, in training mode.
 
-    ``config``, ``batch_norm`` and ``classes`` are what :func:`vgg_profile.config` takes; ``device``
+    ``config``, ``batch_norm`` and ``classes`` are what :func:`vgg_profile.config` takes; ``input`` is what
+    :func:`vgg_profile.walk` takes, and matters where no average pool stands before the classifier; ``device``
     and ``dtype`` default to torch's own, and on ``"meta"`` a network has shapes but no memory. ``weights``
     is the path of a checkpoint, ``"published"`` for those of the eight classic networks, or ``None`` for the
     notes' initialisation: a convolution normal with variance 2 / fan-out (He et al. 2015), a fully-connected
@@ -126,7 +136,8 @@ def build(
     >>> sum(parameter.numel() for parameter in net.parameters())
     138357544
     """
-    net = VGG(find_config(config, batch_norm=batch_norm, classes=classes), dtype)
+    found = find_config(config, batch_norm=batch_norm, classes=classes)
+    net = VGG(found, dtype, input_shape(input, found.in_channels))
     place = _usable(device)
     if weights is not None:
         source, state = (

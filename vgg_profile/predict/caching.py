@@ -12,7 +12,7 @@ the history of an H100 (``tests/data/h100``).
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -126,12 +126,14 @@ class CachingAllocator:
 
     ``limit`` is what may be reserved in all, in bytes; ``None`` is no limit. ``expandable`` is PyTorch's
     ``expandable_segments:True``: one growing segment a pool instead of many. ``address_of_next`` gives
-    the address of a new segment of a size; addresses decide between blocks of one size.
+    the address of a new segment of a size; addresses decide between blocks of one size. ``log`` is told what
+    PyTorch's own history tells: an action, an address and a size in bytes.
     """
 
     limit: int | None = None
     expandable: bool = False
     address_of_next: Callable[[int], int] | None = None
+    log: Callable[[str, int, int], None] = lambda action, address, size: None
     requested: Counter = field(default_factory=Counter)
     allocated: Counter = field(default_factory=Counter)
     reserved: Counter = field(default_factory=Counter)
@@ -158,12 +160,15 @@ class CachingAllocator:
         block.requested = size
         self.requested.add(size)
         self.allocated.add(block.size)
+        self.log("alloc", block.address, size)
         return block
 
     def free(self, block: Block) -> None:
         """Take a block back; free neighbours become one."""
         if block.requested is None:
             raise ValueError("the block is free already")
+        for action in ("free_requested", "free_completed"):
+            self.log(action, block.address, block.requested)
         self.requested.add(-block.requested)
         self.allocated.add(-block.size)
         block.requested = None
@@ -178,6 +183,28 @@ class CachingAllocator:
                 elif block.is_whole_segment:
                     pool.remove(block)
                     self.reserved.add(-block.size)
+                    self.log("segment_free", block.address, block.size)
+
+    @property
+    def free_blocks(self) -> tuple[tuple[int, int], ...]:
+        """Size and address of each, the small pool's last."""
+        return tuple((block.size, block.address) for pool in self._pools for block in pool)
+
+    def segments(self, held: Iterable[Block]) -> list[list[Block]]:
+        """Every segment as its blocks in order, given those that are in use; by address.
+
+        What is mapped of an expandable segment in one piece is one.
+        """
+        every = sorted(
+            (*held, *(block for pool in self._pools for block in pool)), key=lambda each: each.address
+        )
+        found: list[list[Block]] = []
+        for block in every:
+            if found and block.before is found[-1][-1]:
+                found[-1].append(block)
+            else:
+                found.append([block])
+        return found
 
     # -- finding a block ------------------------------------------------------------------------
 
@@ -202,6 +229,7 @@ class CachingAllocator:
             return None
         self.reserved.add(whole)
         block = Block(self._address(whole), whole, is_small=size <= SMALL)
+        self.log("segment_alloc", block.address, whole)
         pool.add(block)
         return block
 
@@ -269,6 +297,7 @@ class CachingAllocator:
         if not self._may_reserve(mapped):
             return None
         self.reserved.add(mapped)
+        self.log("segment_map", block.address, mapped)
         spaces = self._unmapped[block.is_small]
         place = spaces.index(block)
         spaces[place : place + 1] = [rest] if (rest := _cut(block, mapped)) else []
@@ -290,6 +319,7 @@ class CachingAllocator:
         if after := _cut(block, last - first):
             pool.add(after)
         self.reserved.add(first - last)
+        self.log("segment_unmap", first, last - first)
         block.is_mapped = False
         spaces = self._unmapped[block.is_small]
         for neighbour in (block.before, block.after):

@@ -15,6 +15,7 @@ from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.events import OF_THE_LOSS, Category, Event, Phase, Storage
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
+from vgg_profile.core.verified import UNVERIFIED, Verified
 from vgg_profile.predict.vgg.layers import Conv2d, Linear, MaxPool2d
 from vgg_profile.predict.vgg.spelled_out import Module, modules
 from vgg_profile.predict.vgg.step import ledger
@@ -37,11 +38,15 @@ def contents(profile: Profile) -> Contents:
     """The layers of a network, each of which can be explained."""
     example = profile.module_rows[1].name
     return Contents(
-        f"The layers of {profile.config.label}",
+        f"The layers of {profile.config.label}{_pooled(profile)}",
         ("layer", "module", "what", "output"),
         tuple((row.name, row.module, _KINDS[row.kind], row.output_shape) for row in profile.module_rows[1:]),
         f"`vgg-profile explain CONFIG {example}` works one out; a module path does as well as a name.",
     )
+
+
+def _pooled(profile: Profile) -> str:
+    return f"; average pool {profile.pooled}" if profile.pooled else ""
 
 
 def lesson(profile: Profile, name: str) -> Lesson:
@@ -67,28 +72,40 @@ def lesson(profile: Profile, name: str) -> Lesson:
         Section("Memory: its backward pass", tuple(_backward(step, row))),
     )
     path = f" ({row.module})" if row.module != row.name else ""
+    is_open = profile.device != "cpu" and step.profile.verified is None
     return Lesson(
         name=row.name,
-        title=f"{_KINDS[row.kind]} of {profile.config.label}{path}",
+        title=f"{_KINDS[row.kind]} of {profile.config.label}{path}{_pooled(profile)}"
+        + (f", {UNVERIFIED}" if is_open else ""),
         sections=tuple(section for section in sections if section.parts),
-        evidence=_EVIDENCE[profile.device],
+        evidence=_ON_THE_CPU if profile.device == "cpu" else _on_a_card(step.profile.verified),
     )
 
 
-_EVIDENCE = {
-    "cpu": "Predicted, by the rules of PyTorch on the CPU. The command measure runs the network and holds "
-    "every layer's shape, FLOPs and live bytes against these.",
-    "cuda": "Predicted, by the rules of PyTorch on CUDA. Records of one H100 confirm them for the settings "
-    "measured there (reports/measured/*-cuda.json); no other card has been asked. The command measure, with "
-    "--device cuda, runs the network on yours and holds every layer against these.",
-}
+_ON_THE_CPU = (
+    "Predicted, by the rules of PyTorch on the CPU. The command measure runs the network and holds "
+    "every layer's shape, FLOPs and live bytes against these."
+)
+
+
+def _on_a_card(found: Verified | None) -> str:
+    """What stands behind the figures of a card."""
+    who = (
+        f"a committed record of an {found.device} with torch {found.torch} confirms them; no other card has"
+        if found
+        else f"they are {UNVERIFIED}"
+    )
+    return (
+        f"Predicted, by the rules of PyTorch on CUDA: {who}. The command measure, with --device cuda, runs "
+        "the network on yours and holds every layer against these."
+    )
 
 
 def _find(profile: Profile, name: str) -> tuple[Module, Row, Row]:
     """The layer of this name or path: what it is, the row before it, and its own."""
     key = name.strip().lower()
     rows = profile.module_rows
-    for module, before, row in zip(modules(profile.config), rows, rows[1:], strict=False):
+    for module, before, row in zip(modules(profile.config, profile.input), rows, rows[1:], strict=False):
         if key in (row.name, row.module):
             return module, before, row
     names = [row.name for row in rows[1:]] + [row.module for row in rows[1:] if row.module != row.name]

@@ -115,7 +115,7 @@ def _controls(data: Mapping[str, Any]) -> dict[str, str]:
         "optimizer": _select("optimizer", "optimizer", data["optimizers"], setting),
         "size": _select("size", "image", data["planes"], setting),
         "norm": _choice("norm", "batch norm", {"false": "off", "true": "on"}, setting["norm"]),
-        "device": _select("device", "rules of", data["rules"], setting),
+        "device": _select("device", "rules of", data["reserves"], setting),
         "card": _select("card", "card", ["", *data["cards"]], setting),
         "unit": _choice("unit", "unit", {unit: unit for unit in data["units"]}, "MiB"),
     }
@@ -128,7 +128,7 @@ def _fixed(data: Mapping[str, Any]) -> str:
     )
     return escape(
         f"input {size}, batch {int(batch):,}, {dtype}; {data['setups'][f'{optimizer},{device}']}; "
-        f"by the rules of device {data['rules'][device]}"
+        f"by the rules of device {data['rules']}"
     )
 
 

@@ -169,7 +169,7 @@ def saved_means(profile: Profile) -> str:
     what = saved_words(profile)
     return (
         f"{what[0].upper()}{what[1:]}: alive after {profile.forward_pass}, above weights and input, by the "
-        f"rules of device {rules(profile.device)}."
+        f"rules of device {rules(profile)}."
     )
 
 

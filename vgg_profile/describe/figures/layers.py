@@ -28,7 +28,7 @@ from vgg_profile.describe.figures.drawing import (
     unit_convention,
 )
 from vgg_profile.describe.kinds import figure_of
-from vgg_profile.describe.words import title
+from vgg_profile.describe.words import marked, title
 
 
 @figure_of("memory", Profile)
@@ -40,7 +40,7 @@ def _memory(profile: Profile) -> Figure:
     saved = [row.saved_bytes(profile.batch) for row in rows]
     unit = byte_unit(max(*saved, *outputs))
     keeps = most_of(by_block(profile, lambda row: row.saved_bytes(profile.batch)), "keeps")
-    finding = f"{keeps} of the {sum(saved):,} bytes {saved_words(profile)}"
+    finding = marked(f"{keeps} of the {sum(saved):,} bytes {saved_words(profile)}", profile)
     alone = f"output alone, in {profile.dtype}, as the notes count"
     panel = Panel(
         saved_words(profile),

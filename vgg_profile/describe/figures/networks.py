@@ -11,14 +11,15 @@ from vgg_profile.core.events import Category
 from vgg_profile.core.figures import COMPUTE, PALETTE, Figure, Unit
 from vgg_profile.describe.figures.drawing import bars, byte_unit, count_unit, shortened
 from vgg_profile.describe.kinds import figure_of
-from vgg_profile.describe.words import rules
+from vgg_profile.describe.words import marked, rules
 
 
 @figure_of("compare", Comparison)
 def _compare(comparison: Comparison) -> Figure:
     """Networks side by side: what they hold, compute, keep and need."""
     labels = [network.label for network in comparison.networks]
-    step = comparison.networks[0].step
+    steps = [network.step for network in comparison.networks]
+    step = steps[0]
     macs_of = f"MACs of {units.plural(step.profile.batch, 'image')}"
     looks: dict[str, tuple[str, str, Callable[[int], Unit]]] = {
         "parameters": ("parameters", PALETTE[Category.WEIGHTS], count_unit),
@@ -35,6 +36,7 @@ def _compare(comparison: Comparison) -> Figure:
         if macs[most] > macs[least]
         else f"{' and '.join(labels)}: {macs[0]:,} MACs{' each' * (len(labels) > 1)}"
     )
+    finding = marked(finding, *(each.profile for each in steps))
     panels, said = [], []
     for key, (label, colour, unit_for) in looks.items():
         numbers = values[key]
@@ -54,6 +56,6 @@ def _compare(comparison: Comparison) -> Figure:
         panels=tuple(panels),
         columns=2,
         alt=f"Four bar charts, a bar for each network. {finding}. {' '.join(said)}",
-        footer=f"By the rules of device {rules(step.profile.device)}; 1 MAC = 2 FLOPs. "
+        footer=f"By the rules of device {rules(step.profile)}; 1 MAC = 2 FLOPs. "
         "At the bars, exact counts and bytes.",
     )

@@ -13,9 +13,10 @@ from vgg_profile.core import units
 from vgg_profile.core.events import Category
 from vgg_profile.core.figures import INK, PALETTE, Figure, Limit, Panel, Point, Series, Style, Unit
 from vgg_profile.core.step import Step
+from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.figures.drawing import BINARY_UNITS, byte_unit, in_unit, stacked, unit_convention
 from vgg_profile.describe.kinds import figure_of
-from vgg_profile.describe.words import rules, title
+from vgg_profile.describe.words import marked, rules, title, unverified_points
 
 
 @figure_of("batch", Fit)
@@ -27,23 +28,46 @@ def _fit(fit: Fit) -> Figure:
     unit = next(unit for unit in (*BINARY_UNITS, Unit("bytes")) if fit.memory.bytes >= unit.scale)
     limit = have if unit.name in have else f"{have} = {units.binary(fit.memory.bytes)}"
     limits = [Limit(limit, fit.memory.bytes)]
-    if fit.reserves:
+    if fit.run is not None:
+        beside = fit.reserve_bytes + sum(each.bytes for each in fit.run.workspaces)
+        limits.append(Limit(f"less {units.binary(beside)} beside", fit.memory.bytes - beside))
+    elif fit.reserves:
         limits.append(Limit(f"less {units.binary(fit.reserve_bytes)} in reserve", fit.available_bytes))
+    batch = fit.asked or largest
+    finding = _finding(fit, limit) if fit.run is None else _finding_on_a_card(fit)
+    peak = step.peak_bytes(batch)
+    points = [Point(batch, peak, f"batch {batch:,}: {in_unit(peak, unit)}")] if batch else []
+    left_out = "" if fit.run is None else "Without cuDNN's scratch, which is not predicted. "
+    return _batch_figure(step, top, unit, finding, limits, points, left_out)
+
+
+def _finding(fit: Fit, limit: str) -> str:
+    """What fits, and by how much."""
+    largest, have = fit.largest_batch, fit.memory.label
     if fit.asked is not None:
         answer = "fits" if fit.fits else "does not fit"
         left = f"{units.binary(abs(fit.spare_bytes))} {'to spare' if fit.fits else 'too much'}"
-        finding = f"Batch {fit.asked:,} {answer} into {have}: {left}; the largest is {largest:,}"
-        point = Point(fit.asked, fit.peak_bytes, f"batch {fit.asked:,}: {in_unit(fit.peak_bytes, unit)}")
-        return _batch_figure(step, top, unit, finding, limits, [point])
+        return f"Batch {fit.asked:,} {answer} into {have}: {left}; the largest is {largest:,}"
     if not largest:
-        least = units.binary(step.peak_bytes(1) + fit.reserve_bytes)
-        finding = f"Not even one image fits into {limit}: it takes {least}"
-        return _batch_figure(step, top, unit, finding, limits)
-    peak = step.peak_bytes(largest)
-    excess = units.binary(step.peak_bytes(largest + 1) - fit.available_bytes)
-    finding = f"{units.plural(largest, 'image')} at a time fit into {have}; one more is {excess} too much"
-    point = Point(largest, peak, f"batch {largest:,}: {in_unit(peak, unit)}")
-    return _batch_figure(step, top, unit, finding, limits, [point])
+        needed = units.binary(fit.memory.bytes - fit.spare_bytes)
+        return f"Not even one image fits into {limit}: it takes {needed}"
+    return (
+        f"{units.plural(largest, 'image')} at a time fit into {have}; "
+        f"one more is {units.binary(fit.next_short_bytes)} too much"
+    )
+
+
+def _finding_on_a_card(fit: Fit) -> str:
+    """The same as far as it is known, and at most how many."""
+    have = fit.memory.label
+    if fit.asked is not None:
+        beyond = "does not fit" if fit.asked > fit.at_most else "runs out of memory in the replay"
+        answer = f"Batch {fit.asked:,} {'fits' if fit.fits else beyond}, in {have}"
+    elif fit.largest_batch:
+        answer = f"About {fit.largest_batch:,} images fit into {have}"
+    else:
+        answer = f"Not even one image fits into {have}"
+    return f"{answer}, {UNVERIFIED}; at most {fit.at_most:,} can"
 
 
 @figure_of("batch", Step)
@@ -54,7 +78,7 @@ def _batch(step: Step) -> Figure:
     unit = byte_unit(peak)
     each = units.binary(step.highest(top).per_image)
     finding = f"A batch of {top} peaks at {in_unit(peak, unit)}, and each further image takes {each}"
-    return _batch_figure(step, top, unit, finding)
+    return _batch_figure(step, top, unit, marked(finding, step.profile))
 
 
 def _batch_figure(
@@ -64,6 +88,7 @@ def _batch_figure(
     finding: str,
     limits: Sequence[Limit] = (),
     points: Sequence[Point] = (),
+    left_out: str = "",
 ) -> Figure:
     """What is live at the peak, by category, for batches up to ``top``."""
     batches = _batches(step, top, [int(point.x) for point in points])
@@ -90,7 +115,8 @@ def _batch_figure(
         ),
         alt="The peak of live bytes against the batch, stacked by category, from "
         f"{peaks[0]:,} bytes at batch {batches[0]:,} to {peaks[-1]:,} at batch {batches[-1]:,}. {finding}.",
-        footer=f"Tensors alone, by the rules of device {rules(step.profile.device)}. {unit_convention(unit)}",
+        footer=f"{left_out}Tensors alone, by the rules of device {rules(step.profile)}. "
+        f"{unit_convention(unit)}",
     )
 
 
@@ -148,6 +174,7 @@ def _sweep(grid: Sweep) -> Figure:
     if low != high:
         at_least, at_most = (", ".join(_SETTINGS[what](point) for what in varied) for point in (least, most))
         finding = f"The peak grows from {low} ({at_least}) to {high} ({at_most})"
+    finding += unverified_points(grid.unverified, len(grid.points))
     left_out = len(lines) - len(shown)
     what = "batch (images)" if along == "batch" else "side of the image (pixels)"
     return Figure(
@@ -175,7 +202,7 @@ def _sweep(grid: Sweep) -> Figure:
         + (f", {left_out} more left out" if left_out else "")
         + f". {finding}: from {min(peaks):,} to {max(peaks):,} bytes.",
         footer=(f"Of {len(lines)} lines, {len(shown)} are drawn. " if left_out else "")
-        + f"Tensors alone, by the rules of device {rules(grid.device)}. {unit_convention(unit)}",
+        + f"Tensors alone, by the rules of device {grid.device}. {unit_convention(unit)}",
     )
 
 

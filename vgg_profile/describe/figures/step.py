@@ -33,7 +33,7 @@ from vgg_profile.describe.figures.drawing import (
     unit_convention,
 )
 from vgg_profile.describe.kinds import figure_of
-from vgg_profile.describe.words import rules, title
+from vgg_profile.describe.words import marked, rules, title
 
 
 @figure_of("timeline", Step)
@@ -53,7 +53,7 @@ def _step_figure(step: Step, curve: Overlay | None = None) -> Figure:
     highest = max(live)
     top = live.index(highest)
     unit = byte_unit(highest)
-    finding = f"The peak, {in_unit(highest, unit)}, is in {_place(step.peak)}"
+    finding = marked(f"The peak, {in_unit(highest, unit)}, is in {_place(step.peak)}", step.profile)
     series = [*stacked(places, stacks, Style.AREAS)]
     if curve is not None:
         series.append(_measured(curve))
@@ -76,7 +76,7 @@ def _step_figure(step: Step, curve: Overlay | None = None) -> Figure:
         alt=f"Live bytes over one training step, stacked by category. {finding}. "
         f"At the peak {highest:,} bytes are live: {at_peak}.",
         footer="Tensors alone, before a backend's scratch, by the rules of device "
-        f"{rules(step.profile.device)}. {unit_convention(unit)}",
+        f"{rules(step.profile)}. {unit_convention(unit)}",
     )
 
 

@@ -159,6 +159,12 @@ class _Pass:
         model = faked(network) if isinstance(network, nn.Module) else built(network)
         assert isinstance(model, nn.Module)
         check_not_compiled(model)
+        if self.subject.setup.freeze:
+            trained = [name for name, each in model.named_parameters() if each.requires_grad]
+            self.subject.setup.check_freeze(trained)
+            for name in trained:
+                frozen = self.subject.setup.is_frozen(name)
+                model.get_parameter(name).requires_grad_(not frozen)
         return model
 
     def _give(self, loss: Loss) -> Any:

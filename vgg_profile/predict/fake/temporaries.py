@@ -154,22 +154,30 @@ def _dtype_of_number(number: Any) -> torch.dtype:
 def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
     """One scale and one shift a channel, in float32 at least: ``native/cpu/batch_norm_kernel.cpp``.
 
-    The statistics are kept in the weights' dtype, whatever the input's: ``batch_norm_cpu_update_stats``.
+    The statistics are kept in the weights' dtype, whatever the input's; in eval there are none:
+    ``batch_norm_cpu_update_stats``.
     """
     x = args[0]
     if not x.is_contiguous() or x.shape[2:].numel() == 1:
         return None  # read as channels last, where each thread sums on its own
     itemsize = x.element_size() if args[1] is None else args[1].element_size()
     each = x.shape[1] * max(itemsize, FLOAT32)
-    made = (results[0], *([x.shape[1] * itemsize] * (len(results) - 1)))
+    made = (results[0], *(x.shape[1] * itemsize if size else 0 for size in results[1:]))
     return Taken((*made, each, each, -each, -each), made)
 
 
 @_rule("native_batch_norm_backward")
 def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
-    """A copy of the input's size: ``native/Normalization.cpp``, ``batch_norm_backward_cpu``."""
+    """A copy of the input's size, for its gradient: ``native/Normalization.cpp``, ``batch_norm_backward_cpu``.
+
+    PyTorch's rule for fake tensors makes each gradient, wanted or not.
+    """
     if not (args[0].is_contiguous() and args[1].is_contiguous()) or args[1].shape[2:].numel() == 1:
         return None
+    wanted = args[9]
+    made = [size if want else 0 for size, want in zip(results, wanted, strict=True)]
+    if not wanted[0]:
+        return Taken(tuple(made), tuple(made))
     size = args[1].numel() * args[1].element_size()
     return Taken((*results, size, -size))
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from msgspec import Meta
 
@@ -50,6 +50,11 @@ FORMS = {
     "classes": _SIZE,
     "in_channels": _SIZE,
     "batch_norm": Form(bool, "true or false", "Write it unquoted."),
+    "pool": Form(
+        Size | Literal["none"],
+        'a whole number or "none"',
+        'Write 7 for the paper\'s 7×7 average pool, 1 for a global one, "none" for none at all.',
+    ),
 }
 """Every key that a config file may have; all but ``layers`` may be left out."""
 

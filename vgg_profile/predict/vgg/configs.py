@@ -13,6 +13,10 @@ small TOML or JSON file::
     classes = 10
     in_channels = 3
     batch_norm = false
+    pool = 7                    # average pool before the classifier: 7×7, 1, any N, or "none"
+
+A list says it with its last item: ``64,64,M,GAP`` averages each map to one value, ``64,64,M,none`` hands the
+maps to the classifier as they are. Whoever does not say it gets the paper's 7×7.
 """
 
 from __future__ import annotations
@@ -30,6 +34,12 @@ from vgg_profile.core.tree import Network
 from vgg_profile.predict.vgg.limits import LONGEST_NAME, MOST_LAYERS
 
 LARGEST_FILE = 4 * 2**20
+
+POOLED = 7
+"""The paper's classifier sees 7×7 maps; torchvision's, on other images too, by an adaptive average pool."""
+
+NO_POOL = "none"
+"""How a file or a list says that no average pool stands before the classifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,8 @@ class Config:
     classes: int = 1000
     in_channels: int = 3
     batch_norm: bool = False
+    pool: int | None = POOLED
+    """The side of the maps that an average pool hands to the classifier; ``None``: there is no such pool."""
 
     @property
     def depth(self) -> int:
@@ -115,7 +127,7 @@ class Config:
     def facts(self) -> dict[str, Any]:
         """What the JSON form of its table says of it beside."""
         content = self.to_dict()
-        return {key: content[key] for key in ("classes", "layers", "classifier")}
+        return {key: content[key] for key in ("classes", "layers", "classifier", "pool")}
 
     @property
     def pools(self) -> int:
@@ -127,6 +139,7 @@ class Config:
         return content | {
             "layers": [token.plain if isinstance(token, Conv) else str(token) for token in self.layers],
             "classifier": list(self.classifier),
+            "pool": NO_POOL if self.pool is None else self.pool,
         }
 
 
@@ -204,19 +217,30 @@ def by_name(name: str) -> Config:
     return replace(found, batch_norm=True) if plain != key else found
 
 
+_LAST = {"gap": 1, NO_POOL: None}
+"""What the last item of a list may say of the average pool before the classifier."""
+
+
 def from_list(tokens: Sequence[object]) -> Config:
-    """A network of one's own from its convolutional layers; its name is the list itself."""
-    layers = parse_layers(tokens)
-    name = ",".join(map(str, layers[:LONGEST_NAME]))
+    """A network of one's own from its convolutional layers; its name is the list itself.
+
+    >>> from_list(["64", "M", "GAP"]).pool, from_list([64, "M", "none"]).pool, from_list([64, "M"]).pool
+    (1, None, 7)
+    """
+    *before, last = tokens or ("",)
+    word = last.strip().lower() if isinstance(last, str) else ""
+    layers = parse_layers(before if word in _LAST else tokens)
+    names = [str(layer) for layer in layers[:LONGEST_NAME]]
+    name = ",".join([*names, *(["GAP" if word == "gap" else word] * (word in _LAST))])
     if len(name) > LONGEST_NAME or len(layers) > LONGEST_NAME:
         name = f"{name[:24].rpartition(',')[0]},… ({len(layers):,} layers)"
-    return Config(name, layers)
+    return Config(name, layers, pool=_LAST.get(word, POOLED))
 
 
 _TOKEN = re.compile(r"(?:conv(?P<kernel>\d{1,2})-)?(?P<width>\d{1,12})", re.ASCII)
 _ALLOWED = (
     "A layer is a width such as 64 (a 3×3 convolution), conv1-64 (the kernel named; odd), "
-    "M (a 2×2 max pool) or LRN."
+    "M (a 2×2 max pool) or LRN; the last may be GAP or none, for the average pool before the classifier."
 )
 
 
@@ -345,7 +369,14 @@ def from_dict(content: object, default_name: str = "custom") -> Config:
     found = values(content)
     layers = found.pop("layers")
     name = str(found.pop("name", default_name))
+    if found.get("pool") == NO_POOL:
+        found["pool"] = None
     return Config(name, parse_layers(_split(layers) if isinstance(layers, str) else layers), **found)
+
+
+def recorded(content: dict[str, Any]) -> dict[str, Any]:
+    """A config as a record has it, with the key that the first records lack."""
+    return {"pool": POOLED, **content}
 
 
 PAPER: dict[str, Config] = {

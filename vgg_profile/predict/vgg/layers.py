@@ -114,6 +114,10 @@ class Conv2d(Layer):
         return product(self.weights, product(height, width))
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """On CUDA cuDNN convolves, and ``_convolution`` (ATen/native/Convolution.cpp) adds the bias in place.
+
+        Its workspace is taken and given back within the call (``run_conv_plan`` in cudnn/Conv_v8.cpp).
+        """
         weight, bias = parameters["weight"], parameters["bias"]
         itemsize = tape.itemsize_of(x, "lower")
         is_native = tape.device == "cpu" and (not tape.onednn or itemsize == FLOAT64)
@@ -175,14 +179,23 @@ class Linear(Layer):
         return self.weights
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        """On the CPU a product in two bytes a value is oneDNN's, unless that is off."""
+        """On the CPU a product in two bytes a value is oneDNN's, unless that is off.
+
+        Either factor is kept only if the other wants a gradient.
+        On CUDA the product is cuBLAS's (``addmm_out_cuda_impl`` in ATen/native/cuda/Blas.cpp): its workspace
+        stays (``predict.reserved.workspaces``).
+        """
         weight, bias = parameters["weight"], parameters["bias"]
         is_plain = tape.device == "cpu" and (not tape.onednn or tape.itemsize_of(x, "lower") != HALF)
         scratch = "" if is_plain else "the matrix product"
         return tape.op(
             "addmm",
             (x, weight, bias),
-            Backward("AddmmBackward0", saves=(x, weight), scratch=scratch),
+            Backward(
+                "AddmmBackward0",
+                saves=[x] * weight.requires_grad + [weight] * x.requires_grad,
+                scratch=scratch,
+            ),
             Result((self.out_features,)),
             scratch=scratch,
             autocast="lower",
@@ -232,9 +245,10 @@ class BatchNorm2d(Layer):
         statistic = Bytes(self.channels * max(weight.itemsize, FLOAT32 if is_native else 0), 0)
         scratch = "the batch norm" if on_cpu and is_one_value else ""
         if on_cpu:
-            temporaries = (NOTHING, NOTHING, x.size)
+            temporary = x.size if x.requires_grad else NOTHING
         else:
-            temporaries = (NOTHING, NOTHING, sums if is_native and is_one_value else NOTHING)
+            temporary = sums if is_native and is_one_value else NOTHING
+        last = 2 if bias.requires_grad else 0
         return tape.op(
             "batch_norm",
             (x, weight, bias),
@@ -246,7 +260,7 @@ class BatchNorm2d(Layer):
                     for what in ("batch mean", "batch inverse deviation")
                     if tape.training or is_native
                 ],
-                temporaries=temporaries,
+                temporaries=[temporary if place == last else NOTHING for place in range(3)],
                 scratch=scratch,
             ),
             work=sums if on_cpu else NOTHING,
@@ -288,7 +302,8 @@ class LocalResponseNorm(Layer):
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
         """Seven small operations, as ``torch.nn.functional.local_response_norm`` writes them.
 
-        Autocast runs the average pool (CPU) or the power (CUDA) in float32, and the division follows it.
+        Autocast runs the average pool (CPU) or the power (CUDA) in float32, and the division follows it:
+        the lists for float32 in ATen/autocast_mode.h.
         """
         on_cpu = tape.device == "cpu"
         channels, height, width = x.shape
@@ -376,12 +391,34 @@ class AdaptiveAvgPool2d(Layer):
         return (shape[0], self.size, self.size)
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """To one value it is a mean, whose backward needs no more than the map's size.
+
+        The CPU divides by a Python number there, and takes a mean of two-byte values in float32
+        (``mean_kernel_impl`` in ATen/native/ReduceOps.cpp).
+        """
+        if self.size == 1:
+            return self._mean(tape, x)
         return tape.op(
             "adaptive_avg_pool2d",
             (x,),
             Backward("AdaptiveAvgPool2DBackward0", saves=(x,)),
             Result(self.output_shape(x.shape)),
         )
+
+    def _mean(self, tape: Tape, x: Tensor) -> Tensor:
+        number = tape.number(x.itemsize, whole=True)
+        is_lowered = tape.device == "cpu" and x.itemsize == HALF
+        sums = Bytes(0, x.shape[0] * FLOAT32)
+        output = tape.op(
+            "mean",
+            (x,),
+            Backward("MeanBackward1", temporaries=(number,)),
+            Result(self.output_shape(x.shape)),
+            work=sums.plus(Bytes(0, prod(x.shape) * FLOAT32)) if is_lowered else number,
+        )
+        if is_lowered:
+            tape.work("div_", sums.plus(tape.number(FLOAT32, whole=True)))
+        return output
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,7 +446,11 @@ class Dropout(Layer):
     kind: ClassVar[str] = "dropout"
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        """The CPU multiplies with a mask of the input's dtype, CUDA makes one of single bytes on the way."""
+        """The CPU multiplies with a mask of the input's dtype, CUDA makes one of single bytes on the way.
+
+        Source: ``dropout`` in ATen/native/Dropout.cpp, which takes ``native_dropout`` on CUDA;
+        ``dropout_cuda`` in ATen/native/cuda/Dropout.cu allocates the mask as bool, before the output.
+        """
         if not tape.training:
             return tape.hold(x)
         if tape.device == "cuda":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vgg_profile.core.events import Category, Storage
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.sizes import FLOAT32, NOTHING, Bytes
@@ -14,19 +16,15 @@ STEP_COUNT_BYTES = 4
 class Optimizer:
     """What ``torch.optim`` allocates: a state for every parameter, and temporaries in each step.
 
-    Source: ``torch/optim/sgd.py`` and ``adam.py`` (AdamW is Adam there), single-tensor and foreach.
+    Source: ``torch/optim/sgd.py`` and ``adam.py`` (AdamW is Adam there): ``_single_tensor_adam``,
+    ``_multi_tensor_adam``, ``_fused_adam``; which one, ``_default_to_fused_or_foreach`` in ``optimizer.py``.
     """
 
-    def __init__(self, tape: Tape, setup: Setup) -> None:
+    def __init__(self, tape: Tape, setup: Setup, weights: Sequence[Storage]) -> None:
         self.tape = tape
         self.setup = setup
-        self.weights = [
-            storage
-            for event in tape.events
-            for storage in event.allocated
-            if storage.category is Category.WEIGHTS
-        ]
-        """In the order of ``model.parameters()``."""
+        self.weights = weights
+        """Those that are trained, in the order of ``model.parameters()``."""
 
     def make_state(self) -> None:
         """One momentum a parameter, or Adam's two moments and its count of steps."""

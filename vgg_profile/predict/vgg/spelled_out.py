@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from vgg_profile.core.setting import input_shape
+from vgg_profile.core.sizes import Shape
 from vgg_profile.core.tree import CLASSIFIER, Network
 from vgg_profile.predict.vgg.configs import Config, Conv, Pool, config
 from vgg_profile.predict.vgg.layers import (
@@ -23,9 +25,6 @@ from vgg_profile.predict.vgg.layers import (
     MaxPool2d,
     ReLU,
 )
-
-POOLED = 7
-"""The classifier always sees 7×7 maps: an adaptive average pool stands before it, as in torchvision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,11 @@ class Module:
 
 
 @lru_cache(maxsize=16)
-def modules(network: Network) -> tuple[Module, ...]:
+def modules(network: Network, input: Shape | None = None) -> tuple[Module, ...]:  # noqa: A002 - as users say
     """Every layer of a network in the order that an image meets them.
+
+    ``input`` is the image (C, H, W), by default of 224 pixels a side. It matters to one figure of a network
+    without an average pool: how many values its first fully-connected layer takes.
 
     Convolutions are numbered within their block (``conv3_2``), a pool closes its block (``pool3``), and
     the fully-connected layers go on counting after the last block (``fc6`` in VGG).
@@ -55,10 +57,11 @@ def modules(network: Network) -> tuple[Module, ...]:
     ['conv1_1', 'relu1_1', 'pool1', 'avgpool', 'flatten',
      'fc2', 'relu2', 'drop2', 'fc3', 'relu3', 'drop3', 'fc4']
     """
-    return tuple(_modules(config(network)))
+    net = config(network)
+    return tuple(_modules(net, input or input_shape(None, net.in_channels)))
 
 
-def _modules(net: Config) -> Iterator[Module]:
+def _modules(net: Config, shape: Shape) -> Iterator[Module]:
     channels = net.in_channels
     block, place, norms = 1, 0, 0
     named: list[tuple[str, Layer, str]] = []
@@ -79,13 +82,16 @@ def _modules(net: Config) -> Iterator[Module]:
             named.append((f"lrn{block}_{norms}", LocalResponseNorm(), group))
     for index, (name, layer, group) in enumerate(named):
         yield Module(name, f"features.{index}", layer, group)
+        shape = layer.output_shape(shape)
 
-    yield Module("avgpool", "avgpool", AdaptiveAvgPool2d(POOLED), group)
+    if net.pool is not None:
+        pool = AdaptiveAvgPool2d(net.pool)
+        yield Module("avgpool", "avgpool", pool, group)
+        shape = pool.output_shape(shape)
     yield Module("flatten", "flatten", Flatten(), group)
 
-    fan_in: tuple[int, ...] = (channels, POOLED, POOLED)
     first = block + (place > 0 or norms > 0)
-    for index, (name, layer) in enumerate(_classifier(net, fan_in, first)):
+    for index, (name, layer) in enumerate(_classifier(net, shape, first)):
         yield Module(name, f"classifier.{index}", layer, CLASSIFIER)
 
 

@@ -39,6 +39,7 @@ def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
     """The same for whatever batch will be asked about: a batch that cannot be is refused then."""
     setting = replace(profile.setting, setup=setup.on(profile.device))
     setting.check()
+    setup.check_freeze(row.module for row in profile.module_rows if row.parameters)
     with uncollected():
         book = _write(config(profile.config), setting)
     rows = profile.module_rows
@@ -58,8 +59,9 @@ def _write(net: Config, setting: Setting) -> Book:
         grad=setup.has_backward,
         onednn=setup.onednn,
     )
-    parameters = load(tape, net)
-    optimizer = None if setup.optimizer == "none" else Optimizer(tape, setup)
+    parameters = load(tape, net, setting.input, setup)
+    trained = [each.storage for of in parameters.values() for each in of.values() if not each.is_frozen]
+    optimizer = None if setup.optimizer == "none" else Optimizer(tape, setup, trained)
     if optimizer and not setup.first_step:
         optimizer.make_state()
     with tape.autocast(AMP_ITEMSIZE[setup.amp]):
@@ -104,7 +106,8 @@ def _cross_entropy(tape: Tape, logits: Tensor) -> Tensor:
 
     Under autocast the CPU casts the logits and computes all of it in float32; a function of its own, it holds
     the cast logits to its end. CUDA takes the log-softmax in the logits' dtype and casts that to float32
-    for the mean (read off an H100 with torch 2.11: ``tests/data/h100``).
+    for the mean (read off an H100 with torch 2.11: ``tests/data/h100``; ``cross_entropy_loss`` in
+    ATen/native/LossNLL.cpp, ``log_softmax_cuda_out`` in cuda/SoftMax.cu).
     """
     tape.layer = "loss"
     on_cpu = tape.device == "cpu"

@@ -95,9 +95,10 @@ class Tape:
         self.allocate("empty", tensor.storage)
         return tensor
 
-    def parameter(self, what: str, shape: Shape) -> Tensor:
-        """A new learnable parameter, held by its module for good."""
+    def parameter(self, what: str, shape: Shape, *, is_frozen: bool = False) -> Tensor:
+        """A new learnable parameter, held by its module for good; a frozen one gets no gradient."""
         tensor = self._new(Category.WEIGHTS, what, shape, self.itemsize, is_parameter=True, batched=False)
+        tensor.is_frozen = is_frozen
         self.allocate("parameter", tensor.storage)
         return tensor
 
@@ -110,11 +111,14 @@ class Tape:
         """A module's buffer: loaded with the weights, never given a gradient."""
         self.allocate("buffer", Storage(self.layer, what, Category.BUFFERS, Bytes(size, 0)))
 
-    def number(self, itemsize: int) -> Bytes:
-        """What a Python number takes in the CPU's kernels: a float64 tensor, and its cast to ``itemsize``."""
+    def number(self, itemsize: int, *, whole: bool = False) -> Bytes:
+        """What a Python number takes in the CPU's kernels: eight bytes, and its cast to ``itemsize``.
+
+        A ``whole`` one is an int64 and always cast, another a float64.
+        """
         if self.device != "cpu":
             return NOTHING
-        return Bytes(FLOAT64 + (itemsize if itemsize != FLOAT64 else 0), 0)
+        return Bytes(FLOAT64 + (itemsize if whole or itemsize != FLOAT64 else 0), 0)
 
     # -- operations ----------------------------------------------------------------------------
 
@@ -150,7 +154,7 @@ class Tape:
             first = [s for s, extra in zip(extras, backward.extras, strict=True) if extra.comes_first]
             after = [storage for storage in extras if storage not in first]
             self.event(name, (*first, *fresh, *after, *workspace), (*workspace, *freed), scratch)
-        self.drop(*(t for t, was in zip(cast, inputs, strict=True) if t is not was and not was.is_parameter))
+        self.drop(*(t for t, was in zip(cast, inputs, strict=True) if t is not was and not _is_cached(was)))
         return result
 
     def _is_cut_short(self, backward: Backward) -> bool:
@@ -251,7 +255,7 @@ class Tape:
             return self._lowered[id(x.storage)]
         copied = Result(itemsize=itemsize, what=f"{x.storage.what}, cast", category=Category.CASTS)
         copy = self.op("to", (x,), Backward("ToCopyBackward0"), copied)
-        if x.is_parameter:
+        if _is_cached(x):
             self._lowered[id(x.storage)] = copy
         return copy
 
@@ -280,6 +284,14 @@ class Tape:
         tensor = Tensor(storage, shape, itemsize, is_parameter=is_parameter, batched=batched)
         storage.size = tensor.size
         return tensor
+
+
+def _is_cached(x: Tensor) -> bool:
+    """Whether autocast keeps its copy of a tensor: only of a parameter that is trained.
+
+    Source: ``cached_cast`` in ATen/autocast_mode.cpp.
+    """
+    return x.is_parameter and x.requires_grad
 
 
 def let_go(storages: Iterable[Storage]) -> tuple[Storage, ...]:

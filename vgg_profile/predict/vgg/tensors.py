@@ -30,10 +30,12 @@ class Tensor:
     node: Node | None = None
     is_parameter: bool = False
     batched: bool = True
+    is_frozen: bool = False
+    """Whether it is a parameter that is not trained."""
 
     @property
     def requires_grad(self) -> bool:
-        return self.is_parameter or self.node is not None
+        return (self.is_parameter and not self.is_frozen) or self.node is not None
 
     @property
     def size(self) -> Bytes:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
+from math import prod
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import ZERO, product
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase, Storage, kept
-from vgg_profile.core.setting import LARGEST, Setting, input_shape
+from vgg_profile.core.setting import LARGEST, Setting, Setup, input_shape
 from vgg_profile.core.sizes import TARGET_BYTES, Bytes, Shape
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.predict.vgg.configs import Config, Source
@@ -50,7 +51,7 @@ def walk(
     _check_image(net, shape)
     with uncollected():
         tape = Tape(itemsize=setting.itemsize, device=device)
-        forward(tape, net, shape, load(tape, net))
+        forward(tape, net, shape, load(tape, net, shape))
         rows = tuple(_count(net, shape, kept(tape.events)))
     return Profile(net, setting, rows)
 
@@ -69,14 +70,16 @@ def _count(config: Config, shape: Shape, saved: dict[str, tuple[Storage, ...]]) 
     stride: int | None = 1
     head = "input"
     yield Row(head, "", "input", shape, product(*plane, channels), ZERO, 0, 0, ZERO, field, stride, head=head)
-    for module in modules(config):
+    members = modules(config, shape)
+    for place, module in enumerate(members):
         layer = module.layer
         before, shape = shape, layer.output_shape(shape)
-        if (layer.kind == "avgpool" and before != shape) or layer.kind == "fc":
+        pools = layer.kind == "avgpool" and before != shape
+        if pools or layer.kind == "fc":
             field = stride = None
         if field is not None and stride is not None:
             field, stride = field + (layer.kernel - 1) * stride, stride * layer.stride
-        head = module.name if layer.kind in _HAVE_A_LINE else head
+        head = module.name if layer.kind in _HAVE_A_LINE or pools else head
         yield Row(
             name=module.name,
             module=module.path,
@@ -94,12 +97,32 @@ def _count(config: Config, shape: Shape, saved: dict[str, tuple[Storage, ...]]) 
             block=module.block,
             saved=saved.get(module.name, ()),
             note="" if layer.allocates_output else "a view" if layer.kind == "flatten" else "in place",
+            pooled=_pooled(before, shape, members[place + 1 :]) if pools else "",
         )
+
+
+def _pooled(before: Shape, after: Shape, following: Sequence[Module]) -> str:
+    """What an average pool does to a map of another size, and how many weights read the result.
+
+    >>> _pooled((512, 1, 1), (512, 7, 7), modules(find_config("D"))[-7:])
+    '1×1 → 7×7: 49 copies of one value, 102,760,448 weights read them'
+    """
+    given, made = before[1:], after[1:]
+    values, wanted = prod(given), prod(made)
+    if values == 1:
+        what = f"{wanted} copies of one value"
+    elif any(side > had for side, had in zip(made, given, strict=True)):
+        what = f"{wanted} values out of {values}"
+    else:
+        what = f"the mean of {values:,} values" if wanted == 1 else f"{wanted} means of {values:,} values"
+    weights = next(module.layer.weights.value for module in following if module.layer.kind == "fc")
+    read = f"{weights:,} weights read {'it' if wanted == 1 else 'them'}"
+    return f"{units.shape(given)} → {units.shape(made)}: {what}, {read}"
 
 
 def _check_image(config: Config, shape: Shape) -> None:
     """Refuse an image that some pool would reduce to nothing."""
-    for module in modules(config):
+    for module in modules(config, shape):
         shape = module.layer.output_shape(shape)
         if 0 in shape:
             raise InputError(
@@ -121,14 +144,15 @@ Parameters = dict[str, dict[str, Tensor]]
 """The learnable tensors by layer and name."""
 
 
-def load(tape: Tape, config: Config) -> Parameters:
-    """Allocate every parameter and buffer on a tape."""
+def load(tape: Tape, config: Config, shape: Shape, setup: Setup = Setup()) -> Parameters:  # noqa: B008 - frozen
+    """Allocate every parameter and buffer on a tape; ``setup`` says which are frozen."""
     tape.begin(Phase.LOAD)
     parameters: Parameters = {}
-    for module in modules(config):
+    for module in modules(config, shape):
         tape.layer = module.name
         parameters[module.name] = {
-            what: tape.parameter(what, shape) for what, shape in module.layer.parameter_shapes.items()
+            what: tape.parameter(what, shape, is_frozen=setup.is_frozen(module.path))
+            for what, shape in module.layer.parameter_shapes.items()
         }
         for what, (elements, itemsize) in module.layer.buffer_sizes.items():
             tape.buffer(what, elements * (itemsize or tape.itemsize))
@@ -149,7 +173,8 @@ def forward(
 
     tape.phase = Phase.FORWARD
     tape.hold(x)  # the caller's own name for its images
-    for container, members in groupby(modules(config), key=lambda module: module.path.partition(".")[0]):
+    parts = groupby(modules(config, shape), key=lambda module: module.path.partition(".")[0])
+    for container, members in parts:
         container_input = tape.hold(x)
         if container == "features" and checkpoint_blocks:
             for _, block in groupby(members, key=lambda module: module.block):

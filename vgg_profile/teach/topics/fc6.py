@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import plain, product
+from vgg_profile.predict.vgg.configs import POOLED
 from vgg_profile.predict.vgg.layers import Conv2d, Linear
-from vgg_profile.predict.vgg.spelled_out import POOLED
 from vgg_profile.teach.forms import Section, Working
 from vgg_profile.teach.topic import ARITHMETIC, profile_of, row_of, topic
 

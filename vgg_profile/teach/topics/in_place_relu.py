@@ -72,7 +72,7 @@ def block_live(*, in_place: bool) -> dict[str, tuple[int, int]]:
     The images are left out.
     """
     net, tape = config("D"), Tape(itemsize=4)
-    parameters = load(tape, net)
+    parameters = load(tape, net, profile_of().input)
     x = tape.hold(tape.tensor(Category.INPUT, "images", profile_of().input))
     start, layers = len(tape.events), {}
     live = 0

@@ -22,6 +22,8 @@ function compute() {
   const { rows, totals, alone } = data.tables[where];
   const saved = data.saved[[...where, itemsize, device]];
   const step = data.steps[[...where, itemsize, device, optimizer]];
+  const isCard = device !== "cpu";
+  const witness = isCard ? data.verified[[...where, dtype, optimizer]] : 0;
   const batch = alone && good.batch === 1 ? 2 : good.batch;
   const moments = partsOf(step, batch);
   const peakAt = rules.peak_part(moments.map((moment) => moment.rows));
@@ -37,7 +39,7 @@ function compute() {
     saved: savedOf(saved[number]),
   }));
   return {
-    ...setting, itemsize, alone, batch, table, moments, peakAt, limit, available,
+    ...setting, isCard, witness, itemsize, alone, batch, table, moments, peakAt, limit, available,
     totals: { ...totals, memory: bytesOf(totals.values), saved: savedOf(saved.at(-1)) },
     peak: moments[peakAt],
     largest: limit && rules.largest_batch(step[3], available),
@@ -48,16 +50,20 @@ function compute() {
 // -- the headline
 
 function tell() {
-  const { batch, dtype, totals, peak, limit, largest, device, memoryLabel } = view;
+  const { batch, dtype, totals, peak, limit, largest, device, isCard, witness, memoryLabel } = view;
   const spare = view.available - peak.peak;
+  const most = isCard ? `at most batch ${exact(largest)}, without cuDNN’s scratch, ${data.mark}`
+    : `largest batch ${exact(largest)}`;
   const room = `${sized(Math.abs(spare))} ${spare < 0 ? "short" : "spare"}; ` +
-    (largest ? `largest batch ${exact(largest)}` : "not even one image fits");
+    (largest ? most : "not even one image fits");
+  const mark = isCard && !witness ? `, ${data.mark}` : "";
+  const verdict = spare < 0 ? "No" : isCard ? "Tensors do" : "Yes";
   const figures = {
     parameters: [exact(totals.parameters), `${sized(totals.parameters * view.itemsize)} as ${dtype}`],
     macs: [exact(totals.macs), `${exact(totals.flops)} FLOPs`],
-    kept: [sized(totals.saved), `for ${images(batch)}`],
-    peak: [sized(peak.peak), `in ${place(peak)}`],
-    fit: limit ? [spare < 0 ? "No" : "Yes", room] : ["–", "give a memory or a card"],
+    kept: [sized(totals.saved), `for ${images(batch)}${mark}`],
+    peak: [sized(peak.peak), `in ${place(peak)}${mark}`],
+    fit: limit ? [verdict, room] : ["–", "give a memory or a card"],
   };
   for (const [name, [figure, remark]] of Object.entries(figures)) {
     byId(name).replaceChildren(element("strong", {}, figure), element("span", {}, remark));
@@ -69,7 +75,8 @@ function tell() {
   byId("setting").textContent =
     `${view.network}${view.norm === "true" ? " with batch norm" : ""}, input ${view.size}, ` +
     `batch ${exact(batch)}, ${dtype}; ${data.setups[[view.optimizer, device]]}; ` +
-    `by the rules of device ${data.rules[device]}${limit ? memory : ""}.`;
-  byId("said").textContent = `Batch ${exact(batch)}: the peak is ${sized(peak.peak)}, in ${place(peak)}. ` +
-    (limit ? `It ${spare < 0 ? "does not fit" : "fits"} into ${memoryLabel}: ${room}.` : "");
+    `by the rules of device ${device}${isCard ? ` (${data.witnesses[witness]})` : ""}${limit ? memory : ""}.`;
+  const who = spare < 0 ? "It does not fit" : isCard ? "Its tensors fit" : "It fits";
+  byId("said").textContent = `Batch ${exact(batch)}: the peak is ${sized(peak.peak)}, in ${place(peak)}${mark}. ` +
+    (limit ? `${who} into ${memoryLabel}: ${room}.` : "");
 }

@@ -1,0 +1,1 @@
+"""What `verify_cuda.py` asks, and of what."""

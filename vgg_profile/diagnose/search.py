@@ -1,0 +1,399 @@
+"""The cause: which few changes make the rest of the model fit as it is written.
+
+The model is run with every misfit mended where it shows: the layer takes what arrives. Then each misfit is
+asked whether an earlier layer explains it, and more with it: a width typed wrong, a padding forgotten, a call
+of the wrong layer. Every such candidate is *run*; the one that leaves the fewest changes in all is the cause,
+and of two as good the one that makes a layer more like the others. What is as good is said beside it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+
+from torch import nn
+
+from vgg_profile.core import units
+from vgg_profile.core.sizes import Shape
+from vgg_profile.diagnose.calls import class_name, is_layer
+from vgg_profile.diagnose.draft import Family, Kind, Written
+from vgg_profile.diagnose.options import options, write
+from vgg_profile.diagnose.run import Run
+from vgg_profile.diagnose.words import Again, Call, Edit, Site, Subject
+
+MOST_CALLS = 20_000
+"""How many calls the candidates of one diagnosis may run together; then each misfit is mended where it is."""
+
+SIDES = (28, 32, 48, 64, 96, 112, 128, 160, 192, 224, 227, 256, 299)
+"""Image sizes that models are made for."""
+
+_SPATIAL = (Kind.FAN_IN, Kind.NOTHING_LEFT)
+_WIDTHS = (Kind.FAN_IN, Kind.IN_CHANNELS, Kind.NORM_WIDTH)
+
+
+@dataclass(eq=False)
+class Cause:
+    """What is wrong: the changes, the call at which PyTorch would refuse, and other changes as good."""
+
+    edits: Sequence[Edit]
+    symptom: Site
+    others: list[Sequence[Edit]] = field(default_factory=list)
+    input: Shape | None = None
+    """Another image that the model takes as it is written."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    edits: Sequence[Edit]
+    rank: tuple[int, int]
+    """Lower is likelier: first what makes a layer like its like; then by how often a width is written."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The causes in order, and the run in which all of them are mended."""
+
+    causes: list[Cause]
+    run: Run
+
+
+def search(subject: Subject, shape: Shape, given: Sequence[Edit] = ()) -> Found:
+    """Mend a model with the fewest changes beside those ``given``, which say what its layers should be."""
+    return _Search(subject, shape, given).found()
+
+
+def needed(subject: Subject, shape: Shape, given: Sequence[Edit], found: Found) -> list[Edit]:
+    """Those of the edits ``given`` without which PyTorch would refuse the mended model."""
+    mended = [edit for cause in found.causes for edit in cause.edits]
+    needs, left = [], MOST_CALLS
+    for edit in given:
+        if edit.do != "write" and edit.kind is not Kind.NO_FLATTEN:
+            continue
+        if left < 0:
+            break
+        others = _Search(subject, shape, [each for each in [*given, *mended] if each is not edit])
+        run, again = others.run(())
+        left -= len(run.calls)
+        if run.error is not None or run.mends or again:
+            needs.append(edit)
+    return needs
+
+
+def _one_by_one(cause: Cause) -> list[Cause]:
+    """The changes of one layer, each a finding; what is as good goes with the last."""
+    *others, last = cause.edits
+    return [
+        *(Cause([edit], cause.symptom) for edit in others),
+        Cause([last], cause.symptom, cause.others, cause.input),
+    ]
+
+
+class _Search:
+    def __init__(self, subject: Subject, shape: Shape, given: Sequence[Edit]) -> None:
+        self.subject, self.shape = subject, shape
+        self.edits: dict[Site, tuple[Edit, ...]] = {}
+        self.left = MOST_CALLS
+        self.widths = _written_widths(subject.model)
+        self.is_decided = bool(given)
+        for edit in given:
+            self._commit([edit])
+
+    def found(self) -> Found:
+        causes: list[Cause] = []
+        while True:
+            run, again = self.run(())
+            causes += [Cause((edit,), edit.site) for edit in again]
+            self._commit(again)
+            groups = [list(group) for _, group in groupby(run.mends, key=lambda edit: edit.site)]
+            for place in range(len(groups)):
+                cause, is_elsewhere = self._cause(run, groups[place:])
+                causes += [cause] if is_elsewhere else _one_by_one(cause)
+                self._commit(cause.edits)
+                if is_elsewhere:
+                    break
+            else:
+                return Found(causes, run)
+
+    def _commit(self, edits: Sequence[Edit]) -> None:
+        for edit in edits:
+            self.edits[edit.site] = (*self.edits.get(edit.site, ()), edit)
+
+    def run(self, more: Sequence[Edit]) -> tuple[Run, list[Edit]]:
+        """A mending run with more edits, and those that it found it needs at an earlier call."""
+        again: list[Edit] = []
+        while True:
+            edits = dict(self.edits)
+            for edit in (*more, *again):
+                edits[edit.site] = (*edits.get(edit.site, ()), edit)
+            try:
+                run = Run(self.subject, edits, options).start(self.shape)
+            except Again as mend:
+                again.append(mend.edit)
+                continue
+            self.left -= len(run.calls)
+            return run, again
+
+    def _cause(self, run: Run, groups: Sequence[Sequence[Edit]]) -> tuple[Cause, bool]:
+        """The likeliest explanation of the first group of mends, and whether it is elsewhere."""
+        first = groups[0]
+        call = next(call for call in run.calls if call.site == first[0].site and not call.is_inserted)
+        others_of_it = self.widths[_arriving_width(run, call)] - 1  # but the producer's own
+        local = _Candidate(first, (1, -max(others_of_it, 0)))
+        most = sum(map(len, groups))
+        ranked = [((most, *local.rank), local)]
+        for candidate in self._candidates(run, call, first):
+            if self.left < len(run.calls):
+                break
+            cost = self._cost(candidate)
+            if cost is not None and cost <= most:
+                ranked.append(((cost, *candidate.rank), candidate))
+        ranked.sort(key=lambda pair: pair[0])
+        (score, best), *others = ranked
+        as_good = [
+            each.edits for other, each in others if other == score or (each is local and other[0] == score[0])
+        ]
+        cause = Cause(best.edits, call.site, as_good)
+        if any(edit.kind is Kind.FAN_IN for edit in first):
+            cause.others += self._followed(run, call)
+        if any(edit.kind in _SPATIAL for edit in first) or call.arriving[1:] == self.shape:
+            cause.input = self._other_input(call)
+        return cause, best is not local
+
+    def _cost(self, candidate: _Candidate) -> int | None:
+        """How many changes a candidate leaves in all, itself among them; ``None`` if it helps nothing."""
+        run, again = self.run(candidate.edits)
+        if run.error is not None:
+            return None
+        return 1 + len(again) + len(run.mends)
+
+    def _other_input(self, call: Call) -> Shape | None:
+        """Another image that the model takes as it is written so far."""
+        first = next((each for each in self.subject.model.modules() if isinstance(each, nn.Conv2d)), None)
+        channels = first.in_channels if first is not None else self.shape[0]
+        for sides in (self.shape[1:], *((side, side) for side in SIDES)):
+            other = (channels, *sides)
+            if other != self.shape and self.left > 0:
+                run = Run(self.subject, self.edits).start(other)
+                self.left -= len(run.calls)
+                if run.error is None:
+                    return other
+        return None
+
+    def _followed(self, run: Run, call: Call) -> Iterator[Sequence[Edit]]:
+        """What would make a fan-in right if no result were dropped: a call follows, and all are padded."""
+        dropped = dropped_ends(run)
+        if not dropped or self.left < len(run.calls):
+            return
+        end, stale = dropped[-1]
+        follow = Edit(stale.site, "follow", Kind.DROPPED, None, "", "", after=end.site)
+        convs = [each for each in run.calls if each.layer and each.layer.family is Family.CONV]
+        plain = [_padded(each, "") for each in convs if _lacks_padding(each)]
+        for edits in ([follow], [follow, *plain]):
+            other, again = self.run(edits)
+            if other.error is None and not again and call.site not in {edit.site for edit in other.mends}:
+                yield edits
+                return
+
+    # -- candidates
+
+    def _candidates(self, run: Run, call: Call, mends: Sequence[Edit]) -> Iterator[_Candidate]:
+        kinds = {edit.kind for edit in mends}
+        before = run.leading_to(*call.sources)
+        yield from self._other_module(run, call)
+        if self.is_decided:  # what layers should be is said already
+            return
+        if kinds & {*_WIDTHS}:
+            yield from self._other_width(run, call)
+        if kinds & {*_SPATIAL}:
+            yield from self._other_windows([*before, call])
+            yield from self._lost_pool(before)
+
+    def _other_module(self, run: Run, call: Call) -> Iterator[_Candidate]:
+        """A layer that is never called, where another is called twice."""
+        if call.module is None or call.layer is None:
+            return
+        again = [each for each in run.calls if each.module is call.module]
+        called = {id(each.module) for each in run.calls}
+        name = class_name(call.module)
+        idle = (
+            module
+            for module in self.subject.model.modules()
+            if is_layer(module) and id(module) not in called and class_name(module) == name
+        )
+        if len(again) < 2:
+            return
+        lines = list(dict.fromkeys(str(each.line) for each in again))
+        times = "twice" if len(again) == 2 else f"{len(again)} times"
+        where = f"(line{'s' * (len(lines) > 1)} {units.listed(lines)})"
+        for module in idle:
+            path = self.subject.paths.of(module)
+            found = f"{call.place} is called {times} {where}, and {path} never"
+            fix = f"call {path}" + (f" on line {call.line}" if call.line else "")
+            fits = f"{path}, a {class_name(module)}"
+            edit = Edit(call.site, "use", Kind.REUSED, None, found, fits, fix, module=module)
+            yield _Candidate([edit], (0, 0))
+
+    def _other_width(self, run: Run, call: Call) -> Iterator[_Candidate]:
+        """The layer that made what arrives, of the width that this one was made for."""
+        producer, width = _producer(call), _wanted_width(run, call)
+        if producer is None or producer.layer is None or width in (0, self.shape[0]):
+            return
+        key = "out_channels" if producer.layer.family is Family.CONV else "out_features"
+        if producer.layer.size("groups", 1) > 1 or producer.layer.size(key) == width:
+            return
+        layer = (producer.fixed or producer.layers or ())[0].with_arguments(**{key: width})
+        found = f"{producer.layer}, and its neighbours are made for {width:,}"
+        edit = write(producer, Kind.WIDTH, layer, found, f"a width of {width:,}")
+        others_of_it = self.widths[width] - (call.layer is not None and call.layer.family is Family.NORM)
+        yield _Candidate([edit], (1, -others_of_it))
+
+    def _other_windows(self, before: Sequence[Call]) -> Iterator[_Candidate]:
+        """Paddings, strides and kernels like those of the other convolutions."""
+        convs = [
+            call for call in before if call.layer and call.layer.family is Family.CONV and not call.site.nth
+        ]
+        plain = [call for call in convs if _lacks_padding(call)]
+        padded = [call for call in convs if call.layer and call.layer.arguments.get("padding")]
+        if plain and len(plain) > 1:
+            tally = f"no convolution is padded: padding all {len(plain)} keeps each map's size"
+            if padded:
+                tally = f"{len(padded)} of {len(convs)} convolutions are padded, these {len(plain)} are not"
+            yield _Candidate([_padded(call, tally) for call in plain], (0, 0))
+        if padded:
+            for call in plain:
+                tally = f"{len(padded)} of {len(convs)} convolutions are padded"
+                yield _Candidate([_padded(call, tally)], (0, 0))
+        for key, odd in _odd_ones(convs):
+            for call, value in odd:
+                assert call.layer is not None
+                layer = call.layer.with_arguments(**{key: value})
+                if key == "kernel_size" and layer.arguments.get("padding"):
+                    layer = layer.with_arguments(padding=value // 2)
+                word = "kernel" if key == "kernel_size" else key
+                fits = f"{layer}: the other convolutions have {word} {value}"
+                yield _Candidate([write(call, Kind.SETTING, layer, str(call.layer), fits)], (0, 0))
+
+    def _lost_pool(self, before: Sequence[Call]) -> Iterator[_Candidate]:
+        """A pool at the one place where the width grows without one."""
+        pools = [call for call in before if call.layer and call.layer.family is Family.POOL]
+        if len(pools) < 1 or pools[0].layer is None:
+            return
+        layer = pools[0].layer
+        for call in lost_pools(before)[:4]:
+            pool = Written(layer.name, layer.arguments)
+            found = f"no pool before {call.layer}: the width grows there, and the other blocks end in one"
+            edit = Edit(call.site, "insert", Kind.NO_LAYER, pool, found, "a pool at the end of the block")
+            yield _Candidate([edit], (0, 0))
+
+
+def dropped_ends(run: Run) -> list[tuple[Call, Call]]:
+    """Results that nobody uses, each with the later call that was given what came before instead."""
+    used = {id(call) for call in run.leading_to(*(run.call_of(result) for result in run.results))}
+    taken = {id(source) for call in run.calls for source in call.sources}
+    ends = []
+    for place, call in enumerate(run.calls):
+        if id(call) in used or id(call) in taken or call.is_inserted:
+            continue
+        branch = [each for each in run.leading_to(call) if id(each) not in used]
+        later = (each for each in run.calls[place:] if id(each) in used and each.layer)
+        stale = next((each for each in later if each.sources == branch[0].sources), None)
+        if stale is not None:
+            ends.append((call, stale))
+    return ends
+
+
+def lost_pools(calls: Sequence[Call]) -> list[Call]:
+    """The convolutions wider than the one before, on a map as large, where others come after a pool."""
+    convs = [call for call in calls if call.layer and call.layer.family is Family.CONV]
+    grown, lost = 0, []
+    for one, after in pairwise(convs):
+        if one.layer and after.layer and after.layer.size("out_channels") > one.layer.size("out_channels"):
+            if len(one.output) == 4 and after.arriving[2:] == one.output[2:]:
+                lost.append(after)
+            else:
+                grown += 1
+    return lost if grown >= len(lost) else []
+
+
+def _padded(call: Call, tally: str) -> Edit:
+    layer = call.fixed[0] if call.fixed else call.layer
+    assert layer is not None
+    kernels, dilations = layer.pair("kernel_size", 1), layer.pair("dilation", 1)
+    height, width = (d * (k - 1) // 2 for k, d in zip(kernels, dilations, strict=True))
+    fixed = layer.with_arguments(padding=height if height == width else [height, width])
+    return write(call, Kind.PADDING, fixed, str(layer), f"{fixed}: {tally}")
+
+
+def _lacks_padding(call: Call) -> bool:
+    layer, source = call.layer, call.sources[0] if call.sources else None
+    is_padded_before = source is not None and "pad" in source.what.lower()
+    return (
+        layer is not None
+        and layer.pair("kernel_size", 1) != (1, 1)
+        and layer.pair("stride", 1) == (1, 1)
+        and not layer.arguments.get("padding")
+        and not is_padded_before
+    )
+
+
+def _odd_ones(convs: Sequence[Call]) -> Iterator[tuple[str, list[tuple[Call, int]]]]:
+    """The convolutions of another stride, kernel or padding than most, with what most have."""
+    for key, default in (("stride", 1), ("kernel_size", 1), ("padding", 0)):
+        values = {
+            call.site: (call.layer.arguments.get(key, default) if call.layer else None) for call in convs
+        }
+        tally = Counter(value for value in values.values() if isinstance(value, int))
+        if len(tally) > 1:
+            (usual, times), *_ = tally.most_common()
+            odd = [call for call in convs if values[call.site] != usual]
+            if times > len(odd) and len(odd) <= 3:
+                yield key, [(call, usual) for call in odd if not (key == "padding" and _lacks_padding(call))]
+
+
+def _producer(call: Call) -> Call | None:
+    """The layer with weights whose channels, or values, a call is given."""
+    source = call.sources[0] if len(call.sources) == 1 else None
+    while source is not None:
+        if source.layer and source.layer.is_weighted:
+            return source
+        source = source.sources[0] if len(source.sources) == 1 else None
+    return None
+
+
+def _wanted_width(run: Run, call: Call) -> int:
+    """How many channels, or values, the layer at a call was made for; 0 if that is no whole number."""
+    layer = call.layer
+    if layer is None:
+        return 0
+    if layer.family is Family.CONV:
+        return layer.size("in_channels")
+    if layer.family is Family.NORM and layer.width_key:
+        return layer.size(layer.width_key)
+    row = run.row_of(call.sources[0] if call.sources else None) or call.arriving[1:]
+    plane = 1
+    for side in row[1:]:
+        plane *= side
+    own = layer.size("in_features")
+    return own // plane if plane and own % plane == 0 else 0
+
+
+def _arriving_width(run: Run, call: Call) -> int:
+    row = (
+        run.row_of(call.sources[0] if call.sources else None)
+        if len(call.arriving) == 2
+        else call.arriving[1:]
+    )
+    return row[0] if row else 0
+
+
+def _written_widths(model: nn.Module) -> Counter[int]:
+    """How often each width is written: what layers give, and what norms are of."""
+    keys = ("out_channels", "out_features", "num_features", "num_channels")
+    return Counter(
+        width
+        for module in model.modules()
+        for key in keys
+        if isinstance(width := getattr(module, key, 0), int)
+    )

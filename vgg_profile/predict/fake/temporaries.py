@@ -168,7 +168,7 @@ def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Tak
 
 @_rule("native_batch_norm_backward")
 def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
-    """A copy of the input's size, for its gradient: ``native/Normalization.cpp``, ``batch_norm_backward_cpu``.
+    """A copy of the input, for its gradient: ``native/Normalization.cpp``, ``batch_norm_backward_cpu``.
 
     PyTorch's rule for fake tensors makes each gradient, wanted or not.
     """

@@ -45,8 +45,9 @@ ROOMS = {
     "check": Box(4, 0, 1, "predicted against measured"),
     "measure": Box(5, 1, 1, "a real pass"),
     "models": Box(6, 1, 1, "the VGGs as modules"),
-    "predict": Box(7, 0, 2, "the step on paper, in integers"),
-    "core": Box(8, 0, 3, "what everything speaks"),
+    "predict": Box(7, 0, 2, "the step: on paper, on fake tensors"),
+    "run": Box(8, 1, 1, "one real step's course"),
+    "core": Box(9, 0, 3, "what everything speaks"),
 }
 
 NAMES_BEFORE = ("cards", "crosscheck", "fit", "training")

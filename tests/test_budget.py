@@ -140,9 +140,9 @@ def test_running_out_of_memory_names_what_was_live_there() -> None:
     profile = walk("D")
     moments = ledger(profile).moments
     place = next(i for i, m in enumerate(moments) if (m.phase, m.layer) == (Phase.FORWARD, "conv3_2"))
-    said = out_of_memory(profile, Setup(), "no room", "forward", "conv3_2")
+    said = out_of_memory(ledger(profile), "no room", "forward", "conv3_2")
     assert f"at forward of conv3_2, where {moments[place - 1].live:,} bytes" in said
-    assert "It was at" not in out_of_memory(profile, Setup(), "no room")
+    assert "It was at" not in out_of_memory(ledger(profile), "no room")
 
 
 def test_a_recompute_is_no_phase_of_its_own() -> None:

@@ -123,7 +123,7 @@ def test_a_table_loads_nothing_that_it_does_not_need(module: str) -> None:
 @pytest.mark.parametrize(
     ("room", "needed"),
     [
-        ("cli", {"options", "program", "table"}),
+        ("cli", {"networks", "options", "program", "table"}),
         ("describe", {"kinds", "profile", "tables", "words"}),
         ("write", {"text"}),
     ],
@@ -397,7 +397,7 @@ def test_the_list_as_json_has_one_object_a_config() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["table"], ["CONFIG"]),
+        (["table"], ["NET"]),
         (["table", "Q"], ["'Q'", "A, A-LRN, B, C, D, E", "vgg-profile list"]),
         (["table", ""], ["vgg-profile list"]),
         (["table", "D", "E"], ["E"]),

@@ -361,7 +361,7 @@ def test_the_title_says_every_setting_in_it() -> None:
 
 
 def test_a_list_of_totals_runs_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vgg_profile.predict.vgg.step.ledger", None)
+    monkeypatch.setattr("vgg_profile.predict.steps.ledger", None)
     assert "138,357,544" in render(Comparison(networks("D")), "table")
     with pytest.raises(TypeError):
         render(Comparison(networks("D"), PLAIN), "table")

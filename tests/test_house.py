@@ -47,7 +47,13 @@ HEAVY: dict[str, set[str]] = {
     "fvcore": {"measure"},
     "jinja2": {"write.html", "write.page"},
     "matplotlib": {"write.plots"},
-    "msgspec": {"core.validate", "diagnose.draft", "measure.reading", "predict.vgg.config_form"},
+    "msgspec": {
+        "core.validate",
+        "diagnose.draft",
+        "measure.reading",
+        "predict.traced",
+        "predict.vgg.config_form",
+    },
     "numpy": set(),
     "pandas": {"write.frame"},
     "torch": {
@@ -55,6 +61,8 @@ HEAVY: dict[str, set[str]] = {
         *(f"diagnose.{name}" for name in ("search", "words", "against", "graph", "neighbours", "remarks")),
         "measure",
         "models",
+        "predict.fake",
+        "run",
     },
 }
 """Heavy package → the rooms and modules that may load it; the others load these when they are called."""
@@ -63,6 +71,7 @@ BY_NAME = {
     PACKAGE: "its public names, each of which is an arrow, too",
     f"{PACKAGE}.diagnose": "its public names, so that each process loads its own half",
     f"{PACKAGE}.cli.program": "the command that was typed",
+    f"{PACKAGE}.run.find": "the network that somebody named",
     f"{PACKAGE}.teach.topics": "the files of its own folder",
 }
 """Who imports by a name that it makes up, which no graph shows, and what."""

@@ -31,7 +31,7 @@ _HOMES = {
     "Setup": "core.setting",
     "Step": "core.step",
     "config": "predict.vgg.configs",
-    "ledger": "predict.vgg.step",
+    "ledger": "predict.steps",
     "memory": "ask.cards",
     "walk": "predict.vgg.walk",
 }
@@ -70,8 +70,8 @@ if TYPE_CHECKING:
     from vgg_profile.core.step import Step
     from vgg_profile.core.tree import Profile, Row
     from vgg_profile.measure.record import Measurement
+    from vgg_profile.predict.steps import ledger
     from vgg_profile.predict.vgg.configs import Config, config
-    from vgg_profile.predict.vgg.step import ledger
     from vgg_profile.predict.vgg.walk import walk
 
     Ledger = Step

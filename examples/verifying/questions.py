@@ -319,9 +319,9 @@ def within(machine: Machine, limit: int, optimizer: str) -> Fit:
 def runs_twice(machine: Machine, batch: int, optimizer: str) -> str:
     """Two steps of D at a batch: whether they run."""
     import torch
+    from vgg_profile.measure.step import Deaf, RealStep
 
     from vgg_profile import models
-    from vgg_profile.measure.step import Deaf, RealStep
 
     batch = min(batch, machine.most)
     try:

@@ -48,7 +48,7 @@ class Compared:
     @cached_property
     def step(self) -> Step:
         """Its training step, predicted."""
-        from vgg_profile.predict.vgg.step import ledger
+        from vgg_profile.predict.steps import ledger
 
         return ledger(self.profile, self.setup)
 

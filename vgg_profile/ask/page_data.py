@@ -27,9 +27,9 @@ from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, block_labels
 from vgg_profile.core.verified import Verified
+from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.configs import config as find
 from vgg_profile.predict.vgg.spelled_out import modules
-from vgg_profile.predict.vgg.step import trace
 from vgg_profile.predict.vgg.walk import walk
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)
@@ -128,7 +128,7 @@ def page_data(
             "dtype": first.dtype,
             "optimizer": setup.optimizer,
             "size": units.shape(first.input[1:]),
-            "norm": json.dumps(first.config.batch_norm),
+            "norm": json.dumps(find(first.config).batch_norm),
             "device": first.device,
         },
         "networks": labels,

@@ -20,9 +20,9 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, Profile, Row
 from vgg_profile.measure.record import SUBJECT, MeasuredMoment, Measurement, Reading
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import Source, recorded
 from vgg_profile.predict.vgg.configs import config as find_config
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 
 
@@ -33,6 +33,13 @@ def profile_for(network: Source, measurement: Measurement) -> Profile:
     if subject["config"] is not None:
         _check_config(net, subject["config"])
     return walk(net, **measurement.setting.tensors)
+
+
+def profile_of(profile: Profile, measurement: Measurement) -> Profile:
+    """The same network's profile at a record's batch, and for a config at its input and dtype, too."""
+    if profile.run is None:
+        return profile_for(profile.config, measurement)
+    return profile.at(measurement.setting.batch)
 
 
 def setup_of(measurement: Measurement) -> Setup:
@@ -72,7 +79,9 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     """
     _check_subject(profile, measurement)
     step = ledger(profile, setup_of(measurement))
-    checks = [*_tensors(profile), *_flops(profile, step), *_fvcore(profile, step.setup.mode)]
+    checks = [*_tensors(profile)]
+    if profile.run is None:
+        checks += [*_flops(profile, step), *_fvcore(profile, step.setup.mode)]
     paths = {row.name: row.module for row in _layers(profile)}
     read = [_read(check, measurement, paths) for check in checks]
     boundaries, unpredicted = _meet(step, measurement)
@@ -87,7 +96,15 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
 
 def overlay(network: Source, measurement: Measurement) -> Overlay:
     """Lay the measured curve of a record over the predicted one of its network, boundary by boundary."""
-    step = ledger(profile_for(network, measurement), setup_of(measurement))
+    return lay_over(ledger(profile_for(network, measurement), setup_of(measurement)), measurement)
+
+
+def lay_over(step: Step, measurement: Measurement) -> Overlay:
+    """Lay the measured curve of a record over that of a predicted step, of whatever network.
+
+    Raises ``InputError`` if the record is of another setting.
+    """
+    check_setting(measurement, step.setting.to_dict())
     return Overlay(step, measurement, *_meet(step, measurement))
 
 
@@ -149,7 +166,7 @@ def _tensors(profile: Profile) -> Iterator[Check]:
     totals = profile.totals
     yield Check("parameters", "", "value", totals.parameters, None)
     yield Check("buffers", "", "value", totals.buffers, None)
-    for row in _layers(profile):
+    for row in _layers(profile) if profile.run is None else ():
         yield Check("output_shape", row.name, "values", list(row.output_shape), None)
 
 
@@ -282,7 +299,7 @@ def _memory(boundaries: Sequence[Boundary], measurement: Measurement) -> Iterato
 
 def _meet(step: Step, measurement: Measurement) -> tuple[tuple[Boundary, ...], tuple[MeasuredMoment, ...]]:
     """Each part of the predicted step with the measured one of its name; and the measured that are left."""
-    names = {row.module: row.name for row in _layers(step.profile)}
+    names = {row.module: row.name for row in _layers(step.profile) if row.module}
     measured = dict(_numbered((m.phase, names.get(m.layer, m.layer), m) for m in measurement.timeline))
     boundaries = []
     for place, part in _numbered((m.phase, m.layer, m) for m in step.moments):

@@ -27,6 +27,7 @@ COMMANDS = Commands(
         "sweep": "vgg_profile.cli.sweep:sweep_command",
         "table": "vgg_profile.cli.table:table",
         "timeline": "vgg_profile.cli.steps:timeline",
+        "trace": "vgg_profile.cli.trace:trace_command",
     }
 )
 

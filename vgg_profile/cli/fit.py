@@ -10,24 +10,21 @@ import click
 from vgg_profile.ask.cards import memory, reserve
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve
 from vgg_profile.check.crosscheck import check_network, check_setting, remainders
-from vgg_profile.cli.options import (
-    Output,
-    dtype_option,
-    gives_output,
-    input_option,
-    takes_config,
-    takes_setup,
-)
+from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
+from vgg_profile.cli.options import Output, gives_output, only_input, takes_any_network, takes_setup
 from vgg_profile.core.setting import DEVICES, Setup
-from vgg_profile.predict.vgg.configs import Config, Source
-from vgg_profile.predict.vgg.step import trace
+from vgg_profile.predict.steps import trace
+from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.walk import walk
 
 DOES_NOT_FIT = 4
 
+SEVERAL = 2
+"""The batch at which a network is traced whose largest batch is asked for: one image may go another way."""
+
 
 @click.command("fit")
-@takes_config
+@takes_any_network
 @click.option(
     "--memory",
     "memory_",
@@ -35,8 +32,6 @@ DOES_NOT_FIT = 4
     metavar="SIZE",
     help="8GiB, 8 GB, 24576MiB, bytes, or a card: rtx4090.",
 )
-@input_option
-@dtype_option
 @click.option("--batch", type=int, metavar="N", help="Ask about this batch (default: find the largest).")
 @click.option(
     "--device",
@@ -64,10 +59,11 @@ DOES_NOT_FIT = 4
 @takes_setup
 @gives_output
 def fit_command(
-    net: Config,
+    source: str,
+    batch_norm: bool | None,
+    classes: int | None,
+    asked: Asked,
     memory_: str,
-    input_: str | None,
-    dtype: str,
     batch: int | None,
     device: str | None,
     reserve_: str | None,
@@ -77,6 +73,8 @@ def fit_command(
     out: Output,
 ) -> None:
     """The largest batch that fits into a memory, with the working.
+
+    NET is what `table` takes: a config, a network of yours, or a traced one.
 
     Exit code 0 if it fits, 4 if it does not.
 
@@ -92,10 +90,23 @@ def fit_command(
         kept = reserve(reserve_)
         what = "all that is no tensor" if rules == "cpu" else "the CUDA context"
         reserves = [Reserve(kept, what, "--reserve")] if kept else []
-    profile = walk(net, input=input_, batch=1 if batch is None else batch, dtype=dtype, device=rules)
+    if is_python(source):
+        profile = open_python(source, asked, setup, batch or SEVERAL)
+    elif is_trace_file(source):
+        profile = open_trace(source, asked, batch)
+    else:
+        profile = walk(
+            source,
+            input=only_input(source, asked),
+            batch=1 if batch is None else batch,
+            dtype=asked.dtype or "float32",
+            device=rules,
+            batch_norm=batch_norm,
+            classes=classes,
+        )
     step = trace(profile, setup)
     if measured is not None:
-        reserves += _scratch(step.setup, profile.config, list(profile.input), dtype, rules, measured)
+        reserves += _scratch(step.setup, profile.config, list(profile.input), profile.dtype, rules, measured)
     fit = Fit(step, have, tuple(reserves), batch, expandable)
     out.deliver(fit)
     if not fit.fits:

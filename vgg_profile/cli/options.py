@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
+from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
 from vgg_profile.cli.program import check_not_interrupted, undivided
+from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
@@ -35,8 +38,8 @@ def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Com
     return decorate
 
 
-_config = click.argument("config_", metavar="CONFIG")
-_configs = click.argument("configs", metavar="CONFIG…", nargs=-1, required=True)
+_config = click.argument("config_", metavar="NET")
+_configs = click.argument("configs", metavar="NET…", nargs=-1, required=True)
 
 _network = (
     click.option("--batch-norm/--no-batch-norm", default=None, help="A batch norm after each convolution."),
@@ -46,12 +49,29 @@ _network = (
 input_option = click.option(
     "--input", "input_", metavar="SIZE", help="Image size: 224, 192x256 or 3x192x256.  [default: 224]"
 )
+
+inputs_option = click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="SIZE",
+    help="Image size: 224, 192x256 or 3x192x256 (default 224); any network's inputs: 128:int64<50257.",
+)
+
+_of_any_network = (
+    click.option("--loss", metavar="FILE.py:NAME", help="The loss of a network of yours."),
+    click.option("--with", "given", multiple=True, metavar="NAME=VALUE", help="What its constructor takes."),
+    click.option(
+        "--batch-dim", type=click.IntRange(0, 64), default=0, help="Where in its inputs the batch is."
+    ),
+    click.option("--probe/--no-probe", default=True, help="Run an operation alone to learn what it takes."),
+)
 dtype_option = click.option(
     "--dtype", type=click.Choice(list(ITEMSIZE)), default="float32", show_default=True
 )
 
 _setting = (
-    input_option,
+    inputs_option,
     click.option("--batch", type=int, default=1, show_default=True, metavar="N", help="Images at a time."),
     dtype_option,
 )
@@ -182,17 +202,21 @@ def takes_walk(command: Command) -> Command:
     def with_walk(
         batch_norm: bool | None,
         classes: int | None,
-        input_: str | None,
         batch: int,
-        dtype: str,
         **rest: Any,
     ) -> Any:
+        asked, setup = asked_among(rest), setup_among(rest)
+
         def walk_one(source: str, device: str) -> Profile:
+            if is_python(source):
+                return open_python(source, asked, setup, batch)
+            if is_trace_file(source):
+                return open_trace(source, asked, batch if was_given("batch") else None)
             return walk(
                 source,
-                input=input_,
+                input=only_input(source, asked),
                 batch=batch,
-                dtype=dtype,
+                dtype=asked.dtype or "float32",
                 device=device,
                 batch_norm=batch_norm,
                 classes=classes,
@@ -200,7 +224,49 @@ def takes_walk(command: Command) -> Command:
 
         return command(walk_one=walk_one, **rest)
 
-    return _together(*_network, *_setting)(cast(Command, with_walk))
+    return _together(*_network, *_setting, *_of_any_network)(cast(Command, with_walk))
+
+
+def takes_any_network(command: Command) -> Command:
+    """NET and what may be said of one, handed to the command as ``source`` and ``asked``."""
+
+    @wraps(command)
+    def with_source(config_: str, **rest: Any) -> Any:
+        return command(source=config_, asked=asked_among(rest), **rest)
+
+    return _together(_config, *_network, inputs_option, dtype_option, *_of_any_network)(
+        cast(Command, with_source)
+    )
+
+
+def only_input(source: str, asked: Asked) -> str | None:
+    """The image size of a VGG, which takes one; raises ``InputError`` for what only other networks have."""
+    if asked.loss or asked.given or len(asked.inputs) > 1 or asked.batch_dim:
+        raise InputError(
+            f"{excerpt(source)} is a VGG: it takes one image, and its loss is cross entropy.",
+            "Leave --loss, --with and --batch-dim out, and give one --input.",
+        )
+    return asked.inputs[0] if asked.inputs else None
+
+
+def was_given(option: str) -> bool:
+    """Whether an option was typed."""
+    return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
+
+
+def asked_among(options: dict[str, Any]) -> Asked:
+    """Take what is said of any network out of a command's options."""
+    dtype = options.pop("dtype")
+    return Asked(
+        **{name: options.pop(name) for name in ("inputs", "loss", "given", "batch_dim", "probe")},
+        dtype=dtype if was_given("dtype") else "",
+        is_about_setup=any(was_given(each.name) for each in fields(Setup)),
+    )
+
+
+def setup_among(options: dict[str, Any]) -> Setup:
+    """The setup of a step among a command's options, of which some take none."""
+    return Setup(**{each.name: options[each.name] for each in fields(Setup) if each.name in options})
 
 
 def gives_output(command: Command) -> Command:

@@ -29,7 +29,7 @@ from vgg_profile.core.tree import Profile
 from vgg_profile.describe.figures import check_kind, depict
 from vgg_profile.describe.kinds import KINDS
 from vgg_profile.measure.record import Measurement
-from vgg_profile.predict.vgg.step import ledger, trace
+from vgg_profile.predict.steps import ledger, trace
 from vgg_profile.render import PICTURES
 
 SUFFIXES = tuple(f".{format_}" for format_ in PICTURES)

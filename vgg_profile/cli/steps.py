@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -15,15 +15,14 @@ from vgg_profile.cli.options import (
     Output,
     gives_output,
     rules_option,
-    takes_config,
     takes_network,
     takes_setup,
 )
 from vgg_profile.cli.program import Failure, undivided
 from vgg_profile.core.errors import InputError
+from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.tree import Profile
-from vgg_profile.predict.vgg.configs import Config
 
 if TYPE_CHECKING:
     from vgg_profile.check.results import Checks
@@ -63,9 +62,9 @@ def timeline(
     vgg-profile timeline D --measured reports/measured/D-cpu.json
     vgg-profile timeline D --device cuda -o step.pickle    as a snapshot for pytorch.org/memory_viz
     """
-    from vgg_profile.check.crosscheck import check_network, check_setting, overlay
+    from vgg_profile.check.crosscheck import check_network, check_setting, lay_over, profile_of
     from vgg_profile.check.results import Verdict
-    from vgg_profile.predict.vgg.step import ledger
+    from vgg_profile.predict.steps import ledger
 
     profile = walk_on(device)
     measurement = one_measurement(record, run, lambda: run_now(profile, setup, device))
@@ -74,7 +73,7 @@ def timeline(
         return
     check_network(measurement)
     check_setting(measurement, asked(profile, setup))
-    curve = overlay(profile.config, measurement)
+    curve = lay_over(ledger(profile_of(profile, measurement), measurement.setting.setup), measurement)
     out.deliver(curve)
     if curve.verdict is not Verdict.PASS:
         click.get_current_context().exit(3)
@@ -90,7 +89,7 @@ def asked(profile: Profile, setup: Setup) -> dict[str, object]:
         "device": profile.device,
         **setup.to_dict(),
     }
-    names = {"input": "input_"}
+    names = {"input": "inputs"}
     return {
         key: value
         for key, value in setting.items()
@@ -126,15 +125,30 @@ def run_now(
     say: Callable[[Profile, str], None] = stage_said,
 ) -> Measurement:
     """One real step. If memory runs out, ``keep`` gets what was measured so far, and the user is told."""
-    from vgg_profile.predict.vgg.step import ledger, out_of_memory
+    from vgg_profile.predict.steps import ledger
+    from vgg_profile.predict.vgg.step import out_of_memory
 
-    ledger(profile, setup)  # refuses what PyTorch would refuse
+    step = ledger(profile, setup)  # refuses what PyTorch would refuse
+    if profile.run is not None and profile.build is None:
+        raise InputError(
+            f"{profile.config.label} is a trace, and a trace has no weights to run.",
+            f"Measure the network itself: `vgg-profile measure {profile.config.facts['source']} …`.",
+        )
     with undivided():
         from vgg_profile.measure import OutOfMemoryError, measure
+    network: Any = profile.config
+    inputs: tuple[Input, ...] = ()
+    loss, about = None, None
+    if profile.build is not None:
+        network, inputs, loss = profile.build()
+        about = profile.config.to_dict()
     try:
         return measure(
-            profile.config,
+            network,
             input=profile.input,
+            inputs=inputs,
+            loss=loss,
+            about=about,
             batch=profile.batch,
             dtype=profile.dtype,
             device=device,
@@ -144,7 +158,7 @@ def run_now(
         )
     except OutOfMemoryError as error:
         keep(error.partial)
-        lack = out_of_memory(profile, setup, str(error), error.phase, error.layer)
+        lack = out_of_memory(step, str(error), error.phase, error.layer)
         raise Failure(lack) from None
 
 
@@ -173,7 +187,7 @@ def measure_command(
     vgg-profile measure D-BN --batch 4 --input 64 --optimizer adam
     vgg-profile measure D -o record.json       keeps the record; then: vgg-profile check D record.json
     """
-    from vgg_profile.check.crosscheck import crosscheck, profile_for
+    from vgg_profile.check.crosscheck import crosscheck, profile_of
     from vgg_profile.measure.record import dumps
 
     def keep(partial: Measurement) -> None:
@@ -182,7 +196,7 @@ def measure_command(
 
     profile = walk_on("cuda" if device == "cuda" else "cpu")
     measurement = run_now(profile, setup, device, repeats=repeats, keep=keep)
-    checks = crosscheck(profile_for(profile.config, measurement), measurement)
+    checks = crosscheck(profile_of(profile, measurement), measurement)
     if out.format == "json":
         out.write(dumps(measurement))
     else:
@@ -196,22 +210,22 @@ def measure_command(
 
 
 @click.command("check")
-@takes_config
+@takes_network
 @click.argument("record", type=click.Path(path_type=Path))
 @click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
 @gives_output
-def check_command(net: Config, record: Path, all_layers: bool, out: Output) -> None:
+def check_command(walk_on: Callable[[str], Profile], record: Path, all_layers: bool, out: Output) -> None:
     """The verdicts of a saved record, without torch, on any machine.
 
     RECORD is what `vgg-profile measure CONFIG -o record.json` wrote. A record of another network or
     another setting, a damaged or altered one is refused. Exit code 0 if all checks hold, 3 if one fails.
     """
-    from vgg_profile.check.crosscheck import check_network, crosscheck, profile_for
+    from vgg_profile.check.crosscheck import check_network, crosscheck, profile_of
     from vgg_profile.measure.reading import load
 
     measurement = load(record)
     check_network(measurement)
-    checks = crosscheck(profile_for(net, measurement), measurement)
+    checks = crosscheck(profile_of(walk_on(measurement.setting.device), measurement), measurement)
     out.deliver(checks, all_layers=all_layers)
     _exit_with(checks)
 

@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
+from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
 from vgg_profile.core.fold import at_batch, largest_batch, levels, parts
 from vgg_profile.core.sizes import NOTHING, Bytes
@@ -64,6 +65,10 @@ class Book:
 
     events: tuple[Event, ...]
     marks: tuple[Mark, ...]
+    only: int = 0
+    """The one batch that it answers for, where its events change with the batch; 0: any."""
+    least: int = 1
+    """The least batch that it answers for: one image may go another way than several."""
 
     @cached_property
     def columns(self) -> Columns:
@@ -174,7 +179,15 @@ class Book:
         return self.highest(batch).at(batch)
 
     def largest_batch(self, limit: int) -> int:
-        """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits."""
+        """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
+
+        Raises ``InputError`` for a book of one batch.
+        """
+        if self.only:
+            raise InputError(
+                f"This step's events change with the batch: it answers for batch {self.only:,} alone.",
+                f"Ask about that one, with --batch {self.only}, or trace it at another.",
+            )
         return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
 
 

@@ -7,7 +7,7 @@ gradients is there from the beginning (the topic ``micro-batches``); more micro-
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -30,6 +30,13 @@ class Step(Displayed):
 
     profile: Profile
     book: Book
+    doubts: tuple[str, ...] = ()
+    """Why the figures may differ from a real step, where something is not known for sure."""
+
+    @property
+    def scope(self) -> str:
+        """What its figures count, in words."""
+        return self.profile.config.scope
 
     @property
     def setting(self) -> Setting:
@@ -49,7 +56,20 @@ class Step(Displayed):
         return self.book.marks
 
     def at(self, batch: int) -> Step:
-        """The same step with another batch: the book is the same, its bytes are affine in it."""
+        """The same step with another batch: the book is the same, its bytes are affine in it.
+
+        Raises ``InputError`` where they are not.
+        """
+        if self.book.only and batch != self.book.only:
+            raise InputError(
+                f"The step was traced at batch {self.book.only:,}, and its events change with the batch.",
+                f"Trace it again with --batch {batch}.",
+            )
+        if batch < self.book.least:
+            raise InputError(
+                f"The step was traced from batch {self.book.least:,} on; one image may go another way.",
+                f"Trace it again with --batch {batch}.",
+            )
         return replace(self, profile=self.profile.at(batch))
 
     def check_batch(self, batch: int) -> None:
@@ -98,8 +118,12 @@ class Step(Displayed):
         Forward 2 a MAC; backward as many for the input's gradient, and again for the weights'. The images
         want no gradient, nor does what comes of them before the first weights that are trained.
         """
+        rows = self.profile.module_rows[1:]
+        if any(row.backward_macs is not None for row in rows):
+            back = {row.name: row.backward_macs.value if row.backward_macs else 0 for row in rows}
+            return {row.name: 2 * (row.macs.value + back[row.name]) * self.profile.batch for row in rows}
         flops, wants_gradient = {}, False
-        for row in self.profile.module_rows[1:]:
+        for row in rows:
             is_trained = self.setup.has_backward and not self.setup.is_frozen(row.module)
             passes = 1 + wants_gradient + is_trained
             flops[row.name] = 2 * row.macs.value * self.profile.batch * passes
@@ -150,6 +174,7 @@ class Step(Displayed):
             "peak_bytes": self.peak.peak,
             "peak_phase": phase.value,
             "peak_layer": layer,
+            **({"doubts": list(self.doubts)} if self.doubts else {}),
             "recomputed_flops": sum(self.recomputed_flops.values()),
             "fixed_points": {phase.value: live for phase, live in self.fixed_points.items()},
             "moments": [
@@ -192,3 +217,28 @@ def _storage(storage: Storage, batch: int) -> dict[str, Any]:
         "category": storage.category.value,
         "bytes": storage.size.at(batch),
     }
+
+
+def as_traced(
+    step: Step,
+    retrace: Callable[[Setup], Step] | None = None,
+    build: Callable[[], Any] | None = None,
+) -> Profile:
+    """The profile of a traced step, which runs as that step does.
+
+    ``retrace`` traces it again with another setup, and ``build`` makes it for a real run, where the network
+    is at hand; else the profile's ``run`` raises ``InputError`` for another setup.
+    """
+
+    def run(setup: Setup) -> Step:
+        if setup == step.setup:
+            return step
+        if retrace is not None:
+            return retrace(setup)
+        network = step.profile.config
+        raise InputError(
+            f"{network.label} was traced as {step.setup.label}, and {setup.label} is asked about.",
+            f"Ask about what was traced, or trace it again: `vgg-profile trace {network.facts['source']} …`.",
+        )
+
+    return replace(step.profile, run=run, build=build)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from vgg_profile.core.counts import Count, total
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.events import Storage
-from vgg_profile.core.setting import Setting
+from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.verified import Verified, verified
 from vgg_profile.core.version import SCHEMA_VERSION
@@ -44,6 +44,8 @@ class Row:
     """The group that it stands in: ``block 3``, ``classifier``; empty for the input."""
     saved: tuple[Storage, ...] = field(default=(), compare=False)
     note: str = ""
+    backward_macs: Count | None = None
+    """The MACs of its backward pass, where they were counted; else they follow from the forward's."""
     pooled: str = ""
     """What the average pool before the classifier does, where it changes the map."""
 
@@ -98,22 +100,27 @@ class Network(Protocol):
     def label(self) -> str: ...
 
     @property
+    def title(self) -> tuple[str, str]:
+        """What it is, before and after its input's size is said."""
+        ...
+
+    @property
     def depth(self) -> int: ...
 
     @property
-    def classes(self) -> int: ...
+    def scope(self) -> str:
+        """What the figures of its step count, in words."""
+        ...
 
     @property
-    def in_channels(self) -> int: ...
+    def heading(self) -> dict[str, Any]:
+        """How it is named in every JSON form."""
+        ...
 
     @property
-    def classifier(self) -> tuple[int, ...]: ...
-
-    @property
-    def pool(self) -> int | None: ...
-
-    @property
-    def batch_norm(self) -> bool: ...
+    def facts(self) -> dict[str, Any]:
+        """What the JSON form of its table says of it beside."""
+        ...
 
     def to_dict(self) -> dict[str, Any]: ...
 
@@ -124,8 +131,7 @@ def heading(network: Network, setting: dict[str, Any]) -> dict[str, Any]:
     """How every JSON form begins: its schema, the network, and the setting."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "config": network.name,
-        "batch_norm": network.batch_norm,
+        **network.heading,
         **setting,
     }
 
@@ -148,6 +154,10 @@ class Profile(Displayed):
     config: Network
     setting: Setting
     module_rows: tuple[Row, ...]
+    run: Callable[[Setup], Any] | None = field(default=None, compare=False)
+    """The step with a setup, for a network that was traced; else it is worked out on paper."""
+    build: Callable[[], Any] | None = field(default=None, compare=False)
+    """The network with weights, its inputs and its loss, where it is at hand and no config describes it."""
 
     @property
     def input(self) -> Shape:
@@ -237,10 +247,7 @@ class Profile(Displayed):
         return {
             **heading(self.config, self.setting.tensors),
             **self.verification,
-            "classes": self.config.classes,
-            "layers": self.config.to_dict()["layers"],
-            "classifier": list(self.config.classifier),
-            "pool": self.config.to_dict()["pool"],
+            **self.config.facts,
             "pooled": self.pooled,
             "all_layers": all_layers,
             "rows": [

@@ -80,7 +80,7 @@ def _layer_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
             None,
         ),
         ends=_block_ends(rows),
-        footer=_conventions(profile, totals, all_layers=rows is profile.module_rows),
+        footer=_conventions(profile, totals, all_layers=len(rows) == len(profile.module_rows)),
     )
 
 

@@ -66,8 +66,7 @@ def _ledger(step: Step) -> Table:
         ),
         ends=_ends(moments),
         footer=(
-            f"{marked(f'Peak: {sized(peak.peak)}, {in_words(*step.place)}', profile)}; "
-            "tensors alone, before a backend's scratch.",
+            f"{marked(f'Peak: {sized(peak.peak)}, {in_words(*step.place)}', profile)}; {step.scope}.",
             f"By the rules of device {rules(profile)}.",
             *_on_a_card(step),
             *remarks(step),
@@ -147,8 +146,10 @@ def _ends(moments: Sequence[Moment]) -> frozenset[int]:
 
 
 def remarks(step: Step) -> Iterator[str]:
-    """What the setup does that a reader of the figures should know."""
+    """What the setup does that a reader of the figures should know, and what is not sure."""
     setup = step.setup
+    for doubt in step.doubts:
+        yield f"~ {doubt}."
     if setup.optimizer != "none":
         yield (
             "The step is the first: the optimizer's state appears in it."

@@ -9,13 +9,9 @@ from vgg_profile.core.verified import UNVERIFIED, Verified
 
 def title(profile: Profile, *, with_batch: bool = True) -> str:
     """The network and the setting that a table is of; without the batch for what shows many of them."""
-    config = profile.config
+    before, after = profile.config.title
     batch = f"batch {profile.batch:,}, " if with_batch else ""
-    said = (
-        f"VGG config {config.label}: {units.plural(config.depth, 'weight layer')}, "
-        f"input {units.shape(profile.input)}, {batch}{profile.dtype}, "
-        f"{units.plural(config.classes, 'class')}"
-    )
+    said = f"{before}, input {units.shape(profile.input)}, {batch}{profile.dtype}{after}"
     said = said if profile.device == "cpu" else marked(f"{said}, {profile.device}", profile)
     return f"{said}{pool_words(profile)}"
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vgg_profile.measure.record import Reading
-from vgg_profile.measure.step import RealStep
+from vgg_profile.run.step import TrainingStep
 
 FLOP_COUNTER = "torch.utils.flop_counter.FlopCounterMode"
 
@@ -21,7 +21,7 @@ class _ForwardCounts:
         self.counter = counter
         self.counts: dict[str, int] = {}
 
-    def mark(self, phase: str, layer: str = "") -> None:
+    def mark(self, phase: str, layer: str = "", *, if_used: bool = False) -> None:
         if phase in ("loss", "end") and not self.counts:
             self.counts = _by_module(self.counter)
 
@@ -32,15 +32,19 @@ def _by_module(counter: FlopCounterMode) -> dict[str, int]:
     return {"Global": counter.get_total_flops(), **counts}
 
 
-def count_flops(step: RealStep) -> Iterator[Reading]:
+def count_flops(step: TrainingStep) -> Iterator[Reading]:
     """Run one real step and count FLOPs, forward and in all, and see the output shape of each layer.
 
     FlopCounterMode sees every operation, and knows in whose forward or backward it was made.
     """
     shapes: dict[str, list[int]] = {}
 
-    def note(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        return lambda module, args, output: shapes.__setitem__(name, list(output.shape[1:]))
+    def note(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def write(module: nn.Module, args: Any, output: Any) -> None:
+            if isinstance(output, Tensor):
+                shapes[name] = list(output.shape[1:])
+
+        return write
 
     hooks = [
         step.model.get_submodule(path).register_forward_hook(note(name)) for path, name in step.names.items()
@@ -62,10 +66,12 @@ def count_flops(step: RealStep) -> Iterator[Reading]:
     for quantity, counts in counted.items():
         yield Reading(quantity, counts["Global"], "FLOP", FLOP_COUNTER)
         for path, name in step.names.items():
-            yield Reading(quantity, counts.get(f"{root}.{path}", 0), "FLOP", FLOP_COUNTER, name)
+            yield Reading(
+                quantity, counts.get(f"{root}.{path}" if path else "Global", 0), "FLOP", FLOP_COUNTER, name
+            )
 
 
-def count_all_flops(step: RealStep) -> int:
+def count_all_flops(step: TrainingStep) -> int:
     """FLOPs of a whole step, whatever it runs twice."""
     with FlopCounterMode(display=False) as counter:
         step.run(_ForwardCounts(counter))

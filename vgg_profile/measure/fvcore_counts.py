@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vgg_profile.measure.record import Reading
 
 
-def count_with_fvcore(model: nn.Module, images: Tensor, names: dict[str, str]) -> Iterator[Reading]:
+def count_with_fvcore(model: nn.Module, args: tuple[Tensor, ...], names: dict[str, str]) -> Iterator[Reading]:
     """What fvcore calls flops (it counts one a multiply-add) and activations, traced once each."""
     quieted = logging.getLogger("fvcore.nn.jit_analysis")
     level, quieted_before = logging.ERROR, quieted.level
@@ -24,7 +24,7 @@ def count_with_fvcore(model: nn.Module, images: Tensor, names: dict[str, str]) -
                 (FlopCountAnalysis, "fvcore_flops", "MAC"),
                 (ActivationCountAnalysis, "fvcore_activations", "value"),
             ):
-                analysis: Any = kind(model, images)
+                analysis: Any = kind(model, args)
                 analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
                 analysis.tracer_warnings("none")
                 method = f"fvcore.nn.{kind.__name__}"

@@ -1,4 +1,4 @@
-"""Live bytes during a real pass, read from the allocator: two recorders for the marks of a ``RealStep``.
+"""Live bytes during a real pass, read from the allocator: two recorders for the marks of a ``TrainingStep``.
 
 :class:`CpuMemory` lays each mark into the profiler's trace, between the allocator's own events;
 :class:`CudaMemory` reads the caching allocator's counters there.
@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import torch
 from torch.autograd.profiler import profile, record_function
 
 from vgg_profile.measure.record import MeasuredMoment, Reading
+from vgg_profile.run.marks import Parts
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler announces itself on stderr
 
@@ -38,12 +39,12 @@ class CpuMemory:
     def __init__(self, start: int = 0) -> None:
         self.start = start
         self.moments: list[MeasuredMoment] = []
-        self._marks: list[tuple[str, str]] = []
+        self._marks: list[tuple[str, str, bool]] = []
         self._profile: Any = None
 
-    def mark(self, phase: str, layer: str = "") -> None:
+    def mark(self, phase: str, layer: str = "", *, if_used: bool = False) -> None:
         with record_function(f"{_MARK}{len(self._marks)}"):
-            self._marks.append((phase, layer))
+            self._marks.append((phase, layer, if_used))
 
     def __enter__(self) -> CpuMemory:
         self._profile = profile(
@@ -61,16 +62,24 @@ class CpuMemory:
         self._profile = None
 
     def _resolve(self, events: Iterator[_TraceEvent]) -> Iterator[MeasuredMoment]:
-        """Walk the trace once; a part of the step lasts from its mark to the next."""
+        """Walk the trace once; a part of the step lasts from its mark to the next.
+
+        A mark that stands if it is used waits for the first allocation after it.
+        """
         live, peak, op = self.start, self.start, ""
         known: dict[int, int] = {}
-        current: tuple[str, str] | None = None
+        parts = Parts()
         for event in events:
+            before, begins = parts.current, False
             if event.name.startswith(_MARK):
-                if current is not None:
-                    yield MeasuredMoment(*current, live, peak, op)
-                current, peak, op = self._marks[int(event.name[len(_MARK) :])], live, ""
+                begins = parts.mark(*self._marks[int(event.name[len(_MARK) :])])
             elif event.size > 0:
+                begins = parts.use()
+            if begins:
+                if before is not None:
+                    yield MeasuredMoment(*before, live, peak, op)
+                peak, op = live, ""
+            if event.size > 0:
                 known[event.address] = event.size
                 live += event.size
                 if live > peak:
@@ -78,8 +87,20 @@ class CpuMemory:
             elif event.size < 0 and (event.address in known or self.start):
                 known.pop(event.address, None)
                 live += event.size
-        if current is not None:
-            yield MeasuredMoment(*current, live, peak, op)
+        if parts.current is not None:
+            yield MeasuredMoment(*parts.current, live, peak, op)
+
+
+def allocations(run: Callable[[], object]) -> tuple[int, ...]:
+    """What a call takes from the CPU's allocator (> 0) and gives back (< 0), in bytes, in order.
+
+    What it returns is held until the recording is over.
+    """
+    with profile(use_kineto=True, profile_memory=True) as recording:
+        held = run()
+    tree = recording.kineto_results.experimental_event_tree()
+    del held
+    return tuple(event.size for event in _in_order(tree) if event.size)
 
 
 class _TraceEvent(NamedTuple):
@@ -139,9 +160,11 @@ class CudaMemory:
             "allocator_rounding_bytes", self._rounding, "B", "allocated_bytes less requested_bytes, at most"
         )
 
-    def mark(self, phase: str, layer: str = "") -> None:
-        self._close()
-        self._current = (phase, layer)
+    def mark(self, phase: str, layer: str = "", *, if_used: bool = False) -> None:
+        """The counters do not tell whether a mark is used before the next, so that only sure ones count."""
+        if not if_used:
+            self._close()
+            self._current = (phase, layer)
 
     def _close(self) -> None:
         stats = torch.cuda.memory_stats(self.device)

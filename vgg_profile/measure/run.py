@@ -9,24 +9,26 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from vgg_profile import models
 from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.measure import flops
 from vgg_profile.measure.environment import environment
 from vgg_profile.measure.memory import MEMORY_METHOD, CpuMemory, CudaMemory
 from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, Reading
-from vgg_profile.measure.step import AT, Deaf, RealStep
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.spelled_out import modules
+from vgg_profile.run.marks import Deaf, every_module
+from vgg_profile.run.step import AT, TrainingStep, onednn, optimizer_of
+from vgg_profile.run.tensors import CLASSES, Given, Loss, default_loss, give
 
 PLAIN = Setup()
 SEED = 0
@@ -52,6 +54,9 @@ def measure(
     network: nn.Module | Source,
     *,
     input: int | Sequence[int] = 224,  # noqa: A002 - the word that users know
+    inputs: Sequence[Input] = (),
+    loss: Loss | None = None,
+    about: dict[str, Any] | None = None,
     batch: int = 1,
     dtype: str = "float32",
     device: str = "cpu",
@@ -63,7 +68,10 @@ def measure(
 
     ``network`` is whatever :func:`vgg_profile.config` takes, built here with random weights, or a
     module, which comes back as it was: its mode, weights, buffers, gradients and hooks, and torch's random
-    state. ``input`` is (C, H, W), or one number for a square of the network's channels.
+    state. ``input`` is (C, H, W), or one number for a square of the network's channels; ``inputs`` are all
+    that a module takes, where that is more than images. ``loss`` is cross entropy for images, else the one
+    that goes with the output (:func:`vgg_profile.run.tensors.default_loss`). ``about`` is what the record
+    says of a module's network.
     ``setup`` says how the step is run; an optimizer steps with a learning rate of 0, and unless it is the
     first step, a whole step is run before the one that is read. ``repeats`` passes are timed. Raises
     ``InputError`` if the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory
@@ -76,9 +84,10 @@ def measure(
     config = network if isinstance(network, Config) else getattr(network, "config", None)
     channels = config.in_channels if isinstance(config, Config) else 3
     shape = (channels, input, input) if isinstance(input, int) else tuple(input)
+    inputs = tuple(inputs) or (Input(shape),)
     subject = {
-        "config": config.to_dict() if isinstance(config, Config) else None,
-        **Setting(shape, batch, dtype, place.type, setup).to_dict(),
+        "config": config.to_dict() if isinstance(config, Config) else about,
+        **Setting(inputs[0].shape, batch, dtype, place.type, setup).to_dict(),
     }
     if dtype not in DTYPES:
         raise InputError(f"There is no dtype {excerpt(dtype)} here.", f"Choose from {', '.join(DTYPES)}.")
@@ -90,13 +99,14 @@ def measure(
         return Measurement(subject, environment(place), tuple(readings), tuple(timeline), skipped)
 
     try:
-        with torch.random.fork_rng(), _onednn(enabled=setup.onednn):
+        with torch.random.fork_rng(), onednn(enabled=setup.onednn):
             torch.manual_seed(SEED)
-            run = _Run(network, shape, batch, getattr(torch, dtype), place, setup)
+            run = _Run(network, inputs, loss, batch, getattr(torch, dtype), place, setup)
             progress("building the network")
             timeline.append(run.load())
             readings += run.count_tensors()
             with run.as_it_was():
+                run.settle_loss()
                 progress("counting FLOPs, forward and backward")
                 readings += run.count_flops()
                 progress("counting with fvcore")
@@ -132,13 +142,15 @@ class _Run:
     def __init__(
         self,
         network: nn.Module | Config,
-        shape: tuple[int, ...],
+        inputs: tuple[Input, ...],
+        loss: Loss | None,
         batch: int,
         dtype: torch.dtype,
         device: torch.device,
         setup: Setup,
     ) -> None:
-        self.network, self.shape, self.batch = network, shape, batch
+        self.network, self.inputs, self.batch = network, inputs, batch
+        self.loss = CLASSES if isinstance(network, Config) else loss
         self.dtype, self.device, self.setup = dtype, device, setup
         self.model: nn.Module
         self.names: dict[str, str] = {}
@@ -150,7 +162,7 @@ class _Run:
             with self._memory(0) as recorder:
                 recorder.mark("load")
                 self.model = models.build(
-                    self.network, input=self.shape, device=self.device, dtype=self.dtype
+                    self.network, input=self.inputs[0].shape, device=self.device, dtype=self.dtype
                 )
                 recorder.mark("end")
             loaded = recorder.moments[0]
@@ -166,7 +178,7 @@ class _Run:
         self.names = (
             {module.path: module.name for module in modules(config)}
             if isinstance(config, Config)
-            else {path: path for path, part in self.model.named_modules() if not list(part.children())}
+            else every_module(self.model)
         )
         self.loaded = loaded.live
         return loaded
@@ -174,12 +186,15 @@ class _Run:
     def _memory(self, start: int) -> CpuMemory | CudaMemory:
         return CpuMemory(start) if self.device.type == "cpu" else CudaMemory(self.device, start)
 
-    def images(self) -> Tensor:
-        images = torch.empty(self.batch, *self.shape, dtype=self.dtype, device=self.device)
-        return images.normal_()
+    def given(self) -> Given:
+        return give(self.inputs, self.loss or CLASSES, self.batch, self.dtype, self.device)
 
-    def targets(self) -> Tensor:
-        return torch.zeros(self.batch, dtype=torch.int64, device=self.device)
+    def settle_loss(self) -> None:
+        """Where nobody named a loss: the one that goes with the output of a forward pass."""
+        if self.loss is None:
+            args, kwargs, _ = give(self.inputs, Loss(_no_loss, ""), self.batch, self.dtype, self.device)
+            with torch.no_grad():
+                self.loss = default_loss(self.model(*args, **kwargs), self.batch)
 
     @contextmanager
     def as_it_was(self) -> Iterator[None]:
@@ -216,18 +231,20 @@ class _Run:
             count = sum(tensor.numel() for tensor in tensors)
             yield Reading(quantity, count, "value", f"sum of numel() over model.{quantity}()")
 
-    def _step(self, images: Tensor, optimizer: torch.optim.Optimizer | None = None) -> RealStep:
-        return RealStep(self.model, images, self.targets(), self.names, self.setup, optimizer)
+    def _step(self, optimizer: torch.optim.Optimizer | None = None) -> TrainingStep:
+        assert self.loss is not None
+        loss, kind = self.loss.function, self.device.type
+        return TrainingStep(self.model, self.given(), loss, self.names, self.setup, kind, optimizer)
 
     def count_flops(self) -> Iterator[Reading]:
         """FLOPs and output shapes of a real pass, which also warms the device up."""
-        yield from flops.count_flops(self._step(self.images()))
+        yield from flops.count_flops(self._step())
         if self.setup.checkpoint != "none" and self.setup.has_backward:
             self.model.zero_grad(set_to_none=True)
             with self._checkpointing():
                 yield Reading(
                     "checkpointed_flops",
-                    flops.count_all_flops(self._step(self.images())),
+                    flops.count_all_flops(self._step()),
                     "FLOP",
                     flops.FLOP_COUNTER,
                 )
@@ -248,8 +265,13 @@ class _Run:
             from vgg_profile.measure.fvcore_counts import count_with_fvcore
         except ImportError as error:
             skipped |= dict.fromkeys(FVCORE, lack(error))
-        else:
-            yield from count_with_fvcore(self.model, self.images(), self.names)
+            return
+        try:
+            yield from list(count_with_fvcore(self.model, self.given().args, self.names))
+        except Exception as error:  # it traces with TorchScript, which many a network does not pass
+            if isinstance(self.network, Config):
+                raise
+            skipped |= dict.fromkeys(FVCORE, f"fvcore cannot trace this network: {type(error).__name__}")
 
     @contextmanager
     def _checkpointing(self) -> Iterator[None]:
@@ -268,33 +290,25 @@ class _Run:
         finally:
             self.model.checkpoint_blocks = before
 
-    def _optimizer(self) -> torch.optim.Optimizer | None:
-        make = _OPTIMIZERS[self.setup.optimizer]
-        if make is None:
-            return None
-        how = {"fused": True} if self.setup.fused else {"foreach": self.setup.foreach}
-        return make(self.model.parameters(), lr=0.0, **how)
-
     def _first_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Let the optimizer make its state under the eyes of the allocator, and drop everything else."""
         with self._memory(self.loaded) as recorder:
             recorder.mark("load")
-            self._step(self.images(), optimizer).run(Deaf())
+            self._step(optimizer).run(Deaf())
             self.model.zero_grad(set_to_none=True)
             recorder.mark("end")
         self.loaded = recorder.moments[0].live
 
     def record_memory(self, timeline: list[MeasuredMoment], readings: list[Reading]) -> None:
         """One whole step under the eyes of the allocator."""
-        optimizer = self._optimizer()
+        optimizer = optimizer_of(self.model, self.setup)
         gc.collect()
         if optimizer is not None and not self.setup.first_step:
             self._first_step(optimizer)
             timeline[0] = timeline[0]._replace(live=self.loaded, peak=self.loaded)
         with self._memory(self.loaded) as recorder, self._checkpointing():
             recorder.mark("input")
-            images = self.images()
-            self._step(images, optimizer).run(recorder)
+            self._step(optimizer).run(recorder)
         if isinstance(recorder, CudaMemory):
             readings += recorder.allocator_readings()
         self.model.zero_grad(set_to_none=True)
@@ -305,14 +319,13 @@ class _Run:
 
     def time(self, repeats: int) -> Iterator[Reading]:
         """Seconds by layer, after the passes before have warmed everything up."""
-        images = self.images()
-        optimizer = self._optimizer()
+        optimizer = optimizer_of(self.model, self.setup)
         clocks = []
         for _ in range(repeats):
             self.model.zero_grad(set_to_none=True)
             clock = Clock(self.device)
             with self._checkpointing():
-                self._step(images, optimizer).run(clock)
+                self._step(optimizer).run(clock)
             clocks.append(clock)
         self.model.zero_grad(set_to_none=True)
         yield from timings(clocks)
@@ -320,25 +333,8 @@ class _Run:
         yield matrix_product_rate(self.device, lowered or self.dtype)
 
 
-@contextmanager
-def _onednn(*, enabled: bool) -> Iterator[None]:
-    """While this lasts, the CPU convolves with oneDNN, or without."""
-    backend: Any = torch.backends.mkldnn
-    before = backend.enabled
-    backend.enabled = before and enabled
-    try:
-        yield
-    finally:
-        backend.enabled = before
-
-
-_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer] | None] = {
-    "none": None,
-    "sgd": torch.optim.SGD,
-    "momentum": partial(torch.optim.SGD, momentum=0.9),
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-}
+def _no_loss(output: Any, targets: Any) -> Any:
+    raise AssertionError("a loss was taken where there is none")
 
 
 def _device(name: str) -> torch.device:

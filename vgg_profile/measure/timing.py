@@ -22,7 +22,7 @@ class Clock:
         self.device = device
         self.marks: list[tuple[str, str, int]] = []
 
-    def mark(self, phase: str, layer: str = "") -> None:
+    def mark(self, phase: str, layer: str = "", *, if_used: bool = False) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.marks.append((phase, layer, time.perf_counter_ns()))

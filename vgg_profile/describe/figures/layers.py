@@ -84,7 +84,7 @@ def _parameters(profile: Profile) -> Figure:
         ),
         alt=alt_text(f"Bars of parameters by layer. {finding}", rows, counts),
         footer="Weights and biases; a batch norm's stand with its convolution's."
-        if profile.config.batch_norm
+        if profile.config.heading.get("batch_norm")
         else "Weights and biases.",
     )
 

@@ -27,6 +27,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from vgg_profile.core import units
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST, check_size
 from vgg_profile.core.tree import Network
@@ -105,6 +106,28 @@ class Config:
     def label(self) -> str:
         """The name with its batch norm: ``D``, ``D-BN``."""
         return f"{self.name}-BN" if self.batch_norm else self.name
+
+    @property
+    def scope(self) -> str:
+        """What the figures of its step count, in words."""
+        return "tensors alone, before a backend's scratch"
+
+    @property
+    def title(self) -> tuple[str, str]:
+        """What it is, before and after its input's size is said."""
+        layers = units.plural(self.depth, "weight layer")
+        return f"VGG config {self.label}: {layers}", f", {units.plural(self.classes, 'class')}"
+
+    @property
+    def heading(self) -> dict[str, Any]:
+        """How it is named in every JSON form."""
+        return {"config": self.name, "batch_norm": self.batch_norm}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the JSON form of its table says of it beside."""
+        content = self.to_dict()
+        return {key: content[key] for key in ("classes", "layers", "classifier", "pool")}
 
     @property
     def pools(self) -> int:

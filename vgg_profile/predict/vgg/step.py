@@ -77,11 +77,10 @@ def _write(net: Config, setting: Setting) -> Book:
     return Book(tuple(tape.events), tuple(tape.marks))
 
 
-def out_of_memory(profile: Profile, setup: Setup, why: str, phase: str = "", layer: str = "") -> str:
+def out_of_memory(step: Step, why: str, phase: str = "", layer: str = "") -> str:
     """What to say when a device had no memory left: what it lacked, what the step needs, what would fit."""
-    step = ledger(profile, setup)
     peak = step.peak
-    images = step.largest_batch(peak.peak // 2)
+    images = 0 if step.book.only else step.largest_batch(peak.peak // 2)
     fits = f"a batch of {images:,}" if images else "not even one image"
     return (
         f"Out of memory: {why}.{_live_at(step, phase, layer)} The step needs {peak.peak:,} bytes = "

@@ -1,0 +1,359 @@
+"""Any network on the command line: a file of one's own, a traced one, and what goes wrong with either."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from vgg_profile.cli import main
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.inputs import Input
+from vgg_profile.core.setting import Setup
+from vgg_profile.predict import traced
+from vgg_profile.predict.fake.trace import trace
+
+NETS = '''
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, width, 3, padding=1), nn.BatchNorm2d(width)
+        self.c = nn.Linear(width, 10)
+    def forward(self, x):
+        return self.c(torch.relu(self.b(self.a(x))).mean((2, 3)))
+
+class Words(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.out = nn.Embedding(50, 8), nn.Linear(8, 50)
+    def forward(self, ids):
+        return self.out(self.embed(ids))
+
+class Wrong(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.ReLU(), nn.Linear(7, 3))
+    def forward(self, x):
+        return self.body(x)
+
+class Picks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(16, 3)
+    def forward(self, x):
+        y = self.fc(x)
+        return y[(y > 0).any(1)]
+
+class Prints(nn.Linear):
+    def __init__(self):
+        super().__init__(16, 3)
+    def forward(self, x):
+        print("hello from the network")
+        return super().forward(x)
+
+class Exits(nn.Linear):
+    def __init__(self):
+        super().__init__(16, 3)
+    def forward(self, x):
+        raise SystemExit(7)
+
+class Compiled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(16, 3)
+        self.fc.compile()
+    def forward(self, x):
+        return self.fc(x)
+
+class Squares(nn.Module):
+    """Each image attends to each: bytes grow with the square of the batch."""
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(16, 16)
+    def forward(self, x):
+        y = self.fc(x)
+        return (y @ y.T).softmax(1) @ y
+
+def needs(width):
+    return Net(width)
+
+def whole(width=8):
+    return Net(width), torch.zeros(2, 3, 16, 16), my_loss
+
+def gives_text():
+    return "no network"
+
+number = 3
+
+def my_loss(output):
+    return output.square().mean()
+'''
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("nets") / "some_nets.py"
+    path.write_text(NETS)
+    return path
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def traced_net(nets: Path) -> Path:
+    path = nets.with_name("net.json")
+    result = run("trace", f"{nets}:Net", "--input", "3x16x16", "--optimizer", "adam", "-o", path)
+    assert result.exit_code == 0, result.stderr
+    return path
+
+
+def test_a_table_of_ones_own_network(nets: Path) -> None:
+    result = run("table", f"{nets}:Net", "--input", "3x16x16", "--batch", 2, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    content = json.loads(result.stdout)
+    rows = {row["name"]: row for row in content["rows"]}
+    assert rows["a"]["weights"] == 3 * 3 * 3 * 8
+    assert rows["a"]["macs"] == 3 * 3 * 3 * 8 * 16 * 16
+    assert rows["a"]["output_shape"] == [8, 16, 16]
+    assert content["totals"]["parameters"] == 3 * 3 * 3 * 8 + 8 + 16 + 80 + 10
+    assert content["network"] == "Net"
+
+
+@pytest.mark.parametrize("command", ["table", "timeline", "fit"])
+def test_a_trace_answers_as_the_network_does(nets: Path, traced_net: Path, command: str) -> None:
+    more = ("--memory", "8GiB") if command == "fit" else ("--batch", 5)
+    setup = () if command == "table" else ("--optimizer", "adam")
+    live = run(command, f"{nets}:Net", "--input", "3x16x16", *setup, *more, "--format", "json")
+    carried = run(command, traced_net, *more, "--format", "json")
+    assert (live.exit_code, carried.exit_code) == (0, 0), live.stderr + carried.stderr
+    if command != "table":  # a table is of a step without an optimizer, the trace of one with
+        ours, theirs = json.loads(live.stdout), json.loads(carried.stdout)
+        assert ours.get("moments") == theirs.get("moments")
+        assert ours.get("largest_batch") == theirs.get("largest_batch")
+
+
+def test_a_trace_is_read_without_torch_and_without_the_network(traced_net: Path) -> None:
+    code = (
+        "import sys; from vgg_profile.cli import main\n"
+        f"try: main(['fit', {str(traced_net)!r}, '--memory', '8GiB'])\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "assert 'torch' not in sys.modules and 'some_nets' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_trace_refuses_what_was_not_traced(traced_net: Path) -> None:
+    for words in (["--optimizer", "sgd"], ["--mode", "eval"], ["--input", "3x32x32"], ["--dtype", "float64"]):
+        result = run("timeline", traced_net, *words)
+        assert result.exit_code == 2
+        assert "vgg-profile trace" in result.stderr
+
+
+@pytest.mark.slow
+def test_measuring_ones_own_network_proves_every_figure(nets: Path, traced_net: Path, tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    named = (f"{nets}:Net", "--input", "3x16x16", "--batch", 2, "--optimizer", "adam")
+    result = run("measure", *named, "--repeats", 0, "-o", record)
+    assert result.exit_code == 0, result.stderr
+    assert "0 fail" in result.stdout
+    again = run("check", traced_net, record)
+    assert again.exit_code == 0, again.stderr
+    other = run("check", f"{nets}:Words", record, "--input", "6:int64<50")
+    assert other.exit_code == 2
+    assert "another" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("net", "words", "said"),
+    [
+        ("Wrong", ["--input", "16"], "at forward of body.1"),
+        ("Picks", ["--input", "16"], "aten::index"),
+        ("Exits", ["--input", "16"], "SystemExit"),
+        ("Compiled", ["--input", "16"], "compiles fc"),
+        ("Nett", ["--input", "16"], "Did you mean Net?"),
+        ("Net", [], "--input 3x224x224"),
+        ("Net", ["--input", "3x16x16", "--with", "widht=4"], "Did you mean width?"),
+        ("Net", ["--input", "3x16x16", "--with", "width"], "no name=value"),
+        ("Net", ["--input", "three"], "not a shape"),
+        ("needs", ["--input", "3x16x16"], "--with width=VALUE"),
+        ("gives_text", ["--input", "16"], "gives a str"),
+        ("number", ["--input", "16"], "of type int"),
+        ("Words", ["--input", "6:int63"], "no known dtype"),
+    ],
+)
+def test_what_goes_wrong_is_said_and_no_traceback(nets: Path, net: str, words: list[str], said: str) -> None:
+    result = run("table", f"{nets}:{net}", *words)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+def test_a_missing_package_is_named() -> None:
+    result = run("table", "no_such_package.models:Net", "--input", "3x16x16")
+    assert result.exit_code == 2
+    assert "no_such_package" in result.stderr
+
+
+def test_a_network_that_prints_does_not_print_into_the_result(nets: Path) -> None:
+    result = run("table", f"{nets}:Prints", "--input", "16", "--format", "json")
+    assert result.exit_code == 0
+    json.loads(result.stdout)
+    assert "hello from the network" in result.stderr
+
+
+def test_a_loss_of_ones_own(nets: Path) -> None:
+    words = ("timeline", f"{nets}:Net", "--input", "3x16x16", "--batch", 2, "--format", "json")
+    ours = json.loads(run(*words, "--loss", f"{nets}:my_loss").stdout)
+    plain = json.loads(run(*words).stdout)
+    assert ours["loss"] != plain["loss"]
+    assert ours["fixed_points"]["loss"] != plain["fixed_points"]["loss"]
+
+
+def test_a_function_may_say_what_its_network_is_given(nets: Path) -> None:
+    whole = run("timeline", f"{nets}:whole", "--batch", 2, "--format", "json")
+    spelled = run(
+        *("timeline", f"{nets}:Net", "--input", "3x16x16", "--batch", 2, "--format", "json"),
+        *("--loss", f"{nets}:my_loss"),
+    )
+    assert whole.exit_code == 0, whole.stderr
+    assert json.loads(whole.stdout)["moments"] == json.loads(spelled.stdout)["moments"]
+
+
+def test_bytes_that_are_no_line_are_asked_batch_by_batch(nets: Path) -> None:
+    words = ("fit", f"{nets}:Squares", "--input", "16", "--memory", "8GiB")
+    assert run(*words).exit_code == 2
+    asked = run("timeline", f"{nets}:Squares", "--input", "16", "--batch", 4, "--format", "json")
+    twice = run("timeline", f"{nets}:Squares", "--input", "16", "--batch", 8, "--format", "json")
+    one, two = (json.loads(each.stdout)["peak_bytes"] for each in (asked, twice))
+    assert one < two
+
+
+# -- files that nobody traced ----------------------------------------------------------------------
+
+
+def rewritten(path: Path, change: Any, target: Path) -> Path:
+    """A trace with one thing changed, and signed again: a digest says who did not write it, not who did."""
+    content = json.loads(path.read_text())
+    change(content)
+    content["sha256"] = traced._digest({key: value for key, value in content.items() if key != "sha256"})
+    target.write_text(json.dumps(content))
+    return target
+
+
+def dies_unborn(content: dict[str, Any]) -> None:
+    content["events"][0][4] = [len(content["storages"]) - 1]
+
+
+def born_twice(content: dict[str, Any]) -> None:
+    content["events"][1][3] = content["events"][0][3]
+
+
+def word_too_far(content: dict[str, Any]) -> None:
+    content["events"][0][1] = 10**6
+
+
+def escape(content: dict[str, Any]) -> None:
+    content["words"][0] = "\x1b[31m"
+
+
+def truth_for_number(content: dict[str, Any]) -> None:
+    content["storages"][0][3] = True
+
+
+def negative(content: dict[str, Any]) -> None:
+    content["storages"][0][3] = -5
+
+
+def no_load(content: dict[str, Any]) -> None:
+    content["marks"][0][0] = "step"
+
+
+def more(content: dict[str, Any]) -> None:
+    content["run"] = "import os"
+
+
+def unknown_setting(content: dict[str, Any]) -> None:
+    content["setting"]["mode"] = "dream"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dies_unborn,
+        born_twice,
+        word_too_far,
+        escape,
+        truth_for_number,
+        negative,
+        no_load,
+        more,
+        unknown_setting,
+    ],
+)
+def test_a_hostile_trace_is_refused(traced_net: Path, tmp_path: Path, change: Any) -> None:
+    with pytest.raises(InputError):
+        traced.load(rewritten(traced_net, change, tmp_path / "hostile.json"))
+
+
+def test_a_changed_trace_is_found_out(traced_net: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "changed.json"
+    changed.write_text(traced_net.read_text().replace('"Conv2d"', '"Conv3d"'))
+    with pytest.raises(InputError, match="changed"):
+        traced.load(changed)
+    cut = tmp_path / "cut.json"
+    cut.write_text(traced_net.read_text()[:-40])
+    with pytest.raises(InputError):
+        traced.load(cut)
+
+
+def test_what_is_written_is_what_is_read(traced_net: Path, tmp_path: Path) -> None:
+    step = traced.load(traced_net)
+    again = tmp_path / "again.json"
+    again.write_text(traced.dumps(step))
+    assert again.read_text().strip() == traced_net.read_text().strip()
+    assert traced.load(again).moments == step.moments
+
+
+# -- inputs, and the call from Python --------------------------------------------------------------
+
+
+def test_inputs_are_read() -> None:
+    assert Input.parse("3x4x5") == Input((3, 4, 5))
+    assert Input.parse("ids=7:int64<50") == Input((7,), "int64", 50, "ids")
+    assert Input.parse("7:int64<50").at(2) == (2, 7)
+    assert Input.parse("7x8", batch_dim=1).at(2) == (7, 2, 8)
+    assert Input.parse(Input.parse("7:int64<50").label) == Input.parse("7:int64<50")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "3x", "0x4", "3:float33", "3<5", "3:float32<5", "-3", "3x4x99999999999"]
+)
+def test_what_is_no_input_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        Input.parse(text)
+
+
+def test_a_step_from_python_on_tensors() -> None:
+    import torch
+    from torch import nn
+
+    model = nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 4))
+    step = trace(model, torch.zeros(3, 16), setup=Setup(optimizer="adam"), probe=False)
+    assert step.setting.batch == 3
+    assert (
+        step.at(7).peak.peak
+        == trace(model, "16", batch=7, setup=Setup(optimizer="adam"), probe=False).peak.peak
+    )
+    assert [row.name for row in step.profile.module_rows] == ["input", "0", "1", "2"]
+    assert step.profile.totals.parameters == 16 * 8 + 8 + 8 * 4 + 4

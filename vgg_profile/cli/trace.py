@@ -1,0 +1,75 @@
+"""The command that traces any network, and writes its step to be carried."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vgg_profile.cli.fit import SEVERAL
+from vgg_profile.cli.networks import Asked, is_python, open_python
+from vgg_profile.cli.options import force_option, takes_any_network, takes_setup
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.files import check_writable, write_whole
+from vgg_profile.core.setting import Setup
+
+
+@click.command("trace")
+@takes_any_network
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    default=SEVERAL,
+    show_default=True,
+    help="The least of three to trace at.",
+)
+@takes_setup
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Where to write it.",
+)
+@force_option
+def trace_command(
+    source: str,
+    batch_norm: bool | None,
+    classes: int | None,
+    asked: Asked,
+    batch: int,
+    setup: Setup,
+    output: Path,
+    force: bool,
+) -> None:
+    """The book of a network's training step, to carry.
+
+    Every command reads it, without torch or the network. NET is FILE.py:NAME or package.module:NAME: a class,
+    a function or a module. It answers for every batch and memory; input, dtype, mode and optimizer are those
+    traced.
+
+    \b
+    vgg-profile trace torchvision.models:resnet50 --input 3x224x224 --optimizer adam -o resnet50.json
+    vgg-profile trace my/net.py:GPT --with layers=4 --input "128:int64<50257" -o gpt.json
+    vgg-profile fit resnet50.json --memory 8GiB --optimizer adam
+    """
+    if not is_python(source) or batch_norm is not None or classes is not None:
+        raise InputError(
+            f"{excerpt(source)} is no network in Python: a VGG needs no trace, it is worked out at once.",
+            "Name one as FILE.py:NAME or package.module:NAME.",
+        )
+    check_writable(output, force=force)
+    from vgg_profile.predict.steps import trace
+    from vgg_profile.predict.traced import dumps
+
+    profile = open_python(source, asked, setup, batch)
+    step = trace(profile, setup)
+    write_whole(output, dumps(step) + "\n", force=force)
+    click.echo(f"Wrote {output}: loss is {step.profile.config.heading['loss']}", err=True)
+    if step.book.only:
+        click.echo(
+            f"Its events change with the batch: it answers for batch {step.book.only} alone.", err=True
+        )
+    for doubt in step.doubts:
+        click.echo(f"~ {doubt}", err=True)

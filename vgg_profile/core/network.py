@@ -1,0 +1,53 @@
+"""A network that was traced: what results say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vgg_profile.core.inputs import Input
+
+
+@dataclass(frozen=True, slots=True)
+class TracedNetwork:
+    """Any network: where it came from, what it is given, by which PyTorch it was traced.
+
+    ``source`` is what names it on a command line; ``depth`` counts the modules that own weights.
+    """
+
+    name: str
+    source: str
+    kind: str
+    depth: int
+    inputs: tuple[Input, ...]
+    loss: str
+    torch: str
+    threads: int
+
+    @property
+    def label(self) -> str:
+        return self.name
+
+    @property
+    def scope(self) -> str:
+        """What the figures of its step count, in words."""
+        return "tensors, and what kernels take in passing as far as it is known"
+
+    @property
+    def title(self) -> tuple[str, str]:
+        """What it is, before and after its input's size is said."""
+        layers = f"{self.depth:,} module{'' if self.depth == 1 else 's'} with weights"
+        return f"{self.label}: {layers}", f", {self.loss}"
+
+    @property
+    def heading(self) -> dict[str, Any]:
+        """How it is named in every JSON form."""
+        return {"network": self.name, "inputs": [each.to_dict() for each in self.inputs], "loss": self.loss}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the JSON form of its table says of it beside."""
+        return {"kind": self.kind, "source": self.source, "torch": self.torch, "threads": self.threads}
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "depth": self.depth, **self.heading, **self.facts}

@@ -1,0 +1,148 @@
+"""A network on fake tensors: a copy of one that exists, or one that is built there without a weight.
+
+The copy leaves the network as it is: its tensors are replaced in the copy alone, and what its forward pass
+notes down in attributes is noted in the copy.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+
+from vgg_profile.core.errors import InputError, excerpt
+
+
+def faked(model: nn.Module) -> nn.Module:
+    """A copy of a network on fake tensors of the same shapes, strides and dtypes, tied as its own are.
+
+    To be called under a fake mode, which takes every new tensor. Raises ``InputError`` for a network that
+    Python cannot copy.
+    """
+    memo: dict[int, Any] = {}
+    bases: dict[int, Tensor] = {}
+    for tensor in _tensors(model):
+        if id(tensor) not in memo:
+            memo[id(tensor)] = _fake(tensor, bases)
+    try:
+        return copy.deepcopy(model, memo)
+    except Exception as error:
+        raise InputError(
+            f"The network cannot be copied: {excerpt(str(error), 200)}.",
+            "Give the function that builds it instead: it is then built on tensors without data.",
+        ) from error
+
+
+def _tensors(model: nn.Module) -> Iterator[Tensor]:
+    """The tensors of a network: parameters, buffers, and whatever stands among its modules' attributes."""
+    for module in model.modules():
+        for value in vars(module).values():
+            yield from _tensors_in(value)
+
+
+def _tensors_in(value: Any, depth: int = 2) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif depth and isinstance(value, dict):
+        yield from (tensor for each in value.values() for tensor in _tensors_in(each, depth - 1))
+    elif depth and isinstance(value, (list, tuple)):
+        yield from (tensor for each in value for tensor in _tensors_in(each, depth - 1))
+
+
+def _fake(tensor: Tensor, bases: dict[int, Tensor]) -> Tensor:
+    """A tensor of the same form on the CPU; tensors that share a storage go on sharing one."""
+    if isinstance(tensor, (UninitializedParameter, UninitializedBuffer)):
+        raise InputError(
+            "The network has lazy parameters, whose shapes the first pass decides.",
+            "Run it once on an input, then trace it.",
+        )
+    untyped = tensor.untyped_storage()
+    base = bases.get(untyped._cdata)
+    if base is None:
+        elements = untyped.nbytes() // tensor.element_size()
+        base = bases[untyped._cdata] = torch.empty(elements, dtype=tensor.dtype, device="cpu")
+    if base.dtype != tensor.dtype:
+        base = base.view(tensor.dtype)
+    fake = base.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(fake, requires_grad=tensor.requires_grad)
+    return fake.requires_grad_(tensor.requires_grad and tensor.is_leaf)
+
+
+def check_not_compiled(model: nn.Module) -> None:
+    """Refuse what ``torch.compile`` made: its kernels, and what they take, are not ATen's operations.
+
+    Raises ``InputError``.
+    """
+    for path, module in model.named_modules():
+        if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None:
+            raise InputError(
+                f"The network compiles {path or 'itself'}, and a trace does not see what its kernels take.",
+                "Trace it without torch.compile, or measure it.",
+            )
+
+
+def built(build: Callable[[], Any]) -> Any:
+    """What a function returns that builds a network, on fake tensors: to be called under a fake mode."""
+    with _without_initialisers():
+        made = build()
+    for model in made if isinstance(made, tuple) else (made,):
+        if isinstance(model, nn.Module):
+            _give_storages(model.modules())
+    return made
+
+
+@contextmanager
+def _without_initialisers() -> Iterator[None]:
+    """While this lasts, the functions of ``torch.nn.init`` leave their tensors alone: there is no data.
+
+    Some of them draw until the values please them, and would never end.
+    """
+    before = {
+        name: function
+        for name, function in vars(nn.init).items()
+        if name.endswith("_") and not name.startswith("_") and callable(function)
+    }
+    try:
+        for name in before:
+            setattr(nn.init, name, _leave)
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(nn.init, name, function)
+
+
+def _leave(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    return tensor
+
+
+def _give_storages(modules: Iterable[nn.Module]) -> None:
+    """Give each parameter a storage that can be told: a deep copy of a fake parameter has lost its own.
+
+    ``nn.TransformerEncoder`` copies its layers so. A storage is lost where a view of the tensor has another.
+    """
+    modules = list(modules)
+    memo: dict[int, Tensor] = {}
+    for module in modules:
+        for kind in (module._parameters, module._buffers):
+            for name, tensor in kind.items():
+                if tensor is None:
+                    continue
+                kept = memo.setdefault(id(tensor), _with_storage(tensor))
+                if kept is not tensor:
+                    kind[name] = kept  # type: ignore[assignment]
+    for module in modules:
+        if isinstance(module, nn.RNNBase):  # it keeps a list of its own
+            module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
+
+
+def _with_storage(tensor: Tensor) -> Tensor:
+    if tensor.untyped_storage()._cdata == tensor.detach().untyped_storage()._cdata:
+        return tensor
+    fresh = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device)
+    return nn.Parameter(fresh, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else fresh

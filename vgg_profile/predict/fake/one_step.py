@@ -1,0 +1,283 @@
+"""One training step of a network on fake tensors, at one batch: its book."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.modules.module import register_module_forward_hook
+
+from vgg_profile.core.book import Book
+from vgg_profile.core.events import Category, Phase, Storage
+from vgg_profile.core.inputs import Input
+from vgg_profile.core.setting import Setup
+from vgg_profile.predict.fake.answers import real_answers
+from vgg_profile.predict.fake.building import built, check_not_compiled, faked
+from vgg_profile.predict.fake.known import Known
+from vgg_profile.predict.fake.modules import Outputs, Seen
+from vgg_profile.predict.fake.paths import Paths
+from vgg_profile.predict.fake.readers import note_readers
+from vgg_profile.predict.fake.recording import Recording
+from vgg_profile.predict.fake.watch import Temporaries, Watch
+from vgg_profile.run.marks import every_module, marked_modules
+from vgg_profile.run.step import AT, TrainingStep, onednn, optimizer_of
+from vgg_profile.run.tensors import Loss, default_loss, give
+
+STATE_NAMES = {
+    "step": "step count",
+    "exp_avg": "first moment",
+    "exp_avg_sq": "second moment",
+    "momentum_buffer": "momentum",
+}
+"""The optimizers' keys of their states, in words."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is traced: a network, or a function that builds one, and how a step of it is run.
+
+    ``names`` are the marks' names by module path; every module by its path if there are none.
+    """
+
+    network: nn.Module | Callable[[], nn.Module]
+    inputs: tuple[Input, ...]
+    loss: Loss | None
+    dtype: str
+    device: str
+    setup: Setup
+    temporaries: Temporaries
+    names: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The book of one step at one batch, and what was seen on the way."""
+
+    book: Book
+    loss: str
+    """The loss, in words."""
+    assumed: tuple[str, ...] = ()
+    """What was taken to be so because there is no data, in words."""
+    modules: tuple[Seen, ...] = ()
+    macs: Mapping[tuple[Phase, str], int] = field(default_factory=dict)
+    probed: Mapping[str, int] = field(default_factory=dict)
+    """Operations that were run alone to learn what they take, and how often they ran."""
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    """Operations of whose kernels nobody knows what they take, and how often they ran."""
+
+
+def run_on_fakes(subject: Subject, batch: int) -> Traced:
+    """Run one training step of a network on tensors without data, and write its book.
+
+    Raises ``InputError`` for a network whose course or sizes depend on data, or that raises itself.
+    """
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    with mode, _quiet(), _uncollected(), onednn(enabled=subject.setup.onednn):
+        return _Pass(subject, batch).run()
+
+
+class _Pass:
+    """One step, while it is traced."""
+
+    def __init__(self, subject: Subject, batch: int) -> None:
+        self.subject, self.batch = subject, batch
+        self.recording = Recording()
+        known = Known()
+        self.paths = Paths(known)
+        self.watch = Watch(
+            self.recording,
+            known,
+            self.paths,
+            subject.temporaries,
+            has_autocast=subject.setup.amp != "none",
+        )
+        self.recording.before_mark = self.watch.numbers.settle
+        self.dtype = getattr(torch, subject.dtype)
+
+    def run(self) -> Traced:
+        subject = self.subject
+        with self._watched():
+            self.model = self._network()
+            self.model.train(subject.setup.mode == "train")
+            loss = subject.loss or self._loss()
+        optimizer = optimizer_of(self.model, subject.setup)
+        names = dict(subject.names or every_module(self.model))
+        gc.collect()
+        self.recording.forget_before()
+        for seen in (self.watch.macs, self.watch.probed, self.watch.unknown):
+            seen.clear()
+        self.recording.mark("load")
+        self.recording.load(self._loaded(names))
+        outputs = Outputs()
+        hook = register_module_forward_hook(outputs.note)
+        with self._watched():
+            self.recording.mark("input")
+            step = TrainingStep(
+                self.model,
+                self._give(loss),
+                self._noting(loss.function),
+                names,
+                subject.setup,
+                subject.device,
+                optimizer,
+            )
+            self._call_inputs(step)
+            output = step.run(self.recording, lambda: self._before_step(optimizer, names))
+            self.watch.numbers.settle()
+        hook.remove()
+        self._call_gradients_and_state(optimizer, names)
+        book = Book(tuple(self.recording.events), tuple(self.recording.marks))
+        self.recording.forget_before()
+        del output, step
+        modules = outputs.seen(self.model, names, self.batch)
+        return Traced(
+            book,
+            loss.words,
+            tuple(self.paths.assumed),
+            modules,
+            dict(self.watch.macs),
+            dict(self.watch.probed),
+            dict(self.watch.unknown),
+        )
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        with ExitStack() as modes:
+            for mode in (self.watch, self.paths, real_answers(self.recording)):
+                modes.enter_context(mode)
+            yield
+
+    def _network(self) -> nn.Module:
+        network = self.subject.network
+        model = faked(network) if isinstance(network, nn.Module) else built(network)
+        assert isinstance(model, nn.Module)
+        check_not_compiled(model)
+        if self.subject.setup.freeze:
+            trained = [name for name, each in model.named_parameters() if each.requires_grad]
+            self.subject.setup.check_freeze(trained)
+            for name in trained:
+                frozen = self.subject.setup.is_frozen(name)
+                model.get_parameter(name).requires_grad_(not frozen)
+        return model
+
+    def _give(self, loss: Loss) -> Any:
+        subject = self.subject
+        return give(subject.inputs, loss, self.batch, self.dtype, torch.device("cpu"))
+
+    def _loss(self) -> Loss:
+        """The loss that goes with the output of a forward pass."""
+        args, kwargs, _ = self._give(Loss(lambda output, targets: output, "none"))
+        self.recording.mark("forward")
+        with torch.no_grad(), marked_modules(self.model, every_module(self.model), self.recording):
+            try:
+                output = self.model(*args, **kwargs)
+            except BaseException as error:
+                error.add_note(f"{AT}forward of {self.recording.layer or 'the step'}")
+                raise
+        return default_loss(output, self.batch)
+
+    def _loaded(self, names: Mapping[str, str]) -> Iterator[tuple[str, str, Tensor, Category]]:
+        for path, module in self.model.named_modules():
+            layer = names.get(path, path)
+            for what, parameter in module._parameters.items():
+                if parameter is not None:
+                    yield layer, what, parameter, Category.WEIGHTS
+            for what, buffer in module._buffers.items():
+                if buffer is not None:
+                    yield layer, what, buffer, Category.BUFFERS
+
+    def _call_inputs(self, step: TrainingStep) -> None:
+        named = [("images" if i == 0 else f"input {i + 1}", x) for i, x in enumerate(step.given.args)]
+        for what, tensor in [*named, *step.given.kwargs.items(), ("targets", step.given.targets)]:
+            storage = None if tensor is None else self.recording.known(tensor)
+            if storage is not None:
+                storage.layer, storage.what, storage.category = "input", what, Category.INPUT
+
+    def _noting(self, loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """The loss, which also notes who will read what."""
+
+        def noting(output: Any, targets: Any) -> Any:
+            result = loss(output, targets)
+            self.watch.numbers.settle()
+            note_readers(self.recording, result, self.recording.places, self.watch.hooked)
+            return result
+
+        return noting
+
+    # -- the optimizer -------------------------------------------------------------------------
+
+    def _before_step(self, optimizer: torch.optim.Optimizer | None, names: Mapping[str, str]) -> None:
+        """In every step but the first the state is there from the start: make it now, and say so."""
+        self.watch.numbers.settle()
+        if optimizer is None or self.subject.setup.first_step:
+            return
+        with self.watch.closed():
+            optimizer.step()
+        self.recording.load_after_all(self._state(optimizer, names))
+
+    def _state(
+        self, optimizer: torch.optim.Optimizer, names: Mapping[str, str]
+    ) -> Iterator[tuple[str, str, Tensor, Category]]:
+        owners = self._owners(names)
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                layer, name = owners.get(parameter, ("", "a parameter"))
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    if isinstance(value, Tensor):
+                        what = STATE_NAMES.get(key, key.replace("_", " "))
+                        yield layer, f"{what} of {name}", value, Category.OPTIMIZER
+
+    def _owners(self, names: Mapping[str, str]) -> dict[Tensor, tuple[str, str]]:
+        """Each parameter's module and name; a shared one's first."""
+        owners: dict[Tensor, tuple[str, str]] = {}
+        for path, module in self.model.named_modules():
+            for name, parameter in module.named_parameters(recurse=False):
+                owners.setdefault(parameter, (names.get(path, path), name))
+        return owners
+
+    def _call_gradients_and_state(
+        self, optimizer: torch.optim.Optimizer | None, names: Mapping[str, str]
+    ) -> None:
+        def call(tensor: Tensor, layer: str, what: str, category: Category) -> Storage | None:
+            storage = self.recording.known(tensor)
+            if storage is not None:
+                storage.layer, storage.what, storage.category = layer, what, category
+            return storage
+
+        for parameter, (layer, name) in self._owners(names).items():
+            if parameter.grad is not None:
+                call(parameter.grad, layer, f"gradient of {name}", Category.GRADIENTS)
+        if optimizer is not None:
+            for layer, what, tensor, category in self._state(optimizer, names):
+                call(tensor, layer, what, category)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Fake tensors log what an operation refuses, at length; it is raised, too, and said once."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold off the garbage collector, which would free cycles sooner than in a real run."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

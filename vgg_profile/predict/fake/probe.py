@@ -1,0 +1,177 @@
+"""What an operation takes, by running that one operation alone: in a process of its own, once for each form.
+
+A probe is a prediction of *this machine*: its processor, its threads, its PyTorch. It is asked only where no
+rule knows. The process is another one, so that a kernel which does not survive tensors that nobody computed
+takes nobody with it, and so that none runs where a network is traced.
+"""
+
+from __future__ import annotations
+
+import atexit
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+from vgg_profile.core.sizes import FLOAT32, ITEMSIZE
+from vgg_profile.predict.fake.temporaries import Taken, by_rule
+from vgg_profile.predict.kernels.onednn_threads import BOOKING
+
+LARGEST = 2**30
+"""The bytes of an operation's tensors above which it is not run."""
+
+
+class Form(NamedTuple):
+    """A tensor without its values; ``number`` tells which of an operation's tensors it is."""
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+    dtype: str
+    number: int
+
+
+class Question(NamedTuple):
+    """One operation, its arguments, and the conditions that a kernel looks at."""
+
+    operation: str
+    overload: str
+    args: Any
+    kwargs: Any
+    threads: int
+    onednn: bool
+
+
+def question(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Question:
+    """An operation as it can be handed to another process."""
+    numbers: dict[int, int] = {}
+
+    def form(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            number = numbers.setdefault(id(leaf), len(numbers))
+            offset = int(leaf.storage_offset()) if leaf.numel() else 0
+            dtype = str(leaf.dtype).removeprefix("torch.")
+            return Form(tuple(leaf.shape), tuple(leaf.stride()), offset, dtype, number)
+        return "cpu" if isinstance(leaf, torch.device) else leaf
+
+    return Question(
+        func._schema.name,
+        func._schema.overload_name or "default",
+        tree_map(form, args),
+        tree_map(form, kwargs),
+        torch.get_num_threads(),
+        bool(torch.backends.mkldnn.enabled),
+    )
+
+
+class Prober:
+    """Asks a process that runs operations; it is started with the first question, and anew if it dies."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._answers: dict[bytes, Taken | None] = {}
+
+    def ask(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Taken | None:
+        """What the operation took here; ``None`` where it is too large, or does not run."""
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        if any(each.layout != torch.strided for each in tensors):
+            return None
+        if sum(each.numel() * each.element_size() for each in tensors) > LARGEST:
+            return None
+        try:
+            return self.put(question(func, args, kwargs))
+        except (pickle.PicklingError, TypeError, AttributeError, RuntimeError):
+            return None
+
+    def put(self, question: Question) -> Taken | None:
+        """The answer to a question; it is asked once."""
+        asked = pickle.dumps(question)
+        if asked not in self._answers:
+            self._answers[asked] = self._send(asked)
+        return self._answers[asked]
+
+    def _send(self, asked: bytes) -> Taken | None:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "vgg_profile.predict.fake.probed"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            atexit.register(self._process.kill)
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            stdin.write(len(asked).to_bytes(8, "big") + asked)
+            stdin.flush()
+            return _answer(stdout.readline())
+        except OSError:
+            return None
+
+
+def _answer(line: bytes) -> Taken | None:
+    """Read ``changes;results;strides``, each a list of numbers, or an empty line for no answer."""
+    changes, _, results = line.decode().strip().partition(";")
+    if not changes and not results:
+        return None
+    return Taken(_numbers(changes), _numbers(results), is_probed=True)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(",") if number not in ("", "none"))
+
+
+PROBER = Prober()
+
+
+@cache
+def processor() -> str | None:
+    """The family of this machine's processor, told by what two small operations take here.
+
+    A convolution to one channel has its result padded to a block, of 16 channels or 8; in bfloat16 the same,
+    but with matrix tiles; without bfloat16 instructions a product is summed in a float32 copy.
+    """
+    block = _block("float32")
+    if block != 16:
+        return "avx2" if block == 8 else None
+    if _block("bfloat16") != 16:
+        return "amx"
+    rows, inner = (Form((number, 64), (64, 1), 0, "bfloat16", place) for place, number in enumerate((16, 64)))
+    summed = PROBER.put(Question("aten::mm", "default", (rows, inner), {}, 1, onednn=True))
+    copy = 16 * 64 * FLOAT32 + BOOKING
+    return "avx512" if summed is not None and copy in summed.changes else "avx512_bf16"
+
+
+def _block(dtype: str) -> int | None:
+    """How many channels a result of one is padded to; ``None`` if the maps are in no such blocks."""
+    images = Form((2, 16, 8, 8), (1024, 64, 8, 1), 0, dtype, 0)
+    weight = Form((1, 16, 3, 3), (144, 9, 3, 1), 0, dtype, 1)
+    plain = 2 * 64 * ITEMSIZE[dtype]
+    how = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
+    answer = PROBER.put(
+        Question("aten::convolution", "default", (images, weight, None, *how), {}, 1, onednn=True)
+    )
+    taken = [] if answer is None else [change for change in answer.changes if change > 0]
+    if len(taken) != 4 or taken[0] != 16 * plain or taken[-1] != plain:
+        return None
+    return taken[2] // plain
+
+
+def by_rule_or_probe(
+    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: Sequence[int]
+) -> Taken | None:
+    """What an operation takes: by rule, else by running it alone."""
+    taken = by_rule(func, args, results, processor())
+    if taken is not None and not taken.is_least:
+        return taken
+    probed = PROBER.ask(func, args, kwargs)
+    if probed is None or len(probed.results or ()) != len(results):
+        return taken
+    return probed

@@ -1,0 +1,105 @@
+"""The process that runs one operation at a time under the allocator's events, for ``probe``.
+
+Reads questions from stdin, writes a line for each: the changes in bytes, in order; then the bytes of its
+new results. It is started as ``python -m``, by nobody but ``probe``.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+
+import torch
+from torch import Tensor
+from torch.autograd.profiler import profile
+from torch.utils._pytree import tree_leaves, tree_map
+
+from vgg_profile.predict.fake.probe import Form, Question
+
+aten = torch.ops.aten
+
+_KEEPS_FOR_BACKWARD = (aten.mkldnn_rnn_layer.default,)
+"""Operations that look whether gradients are on, and make more if they are."""
+
+
+def main(questions: BinaryIO) -> None:
+    """Answer until there are no more questions."""
+    while length := questions.read(8):
+        question = pickle.loads(questions.read(int.from_bytes(length, "big")))
+        try:
+            changes, results = run(question)
+            answer = f"{','.join(map(str, changes)) or 'none'};{','.join(map(str, results)) or 'none'}"
+        except Exception:  # whatever an operation says to tensors that nobody computed
+            answer = ""
+        print(answer, flush=True)
+
+
+def run(question: Question) -> tuple[list[int], list[int]]:
+    """An operation's changes in bytes, in their order, and the bytes of its new results."""
+    torch.set_num_threads(question.threads)
+    backend: Any = torch.backends.mkldnn
+    backend.enabled = question.onednn
+    space, name = question.operation.split("::")
+    func = getattr(getattr(getattr(torch.ops, space), name), question.overload)
+    tensors: dict[int, Tensor] = {}
+
+    def make(leaf: Any) -> Any:
+        if isinstance(leaf, Form):
+            if leaf.number not in tensors:
+                tensors[leaf.number] = tensor_of(leaf)
+            return tensors[leaf.number]
+        return leaf
+
+    is_form = lambda leaf: isinstance(leaf, Form)  # noqa: E731
+    args = tree_map(make, question.args, is_leaf=is_form)
+    kwargs = tree_map(make, question.kwargs, is_leaf=is_form)
+    if func is aten.mkldnn_rnn_layer_backward.default:
+        args = _with_its_workspace(args)
+    with torch.set_grad_enabled(func in _KEEPS_FOR_BACKWARD):
+        with profile(use_kineto=True, profile_memory=True) as events:
+            kept = func(*args, **kwargs)
+        given = {tensor.untyped_storage()._cdata for tensor in tensors.values()}
+        results = []
+        for leaf in tree_leaves(kept):
+            if isinstance(leaf, Tensor) and leaf.untyped_storage()._cdata not in given:
+                given.add(leaf.untyped_storage()._cdata)
+                results.append(leaf.untyped_storage().nbytes())
+    return [size for _, size in sorted(_memory(events))], results
+
+
+def tensor_of(form: Form) -> Tensor:
+    """A tensor of that form: 0.5 where it is a floating-point one, else 0."""
+    reach = sum((size - 1) * step for size, step in zip(form.shape, form.stride, strict=True))
+    elements = reach + 1 + form.offset if 0 not in form.shape else 0
+    dtype = getattr(torch, form.dtype)
+    base = torch.full((elements,), 0.5 if dtype.is_floating_point else 0, dtype=dtype)
+    return base.as_strided(form.shape, form.stride, form.offset)
+
+
+def _with_its_workspace(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The backward of a recurrent layer reads a workspace that only its forward can make."""
+    reverse, mode, hidden, layers, biases, train, bidirectional, batch_sizes, batch_first = args[13:22]
+    with torch.enable_grad():
+        made = aten.mkldnn_rnn_layer.default(
+            *args[:7], reverse, batch_sizes, mode, hidden, layers, biases, bidirectional, batch_first, train
+        )
+    return (*args[:22], made[3])
+
+
+def _memory(events: Any) -> Iterator[tuple[int, int]]:
+    """The allocator's events: when, and how many bytes."""
+    waiting = list(events.kineto_results.experimental_event_tree())
+    while waiting:
+        node = waiting.pop()
+        if node.name == "[memory]":
+            yield node.start_time_ns, node.extra_fields.alloc_size
+        waiting += node.children
+
+
+if __name__ == "__main__":
+    main(sys.stdin.buffer)

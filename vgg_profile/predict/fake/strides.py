@@ -1,0 +1,57 @@
+"""Where a fake result is laid out otherwise than the kernel's, and would decide later copies otherwise.
+
+A view's strides along dimensions of one element mean nothing, but kernels that ask whether a tensor is laid
+out as another compare them all. Source: fake tensors take PyTorch's Python decompositions of views
+(``torch/_refs``), a real run takes ``computeStride`` (ATen/TensorUtils.cpp), which the meta device shares.
+
+A meta kernel may give one tensor twice where the kernel makes two (``mkldnn_rnn_layer_backward``'s biases);
+with fake tensors' cache of shapes, the second call of the same operation gives two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
+
+from vgg_profile.predict.fake.recording import identity
+
+aten = torch.ops.aten
+
+_VIEWS = (aten.view.default, aten._unsafe_view.default, aten._reshape_alias.default)
+
+
+def as_the_kernel(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
+    """The result as the real operation gives it."""
+    if isinstance(out, tuple) and not func._schema.is_mutable:
+        return _each_its_own(out)
+    if func not in _VIEWS or not isinstance(out, Tensor) or 1 not in out.shape:
+        return out
+    given = args[0]
+    with _disable_current_modes():
+        like = torch.empty_strided(given.shape, given.stride(), dtype=given.dtype, device="meta")
+        strides = func(like, *args[1:], **kwargs).stride()
+    if strides == out.stride():
+        return out
+    return aten.as_strided.default(out, out.shape, strides, out.storage_offset())
+
+
+def _each_its_own(out: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Several results, none of them all of a storage that another is all of, too."""
+    taken: set[int] = set()
+    results = []
+    for each in out:
+        if isinstance(each, Tensor) and each.numel() and _is_all(each):
+            if identity(each) in taken:
+                each = aten.empty_strided.default(
+                    each.shape, each.stride(), dtype=each.dtype, device=each.device
+                )
+            taken.add(identity(each))
+        results.append(each)
+    return tuple(results)
+
+
+def _is_all(tensor: Tensor) -> bool:
+    return tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()

@@ -1,0 +1,267 @@
+"""What an operation's kernel takes and gives back beside its results: by rule, by probe, or not known.
+
+Each answer is the list of an operation's allocations (> 0) and releases (< 0) in bytes, results and all, as
+the allocator sees them; ``None`` where nobody knows. Source of the rules: ATen/native of torch 2.13, the
+file named at each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
+from vgg_profile.predict.kernels import convolution as kernels
+from vgg_profile.predict.kernels.events import Provenance
+from vgg_profile.predict.kernels.shapes import Convolution
+
+Changes = tuple[int, ...]
+
+
+class Taken(NamedTuple):
+    """An operation's changes, and the bytes of its new results where they are not what their shapes say."""
+
+    changes: Changes
+    results: tuple[int, ...] | None = None
+    is_least: bool = False
+    """Whether the kernel takes more than that, and nobody knows how much."""
+    is_probed: bool = False
+    """Whether it was read off that operation, run alone on this machine."""
+
+
+Rule = Callable[[Any, tuple[Any, ...], Sequence[int]], Taken | None]
+"""From an operation, its arguments and the bytes of its new results to its changes."""
+
+_RULES: dict[str, Rule] = {}
+
+
+def _rule(*names: str) -> Callable[[Rule], Rule]:
+    def register(rule: Rule) -> Rule:
+        _RULES.update(dict.fromkeys(names, rule))
+        return rule
+
+    return register
+
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+NOTHING_BESIDE = _names(
+    """
+    _local_scalar_dense _reshape_alias _to_copy _unsafe_view abs addcdiv_ addcmul addcmul_ alias arange
+    as_strided as_strided_ bernoulli_ clamp clone constant_pad_nd copy_ cos detach detach_ empty
+    empty_like empty_strided erf exp expand fill_ full full_like gelu gelu_backward hardsigmoid
+    hardsigmoid_backward hardswish hardswish_ hardswish_backward hardtanh hardtanh_ hardtanh_backward
+    leaky_relu leaky_relu_backward lerp_ lift_fresh log masked_fill masked_fill_ maximum minimum neg
+    new_empty new_empty_strided new_full new_ones new_zeros normal_ ones ones_like permute random_
+    reciprocal relu relu_ resize_ rsqrt scalar_tensor select set_ sigmoid sigmoid_ sigmoid_backward silu
+    silu_ silu_backward sin slice split split_with_sizes sqrt sqrt_ squeeze sum t tanh tanh_
+    tanh_backward threshold_backward transpose unbind uniform_ unsafe_split unsqueeze view where zero_
+    zeros zeros_like _foreach_addcdiv_ _foreach_addcmul_ _foreach_lerp_ _foreach_sqrt _fused_adam_
+    _fused_adamw_ _fused_sgd_ pow randn rand
+    """
+)
+"""Operations that look at each value alone, or at none, and take nothing beside their results."""
+
+NOTHING_IF_CONTIGUOUS = _names(
+    """
+    _adaptive_avg_pool2d _adaptive_avg_pool2d_backward _log_softmax _log_softmax_backward_data _softmax
+    _softmax_backward_data addmm avg_pool2d avg_pool2d_backward avg_pool3d avg_pool3d_backward baddbmm
+    bmm cat embedding index_select max_pool2d_with_indices max_pool2d_with_indices_backward mm
+    nll_loss2d_backward nll_loss2d_forward nll_loss_backward nll_loss_forward select_backward
+    slice_backward stack tril triu
+    """
+)
+"""Operations that take nothing beside their results, but may copy an argument that is not contiguous."""
+
+_PRODUCTS = ("addmm", "baddbmm", "bmm", "mm")
+"""Of these an argument may be a matrix that is contiguous when transposed."""
+
+_ARITHMETIC = ("add", "sub", "mul", "div", "rsub", "eq", "ne", "gt", "lt", "ge", "le")
+
+_CAST_WHERE_DTYPES_DIFFER = (
+    *_ARITHMETIC,
+    *(f"{name}_" for name in _ARITHMETIC),
+    "where",
+    "maximum",
+    "minimum",
+)
+
+
+def by_rule(
+    func: Any, args: tuple[Any, ...], results: Sequence[int], processor: str | None = None
+) -> Taken | None:
+    """What an operation takes, if a rule knows it; oneDNN's own depends on the family of the processor."""
+    name = func._schema.name.removeprefix("aten::")
+    if name.startswith("convolution"):
+        return convolution(func, args, results, processor)
+    rule = _RULES.get(name)
+    if rule is not None:
+        return rule(func, args, results)
+    is_known = name in NOTHING_BESIDE or (name in NOTHING_IF_CONTIGUOUS and _is_plain(name, args))
+    return Taken(tuple(results)) if is_known else None
+
+
+def _is_plain(name: str, args: tuple[Any, ...]) -> bool:
+    """Whether a kernel reads its arguments as they are."""
+    tensors = [leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor)]
+    if name in _PRODUCTS:  # a product in two bytes a value is oneDNN's, unless that is off
+        is_own = not torch.backends.mkldnn.enabled or all(each.element_size() != HALF for each in tensors)
+        return is_own and all(
+            each.is_contiguous() or each.mT.is_contiguous() for each in tensors if each.dim() > 1
+        )
+    return all(each.is_contiguous() for each in tensors)
+
+
+@_rule(*_ARITHMETIC, *(f"{name}_" for name in _ARITHMETIC))
+def _arithmetic(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+    """A Python number is cast, a tensor of another dtype is copied: ``ATen/native/TensorIterator.cpp``.
+
+    A number where the schema says tensor is no part of this: ``numbers`` writes it down. One where it says
+    number is made a tensor within the operation (``wrapped_scalar_tensor``, ATen/ScalarOps.h).
+    """
+    first, second = args[0], args[1]
+    if not isinstance(first, Tensor):
+        first, second = second, first
+    common = torch.result_type(first, second)
+    casts = []
+    for each in (first, second):
+        if isinstance(each, Tensor):
+            if each.dtype != common:
+                casts.append(each.numel() * common.itemsize)
+        else:
+            own = _dtype_of_number(each)
+            if str(func._schema.arguments[1].type) == "number":
+                casts.append(own.itemsize)
+            if own != common:
+                casts.append(common.itemsize)
+    return Taken((*casts, *results, *(-cast for cast in reversed(casts))))
+
+
+def _dtype_of_number(number: Any) -> torch.dtype:
+    if isinstance(number, bool):
+        return torch.bool
+    return torch.int64 if isinstance(number, int) else torch.float64
+
+
+@_rule("native_batch_norm", "_native_batch_norm_legit")
+def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+    """One scale and one shift a channel, in float32 at least: ``native/cpu/batch_norm_kernel.cpp``.
+
+    The statistics are kept in the weights' dtype, whatever the input's; in eval there are none:
+    ``batch_norm_cpu_update_stats``.
+    """
+    x = args[0]
+    if not x.is_contiguous() or x.shape[2:].numel() == 1:
+        return None  # read as channels last, where each thread sums on its own
+    itemsize = x.element_size() if args[1] is None else args[1].element_size()
+    each = x.shape[1] * max(itemsize, FLOAT32)
+    made = (results[0], *(x.shape[1] * itemsize if size else 0 for size in results[1:]))
+    return Taken((*made, each, each, -each, -each), made)
+
+
+@_rule("native_batch_norm_backward")
+def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+    """A copy of the input, for its gradient: ``native/Normalization.cpp``, ``batch_norm_backward_cpu``.
+
+    PyTorch's rule for fake tensors makes each gradient, wanted or not.
+    """
+    if not (args[0].is_contiguous() and args[1].is_contiguous()) or args[1].shape[2:].numel() == 1:
+        return None
+    wanted = args[9]
+    made = [size if want else 0 for size, want in zip(results, wanted, strict=True)]
+    if not wanted[0]:
+        return Taken(tuple(made), tuple(made))
+    size = args[1].numel() * args[1].element_size()
+    return Taken((*results, size, -size))
+
+
+@_rule("native_layer_norm_backward")
+def _layer_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+    """Each thread sums the two parameters' gradients on its own: ``native/cpu/layer_norm_kernel.cpp``."""
+    if not (args[0].is_contiguous() and args[1].is_contiguous()):
+        return None  # it is copied first
+    size = prod(args[2]) * 2 * torch.get_num_threads() * args[1].element_size()
+    return Taken((*results, size, -size))
+
+
+@_rule("mean")
+def _mean(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+    """The sum is divided in place by a number: ``native/ReduceOps.cpp``, ``mean_cpu``."""
+    size = args[0].element_size()
+    number = (8, size) if args[0].dtype != torch.float64 else (8,)
+    return Taken((*results, *number, *(-each for each in reversed(number))))
+
+
+def convolution(
+    func: Any, args: tuple[Any, ...], results: Sequence[int], processor: str | None
+) -> Taken | None:
+    """What a convolution takes, by ``predict.kernels``: a square one of images that lie as they should."""
+    is_backward = func is torch.ops.aten.convolution_backward.default
+    if not is_backward and func is not torch.ops.aten.convolution.default:
+        return None
+    x, weight = args[1:3] if is_backward else args[0:2]
+    stride, padding, dilation, transposed, _, groups = args[4:10] if is_backward else args[3:9]
+    tensors = [each for each in args[:3] if isinstance(each, Tensor)]
+    is_square = all(len(set(each)) == 1 for each in (weight.shape[2:], stride, padding, dilation))
+    if x.dim() != 4 or transposed or not is_square or not all(each.is_contiguous() for each in tensors):
+        return None
+    wanted = args[10] if is_backward else (True, True, args[2] is not None)
+    if not wanted[1] or str(x.dtype).removeprefix("torch.") not in ITEMSIZE:
+        return None
+    shape = Convolution(
+        batch=x.shape[0],
+        in_channels=x.shape[1],
+        out_channels=weight.shape[0],
+        height=x.shape[2],
+        width=x.shape[3],
+        kernel=weight.shape[2],
+        has_bias=bool(wanted[2]),
+        wants_input_gradient=bool(wanted[0]),
+        dtype=str(x.dtype).removeprefix("torch."),
+        stride=stride[0],
+        padding=padding[0],
+        dilation=dilation[0],
+        groups=groups,
+    )
+    known = (kernels.backward if is_backward else kernels.forward)(
+        shape, processor, torch.get_num_threads(), with_onednn=bool(torch.backends.mkldnn.enabled)
+    )
+    is_sure = known.provenance is Provenance.RULE and known.kept == sum(results)
+    return Taken(known.changes) if is_sure else None
+
+
+@_rule("_foreach_add_", "_foreach_sub_", "_foreach_mul_", "_foreach_div_")
+def _foreach_with_a_number(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+    """One after the other on the CPU, each with its number: ``native/ForeachOpsKernels.cpp``, slow."""
+    numbers = args[1] if isinstance(args[1], (list, tuple)) else [args[1]] * len(args[0])
+    changes: list[int] = []
+    for tensor, number in zip(args[0], numbers, strict=True):
+        if not isinstance(number, Tensor):
+            own = _dtype_of_number(number)
+            sizes = [own.itemsize, *([tensor.element_size()] if own != tensor.dtype else [])]
+            changes += [*sizes, *(-size for size in reversed(sizes))]
+    return Taken(tuple(changes))
+
+
+def in_order(changes: Changes) -> list[tuple[list[int], list[int]]]:
+    """Changes as events: what is taken, then what is given back, and so on.
+
+    >>> in_order((8, 4, -4, -8, 2))
+    [([8, 4], [4, 8]), ([2], [])]
+    """
+    events: list[tuple[list[int], list[int]]] = []
+    for change in changes:
+        if change > 0 and (not events or events[-1][1]):
+            events.append(([], []))
+        if change > 0:
+            events[-1][0].append(change)
+        elif change < 0:
+            events[-1][1].append(-change)
+    return events

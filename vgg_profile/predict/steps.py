@@ -1,0 +1,25 @@
+"""A training step of any network's profile: on paper for a VGG, as it was traced for any other."""
+
+from __future__ import annotations
+
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import Step
+from vgg_profile.core.tree import Profile
+from vgg_profile.predict.vgg import step as paper
+
+PLAIN = Setup()
+
+
+def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
+    """The step of a profile at its batch; raises ``InputError`` for one that PyTorch would refuse."""
+    step = trace(profile, setup)
+    step.check_batch(profile.batch)
+    return step
+
+
+def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
+    """The same for whatever batch will be asked about: a batch that cannot be is refused then."""
+    if profile.run is not None:
+        step: Step = profile.run(setup.on(profile.device))
+        return step.at(profile.batch)
+    return paper.trace(profile, setup)

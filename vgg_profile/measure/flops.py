@@ -10,8 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vgg_profile.measure.record import Reading
 from vgg_profile.measure.step import RealStep
-
-FLOP_COUNTER = "torch.utils.flop_counter.FlopCounterMode"
+from vgg_profile.measure.vocabulary import FLOP_COUNTER, SHAPE_METHOD
 
 
 class _ForwardCounts:
@@ -54,7 +53,7 @@ def count_flops(step: RealStep) -> Iterator[Reading]:
             hook.remove()
 
     for name, shape in shapes.items():
-        yield Reading("output_shape", shape, "values", "forward hook: tuple(output.shape[1:])", name)
+        yield Reading("output_shape", shape, "values", SHAPE_METHOD, name)
     root = type(step.model).__name__
     counted = {"forward_flops": forward.counts}
     if step.setup.has_backward:

@@ -20,10 +20,11 @@ from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.measure import flops
 from vgg_profile.measure.environment import environment
-from vgg_profile.measure.memory import MEMORY_METHOD, CpuMemory, CudaMemory
+from vgg_profile.measure.memory import CpuMemory, CudaMemory
 from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, Reading
 from vgg_profile.measure.step import AT, Deaf, RealStep
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
+from vgg_profile.measure.vocabulary import COUNT_METHOD, FLOP_COUNTER, MEMORY_METHOD
 from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.spelled_out import modules
@@ -207,7 +208,7 @@ class _Run:
             ("buffers", self.model.buffers()),
         ):
             count = sum(tensor.numel() for tensor in tensors)
-            yield Reading(quantity, count, "value", f"sum of numel() over model.{quantity}()")
+            yield Reading(quantity, count, "value", COUNT_METHOD.format(quantity))
 
     def _step(self, images: Tensor, optimizer: torch.optim.Optimizer | None = None) -> RealStep:
         return RealStep(self.model, images, self.targets(), self.names, self.setup, optimizer)
@@ -222,7 +223,7 @@ class _Run:
                     "checkpointed_flops",
                     flops.count_all_flops(self._step(self.images())),
                     "FLOP",
-                    flops.FLOP_COUNTER,
+                    FLOP_COUNTER,
                 )
         if self.setup.optimizer != "none" and not all(
             bool(parameter.grad.isfinite().all())

@@ -123,7 +123,7 @@ def test_a_table_loads_nothing_that_it_does_not_need(module: str) -> None:
 @pytest.mark.parametrize(
     ("room", "needed"),
     [
-        ("cli", {"options", "program", "table"}),
+        ("cli", {"options", "program", "speech", "table"}),
         ("describe", {"kinds", "profile", "tables", "words"}),
         ("write", {"text"}),
     ],

@@ -19,7 +19,8 @@ from vgg_profile.cli.options import (
     takes_network,
     takes_setup,
 )
-from vgg_profile.cli.program import Failure, undivided
+from vgg_profile.cli.program import undivided
+from vgg_profile.cli.speech import Failure, say, show
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.tree import Profile
@@ -112,7 +113,7 @@ def one_measurement(
 
 def stage_said(profile: Profile, stage: str) -> None:
     """What a measurement is at, in a line on stderr."""
-    click.echo(f"{profile.config.label}: {stage} …", err=True)
+    say(f"{profile.config.label}: {stage} …")
 
 
 def run_now(
@@ -189,7 +190,7 @@ def measure_command(
     if out.path is not None:
         STDOUT.deliver(checks, all_layers=all_layers)
     elif repeats and out.format == "table":
-        click.echo()
+        show("\n")
         out.deliver(measurement)
     _exit_with(checks)
 

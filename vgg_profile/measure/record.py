@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from vgg_profile.core.display import Displayed
+from vgg_profile.core.printable import json_printable
 from vgg_profile.core.setting import LATER, Setting
 
 RECORD_SCHEMA = 2
@@ -114,4 +115,4 @@ def dumps(measurement: Measurement) -> str:
             parts.append(f"  {json.dumps(key)}: [\n{lines}\n  ]" if value else f"  {json.dumps(key)}: []")
         else:
             parts.append(f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
-    return "{\n" + ",\n".join(parts) + "\n}"
+    return json_printable("{\n" + ",\n".join(parts) + "\n}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from vgg_profile.core.ending import exit_code, heed, ignore
+from vgg_profile.core.ending import exit_code, heed, settle
 
 
 def run() -> None:
@@ -14,12 +14,14 @@ def run() -> None:
     try:
         code = _run()
     except KeyboardInterrupt as ended:  # before there was a program to say so
+        settle()
         code = exit_code(ended)
         sys.stderr.write("Interrupted\n")
-    except MemoryError:
+    except (MemoryError, SystemError):  # what Python itself says where it has no memory to say more
         sys.stderr.write("Error: There is not enough memory to start.\n")
-    finally:
-        ignore()
+    except (ImportError, OSError) as error:
+        sys.stderr.write(f"Error: vgg-profile cannot start: {str(error)!a}.\n")
+    settle()
     sys.exit(code)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,9 @@ def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - th
         import json
 
         rows = {"all_layers": options.get("all_layers", False)} if isinstance(result, Profile) else {}
-        return json_printable(json.dumps(result.to_dict(**rows), indent=2, ensure_ascii=False)) + "\n"
+        text = StringIO()  # json.dumps would keep every piece until the last
+        json.dump(result.to_dict(**rows), text, indent=2, ensure_ascii=False)
+        return json_printable(text.getvalue()) + "\n"
     if getattr(result, "is_document", False):
         from vgg_profile.describe.documents import compose
         from vgg_profile.write.documents import WRITERS

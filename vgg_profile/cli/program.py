@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from vgg_profile.cli.speech import Failure, complain, finish, say
-from vgg_profile.core.ending import check_not_ended, exit_code, heeded, uninterrupted
+from vgg_profile.core.ending import check_not_ended, exit_code, heeded, settle, uninterrupted
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.printable import command_line
 
@@ -61,7 +61,7 @@ def _explained() -> Iterator[None]:
         raise Refusal(str(error)) from None
     except BrokenPipeError:
         raise
-    except (MemoryError, OSError, RuntimeError, ImportError) as error:
+    except (MemoryError, SystemError, OSError, RuntimeError, ImportError) as error:
         if isinstance(error, click.exceptions.Exit):
             raise
         if _is_lack_of_memory(error):
@@ -86,6 +86,8 @@ _SIGNS_OF_NO_MEMORY = (
     "Cannot allocate memory",
     "can't allocate memory",
     "failed to map segment",
+    "without exception set",
+    "without setting an exception",
 )
 """How Python, the dynamic loader and PyTorch's allocator say it."""
 
@@ -123,14 +125,17 @@ def _code(run: Callable[[], Any]) -> int:
         code = run()
         with _explained():
             finish()
+        settle()
         return code if isinstance(code, int) else 0
     except Interruption as ended:
+        settle()
         say(ended.message)
         return ended.exit_code
     except click.ClickException as error:
         complain(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:  # in between, where only click was
+        settle()
         say("Interrupted")
         return exit_code(error if isinstance(error, KeyboardInterrupt) else error.__cause__)
     except BrokenPipeError:  # whoever read the result has enough of it
@@ -166,6 +171,10 @@ def undivided() -> Iterator[None]:
         if _is_lack_of_memory(error):
             raise
         raise Failure(f"{_what_is_wrong(error)} `pip install -c constraints.txt .` installs it.") from None
+    except (ValueError, AttributeError, TypeError, SyntaxError) as error:
+        raise Failure(
+            f"A package cannot be loaded: {str(error).rstrip('.')}. Its settings or its files are at fault."
+        ) from None
 
 
 _NAMES = {"torch": "PyTorch (torch)"}

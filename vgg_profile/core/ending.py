@@ -29,6 +29,9 @@ class Ended(KeyboardInterrupt):
 _came: list[int] = []
 """Which signals have come since somebody heeds them."""
 
+_settled: list[bool] = []
+"""Not empty: how the program ends is settled, and no signal changes it."""
+
 
 def exit_code(ended: BaseException | None) -> int:
     """What a shell is told of what a signal ended: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
@@ -37,6 +40,8 @@ def exit_code(ended: BaseException | None) -> int:
 
 def _end(number: int, frame: FrameType | None) -> None:
     """Raise, unless the program is ending already; where an exception was lost, the next one raises again."""
+    if _settled:
+        return
     _came.append(number)
     error = sys.exception()
     while error is not None:
@@ -75,6 +80,7 @@ def heed() -> Callable[[], None]:
         if ours:
             sys.unraisablehook = hook
             _came.clear()
+            _settled.clear()
 
     return undo
 
@@ -89,10 +95,12 @@ def heeded() -> Iterator[None]:
         undo()
 
 
-def ignore() -> None:
-    """From here on the program is over, and no signal changes how it ends."""
+def settle() -> None:
+    """From here on the program is over, and no signal changes how it ends: not to Python's own end either."""
+    _settled.append(True)
     for number in ENDING:
-        signal.signal(number, signal.SIG_IGN)
+        if signal.getsignal(number) is _end:
+            signal.signal(number, signal.SIG_IGN)
 
 
 class Held:

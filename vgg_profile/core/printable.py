@@ -32,6 +32,8 @@ def _spelled(sign: str) -> str:
 
 def spelled_out(form: T) -> T:
     """A part of a form with every text in it printable; what has a ``__post_init__`` saw to that itself."""
+    if form is None or isinstance(form, (int, float)):
+        return form
     if isinstance(form, str):
         return form if form.isprintable() else printable(form)  # type: ignore[return-value]
     if isinstance(form, tuple):

@@ -33,7 +33,7 @@ def records(table: Table) -> Iterator[dict[str, Raw]]:
 def defuse(cell: Raw) -> Raw:
     """Keep a spreadsheet from running a name as a formula: such text gets a leading apostrophe.
 
-    A sign counts in each of its forms, as a spreadsheet takes a wide ``＝`` for a plain one; and behind blanks.
+    A sign counts in each of its forms, as spreadsheets take a wide ``＝`` for a plain one; and behind blanks.
 
     >>> defuse("=1+1"), defuse(" ＝1+1"), defuse("conv1_1")
     ("'=1+1", "' ＝1+1", 'conv1_1')

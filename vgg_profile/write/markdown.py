@@ -50,7 +50,7 @@ def to_markdown(table: Table) -> str:
     """A heading, the table, and the footnotes as a list."""
     rows = [[_cell(cell) for cell in row] for row in table.rows]
     if table.total is not None:
-        rows.append([f"**{escape(text)}**" if text else "" for text in total_texts(table)])
+        rows.append([f"**{escape(text.strip())}**" if text.strip() else "" for text in total_texts(table)])
     body = tabulate(
         rows,
         headers=[escape(column.header.replace("\n", " ")) for column in table.columns],

@@ -237,7 +237,7 @@ run()
     "words",
     [
         ["table", "D"],
-        ["timeline", "8," * 999, "--input", "8", "--format", "json"],
+        ["plot", "8,M", "memory", "-o", "m.svg"],
         ["report", "8,M", "-o", "r.md"],
     ],
     ids=lambda words: words[0],

@@ -204,7 +204,8 @@ def check_command(net: Config, record: Path, all_layers: bool, out: Output) -> N
     """The verdicts of a saved record, without torch, on any machine.
 
     RECORD is what `vgg-profile measure CONFIG -o record.json` wrote. A record of another network or
-    another setting, a damaged or altered one is refused. Exit code 0 if all checks hold, 3 if one fails.
+    another setting, a damaged one, or one that says what no measurement writes is refused; its digest
+    guards against accidents, not against forgery. Exit code 0 if all checks hold, 3 if one fails.
     """
     from vgg_profile.check.crosscheck import check_network, crosscheck, profile_for
     from vgg_profile.measure.reading import load

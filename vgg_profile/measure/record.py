@@ -1,7 +1,7 @@
 """What was measured: raw readings, each with its unit and method, and their record on disk.
 
-A record is one JSON file. It closes with a digest of its content, so that a figure changed by hand is
-found out. Nothing here needs torch, or anything else that is not Python's own: a machine that measures
+A record is one JSON file. It closes with a digest of its content, a check against accidents: it has no key,
+so that whoever forges a record writes one that fits. Nothing here needs torch, or anything else that is not Python's own: a machine that measures
 can write a record. ``reading`` reads one.
 """
 

@@ -123,7 +123,7 @@ def test_a_table_loads_nothing_that_it_does_not_need(module: str) -> None:
 @pytest.mark.parametrize(
     ("room", "needed"),
     [
-        ("cli", {"networks", "options", "program", "table"}),
+        ("cli", {"networks", "options", "program", "speech", "table"}),
         ("describe", {"kinds", "profile", "tables", "words"}),
         ("write", {"text"}),
     ],

@@ -933,10 +933,24 @@ def test_a_damaged_cache_says_which_file_to_delete(
     build(TINY_BN, weights="published")
     cached = tmp_path / "torch" / "hub" / "checkpoints" / name
     cached.write_bytes(cached.read_bytes()[:-100])
-    with pytest.raises(InputError, match=f"damaged one. Delete {re.escape(str(cached))} and try again"):
+    with pytest.raises(
+        InputError, match=f"invalid hash value: .* Delete {re.escape(str(cached))} and try again"
+    ):
         build(TINY_BN, weights="published")
     cached.unlink()
     assert same(build(TINY_BN, weights="published"), trained)
+
+
+def test_weights_that_somebody_planted_in_the_cache_are_not_taken_for_the_published(
+    site: Site, name: str, trained: VGG, tmp_path: Path
+) -> None:
+    """They load, and fit; only their hash tells that they are others."""
+    cached = tmp_path / "torch" / "hub" / "checkpoints" / name
+    cached.parent.mkdir(parents=True)
+    torch.save({key: value + 1 for key, value in trained.state_dict().items()}, cached)
+    with pytest.raises(InputError, match=f"invalid hash value: .* Delete {re.escape(str(cached))}"):
+        build(TINY_BN, weights="published")
+    assert site.asked == []
 
 
 def test_published_weights_of_another_network(site: Site, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

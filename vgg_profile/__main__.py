@@ -1,6 +1,41 @@
-"""``python -m vgg_profile`` is ``vgg-profile``."""
+"""``python -m vgg_profile`` is ``vgg-profile``: from its first import to its last word, whatever happens."""
 
-from vgg_profile.cli import main
+from __future__ import annotations
+
+import sys
+
+from vgg_profile.core.ending import exit_code, heed, settle
+
+
+def run() -> None:
+    """Run the command that was typed, and exit with its code."""
+    heed()
+    code: int | str | None = 1
+    try:
+        code = _run()
+    except KeyboardInterrupt as ended:  # before there was a program to say so
+        settle()
+        code = exit_code(ended)
+        sys.stderr.write("Interrupted\n")
+    except (MemoryError, SystemError):  # what Python itself says where it has no memory to say more
+        sys.stderr.write("Error: There is not enough memory to start.\n")
+    except (ImportError, OSError) as error:
+        sys.stderr.write(f"Error: vgg-profile cannot start: {str(error)!a}.\n")
+    settle()
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
+    from vgg_profile.cli import main
+    from vgg_profile.cli.speech import open_streams
+
+    open_streams()
+    try:
+        main(prog_name="vgg-profile")
+    except SystemExit as exit_:
+        return exit_.code
+    return 0
+
 
 if __name__ == "__main__":
-    main(prog_name="vgg-profile")
+    run()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.forms import Table
+from vgg_profile.core.printable import json_printable
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.tables import describe
 
@@ -48,7 +50,9 @@ def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - th
         import json
 
         rows = {"all_layers": options.get("all_layers", False)} if isinstance(result, Profile) else {}
-        return json.dumps(result.to_dict(**rows), indent=2, ensure_ascii=False) + "\n"
+        text = StringIO()  # json.dumps would keep every piece until the last
+        json.dump(result.to_dict(**rows), text, indent=2, ensure_ascii=False)
+        return json_printable(text.getvalue()) + "\n"
     if getattr(result, "is_document", False):
         from vgg_profile.describe.documents import compose
         from vgg_profile.write.documents import WRITERS

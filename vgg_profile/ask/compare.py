@@ -176,7 +176,7 @@ class Comparison(Displayed):
 
         return {name: tuple(of(parts, name) for parts in found) for name in self._in_order(found)}
 
-    @property
+    @cached_property
     def blocks(self) -> dict[str, str]:
         """Layer → the block that it stands in; the last of them, where networks differ."""
         rows = [row for profile in self.profiles for row in profile.module_rows]
@@ -186,8 +186,14 @@ class Comparison(Displayed):
     def _in_order(self, found: Sequence[Iterable[str]]) -> Iterator[str]:
         """The parts of all networks as in one network: block by block, each block with its parts in order."""
         blocks = self.blocks
-        for block in merged([blocks.get(name, name) for name in names] for names in found):
-            yield from merged([name for name in names if blocks.get(name, name) == block] for names in found)
+        grouped: list[dict[str, list[str]]] = []
+        for names in found:
+            groups: dict[str, list[str]] = {}
+            for name in names:
+                groups.setdefault(blocks.get(name, name), []).append(name)
+            grouped.append(groups)
+        for block in merged(grouped):
+            yield from merged(groups.get(block, ()) for groups in grouped)
 
     def to_dict(self) -> dict[str, Any]:
         """One object a network: its label, depth, and the totals of its profile; then what was asked for."""
@@ -261,13 +267,20 @@ def merged(orders: Iterable[Iterable[str]]) -> list[str]:
     >>> merged([["conv1_1", "pool1"], ["conv1_1", "conv1_2", "pool1", "fc2"]])
     ['conv1_1', 'conv1_2', 'pool1', 'fc2']
     """
-    found: list[str] = []
+    after: dict[str, str] = {
+        "": ""
+    }  # a list in which each name knows the next; the empty one is its beginning
     for names in orders:
-        place = 0
+        before = ""
         for name in names:
-            if name not in found:
-                found.insert(place, name)
-            place = found.index(name) + 1
+            if name not in after:
+                after[name], after[before] = after[before], name
+            before = name
+    found = []
+    name = after[""]
+    while name:
+        found.append(name)
+        name = after[name]
     return found
 
 

@@ -20,6 +20,7 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, Profile, Row
 from vgg_profile.measure.record import SUBJECT, MeasuredMoment, Measurement, Reading
+from vgg_profile.measure.vocabulary import RATE, SECONDS
 from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import Source, recorded
 from vgg_profile.predict.vgg.configs import config as find_config
@@ -84,6 +85,7 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
         checks += [*_flops(profile, step), *_fvcore(profile, step.setup.mode)]
     paths = {row.name: row.module for row in _layers(profile)}
     read = [_read(check, measurement, paths) for check in checks]
+    beside_readings = _beside_readings(checks, measurement, paths)
     boundaries, unpredicted = _meet(step, measurement)
     memory = (
         *_memory(boundaries, measurement),
@@ -91,7 +93,7 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
         *_beside_tensors(measurement),
         _peak(step, boundaries, measurement),
     )
-    return Checks(profile, measurement, (*read, *memory))
+    return Checks(profile, measurement, (*read, *beside_readings, *memory))
 
 
 def overlay(network: Source, measurement: Measurement) -> Overlay:
@@ -243,9 +245,7 @@ def _fvcore(profile: Profile, mode: str) -> Iterator[Check]:
 
 def _read(check: Check, measurement: Measurement, paths: dict[str, str]) -> Check:
     """The check with what was measured for it, under the layer's name or its module path, in its unit."""
-    reading: Reading | None = measurement.get(check.quantity, check.layer)
-    if reading is None and check.layer:
-        reading = measurement.get(check.quantity, paths[check.layer])
+    reading = _reading(check, measurement, paths)
     measured = None if reading is None or reading.unit != check.unit else reading.value
     if isinstance(measured, float):
         measured = int(measured) if measured.is_integer() else -1
@@ -258,6 +258,26 @@ def _read(check: Check, measurement: Measurement, paths: dict[str, str]) -> Chec
         check.terms,
         measurement.why_missing(check.quantity),
     )
+
+
+def _reading(check: Check, measurement: Measurement, paths: dict[str, str]) -> Reading | None:
+    reading = measurement.get(check.quantity, check.layer)
+    if reading is None and check.layer:
+        reading = measurement.get(check.quantity, paths[check.layer])
+    return reading
+
+
+def _beside_readings(
+    checks: Iterable[Check], measurement: Measurement, paths: dict[str, str]
+) -> Iterator[Check]:
+    """A reading of what the network does not have is of another network: each fails."""
+    found = filter(None, (_reading(check, measurement, paths) for check in checks))
+    asked = {(reading.quantity, reading.layer) for reading in found}
+    for reading in measurement.readings:
+        is_judged = reading.quantity not in _JUDGED_APART and reading.unit != SECONDS
+        if is_judged and (reading.quantity, reading.layer) not in asked:
+            place = f"{reading.quantity}, {reading.layer}" if reading.layer else reading.quantity
+            yield Check("unpredicted_readings", place, "reading", 0, 1)
 
 
 _FIXED = {
@@ -275,7 +295,9 @@ _MOST = {
     Phase.LOSS: "most_within_loss",
     Phase.STEP: "most_within_step",
 }
-"""The parts of a step that belong to no layer; before it is loaded, a network is not counted."""
+"""The parts of a step that belong to no layer; while a network is loaded, nothing is let go, so that its most
+is what is live at the end, and is told only if it is not.
+"""
 
 
 def _memory(boundaries: Sequence[Boundary], measurement: Measurement) -> Iterator[Check]:
@@ -292,18 +314,31 @@ def _memory(boundaries: Sequence[Boundary], measurement: Measurement) -> Iterato
         quantity = f"peak_bytes_{each.phase}"
         yield Check(quantity, each.layer, "B", each.peak, each.measured_peak, each.terms, reason)
     for each in boundaries:
+        if each.phase == Phase.LOAD and each.beyond:
+            yield Check("most_within_load", "", "B", each.peak, each.measured_peak, (), reason)
         if not each.layer and each.phase in _MOST:
             quantity = _MOST[Phase(each.phase)]
             yield Check(quantity, "", "B", each.peak, each.measured_peak, each.terms, reason)
 
 
 def _meet(step: Step, measurement: Measurement) -> tuple[tuple[Boundary, ...], tuple[MeasuredMoment, ...]]:
-    """Each part of the predicted step with the measured one of its name; and the measured that are left."""
+    """Each part of the predicted step with the measured one of its name; and the measured that are left.
+
+    A measured part that comes after one that should follow it is left too.
+    """
     names = {row.module: row.name for row in _layers(step.profile) if row.module}
-    measured = dict(_numbered((m.phase, names.get(m.layer, m.layer), m) for m in measurement.timeline))
+    predicted = dict(_numbered((m.phase, m.layer, m) for m in step.moments))
+    order = {place: number for number, place in enumerate(predicted)}
+    met: dict[tuple[str, str, int], MeasuredMoment] = {}
+    left, reached = [], -1
+    for place, moment in _numbered((m.phase, names.get(m.layer, m.layer), m) for m in measurement.timeline):
+        if order.get(place, -1) > reached:
+            met[place], reached = moment, order[place]
+        else:
+            left.append(moment)
     boundaries = []
-    for place, part in _numbered((m.phase, m.layer, m) for m in step.moments):
-        read = measured.pop(place, None)
+    for place, part in predicted.items():
+        read = met.get(place)
         boundaries.append(
             Boundary(
                 part.phase.value,
@@ -316,11 +351,11 @@ def _meet(step: Step, measurement: Measurement) -> tuple[tuple[Boundary, ...], t
                 read.op if read else "",
             )
         )
-    return tuple(boundaries), tuple(measured.values())
+    return tuple(boundaries), tuple(left)
 
 
 def _beside_parts(unpredicted: Sequence[MeasuredMoment]) -> Iterator[Check]:
-    """A step with a part too many is another step: each fails."""
+    """A step with a part too many, or out of its order, is another step: each fails."""
     for place, times in Counter(moment.place for moment in unpredicted).items():
         yield Check("unpredicted_parts", place, "part", 0, times)
 
@@ -342,13 +377,18 @@ _BESIDE_TENSORS = {
 }
 
 
+_JUDGED_APART = {"peak_bytes", RATE, *_BESIDE_TENSORS}
+
+
 def _beside_tensors(measurement: Measurement) -> Iterator[Check]:
     """What a CUDA allocator holds beside the tensors: no tensor is predicted there, so all is remainder."""
     for quantity, name in _BESIDE_TENSORS.items():
         reading = measurement.get(quantity)
-        if reading is not None and isinstance(reading.value, int):
-            terms = (Term(name, reading.value, is_remainder=True),) if reading.value > 0 else ()
-            yield Check(quantity, "", "B", 0, reading.value, terms)
+        if reading is None and measurement.setting.device != "cuda":
+            continue
+        value = reading.value if reading is not None and isinstance(reading.value, int) else None
+        terms = (Term(name, value, is_remainder=True),) if value and value > 0 else ()
+        yield Check(quantity, "", "B", 0, value, terms, measurement.why_missing(quantity))
 
 
 def _peak(step: Step, boundaries: Sequence[Boundary], measurement: Measurement) -> Check:

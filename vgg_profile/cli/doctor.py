@@ -10,7 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from vgg_profile.cli.options import Output, gives_output
-from vgg_profile.cli.program import Failure, undivided
+from vgg_profile.cli.program import undivided
+from vgg_profile.cli.speech import Failure
 from vgg_profile.core.version import __version__
 from vgg_profile.teach.forms import Contents
 

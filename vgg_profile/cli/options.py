@@ -14,7 +14,8 @@ import click
 from click.core import ParameterSource
 
 from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
-from vgg_profile.cli.program import check_not_interrupted, undivided
+from vgg_profile.cli.program import undivided
+from vgg_profile.cli.speech import say, show
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, Setup
@@ -319,11 +320,10 @@ class Output:
     def write(self, content: str | bytes, remark: str = "") -> None:
         """Print a text, or write it whole to the file; bytes go to a file only."""
         if self.path is not None:
-            check_not_interrupted()
             write_whole(self.path, content, force=self.force)
-            click.echo(f"Wrote {self.path}{remark}", err=True)
+            say(f"Wrote {self.path}{remark}")
         elif isinstance(content, str):
-            _show(content)
+            show(content)
 
 
 STDOUT = Output(None, "table", force=False)
@@ -333,22 +333,3 @@ def _is_colourful() -> bool:
     """Whether stdout is a terminal that shows colour, and its user wants any."""
     dull = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return sys.stdout is not None and sys.stdout.isatty() and not dull
-
-
-def _show(text: str) -> None:
-    """Print to stdout; what stops that is said in one line."""
-    try:
-        click.echo(text, nl=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except UnicodeEncodeError as error:
-        raise click.ClickException(
-            f"The encoding of stdout, {error.encoding}, cannot hold the table. "
-            "Set PYTHONIOENCODING=utf-8, or write to a file with -o."
-        ) from None
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise click.ClickException(
-            f"Stdout cannot be written: {error.strerror}. Write to a file elsewhere with -o."
-        ) from None

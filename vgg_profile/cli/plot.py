@@ -17,7 +17,7 @@ from vgg_profile.ask.sweep import Sweep, sweep
 from vgg_profile.check.crosscheck import check_network, check_setting, overlay, profile_for
 from vgg_profile.check.results import Overlay
 from vgg_profile.cli.options import check_can_draw, force_option, rules_option, takes_setup, takes_walk
-from vgg_profile.cli.program import check_not_interrupted
+from vgg_profile.cli.speech import say
 from vgg_profile.cli.steps import asked
 from vgg_profile.core import units
 from vgg_profile.core.display import Displayed
@@ -120,9 +120,8 @@ def plot(
 
     from vgg_profile.write.plots import to_bytes
 
-    check_not_interrupted()
     write_whole(path, to_bytes(figure, path.suffix[1:].lower()), force=force)
-    click.echo(f"Wrote {path}: {figure.title}", err=True)
+    say(f"Wrote {path}: {figure.title}")
 
 
 def _configs_and_kind(words: Sequence[str]) -> tuple[Sequence[str], str]:

@@ -2,70 +2,32 @@
 
 from __future__ import annotations
 
-import signal
+import errno
 import sys
-import threading
 from collections import UserDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
 import click
 
+from vgg_profile.cli.speech import Failure, complain, finish, say
+from vgg_profile.core.ending import check_not_ended, exit_code, heeded, settle, uninterrupted
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.files import uninterrupted
+from vgg_profile.core.printable import command_line
 
 NAME = "vgg-profile"
 
 TYPED = f"{__name__}.typed"
 """Where a context keeps the words of the command as they were typed."""
 
-PRESSED = f"{__name__}.pressed"
-"""Where a context keeps that Ctrl-C was pressed."""
-
-
-@contextmanager
-def _remembered(pressed: list[int]) -> Iterator[None]:
-    """Note every Ctrl-C: raised within a library's callback, Python would print it and go on."""
-
-    def press(number: int, frame: object) -> None:
-        pressed.append(number)
-        raise KeyboardInterrupt
-
-    def is_told(unraisable: Any) -> None:
-        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
-            sys.__unraisablehook__(unraisable)
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield  # whoever started this ignores Ctrl-C, or has a use of their own for it
-        return
-    signal.signal(signal.SIGINT, press)
-    sys.unraisablehook = is_told
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        sys.unraisablehook = sys.__unraisablehook__
-
-
-def check_not_interrupted() -> None:
-    """Ctrl-C counts here at the latest: before a file is written, and when a command is over."""
-    if click.get_current_context().meta.get(PRESSED):
-        raise KeyboardInterrupt
-
 
 class Refusal(click.ClickException):
     """A user's mistake, in one paragraph on stderr; exit code 2."""
 
     exit_code = 2
-
-
-class Failure(click.ClickException):
-    """Something went wrong while running, through no mistake of the user's; exit code 1."""
-
-    exit_code = 1
 
 
 class Commands(UserDict[str, Any]):
@@ -80,6 +42,56 @@ class Commands(UserDict[str, Any]):
         return command
 
 
+class Interruption(click.ClickException):
+    """A signal ended the program."""
+
+    def __init__(self, ended: KeyboardInterrupt) -> None:
+        super().__init__("Interrupted")
+        self.exit_code = exit_code(ended)  # type: ignore[misc]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What goes wrong in any command, as an exception that has its own words and its own exit code."""
+    try:
+        yield
+    except KeyboardInterrupt as ended:
+        raise Interruption(ended) from None
+    except InputError as error:
+        raise Refusal(str(error)) from None
+    except BrokenPipeError:
+        raise
+    except (MemoryError, SystemError, OSError, RuntimeError, ImportError) as error:
+        if isinstance(error, click.exceptions.Exit):
+            raise
+        if _is_lack_of_memory(error):
+            raise Failure("There is not enough memory for this. Free some, or ask for less.") from None
+        if not isinstance(error, OSError):
+            raise
+        finish()  # it is stdout, if that says so
+        raise Failure(f"The system refuses: {error.strerror or error}.") from None
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, by whichever exception Python, the system or a library says so."""
+    return (
+        isinstance(error, MemoryError)
+        or getattr(error, "errno", None) == errno.ENOMEM
+        or any(sign in str(error) for sign in _SIGNS_OF_NO_MEMORY)
+    )
+
+
+_SIGNS_OF_NO_MEMORY = (
+    "can't start new thread",
+    "Cannot allocate memory",
+    "can't allocate memory",
+    "failed to map segment",
+    "without exception set",
+    "without setting an exception",
+)
+"""How Python, the dynamic loader and PyTorch's allocator say it."""
+
+
 class Program(click.Group):
     """The commands, with one place for what goes wrong in any of them."""
 
@@ -87,28 +99,52 @@ class Program(click.Group):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         words = (NAME, *args)
-        context = super().make_context(info_name, args, parent, **extra)
+        with _explained():
+            context = super().make_context(info_name, args, parent, **extra)
         context.meta[TYPED] = words
         return context
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with _remembered(ctx.meta.setdefault(PRESSED, [])):
-                result = super().invoke(ctx)
-                check_not_interrupted()
-                return result
-        except InputError as error:
-            raise Refusal(str(error)) from None
-        except KeyboardInterrupt:
-            click.echo("Interrupted; nothing half-written was left behind.", err=True)
-            ctx.exit(130)
+        with _explained():
+            result = super().invoke(ctx)
+            check_not_ended()
+            return result
+
+    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
+        """Run a command and exit with its code; not ``standalone_mode``, whatever it raises comes through."""
+        run: Callable[[], Any] = partial(super().main, *args, standalone_mode=False, **options)
+        if not standalone_mode:
+            return run()
+        with heeded():
+            sys.exit(_code(run))
+
+
+def _code(run: Callable[[], Any]) -> int:
+    """The exit code of a run, once all that there is to say of it is said."""
+    try:
+        code = run()
+        with _explained():
+            finish()
+        settle()
+        return code if isinstance(code, int) else 0
+    except Interruption as ended:
+        settle()
+        say(ended.message)
+        return ended.exit_code
+    except click.ClickException as error:
+        complain(error)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt) as error:  # in between, where only click was
+        settle()
+        say("Interrupted")
+        return exit_code(error if isinstance(error, KeyboardInterrupt) else error.__cause__)
+    except BrokenPipeError:  # whoever read the result has enough of it
+        return 1
 
 
 def as_typed() -> str:
     """The command that is running, as it was typed."""
-    import shlex
-
-    return shlex.join(click.get_current_context().meta[TYPED])
+    return command_line(click.get_current_context().meta[TYPED])
 
 
 Item = TypeVar("Item")
@@ -132,7 +168,13 @@ def undivided() -> Iterator[None]:
         with uninterrupted():
             yield
     except ImportError as error:
+        if _is_lack_of_memory(error):
+            raise
         raise Failure(f"{_what_is_wrong(error)} `pip install -c constraints.txt .` installs it.") from None
+    except (ValueError, AttributeError, TypeError, SyntaxError) as error:
+        raise Failure(
+            f"A package cannot be loaded: {str(error).rstrip('.')}. Its settings or its files are at fault."
+        ) from None
 
 
 _NAMES = {"torch": "PyTorch (torch)"}

@@ -11,7 +11,8 @@ import click
 from vgg_profile.ask.compare import Comparison, read_records
 from vgg_profile.ask.report import Report
 from vgg_profile.cli.options import check_can_draw, rules_option, takes_networks, takes_setup
-from vgg_profile.cli.program import as_typed, bar, check_not_interrupted
+from vgg_profile.cli.program import as_typed, bar
+from vgg_profile.cli.speech import say
 from vgg_profile.cli.steps import run_now, stage_said
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.files import check_writable, write_all
@@ -76,9 +77,8 @@ def report_command(
     report = Report(Comparison(profiles, setup, measured=measured), as_typed())
     files = _files(report, output)
     folder = output.with_suffix("") if len(files) > 1 else None
-    check_not_interrupted()
     write_all(files, folder=folder, force=force)
-    click.echo(f"Wrote {output}", err=True)
+    say(f"Wrote {output}")
 
 
 def _measured(profiles: tuple[Profile, ...], setup: Setup, device: str) -> Iterator[tuple[str, Measurement]]:

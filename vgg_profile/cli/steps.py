@@ -18,7 +18,8 @@ from vgg_profile.cli.options import (
     takes_network,
     takes_setup,
 )
-from vgg_profile.cli.program import Failure, undivided
+from vgg_profile.cli.program import undivided
+from vgg_profile.cli.speech import Failure, say, show
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import DEVICES, Setup
@@ -112,7 +113,7 @@ def one_measurement(
 
 def stage_said(profile: Profile, stage: str) -> None:
     """What a measurement is at, in a line on stderr."""
-    click.echo(f"{profile.config.label}: {stage} …", err=True)
+    say(f"{profile.config.label}: {stage} …")
 
 
 def run_now(
@@ -204,7 +205,7 @@ def measure_command(
     if out.path is not None:
         STDOUT.deliver(checks, all_layers=all_layers)
     elif repeats and out.format == "table":
-        click.echo()
+        show("\n")
         out.deliver(measurement)
     _exit_with(checks)
 
@@ -218,7 +219,8 @@ def check_command(walk_on: Callable[[str], Profile], record: Path, all_layers: b
     """The verdicts of a saved record, without torch, on any machine.
 
     RECORD is what `vgg-profile measure CONFIG -o record.json` wrote. A record of another network or
-    another setting, a damaged or altered one is refused. Exit code 0 if all checks hold, 3 if one fails.
+    another setting, a damaged one, or one that says what no measurement writes is refused; its digest
+    guards against accidents, not against forgery. Exit code 0 if all checks hold, 3 if one fails.
     """
     from vgg_profile.check.crosscheck import check_network, crosscheck, profile_of
     from vgg_profile.measure.reading import load

@@ -68,10 +68,10 @@ def numbers(text: str, what: str) -> list[int]:
                 f"The {what} {excerpt(part)} is an empty range.",
                 f"Start with the smaller number: --{what} {stop}..{start}.",
             )
-        if (stop - start) // step >= MOST_POINTS:
+        if len(found) + (stop - start) // step >= MOST_POINTS:
             raise InputError(
-                f"The {what} {excerpt(part)} has more than {MOST_POINTS:,} numbers.",
-                f"Take larger steps: --{what} {start}..{stop}:{-(-(stop - start) // 1000)}.",
+                f"With {excerpt(part)}, the {what} has more than {MOST_POINTS:,} numbers.",
+                f"Take larger steps: --{what} {start}..{stop}:{max(1, -(-(stop - start) // 1000))}.",
             )
         found += range(start, stop + 1, step)
     return found

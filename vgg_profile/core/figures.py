@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from vgg_profile.core.events import Category
+from vgg_profile.core.printable import spell_out
 
 PALETTE = {
     Category.WEIGHTS: "#0072B2",
@@ -124,3 +125,6 @@ class Figure:
     columns: int = 1
     has_one_scale: bool = False
     """Whether all panels have one scale, so that their values can be compared by eye."""
+
+    def __post_init__(self) -> None:
+        spell_out(self)

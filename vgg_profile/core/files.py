@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from vgg_profile.core.ending import Held, check_not_ended, uninterrupted
 from vgg_profile.core.errors import InputError, excerpt
 
 _LONGEST_NAME = 255
@@ -61,48 +60,41 @@ def write_all(
     A ``folder`` of theirs is made if it is missing. What stops it leaves every old file in place and no new
     one behind; Ctrl-C counts before the first is renamed, or after the last.
     """
-    is_made = folder is not None and _make_folder(folder)
+    check_not_ended()
+    with uninterrupted() as signals:
+        is_made = folder is not None and _make_folder(folder)
+        try:
+            _write(contents, signals, force=force)
+        except BaseException:
+            if folder is not None and is_made:
+                with suppress(OSError):  # it is kept if something lies in it by now
+                    folder.rmdir()
+            raise
+
+
+def _write(contents: Mapping[Path, str | bytes], signals: Held, *, force: bool) -> None:
     drafts: dict[Path, Path] = {}
     named: list[Path] = []
+    path = Path()
     try:
         for path in contents:
             check_writable(path, force=force)
         for path, content in contents.items():
             drafts[path] = _draft(path, content)
-        with uninterrupted():
-            for path, draft in drafts.items():
-                if force:
-                    draft.replace(path)
-                else:
-                    _link_or_claim(draft, path)
-                    named.append(path)
+            signals.check()
+        for path, draft in drafts.items():
+            if force:
+                draft.replace(path)
+            else:
+                _link_or_claim(draft, path)
+                named.append(path)
     except BaseException as error:
         if len(named) < len(contents):
             for each in (*drafts.values(), *named):
                 each.unlink(missing_ok=True)
-        if folder is not None and is_made:
-            with suppress(OSError):  # it is kept if something lies in it by now
-                folder.rmdir()
         if isinstance(error, OSError):
             raise _refused(path, error) from None
         raise
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until this is over."""
-    pressed: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
-        yield  # nobody's Ctrl-C comes here
-        return
-    signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
 
 
 def _make_folder(folder: Path) -> bool:

@@ -1,4 +1,7 @@
-"""What a result says, in no format yet: tables, documents, and histories of memory."""
+"""What a result says, in no format yet: tables, documents, and histories of memory.
+
+Whatever a form is made of, it holds printable texts alone: names and paths come from anywhere.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from vgg_profile.core.counts import Count
+from vgg_profile.core.printable import printable, spell_out
 
 if TYPE_CHECKING:
     from vgg_profile.core.figures import Figure
@@ -23,6 +27,11 @@ class Column:
     header: str
     is_text: bool = False
 
+    def __post_init__(self) -> None:
+        lines = self.header.split("\n")
+        spell_out(self)
+        object.__setattr__(self, "header", "\n".join(map(printable, lines)))
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -34,6 +43,9 @@ class Table:
     total: tuple[Cell, ...] | None = None
     ends: frozenset[int] = frozenset()
     footer: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        spell_out(self)
 
 
 class Heading(NamedTuple):
@@ -73,6 +85,9 @@ class Document:
 
     title: str
     parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        spell_out(self)
 
 
 class MemoryAction(NamedTuple):

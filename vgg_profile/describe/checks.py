@@ -20,6 +20,7 @@ _QUANTITIES = {
     "live_after_loss": "live after the loss",
     "live_after_backward": "live after backward",
     "live_after_step": "live after the optimizer step",
+    "most_within_load": "most within loading the network",
     "most_within_input": "most within giving the input",
     "most_within_loss": "most within the loss",
     "most_within_step": "most within the optimizer step",
@@ -40,6 +41,7 @@ _QUANTITIES = {
     "lasting_workspace_bytes": "lasting workspace",
     "allocator_rounding_bytes": "allocator rounding, at most",
     "peak": "peak",
+    "unpredicted_readings": "readings of what the network does not have",
     "unpredicted_parts": "parts of the step that are not predicted",
 }
 """What each quantity of a check is called in a table."""

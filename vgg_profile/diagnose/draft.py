@@ -14,6 +14,7 @@ from typing import Any
 
 from vgg_profile.core.counts import Count
 from vgg_profile.core.errors import InputError
+from vgg_profile.core.parsing import parse_json
 
 
 class Kind(StrEnum):
@@ -298,7 +299,7 @@ def decode(answer: str | bytes) -> Draft:
     """
     import msgspec
 
-    content = json.loads(answer)  # takes the infinities of a Hardtanh, which msgspec's own parser does not
+    content = parse_json(answer)  # takes the infinities of a Hardtanh, which msgspec's own parser does not
     if "problem" in content:
         raise InputError(content["problem"], content["next_step"])
     for visit in content.get("layers", ()) if isinstance(content.get("layers"), list) else ():

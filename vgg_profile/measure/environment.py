@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-import shlex
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from vgg_profile.core.printable import command_line
 from vgg_profile.core.version import __version__
 
 
@@ -41,8 +41,7 @@ def _command() -> str:
     """The command as it was typed, on one line, whatever was typed."""
     if "vgg" not in sys.argv[0]:
         return "from Python"
-    typed = shlex.join(["vgg-profile", *sys.argv[1:]])
-    return typed if typed.isprintable() else ascii(typed)
+    return command_line(["vgg-profile", *sys.argv[1:]])
 
 
 def devices() -> Iterator[tuple[str, str]]:

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from vgg_profile.measure.record import Reading
+from vgg_profile.measure.vocabulary import FLOP_COUNTER, SHAPE_METHOD
 from vgg_profile.run.step import TrainingStep
-
-FLOP_COUNTER = "torch.utils.flop_counter.FlopCounterMode"
 
 
 class _ForwardCounts:
@@ -58,7 +57,7 @@ def count_flops(step: TrainingStep) -> Iterator[Reading]:
             hook.remove()
 
     for name, shape in shapes.items():
-        yield Reading("output_shape", shape, "values", "forward hook: tuple(output.shape[1:])", name)
+        yield Reading("output_shape", shape, "values", SHAPE_METHOD, name)
     root = type(step.model).__name__
     counted = {"forward_flops": forward.counts}
     if step.setup.has_backward:

@@ -11,6 +11,7 @@ from fvcore.nn import ActivationCountAnalysis, FlopCountAnalysis
 from torch import Tensor, nn
 
 from vgg_profile.measure.record import Reading
+from vgg_profile.measure.vocabulary import FVCORE_METHOD
 
 
 def count_with_fvcore(model: nn.Module, args: tuple[Tensor, ...], names: dict[str, str]) -> Iterator[Reading]:
@@ -27,7 +28,7 @@ def count_with_fvcore(model: nn.Module, args: tuple[Tensor, ...], names: dict[st
                 analysis: Any = kind(model, args)
                 analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
                 analysis.tracer_warnings("none")
-                method = f"fvcore.nn.{kind.__name__}"
+                method = FVCORE_METHOD.format(kind.__name__)
                 yield Reading(quantity, int(analysis.total()), unit, method)
                 by_module = analysis.by_module()
                 for path, name in names.items():

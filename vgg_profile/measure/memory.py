@@ -15,6 +15,7 @@ import torch
 from torch.autograd.profiler import profile, record_function
 
 from vgg_profile.measure.record import MeasuredMoment, Reading
+from vgg_profile.measure.vocabulary import MEMORY_METHOD, ROUNDING_METHOD
 from vgg_profile.run.marks import Parts
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # or the profiler announces itself on stderr
@@ -23,11 +24,6 @@ _MARK = "vgg-profile mark "
 
 _ALLOCATING = ("aten::empty", "aten::empty_like", "aten::empty_strided", "aten::resize_", "aten::zeros")
 """Operations that say how memory was taken, not what for; the one around them names an allocation."""
-
-MEMORY_METHOD = {
-    "cpu": "torch.autograd.profiler.profile(profile_memory=True): allocator events",
-    "cuda": "torch.cuda.memory_stats(): requested_bytes.all",
-}
 
 
 class CpuMemory:
@@ -156,9 +152,7 @@ class CudaMemory:
     def allocator_readings(self) -> Iterator[Reading]:
         """What the allocator holds beside the tensors, each part by its name."""
         yield Reading("lasting_workspace_bytes", self._offset, "B", MEMORY_METHOD["cuda"])
-        yield Reading(
-            "allocator_rounding_bytes", self._rounding, "B", "allocated_bytes less requested_bytes, at most"
-        )
+        yield Reading("allocator_rounding_bytes", self._rounding, "B", ROUNDING_METHOD)
 
     def mark(self, phase: str, layer: str = "", *, if_used: bool = False) -> None:
         """The counters do not tell whether a mark is used before the next, so that only sure ones count."""

@@ -1,25 +1,29 @@
-"""Reading a record: nothing but what a measurement writes passes, whoever signed it.
+"""Reading a record: nothing but what a measurement writes passes, whatever its digest says.
 
-A digest says that nobody changed a record since it was signed, and not who signed it: so every field is
-held against its form as well, by msgspec.
+The digest is unkeyed, a check against accidents: whoever forges a record writes a digest that fits. So every
+field is held against its form, by msgspec, and the whole against what ``vocabulary`` lets a measurement say.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct, defstruct
 
 from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.events import Phase
+from vgg_profile.core.parsing import parse_json
 from vgg_profile.core.setting import LARGEST, LATER, SWITCHES, Setup
 from vgg_profile.core.validate import MisfitError, Text, Texts, conform
+from vgg_profile.measure.consistent import check_consistent
 from vgg_profile.measure.record import KIND, RECORD_SCHEMA, MeasuredMoment, Measurement, Reading, digest
 
 LARGEST_FILE = 64 * 2**20
+SMALL_FILE = 2**20
+"""What is larger is held against its form while it is parsed, and so costs no more than a record may."""
 
 Size = Annotated[int, Meta(ge=1, le=LARGEST)]
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -29,14 +33,14 @@ Fraction = Annotated[float, Meta(ge=0, le=2**63)]
 
 class _Reading(Struct, forbid_unknown_fields=True):
     quantity: Text
-    value: Whole | Fraction | list[Whole]
+    value: Whole | Fraction | Annotated[list[Whole], Meta(max_length=8)]
     unit: Text
     method: Text
     layer: Text
 
 
 class _Moment(Struct, forbid_unknown_fields=True):
-    phase: Text
+    phase: Phase
     layer: Text
     live: Whole
     peak: Whole
@@ -44,6 +48,7 @@ class _Moment(Struct, forbid_unknown_fields=True):
 
 
 _FORMS: dict[str, Any] = dict.fromkeys(SWITCHES, bool) | {"freeze": list[Text]}
+_Plain = bool | int | str
 
 _SETUP: list[Any] = [
     (each.name, _FORMS.get(each.name, Text), *([each.default] * (each.name in LATER)))
@@ -53,7 +58,7 @@ _SETUP: list[Any] = [
 _Subject = defstruct(
     "_Subject",
     [
-        ("config", dict[str, Any] | None),
+        ("config", dict[str, _Plain | Annotated[list[_Plain], Meta(max_length=10**6)]] | None),
         ("input", Annotated[list[Size], Meta(min_length=3, max_length=3)]),
         ("batch", Size),
         ("dtype", Text),
@@ -74,7 +79,10 @@ class _Record(Struct, forbid_unknown_fields=True):
     skipped: Texts
 
 
-_TIMED = ("s", "FLOP/s")
+class _File(_Record, forbid_unknown_fields=True):
+    sha256: str
+
+
 _AGAIN = "Measure again: `vgg-profile measure D -o record.json`."
 
 
@@ -87,6 +95,7 @@ def load(path: Path) -> Measurement:
         conform(content, _Record)
         measurement = _measurement(content)
         measurement.setting.check()
+        check_consistent(measurement)
     except MisfitError as error:
         raise InputError(f"The record {name} holds what no measurement writes: {error}.", _AGAIN) from None
     except InputError as error:
@@ -109,11 +118,14 @@ def _parsed(path: Path, name: str) -> Any:
             raise InputError(f"There is no record {name}.", _AGAIN)
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"The record {name} is over {LARGEST_FILE // 2**20} MiB.", _AGAIN)
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        if len(content) > SMALL_FILE:
+            msgspec.json.decode(content, type=_File, dec_hook=lambda kind, value: kind(value))
+        return parse_json(content.decode())
     except InputError:
         raise
-    except (OSError, ValueError, RecursionError) as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else excerpt(str(error), 120)
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        why = excerpt(str(error), 120).strip("'\"")
         raise InputError(f"The record {name} is damaged: {why}.", _AGAIN) from None
 
 
@@ -140,22 +152,10 @@ def _check_origin(content: Any, name: str) -> None:
 
 
 def _measurement(content: dict[str, Any]) -> Measurement:
-    """The measurement as it was written; raises :class:`MisfitError` if it reads one quantity twice.
-
-    Raises it for a time or a rate below zero, too: as a whole number it is of no wrong form.
-    """
-    readings = tuple(Reading(**reading) for reading in content["readings"])
-    for reading in readings:
-        if reading.unit in _TIMED and isinstance(reading.value, int) and reading.value < 0:
-            raise MisfitError(f"{excerpt(reading.quantity)} is {reading.value:,} {reading.unit}")
-    names = Counter((reading.quantity, reading.layer) for reading in readings)
-    for (quantity, layer), times in names.items():
-        if times > 1:
-            raise MisfitError(f"{excerpt(' of '.join(filter(None, (quantity, layer))))}, {times} times")
     return Measurement(
         subject=content["subject"],
         environment=content["environment"],
-        readings=readings,
+        readings=tuple(Reading(**reading) for reading in content["readings"]),
         timeline=tuple(MeasuredMoment(**moment) for moment in content["timeline"]),
         skipped=content["skipped"],
     )

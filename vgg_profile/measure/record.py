@@ -1,8 +1,8 @@
 """What was measured: raw readings, each with its unit and method, and their record on disk.
 
-A record is one JSON file. It closes with a digest of its content, so that a figure changed by hand is
-found out. Nothing here needs torch, or anything else that is not Python's own: a machine that measures
-can write a record. ``reading`` reads one.
+A record is one JSON file. It closes with a digest of its content, a check against accidents: it has no key,
+so that whoever forges a record writes one that fits. Nothing here needs torch, or anything else that is not
+Python's own: a machine that measures can write a record. ``reading`` reads one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from vgg_profile.core.display import Displayed
+from vgg_profile.core.printable import json_printable
 from vgg_profile.core.setting import LATER, Setting
 
 RECORD_SCHEMA = 2
@@ -114,4 +115,4 @@ def dumps(measurement: Measurement) -> str:
             parts.append(f"  {json.dumps(key)}: [\n{lines}\n  ]" if value else f"  {json.dumps(key)}: []")
         else:
             parts.append(f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
-    return "{\n" + ",\n".join(parts) + "\n}"
+    return json_printable("{\n" + ",\n".join(parts) + "\n}")

@@ -20,9 +20,10 @@ from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.measure import flops
 from vgg_profile.measure.environment import environment
-from vgg_profile.measure.memory import MEMORY_METHOD, CpuMemory, CudaMemory
+from vgg_profile.measure.memory import CpuMemory, CudaMemory
 from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, Reading
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
+from vgg_profile.measure.vocabulary import COUNT_METHOD, FLOP_COUNTER, MEMORY_METHOD
 from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.spelled_out import modules
@@ -229,7 +230,7 @@ class _Run:
             ("buffers", self.model.buffers()),
         ):
             count = sum(tensor.numel() for tensor in tensors)
-            yield Reading(quantity, count, "value", f"sum of numel() over model.{quantity}()")
+            yield Reading(quantity, count, "value", COUNT_METHOD.format(quantity))
 
     def _step(self, optimizer: torch.optim.Optimizer | None = None) -> TrainingStep:
         assert self.loss is not None
@@ -246,7 +247,7 @@ class _Run:
                     "checkpointed_flops",
                     flops.count_all_flops(self._step()),
                     "FLOP",
-                    flops.FLOP_COUNTER,
+                    FLOP_COUNTER,
                 )
         if self.setup.optimizer != "none" and not all(
             bool(parameter.grad.isfinite().all())

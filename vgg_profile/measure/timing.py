@@ -10,8 +10,8 @@ from statistics import median
 import torch
 
 from vgg_profile.measure.record import Reading
+from vgg_profile.measure.vocabulary import CLOCK, PRODUCT_METHOD, RATE, SECONDS, time_of
 
-CLOCK = "time.perf_counter_ns between layer marks, median of {} passes"
 _MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
 
 
@@ -41,10 +41,10 @@ def timings(clocks: Sequence[Clock]) -> Iterator[Reading]:
     method = CLOCK.format(len(passes))
     for phase, layer in passes[0]:
         seconds = median(times[phase, layer] for times in passes)
-        yield Reading(f"{phase}_time", seconds, "s", method, layer or phase)
+        yield Reading(time_of(phase), seconds, SECONDS, method, layer or phase)
     for phase in dict.fromkeys(phase for phase, _ in passes[0]):
         seconds = median(sum(t for (p, _), t in times.items() if p == phase) for times in passes)
-        yield Reading(f"{phase}_time", seconds, "s", method)
+        yield Reading(time_of(phase), seconds, SECONDS, method)
 
 
 def matrix_product_rate(device: torch.device, dtype: torch.dtype, repeats: int = 5) -> Reading:
@@ -60,5 +60,5 @@ def matrix_product_rate(device: torch.device, dtype: torch.dtype, repeats: int =
         clock.mark("end")
         clocks.append(clock)
     seconds = median(clock.seconds()["matmul", ""] for clock in clocks[1:])
-    method = f"torch.mm of {side}×{side}, median of {repeats} after a warm-up"
-    return Reading("matrix_product_rate", 2 * side**3 / seconds, "FLOP/s", method)
+    method = PRODUCT_METHOD.format(side=side, repeats=repeats)
+    return Reading(RATE, 2 * side**3 / seconds, "FLOP/s", method)

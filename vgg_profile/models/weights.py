@@ -6,6 +6,7 @@ A checkpoint is never run: it is read as tensors, or refused with the reason. ``
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from collections.abc import Sequence
@@ -66,25 +67,38 @@ def read_checkpoint(weights: object, device: torch.device) -> tuple[str, dict[An
 def fetch_published(config: Config, device: torch.device) -> tuple[str, dict[Any, Any]]:
     """The published tensors of a network, fetched once into torch's cache, and what to call them.
 
+    What is loaded is hashed, wherever it came from: the very bytes of the open file.
+
     Raises ``InputError`` where none are published, or they cannot be fetched.
     """
     name = PUBLISHED.get(config)
     if name is None:
         raise InputError(_unpublished(config), f"Leave weights out to start afresh; {_A_LOCAL_FILE}")
     url = BASE_URL + name
+    cached = Path(torch.hub.get_dir(), "checkpoints", name)
     try:
-        with redirect_stdout(sys.stderr):  # where torch announces the download
-            content = torch.hub.load_state_dict_from_url(
-                url, map_location=device, progress=True, check_hash=True, weights_only=True
-            )
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        if not cached.exists():
+            sys.stderr.write(f"Downloading: {url}\n")
+            with redirect_stdout(sys.stderr):  # where torch shows how far it came
+                torch.hub.download_url_to_file(url, str(cached), _digest(name), progress=True)
+        with cached.open("rb") as file:
+            if not hashlib.file_digest(file, "sha256").hexdigest().startswith(_digest(name)):
+                raise OSError("invalid hash value: the file is not the published one")
+            file.seek(0)
+            content = torch.load(file, map_location=device, weights_only=True)
     except Exception as error:
-        cached = Path(torch.hub.get_dir(), "checkpoints", name)
         first = f"Delete {cached}" if cached.exists() else "Check the network"
         raise InputError(
             f"The published weights cannot be loaded from {url}: {_reason(error)}.",
             f"{first} and try again; {_A_LOCAL_FILE}",
         ) from None
     return url, _tensors(content, url)
+
+
+def _digest(name: str) -> str:
+    """The start of the SHA-256 of a published file, as its name has it."""
+    return name.rpartition("-")[2].removesuffix(".pth")
 
 
 def _unpublished(config: Config) -> str:

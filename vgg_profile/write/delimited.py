@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from unicodedata import normalize
 
 from vgg_profile.core.counts import Count
 from vgg_profile.core.forms import Table
@@ -32,10 +33,18 @@ def records(table: Table) -> Iterator[dict[str, Raw]]:
 def defuse(cell: Raw) -> Raw:
     """Keep a spreadsheet from running a name as a formula: such text gets a leading apostrophe.
 
-    >>> defuse("=1+1"), defuse("conv1_1")
-    ("'=1+1", 'conv1_1')
+    A sign counts in each of its forms, as spreadsheets take a wide ``＝`` for a plain one; and behind blanks.
+
+    >>> defuse("=1+1"), defuse(" ＝1+1"), defuse("conv1_1")
+    ("'=1+1", "' ＝1+1", 'conv1_1')
     """
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t") else cell
+    if not isinstance(cell, str):
+        return cell
+    first = normalize("NFKC", cell).lstrip()[:1]
+    return f"'{cell}" if first and first in _OPENING else cell
+
+
+_OPENING = "=+-@\N{MINUS SIGN}"
 
 
 def to_csv(table: Table) -> str:
@@ -52,7 +61,7 @@ def _delimited(table: Table, delimiter: str) -> str:
     rows = list(records(table))
     out = io.StringIO()
     keys = list(rows[0]) if rows else [column.key for column in table.columns]
-    writer = csv.DictWriter(out, fieldnames=keys, delimiter=delimiter, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: defuse(cell) for key, cell in row.items()} for row in rows)
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(map(defuse, keys))
+    writer.writerows(map(defuse, row.values()) for row in rows)
     return out.getvalue()

@@ -5,6 +5,7 @@ Formats that know tables alone (CSV, TSV, LaTeX) get the result's table instead.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from textwrap import fill, indent
@@ -14,6 +15,7 @@ import click
 
 from vgg_profile.core.forms import Code, Document, Heading, Items, Picture, Table
 from vgg_profile.write.markdown import escape as escape_markdown
+from vgg_profile.write.markdown import opening
 from vgg_profile.write.markdown import to_markdown as table_to_markdown
 from vgg_profile.write.text import to_text as table_to_text
 
@@ -61,25 +63,30 @@ def to_markdown(document: Document, folder: str | None = None) -> str:
     for part in document.parts:
         match part:
             case str():
-                blocks.append(escape_markdown(part))
+                blocks.append(opening(part))
             case Heading():
                 blocks.append(f"{'#' * part.level} {escape_markdown(part.text)}")
             case Code():
                 blocks.append(_fenced(part))
             case Items():
-                blocks.append("\n".join(f"- {escape_markdown(item)}" for item in part.items))
+                blocks.append("\n".join(f"- {opening(item)}" for item in part.items))
             case Table():
                 blocks.append(table_to_markdown(part).rstrip("\n"))
             case Picture():
                 alt = escape_markdown(part.figure.alt)
-                blocks.append(alt if folder is None else f"![{alt}]({quote(f'{folder}/{part.name}')}.svg)")
+                blocks.append(
+                    opening(part.figure.alt)
+                    if folder is None
+                    else f"![{alt}]({quote(f'{folder}/{part.name}')}.svg)"
+                )
     return "\n\n".join(blocks) + "\n"
 
 
 def _fenced(code: Code) -> str:
-    """A code block, which nothing within it can close: its lines are indented if they try."""
-    lines = (f"{_MARGIN * line.startswith('```')}{line}" for line in code.lines)
-    return "\n".join([f"```{code.language}", *lines, "```"])
+    """A code block between fences that are longer than whatever stands within."""
+    longest = max(map(len, re.findall("`+", "\n".join(code.lines))), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}{code.language}", *code.lines, fence])
 
 
 def to_html(document: Document) -> str:

@@ -22,6 +22,24 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(lambda sign: "\\" + sign[0], text)
 
 
+_OPENING = re.compile(r"\s+|[-+=:]|\d+(?=[.)])")
+
+
+def opening(text: str) -> str:
+    """The same where a block begins, and a dash, a number or blanks would make it another kind of block.
+
+    >>> print(opening("- a"), opening("1. b"), opening("    c"), opening("64,M"))
+    \\- a 1\\. b &#32;   c 64,M
+    """
+    found = _OPENING.match(text)
+    if not found:
+        return escape(text)
+    sign = found[0]
+    if sign.isspace():
+        return f"&#32;{sign[1:]}{escape(text[len(sign) :])}"
+    return f"{sign}\\{escape(text[len(sign) :])}" if sign.isdigit() else f"\\{sign}{escape(text[1:])}"
+
+
 def _cell(cell: Cell) -> str:
     if isinstance(cell, Count) and not cell.is_plain:
         return f"`{cell.working}` = {cell.value:,}"
@@ -32,7 +50,7 @@ def to_markdown(table: Table) -> str:
     """A heading, the table, and the footnotes as a list."""
     rows = [[_cell(cell) for cell in row] for row in table.rows]
     if table.total is not None:
-        rows.append([f"**{escape(text)}**" if text else "" for text in total_texts(table)])
+        rows.append([f"**{escape(text.strip())}**" if text.strip() else "" for text in total_texts(table)])
     body = tabulate(
         rows,
         headers=[escape(column.header.replace("\n", " ")) for column in table.columns],
@@ -40,5 +58,5 @@ def to_markdown(table: Table) -> str:
         colalign=alignments(table),
         disable_numparse=True,
     )
-    footer = "".join(f"- {escape(line)}\n" for line in table.footer)
+    footer = "".join(f"- {opening(line)}\n" for line in table.footer)
     return f"### {escape(table.title)}\n\n{body}\n" + (f"\n{footer}" if footer else "")

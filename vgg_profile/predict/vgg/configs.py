@@ -29,6 +29,7 @@ from typing import Any
 
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
+from vgg_profile.core.parsing import parse_json, parse_toml
 from vgg_profile.core.setting import LARGEST, check_size
 from vgg_profile.core.tree import Network
 from vgg_profile.predict.vgg.limits import LONGEST_NAME, MOST_LAYERS
@@ -316,40 +317,17 @@ def read_file(path: Path) -> Config:
                 "A network needs a few lines: name, layers, classifier, classes.",
             )
         text = raw.decode("utf-8-sig")
-        content = _parse_toml(text) if suffix == ".toml" else _parse_json(text)
-    except (OSError, ValueError, RecursionError) as error:
+        content = parse_toml(text) if suffix == ".toml" else parse_json(text)
+    except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         format_name = suffix.removeprefix(".").upper()
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else _reason(error)
         raise InputError(
-            f"The config file {excerpt(str(path))} cannot be read as {format_name}: {why}.",
+            f"The config file {excerpt(str(path))} cannot be read as {format_name}: {_reason(error)}.",
             f"Fix the file; its keys are {', '.join(each.name for each in fields(Config))}.",
         ) from None
     stem = path.stem[:LONGEST_NAME]
     return from_dict(content, default_name=stem if stem.strip() and stem.isprintable() else "custom")
-
-
-def _parse_toml(text: str) -> object:
-    import tomllib  # as slow to load as a table is to print
-
-    return tomllib.loads(text)
-
-
-def _parse_json(text: str) -> object:
-    import json
-
-    return json.loads(text, object_pairs_hook=_unique)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, in which no key may stand twice; TOML refuses that by itself."""
-    content: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in content:
-            raise ValueError(f"the key {excerpt(key)} stands there twice")
-        content[key] = value
-    return content
 
 
 def _reason(error: Exception) -> str:

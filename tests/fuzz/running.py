@@ -1,0 +1,185 @@
+"""Runs hostile inputs through the command line, in one process after the other, and judges how each ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.fuzz.kinds import KINDS, Case
+
+MOST_MEMORY = 512 * 2**20
+MOST_SECONDS = 10
+GOOD = (0, 1, 2, 3, 4)
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+HEAD = "kind           tried  refused    done  failed  wrong  most MiB  most s"
+
+
+@dataclass
+class Row:
+    """How the inputs of one kind ended."""
+
+    name: str
+    tried: int = 0
+    codes: dict[int, int] = field(default_factory=dict)
+    memory: int = 0
+    seconds: float = 0
+    problems: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        failed = sum(self.codes.get(code, 0) for code in (1, 3, 4))
+        return (
+            f"{self.name:<12}{self.tried:>8,}{self.codes.get(2, 0):>9,}{self.codes.get(0, 0):>8,}{failed:>8,}"
+            f"{len(self.problems):>7,}{self.memory // 2**20:>10,}{self.seconds:>8.1f}"
+        )
+
+
+def run_kind(name: str, share: float, seed: int, folder: Path) -> Row:
+    """A share of one kind's inputs, in batches of one process each; a signal has a process of its own."""
+    number, make = KINDS[name]
+    row, chance = Row(name), random.Random(f"{name} {seed}")
+    number = max(1, round(number * share))
+    if name == "signals":
+        for place in range(number):
+            _send(row, make(chance, folder / str(place)), chance)
+        return row
+    left = number
+    while left:
+        size = min(left, 250)
+        (folder / "work").mkdir(exist_ok=True)
+        _batch(row, [make(chance, folder / "work") for _ in range(size)], folder / "work")
+        left -= size
+    return row
+
+
+_WORKER = """
+import io, json, os, resource, sys, time
+from pathlib import Path
+import click
+from click.testing import CliRunner
+from vgg_profile.cli import main
+def build_with(net, weights):
+    from vgg_profile.core.errors import InputError
+    from vgg_profile.models import build
+    try:
+        build(net, classes=2, weights=weights)
+    except InputError as error:
+        sys.stderr.write(str(error))
+        sys.exit(2)
+
+def invoke(words):
+    if words[0] != "(weights)":
+        return CliRunner().invoke(main, words)
+    return CliRunner().invoke(click.Command("x", callback=lambda: build_with(*words[1:])), [])
+
+for line in sys.stdin:
+    case = json.loads(line)
+    for name, content in case["files"].items():
+        Path(name).write_bytes(bytes.fromhex(content))
+    before, start = set(os.listdir()), time.process_time()
+    result = invoke([os.fsdecode(bytes.fromhex(each)) for each in case["words"]])
+    told = {
+        "code": result.exit_code, "seconds": time.process_time() - start, "odd": "",
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        told["odd"] = f"traceback: {type(result.exception).__name__}: {result.exception}"[:300]
+    elif not (result.stdout + result.stderr).replace("\\t", "").replace("\\n", "").isprintable():
+        told["odd"] = "it prints what does not print"
+    elif result.exit_code and not result.stderr and result.exit_code not in (3, 4):
+        told["odd"] = "it says nothing"
+    elif case["is_lie"] and result.exit_code == 0:
+        told["odd"] = "a lie passes"
+    after = set(os.listdir())
+    if result.exit_code == 2 and after - before:
+        told["odd"] = f"debris: {sorted(after - before)[:3]}"
+    for name in {*after - before, *case["files"]}:
+        path = Path(name)
+        if path.is_file():
+            path.unlink()
+    print("\\x1e" + json.dumps(told), file=sys.__stdout__, flush=True)
+"""
+
+
+def _batch(row: Row, cases: list[Case], folder: Path) -> None:
+    lines = [json.dumps(each.to_dict()) for each in cases]
+    ended = subprocess.run(
+        [sys.executable, "-c", _WORKER],
+        input="\n".join(lines),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
+    )
+    told = [json.loads(line) for line in ended.stdout.split("\x1e")[1:]]
+    if len(told) < len(cases):
+        row.problems.append(f"the process died at {lines[len(told)][:300]}: {ended.stderr[-300:]}")
+    for case, each in zip(cases, told, strict=False):
+        row.tried += 1
+        row.codes[each["code"]] = row.codes.get(each["code"], 0) + 1
+        row.memory, row.seconds = max(row.memory, each["memory"]), max(row.seconds, each["seconds"])
+        problem = each["odd"] or ("" if each["code"] in GOOD else f"exit code {each['code']}")
+        if not case.is_real:
+            problem = problem or (f"{each['memory'] >> 20} MiB" if each["memory"] > MOST_MEMORY else "")
+            problem = problem or (f"{each['seconds']:.0f} s" if each["seconds"] > MOST_SECONDS else "")
+        if problem:
+            row.problems.append(f"{problem}: {case.told()}")
+
+
+def _send(row: Row, case: Case, chance: random.Random) -> None:
+    """One process, and a signal at a moment that chance chooses, once it has come to our first line."""
+    work, scratch = case.folder, case.folder / "scratch"
+    scratch.mkdir(parents=True)
+    for name, content in case.files.items():
+        (work / name).write_bytes(content)
+    before = {path.name for path in work.iterdir()}
+    start = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vgg_profile", *case.words],
+        cwd=work,
+        env={**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    while process.poll() is None and not _heeds(process.pid):
+        time.sleep(0.001)
+    number = chance.choice(list(SIGNALS))
+    time.sleep(chance.random() * chance.choice([0.05, 0.5, 3]))
+    for _ in range(chance.choice([1, 2])):
+        with suppress(ProcessLookupError):
+            process.send_signal(number)
+        time.sleep(chance.random() * 0.01)
+    complaint = process.communicate(timeout=120)[1].decode(errors="replace")
+    row.tried += 1
+    row.codes[process.returncode] = row.codes.get(process.returncode, 0) + 1
+    row.seconds = max(row.seconds, time.monotonic() - start)
+    row.memory = max(row.memory, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+    after = {path.name for path in work.iterdir()} - before - {"__pycache__"}
+    for is_wrong, problem in (
+        (process.returncode not in (0, SIGNALS[number]), f"exit code {process.returncode}"),
+        ("Traceback" in complaint or "Exception ignored" in complaint, complaint[-200:]),
+        (any(scratch.iterdir()), "debris in the temporary folder"),
+        (process.returncode and any(name.endswith(".part") for name in after), f"debris: {after}"),
+    ):
+        if is_wrong:
+            row.problems.append(f"{problem}: {signal.Signals(number).name}, {case.told()}")
+            break
+
+
+def _heeds(pid: int) -> bool:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("SigCgt:"):
+                return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+    return False

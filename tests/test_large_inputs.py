@@ -1,0 +1,106 @@
+"""Small inputs have small bills: limits are checked before anything is built, and costs are linear."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vgg_profile.cli.sweep import numbers
+from vgg_profile.core.errors import InputError
+
+MOST = 512 * 2**20
+
+MEASURED = """
+import resource, sys, time
+from click.testing import CliRunner
+from vgg_profile.cli import main
+result = CliRunner().invoke(main, sys.argv[1:])
+if result.exception is not None and not isinstance(result.exception, SystemExit):
+    raise result.exception
+most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(result.exit_code, most, time.process_time(), result.stderr)
+"""
+
+
+def bill(*words: str, folder: Path) -> tuple[int, int, float, str]:
+    """Exit code, bytes, seconds of the processor, and what was said."""
+    ended = subprocess.run(
+        [sys.executable, "-c", MEASURED, *words],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    code, size, seconds, *said = ended.stdout.split(" ", 3)
+    return int(code), int(size), float(seconds), "".join(said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "layers = [8]\n" + ".".join(["a"] * 20_000) + " = 1\n",
+        "layers = [8]\n[" + ".".join(["a"] * 20_000) + "]\n",
+        "layers = [8]\nx = {" + " . ".join(["'a'"] * 20_000) + " = 1}\n",
+        "layers = [8]\n" + '"a".' * 20_000 + "b = 1\n",
+    ],
+    ids=["key", "table", "inline", "quoted"],
+)
+def test_a_key_of_many_parts_costs_nothing(text: str, tmp_path: Path) -> None:
+    (tmp_path / "dots.toml").write_text(text)
+    code, size, _, said = bill("table", "dots.toml", folder=tmp_path)
+    assert (code, "nested too deeply" in said, size < 100 * 2**20) == (2, True, True)
+
+
+def test_many_ranges_are_refused_before_they_are_numbers(tmp_path: Path) -> None:
+    many = ",".join(["1..99999"] * 60)
+    with pytest.raises(InputError, match="more than 1,000,000 numbers"):
+        numbers(many, "batch")
+    for option in ("--batch", "--input"):
+        code, size, _, _ = bill("sweep", "D", option, many, folder=tmp_path)
+        assert (code, size < 150 * 2**20) == (2, True)
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("deep")
+    for layers in (2_500, 10_000):
+        content = {"name": "deep", "layers": [1] * layers, "classifier": [], "classes": 2}
+        (folder / f"{layers}.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["table", "NET", "--all-layers", "--format", "html"],
+        ["table", "NET", "--format", "json"],
+        ["timeline", "NET", "--format", "json"],
+        ["timeline", "NET", "--optimizer", "adam"],
+        ["fit", "NET", "--memory", "8GiB"],
+        ["explain", "NET", "conv1_2000"],
+        ["sweep", "NET", "--batch", "1..9"],
+        ["compare", "NET", "D", "--by", "layer", "--input", "32"],
+    ],
+    ids=" ".join,
+)
+def test_ten_thousand_layers_are_no_trouble(words: list[str], deep: Path) -> None:
+    """Four times the layers cost about four times as much: a cost that grows with their square, 16 times."""
+    given = words if "--input" in words or words[0] == "sweep" else [*words, "--input", "2"]
+    given = [*given, "--input", "2"] if words[0] == "sweep" else given
+    few = bill(*(word.replace("NET", "2500.json") for word in given), folder=deep)
+    many = bill(*(word.replace("NET", "10000.json") for word in given), folder=deep)
+    assert (few[0], many[0]) == (0, 0)
+    assert many[1] < MOST
+    assert many[2] < 8 * few[2]
+
+
+def test_a_bill_is_read(tmp_path: Path) -> None:
+    code, size, seconds, _ = bill("table", "8,M", "--input", "8", folder=tmp_path)
+    assert (code, size > 2**20, seconds > 0) == (0, True, True)
+    assert size <= 2 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024

@@ -1,0 +1,124 @@
+"""Whether a measurement says what one that was made can say, beyond the form of each field.
+
+Nothing here knows what was predicted; ``check`` holds the figures themselves against the step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from vgg_profile.core.errors import excerpt
+from vgg_profile.core.validate import MisfitError
+from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Reading
+from vgg_profile.measure.vocabulary import ENVIRONMENT, RATE, SECONDS, TIMED, TIMES, quantities, time_of
+
+
+def check_consistent(measurement: Measurement) -> None:
+    """Refuse what no measurement writes: raises :class:`MisfitError`.
+
+    Every reading is one that is known, taken once, in its unit and by its method; what is missing of the
+    times is named as skipped; no part of the step has less within it than at its ends.
+    """
+    for look in (_readings, _environment, _skipped, _times, _moments):
+        for problem in look(measurement):
+            raise MisfitError(problem)
+
+
+_KINDS: dict[str, type] = {SECONDS: float, "FLOP/s": float, "values": list}
+"""Unit → what a number in it is; else a whole one."""
+
+
+def _readings(measurement: Measurement) -> Iterator[str]:
+    known = quantities(measurement.setting.device)
+    for reading in measurement.readings:
+        quantity = known.get(reading.quantity)
+        if quantity is None:
+            yield f"nothing called {excerpt(reading.quantity)} is measured on {measurement.setting.device}"
+            continue
+        kind = _KINDS.get(quantity.unit, int)
+        if not (quantity.is_of_layers if reading.layer else quantity.is_whole):
+            whose = "of a layer" if reading.layer else "of the whole network"
+            yield f"{_name(reading)} is not measured {whose}"
+        elif reading.unit != quantity.unit:
+            yield f"{_name(reading)} is in {excerpt(reading.unit)}, not in {quantity.unit}"
+        elif type(reading.value) is not kind or (isinstance(reading.value, int) and reading.value < 0):
+            yield f"{_name(reading)} is {excerpt(reading.value)} {reading.unit}"
+        elif not re.fullmatch(quantity.method, reading.method):
+            yield f"{_name(reading)} is not measured by {excerpt(reading.method, 120)}"
+    names = Counter(map(_name, measurement.readings))
+    yield from (f"{name}, {times} times" for name, times in names.items() if times > 1)
+
+
+def _name(reading: Reading) -> str:
+    return excerpt(" of ".join(filter(None, (reading.quantity, reading.layer))))
+
+
+def _environment(measurement: Measurement) -> Iterator[str]:
+    environment = measurement.environment
+    if environment.keys() != ENVIRONMENT.keys():
+        odd = sorted(environment.keys() ^ ENVIRONMENT.keys())
+        yield f"of its environment, {_listed(odd)} is missing or unknown"
+    for key, pattern in ENVIRONMENT.items():
+        if key in environment and not re.fullmatch(pattern, environment[key]):
+            yield f"its environment's {key} is {excerpt(environment[key])}"
+
+
+def _skipped(measurement: Measurement) -> Iterator[str]:
+    known = {*quantities(measurement.setting.device), TIMES, EVERYTHING_ELSE}
+    read = {reading.quantity for reading in measurement.readings}
+    if any(reading.unit == SECONDS for reading in measurement.readings):
+        read.add(TIMES)
+    for name in measurement.skipped:
+        if name not in known:
+            yield f"{excerpt(name)} is skipped, and nothing is called so"
+        elif name in read:
+            yield f"{name} is skipped, and read"
+
+
+def _times(measurement: Measurement) -> Iterator[str]:
+    """All times or none; a layer takes no longer in a phase than the phase does."""
+    read = {
+        (each.quantity, each.layer): each
+        for each in measurement.readings
+        if each.unit == SECONDS or each.quantity == RATE
+    }
+    wanted = {(RATE, "")}
+    for part in measurement.timeline:
+        if part.phase in TIMED:
+            wanted |= {(time_of(part.phase), part.layer or part.phase), (time_of(part.phase), "")}
+    if TIMES in measurement.skipped:
+        wanted.clear()
+    too_many = [reading for key, reading in read.items() if key not in wanted]
+    missing = [" of ".join(filter(None, key)) for key in sorted(wanted - read.keys())]
+    if too_many:
+        yield f"it has {_listed(map(_name, too_many))}, of no part of its step"
+    if missing and EVERYTHING_ELSE not in measurement.skipped:
+        yield f"{_listed(missing)} is missing, and not said to be skipped"
+    if len({each.method for each in read.values() if each.unit == SECONDS}) > 1:
+        yield "its times are medians of different numbers of passes"
+    for (quantity, layer), reading in read.items():
+        if layer and (whole := read.get((quantity, ""))) and _seconds(reading) > _seconds(whole):
+            yield f"{_name(reading)} is longer than all of {quantity}"
+
+
+def _seconds(reading: Reading) -> float:
+    assert isinstance(reading.value, float)  # else it was refused
+    return reading.value
+
+
+def _moments(measurement: Measurement) -> Iterator[str]:
+    for moment in measurement.timeline:
+        if not 0 <= moment.live <= moment.peak:
+            yield f"in {moment.place}, {moment.live:,} bytes are live at the end, and at most {moment.peak:,}"
+    for before, moment in pairwise(measurement.timeline):
+        if moment.peak < before.live:
+            yield f"{moment.place} begins with {before.live:,} live bytes, and has at most {moment.peak:,}"
+
+
+def _listed(names: Iterable[str], most: int = 3) -> str:
+    """The first names, printable, and how many more there are."""
+    found = [name if name.isprintable() else excerpt(name) for name in names]
+    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")

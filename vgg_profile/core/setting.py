@@ -29,6 +29,9 @@ AMP_ITEMSIZE = {"none": 0, "bfloat16": 2, "float16": 2}
 
 CHECKPOINTS = ("none", "blocks")
 
+PROCESSORS = ("avx2", "avx512", "avx512_bf16", "amx")
+"""Families of x86 processors, as oneDNN tells them apart: AVX2, AVX-512, with bfloat16, with matrix tiles."""
+
 LATER = ("fused",)
 """The fields of a :class:`Setup` that the first records do not have, and that were at their default there."""
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -80,6 +80,18 @@ class CpuMemory:
                 live += event.size
         if current is not None:
             yield MeasuredMoment(*current, live, peak, op)
+
+
+def allocations(run: Callable[[], object]) -> tuple[int, ...]:
+    """What a call takes from the CPU's allocator (> 0) and gives back (< 0), in bytes, in order.
+
+    What it returns is held until the recording is over.
+    """
+    with profile(use_kineto=True, profile_memory=True) as recording:
+        held = run()
+    tree = recording.kineto_results.experimental_event_tree()
+    del held
+    return tuple(event.size for event in _in_order(tree) if event.size)
 
 
 class _TraceEvent(NamedTuple):

@@ -1,0 +1,223 @@
+"""What kernels take in passing: the rule, single operations really run, and the committed records."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vgg_profile import ledger
+from vgg_profile.check.crosscheck import profile_for, setup_of
+from vgg_profile.measure.reading import load
+from vgg_profile.predict.kernels import aten_cpu, convolution, onednn, onednn_threads
+from vgg_profile.predict.kernels.events import Passing, Provenance, in_order
+from vgg_profile.predict.kernels.onednn_products import scratch
+from vgg_profile.predict.kernels.shapes import Convolution, Product
+from vgg_profile.predict.vgg.configs import from_dict
+
+REPOSITORY = Path(__file__).parents[1]
+RECORDS = sorted((REPOSITORY / "reports" / "measured").glob("*-cpu.json"))
+FAMILIES = {"avx2": "AVX2", "avx512": "AVX512_CORE", "avx512_bf16": "AVX512_CORE_BF16"}
+"""By family, what oneDNN is told to use at most."""
+
+
+def answers(family: str, *arguments: object) -> list[Any]:
+    """What ``kernel_runner`` says in a process limited to a family; first, which family it really has."""
+    answer = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("kernel_runner.py")), *map(str, arguments)],
+        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "ONEDNN_MAX_CPU_ISA": FAMILIES[family]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in answer.stdout.splitlines()]
+
+
+@lru_cache
+def really_run(
+    family: str, dtype: str, threads: int, count: int, onednn: bool = True
+) -> tuple[str | None, list[tuple[Convolution, list[tuple[int, ...]]]]]:
+    """The process's family, and what its allocator saw of random convolutions, forward and backward."""
+    first, *lines = answers(family, "convolutions", threads, count, dtype, threads, int(onednn))
+    return first, [(Convolution(*shape), list(map(tuple, seen))) for shape, *seen in lines]
+
+
+@lru_cache
+def products_really_run(family: str) -> tuple[str | None, list[tuple[Product, int, int]]]:
+    """The process's family, and random products with their threads and what they took beside their result."""
+    first, *lines = answers(family, "products", 1, 150, "bfloat16", 1, 1)
+    return first, [(Product(*shape), threads, taken) for shape, threads, taken in lines]
+
+
+def beside(
+    family: str, dtype: str, threads: int, count: int
+) -> Iterator[tuple[Convolution, Passing, tuple[int, ...]]]:
+    """Each pass of each convolution as predicted and as seen; skips on a machine of another family."""
+    here, runs = really_run(family, dtype, threads, count)
+    if here != family:
+        pytest.skip(f"this machine's processor is {here}")
+    for shape, seen in runs:
+        predicted = convolution.forward(shape, family, threads), convolution.backward(shape, family, threads)
+        yield from ((shape, *pair) for pair in zip(predicted, seen, strict=True))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("family", ["avx2", "avx512"])
+def test_every_float32_convolution_takes_what_the_rule_says(family: str, threads: int) -> None:
+    for shape, predicted, seen in beside(family, "float32", threads, 120):
+        assert predicted.provenance is Provenance.RULE
+        assert predicted.changes == seen, shape
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("family", ["avx512", "avx512_bf16"])
+def test_every_bfloat16_convolution_takes_what_the_rule_says_and_a_scratchpad_within_its_bound(
+    family: str, threads: int
+) -> None:
+    bounded = 0
+    for shape, predicted, seen in beside(family, "bfloat16", threads, 100):
+        assert len(predicted.events) == len(seen), shape
+        for event, size in zip(predicted.events, seen, strict=True):
+            if predicted.provenance is Provenance.BOUND and "scratchpad" in event.what:
+                bounded += 1
+                assert 0 < abs(size) <= abs(event.bytes), shape
+            else:
+                assert event.bytes == size, (shape, event)
+        assert (predicted.provenance is Provenance.BOUND) == (shape.kernel == 1)
+    assert bounded
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+def test_without_onednn_a_convolution_takes_columns_and_sums(dtype: str) -> None:
+    _, runs = really_run("avx2", dtype, 2, 60, onednn=False)
+    taken_by_nnpack = 0
+    for shape, seen in runs:
+        predicted = (
+            convolution.forward(shape, None, 2, with_onednn=False),
+            convolution.backward(shape, None, 2, with_onednn=False),
+        )
+        if aten_cpu.is_nnpacks(shape):
+            taken_by_nnpack += 1
+            assert [(max(accumulate(each)), sum(each)) for each in seen] == [
+                (each.most, each.kept) for each in predicted
+            ], shape
+        else:
+            assert [each.changes for each in predicted] == seen, shape
+    assert bool(taken_by_nnpack) == (dtype == "float32")
+
+
+def boundaries(path: Path) -> Iterator[tuple[str, Passing, int]]:
+    """Each convolution of a record: where, as predicted, and the most beyond its results as measured."""
+    record = load(path)
+    profile = profile_for(from_dict(record.subject["config"]), record)
+    tensors = {(part.phase, part.layer): part.peak for part in ledger(profile, setup_of(record)).moments}
+    threads = int(record.environment["threads"])
+    places = {row.name: number for number, row in enumerate(profile.module_rows) if row.kind == "conv"}
+    for moment in record.timeline:
+        if moment.layer not in places:
+            continue
+        before, row = profile.module_rows[places[moment.layer] - 1 :][:2]
+        shape = Convolution(
+            profile.batch, before.output_shape[0], *row.output_shape, row.kernel, True, before.kind != "input"
+        )
+        run = convolution.backward if moment.phase == "backward" else convolution.forward
+        predicted = run(shape, "avx512", threads)
+        yield f"{moment.phase} {moment.layer}", predicted, moment.peak - tensors[moment.phase, moment.layer]
+
+
+def test_the_253_convolutions_of_the_float32_records_take_what_the_rule_says() -> None:
+    """They were made on an AMD EPYC with AVX-512 and two threads, by nobody who knew the rule."""
+    found = [place for path in RECORDS if "amp" not in path.stem for place in boundaries(path)]
+    assert len(found) == 253
+    for where, predicted, beyond in found:
+        assert predicted.provenance is Provenance.RULE
+        assert predicted.most - predicted.kept == beyond, where
+
+
+BLOCKS = sorted(
+    {step[1:] for step in (*convolution.FORWARD, *convolution.BACKWARD)}
+    - {"scratchpad of the input gradient"}
+)
+"""Every block but one that only columns take, which no convolution here needs."""
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_rule_without_one_of_its_blocks_is_found_out(block: str) -> None:
+    """Strike out one block of every convolution: then the most within some is less than what was seen.
+
+    Or, where another block covers it, the allocator's events in their order differ.
+    """
+    with_onednn = not any(word in block for word in ("columns", "in float32", "zeros", "one image"))
+    dtype = "bfloat16" if "in float32" in block else "float32"
+    _, runs = really_run("avx512", dtype, 2, 120 if with_onednn else 60, onednn=with_onednn)
+    differ = 0
+    for shape, seen in runs:
+        known = convolution.sizes(shape, "avx512", 2, with_onednn=with_onednn)
+        passes = ((convolution.FORWARD, known.forward), (convolution.BACKWARD, known.backward))
+        for (order, sizes), changes in zip(passes, seen, strict=True):
+            most, struck = max(accumulate(changes)), in_order(order, {**sizes, block: 0})
+            assert in_order(order, sizes).most == most
+            in_order_too = with_onednn or not aten_cpu.is_nnpacks(shape)
+            differ += struck.most != most or (in_order_too and struck.changes != changes)
+    assert differ
+
+
+@pytest.mark.parametrize("family", ["avx512", "avx512_bf16"])
+def test_a_product_in_bfloat16_stays_within_its_bound(family: str) -> None:
+    here, seen = products_really_run(family)
+    if here != family:
+        pytest.skip(f"this machine's processor is {here}")
+    ratios = []
+    for product, threads, taken in seen:
+        known = scratch(product, family, threads)
+        assert taken <= known.bytes, (product, threads)
+        assert known.provenance is (Provenance.BOUND if known.bytes else Provenance.RULE)
+        ratios += [taken / known.bytes] if known.bytes else []
+    assert max(ratios) > 0.5, "the bound is not idle"
+
+
+def test_what_no_rule_knows_says_so() -> None:
+    conv = Convolution(2, 16, 16, 8, 8)
+    unknown = [
+        convolution.forward(conv, None, 1),
+        convolution.forward(conv._replace(stride=2), "avx512", 1),
+        convolution.forward(conv._replace(dtype="bfloat16"), "amx", 1),
+        convolution.backward(conv._replace(dtype="float16"), "avx512_bf16", 1),
+        convolution.forward(conv._replace(kernel=7, height=1, width=1), "avx512", 1),
+    ]
+    assert {each.provenance for each in unknown} == {Provenance.UNKNOWN}
+    assert unknown[0].changes == (conv.output_values * 4,)
+    assert scratch(Product(64, 64, 64, "float16"), "amx", 1).provenance is Provenance.UNKNOWN
+    assert convolution.forward(conv, None, 1, with_onednn=False).provenance is Provenance.RULE
+
+
+def test_batch_affine_from_two_images_on_at_one_thread_and_not_before() -> None:
+    """FACTS: the events are, a maximum is not; and with threads not always."""
+    conv = Convolution(1, 32, 64, 14, 14)
+
+    def changes(batch: int, threads: int) -> tuple[int, ...]:
+        return convolution.backward(conv._replace(batch=batch), "avx512", threads).changes
+
+    first, second, third, fourth = (changes(batch, 1) for batch in (1, 2, 3, 4))
+    assert len(first) != len(second)
+    assert tuple(2 * b - a for a, b in zip(second, third, strict=True)) == fourth
+    with_threads = [onednn_threads.direct_16(conv._replace(batch=batch), 32, 16) for batch in range(1, 9)]
+    assert len({after - before for before, after in pairwise(with_threads)}) > 1
+
+
+def test_a_map_of_over_two_gibibytes_takes_another_path() -> None:
+    """64 channels of 224 pixels: from batch 168 on it books four times the weight's gradient."""
+    conv = Convolution(167, 64, 64, 224, 224)
+    before = onednn.primitives(conv, "avx512", 1)[2]
+    after = onednn.primitives(conv._replace(batch=168), "avx512", 1)[2]
+    assert before.map == 167 * 64 * 224 * 224 * 4 <= onednn.LARGEST_MAP
+    assert (after.map, after.other) == (0, 0)
+    assert after.scratchpad - 64 * 576 * 224 * 224 // 64 * 4 - 256 == 4 * 64 * 576 * 4

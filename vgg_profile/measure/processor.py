@@ -1,0 +1,55 @@
+"""Which of oneDNN's kernels this process gets, told by what two small operations take.
+
+Neither the processor's name nor ``torch.backends.cpu.get_cpu_capability()`` tells: a variable
+(``ONEDNN_MAX_CPU_ISA``), a virtual machine or another build of PyTorch may hide what the processor has.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from vgg_profile.measure.memory import allocations
+
+_CHANNELS, _SIDE = 16, 8
+
+
+def processor() -> str | None:
+    """The family of this process's processor, one of ``core.setting.PROCESSORS``; ``None`` for any other.
+
+    A convolution to one channel has its result padded to a block: of 16 channels with AVX-512, of 8 with
+    AVX2. With AVX-512, a convolution in bfloat16 does the same unless it has matrix tiles (AMX), and a
+    product in bfloat16 is summed in a float32 copy of its result unless there are bfloat16 instructions.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        block = _block(torch.float32)
+        if block != 16:
+            return "avx2" if block == 8 else None
+        if _block(torch.bfloat16) != 16:
+            return "amx"
+        return "avx512" if _sums_a_copy() else "avx512_bf16"
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _block(dtype: torch.dtype) -> int | None:
+    """How many channels a result of one is padded to; ``None`` if the maps are in no such blocks."""
+    images = torch.zeros(2, _CHANNELS, _SIDE, _SIDE, dtype=dtype)
+    weight = torch.zeros(1, _CHANNELS, 3, 3, dtype=dtype)
+    plain = 2 * _SIDE**2 * images.element_size()
+    with torch.no_grad():
+        taken = [
+            size
+            for size in allocations(lambda: torch.nn.functional.conv2d(images, weight, padding=1))
+            if size > 0
+        ]
+    if len(taken) != 4 or taken[0] != _CHANNELS * plain or taken[-1] != plain:
+        return None
+    return taken[2] // plain
+
+
+def _sums_a_copy() -> bool:
+    rows, inner = torch.zeros(16, 64, dtype=torch.bfloat16), torch.zeros(64, 64, dtype=torch.bfloat16)
+    with torch.no_grad():
+        return rows.numel() * 4 + 128 in allocations(lambda: torch.mm(rows, inner))

@@ -1,0 +1,169 @@
+"""A convolution on the CPU: which library takes it, and what it then takes in passing, event by event.
+
+In float32 it is oneDNN's unless it is small; in two bytes a value, oneDNN's wherever the processor has
+AVX-512; in float64, or with oneDNN off, PyTorch's own or NNPACK's. Source: ``ConvParams::use_mkldnn`` in
+``aten/src/ATen/native/Convolution.cpp``, ``mkldnn_bf16_device_check`` in ``mkldnn/Utils.h``, torch 2.13.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from vgg_profile.core.sizes import ITEMSIZE
+from vgg_profile.predict.kernels import aten_cpu, onednn
+from vgg_profile.predict.kernels.events import Passing, Provenance, in_order
+from vgg_profile.predict.kernels.shapes import Convolution
+
+SMALL = 20_480
+"""Values of one image that PyTorch convolves itself."""
+
+OUTPUT = "output"
+INPUT_GRADIENT, WEIGHT_GRADIENT, BIAS_GRADIENT = "input gradient", "weight gradient", "bias gradient"
+
+FORWARD = (
+    "+columns",
+    "+scratchpad",
+    "+input in blocks",
+    "+weight in blocks",
+    "+output in blocks",
+    "-weight in blocks",
+    "-input in blocks",
+    "-scratchpad",
+    "+output",
+    "-output in blocks",
+    "-columns",
+    "+bias of zeros",
+    "-bias of zeros",
+)
+
+BACKWARD = (
+    "+output gradient in blocks",
+    "+weight in blocks",
+    "+input gradient in blocks",
+    "+scratchpad of the input gradient",
+    "-scratchpad of the input gradient",
+    "-weight in blocks",
+    "-output gradient in blocks",
+    "+input gradient",
+    "-input gradient in blocks",
+    "+output gradient in blocks, again",
+    "+input in blocks",
+    "+weight gradient in blocks",
+    "+scratchpad of the weight gradient",
+    "+bias gradient of oneDNN",
+    "-scratchpad of the weight gradient",
+    "-input in blocks",
+    "-output gradient in blocks, again",
+    "+bias gradient",
+    "+bias gradient in float32",
+    "+output gradient in float32",
+    "-output gradient in float32",
+    "-bias gradient in float32",
+    "+weight gradient",
+    "-weight gradient in blocks",
+    "-bias gradient of oneDNN",
+    "+columns",
+    "+bias gradient of one image",
+    "-bias gradient of one image",
+    "-columns",
+)
+"""The blocks of every library: each takes its own of them, and all make their results in this order.
+
+But NNPACK, which makes the bias's gradient last, and that of one image once for each.
+"""
+
+
+class Sizes(NamedTuple):
+    """The bytes of each block that a convolution takes, and how far they are known."""
+
+    forward: dict[str, int]
+    backward: dict[str, int]
+    forward_provenance: Provenance = Provenance.RULE
+    backward_provenance: Provenance = Provenance.RULE
+
+
+def is_onednns(shape: Convolution, processor: str | None, threads: int) -> bool:
+    """Whether PyTorch hands a convolution to oneDNN, where that is on.
+
+    >>> small = Convolution(1, 64, 64, 14, 14)
+    >>> is_onednns(small, "avx512", 1), is_onednns(small._replace(batch=2), "avx512", 1)
+    (False, True)
+    """
+    if shape.dtype in ("bfloat16", "float16"):
+        return processor != "avx2"
+    if shape.dtype != "float32":
+        return False
+    is_wide = max(shape.kernel, shape.stride, shape.dilation) > 1
+    return (is_wide or shape.batch >= 16 or threads > 1) and (
+        shape.groups > 1 or shape.kernel > 3 or shape.batch > 1 or shape.input_values > SMALL
+    )
+
+
+@lru_cache(maxsize=4096)
+def sizes(shape: Convolution, processor: str | None, threads: int, *, with_onednn: bool = True) -> Sizes:
+    """Every block that a convolution takes, forward and backward, in bytes; its results are among them.
+
+    ``processor`` is one of ``core.setting.PROCESSORS``, ``None`` one that no rule knows; ``threads`` is
+    ``torch.get_num_threads()``. Weights want gradients.
+    """
+    itemsize = ITEMSIZE[shape.dtype]
+    output = shape.output_values * itemsize
+    bias = shape.out_channels * itemsize * shape.has_bias
+    results = {
+        INPUT_GRADIENT: shape.input_values * itemsize * shape.wants_input_gradient,
+        WEIGHT_GRADIENT: shape.weight_values * itemsize,
+        BIAS_GRADIENT: bias,
+    }
+    if not (with_onednn and is_onednns(shape, processor, threads)):
+        beside, beside_gradients = aten_cpu.convolution(shape)
+        return Sizes({OUTPUT: output, **beside}, {**results, **beside_gradients})
+    if processor is None:
+        return Sizes({OUTPUT: output}, results, Provenance.UNKNOWN, Provenance.UNKNOWN)
+    forward, data, weights = onednn.primitives(shape, processor, threads)
+    to_input = (
+        {
+            "output gradient in blocks": data.map,
+            "weight in blocks": data.other,
+            "input gradient in blocks": data.result,
+            "scratchpad of the input gradient": data.scratchpad,
+        }
+        if shape.wants_input_gradient
+        else {}
+    )
+    return Sizes(
+        {
+            OUTPUT: output,
+            "input in blocks": forward.map,
+            "weight in blocks": forward.other,
+            "output in blocks": forward.result,
+            "scratchpad": forward.scratchpad,
+        },
+        {
+            **results,
+            **to_input,
+            "output gradient in blocks, again": weights.map,
+            "input in blocks": weights.other,
+            "weight gradient in blocks": weights.result,
+            "scratchpad of the weight gradient": weights.scratchpad,
+            "bias gradient of oneDNN": bias,
+        },
+        forward.provenance,
+        max(weights.provenance, data.provenance if shape.wants_input_gradient else weights.provenance),
+    )
+
+
+def forward(shape: Convolution, processor: str | None, threads: int, *, with_onednn: bool = True) -> Passing:
+    """The events of ``aten::convolution``.
+
+    >>> forward(Convolution(1, 2, 4, 8, 8), "avx512", 1).events
+    (Event(what='columns', bytes=4608), Event(what='output', bytes=1024), Event(what='columns', bytes=-4608))
+    """
+    known = sizes(shape, processor, threads, with_onednn=with_onednn)
+    return in_order(FORWARD, known.forward, known.forward_provenance)
+
+
+def backward(shape: Convolution, processor: str | None, threads: int, *, with_onednn: bool = True) -> Passing:
+    """The events of ``aten::convolution_backward``, for the weight, the bias and, if wanted, the input."""
+    known = sizes(shape, processor, threads, with_onednn=with_onednn)
+    return in_order(BACKWARD, known.backward, known.backward_provenance)

@@ -1,0 +1,70 @@
+"""oneDNN's matrix products on the CPU: in two bytes a value they take scratch, of which a most is known.
+
+In float32 the product is the BLAS's, which takes nothing through PyTorch's allocator. Source:
+``use_mkldnn_matmul`` in ``aten/src/ATen/native/mkldnn/Matmul.cpp`` of torch 2.13; ``brgemm_matmul_utils.cpp``
+and ``gemm_bf16_matmul.cpp`` under ``src/cpu`` of oneDNN 3.12.0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vgg_profile.core.sizes import FLOAT32, HALF
+from vgg_profile.predict.kernels.events import Provenance
+from vgg_profile.predict.kernels.onednn_threads import BOOKING, PAGE, SECOND_CACHE
+from vgg_profile.predict.kernels.shapes import Product, blocks, up
+
+SMALL = 16**3
+"""Multiply-adds up to which PyTorch keeps a product to itself."""
+
+BLOCK = 64
+"""Sides of blocks are rounded up to this."""
+
+
+class Scratch(NamedTuple):
+    """Bytes that a product takes and gives back: exactly, at most, or at least, by its provenance."""
+
+    bytes: int
+    provenance: Provenance
+
+
+def scratch(product: Product, processor: str | None, threads: int, *, with_onednn: bool = True) -> Scratch:
+    """What a product takes beside its result.
+
+    >>> scratch(Product(4, 25088, 4096, "bfloat16"), "avx512", 1)
+    Scratch(bytes=65664, provenance=<Provenance.BOUND: 'bound'>)
+    """
+    size = product.rows * product.inner * product.columns
+    is_half = product.dtype in ("bfloat16", "float16")
+    if not is_half or not with_onednn or processor == "avx2" or size <= SMALL:
+        return Scratch(0, Provenance.RULE)
+    if product.dtype == "bfloat16" and processor == "avx512":
+        return Scratch(_sums(product, threads), Provenance.BOUND)
+    if product.dtype == "bfloat16" and processor == "avx512_bf16":
+        return Scratch(_blocks(product, threads), Provenance.BOUND)
+    return Scratch(0, Provenance.UNKNOWN)
+
+
+def _sums(product: Product, threads: int) -> int:
+    """Without bfloat16 instructions: the result in float32. Threads share rows, or columns, or nothing."""
+    rows, columns = product.rows, product.columns
+    shares = (
+        (1, rows * columns),
+        (threads, blocks(rows, threads) * columns),
+        (threads, rows * blocks(columns, threads)),
+    )
+    return max(used * up(FLOAT32 * values, 256) for used, values in shares) + BOOKING
+
+
+def _blocks(product: Product, threads: int) -> int:
+    """With them: a thread's blocks of the operands, copied, and of the result, summed in float32.
+
+    Blocks are chosen to stay in a core's second cache, and are no larger than the operands.
+    """
+    rows, inner, columns = (
+        up(product.rows, BLOCK) + BLOCK,
+        up(product.inner, BLOCK),
+        up(product.columns, BLOCK),
+    )
+    whole = HALF * inner * (rows + columns) + FLOAT32 * rows * BLOCK
+    return threads * (min(whole, SECOND_CACHE) + PAGE) + 4 * BOOKING

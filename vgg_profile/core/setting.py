@@ -32,7 +32,7 @@ CHECKPOINTS = ("none", "blocks")
 PROCESSORS = ("avx2", "avx512", "avx512_bf16", "amx")
 """Families of x86 processors, as oneDNN tells them apart: AVX2, AVX-512, with bfloat16, with matrix tiles."""
 
-LATER = ("fused",)
+LATER = ("fused", "processor", "threads")
 """The fields of a :class:`Setup` that the first records do not have, and that were at their default there."""
 
 SWITCHES = ("foreach", "fused", "first_step", "onednn")
@@ -45,6 +45,15 @@ def check_choice(value: object, allowed: Iterable[str], what: str) -> None:
         raise InputError(f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}.")
 
 
+def check_size(value: object, what: str, example: str) -> None:
+    """Refuse anything but a whole number from 1 to ``LARGEST``: raises ``InputError``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+        raise InputError(
+            f"The {what} is {excerpt(value, 30)}.",
+            f"Give a whole number from 1 to {LARGEST:,}, such as {example}.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """One training step's mode, optimizer and precision; the defaults are the plainest step.
@@ -54,7 +63,9 @@ class Setup:
     ``first_step`` is the step in which the optimizer makes its state; in every later one that state is there
     from the start. ``amp`` is the dtype of ``torch.autocast``. ``checkpoint`` "blocks" keeps each block's
     input alone and runs the block again in the backward pass.
-    Without ``onednn``, the CPU convolves by im2col. Raises ``InputError`` for a step that cannot be.
+    Without ``onednn``, the CPU convolves by im2col. ``processor`` is a family of processors, and ``threads``
+    how many compute: what the CPU's kernels take in passing follows from them, and is not counted for a
+    processor that is not named. Raises ``InputError`` for a step that cannot be.
 
     >>> Setup(optimizer="adam").label
     'train, adam'
@@ -68,6 +79,8 @@ class Setup:
     amp: str = "none"
     checkpoint: str = "none"
     onednn: bool = True
+    processor: str | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         choices: tuple[tuple[str, Iterable[str]], ...] = (
@@ -78,6 +91,10 @@ class Setup:
         )
         for what, allowed in choices:
             check_choice(getattr(self, what), allowed, what)
+        if self.processor is not None:
+            check_choice(self.processor, PROCESSORS, "processor")
+        if self.threads is not None:
+            check_size(self.threads, "number of threads", "--threads 1")
         if self.fused and self.foreach:
             raise InputError(
                 "An optimizer steps in one kernel or over all parameters at once.",
@@ -118,6 +135,8 @@ class Setup:
             yield from ["first step"] * self.first_step
         yield from lowered
         yield from ["without oneDNN"] * (not self.onednn)
+        if self.processor is not None:
+            yield f"{self.processor}, {units.plural(self.threads or 1, 'thread')}"
 
     @property
     def forward_pass(self) -> str:
@@ -140,7 +159,16 @@ class Setup:
     @property
     def is_plain_forward(self) -> bool:
         """Whether its forward pass is that of plain training: what differs, if anything, is the step."""
-        step = replace(self, optimizer="none", foreach=None, fused=False, first_step=False, onednn=True)
+        step = replace(
+            self,
+            optimizer="none",
+            foreach=None,
+            fused=False,
+            first_step=False,
+            onednn=True,
+            processor=None,
+            threads=None,
+        )
         return step == Setup()
 
     def to_dict(self) -> dict[str, Any]:
@@ -248,12 +276,3 @@ def _whole_number(part: object) -> int | None:
         digits = part.strip()
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
     return part if isinstance(part, int) and not isinstance(part, bool) else None
-
-
-def check_size(value: object, what: str, example: str) -> None:
-    """Refuse anything but a whole number from 1 to ``LARGEST``: raises ``InputError``."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
-        raise InputError(
-            f"The {what} is {excerpt(value, 30)}.",
-            f"Give a whole number from 1 to {LARGEST:,}, such as {example}.",
-        )

@@ -43,8 +43,15 @@ class _Moment(Struct, forbid_unknown_fields=True):
     op: Text
 
 
+_OF_SETUP: dict[str, Any] = {"processor": Text | None, "threads": Size | None}
+"""The types of a setup's fields; the others are switches or words."""
+
 _SETUP: list[Any] = [
-    (each.name, bool if each.name in SWITCHES else Text, *([each.default] * (each.name in LATER)))
+    (
+        each.name,
+        _OF_SETUP.get(each.name, bool if each.name in SWITCHES else Text),
+        *([each.default] * (each.name in LATER)),
+    )
     for each in sorted(fields(Setup), key=lambda each: each.name in LATER)
 ]
 

@@ -54,10 +54,13 @@ def _bias_sums(shape: Convolution) -> dict[str, int]:
     }
 
 
-def batch_norm_sums(batch: int, channels: int, threads: int) -> tuple[int, int]:
+def batch_norm_sums(batch: int, channels: int, threads: int, dtype: str) -> tuple[int, int]:
     """What a batch norm on maps of one value takes in training, forward and backward, in bytes.
 
-    It reads them as channels last, and each thread sums on its own: one sum a channel forward, if there are
-    more images than threads, and two backward. Source: ``native/cpu/batch_norm_kernel.cpp``.
+    It reads them as channels last, and each thread sums on its own: forward one sum a channel, backward two.
+    Forward in float32 and float64 it does so only where there are more images than threads. Source:
+    ``native/cpu/batch_norm_kernel.cpp``.
     """
-    return FLOAT32 * channels * threads * (batch > threads), 2 * FLOAT32 * channels * threads
+    sums = channels * threads * max(ITEMSIZE[dtype], FLOAT32)
+    shares = batch > threads or ITEMSIZE[dtype] == HALF
+    return sums * shares, 2 * sums

@@ -19,6 +19,7 @@ from typing import ClassVar
 from vgg_profile.core.counts import ZERO, Count, plain, product
 from vgg_profile.core.events import Category
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, HALF, NOTHING, Bytes, Shape
+from vgg_profile.predict.vgg.passing import GRADIENTS, OUTPUT, Blocks
 from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.tensors import Backward, Result, Saved, Tensor
 
@@ -114,33 +115,25 @@ class Conv2d(Layer):
         return product(self.weights, product(height, width))
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+        """On the CPU it takes copies in layouts of its own, or columns: ``predict/kernels`` has which."""
         weight, bias = parameters["weight"], parameters["bias"]
-        itemsize = tape.itemsize_of(x, "lower")
-        is_native = tape.device == "cpu" and (not tape.onednn or itemsize == FLOAT64)
-        columns = self._columns(x, itemsize) if is_native else NOTHING
-        scratch = "" if is_native else "the convolution"
+        forward = backward = Blocks(unknown="the convolution")
+        if tape.kernels:
+            forward, backward = tape.kernels.convolution(
+                x.shape,
+                self.out_channels,
+                self.kernel_size,
+                tape.itemsize_of(x, "lower"),
+                wants_input_gradient=x.requires_grad,
+            )
         return tape.op(
             "convolution",
             (x, weight, bias),
-            Backward(
-                "ConvolutionBackward0",
-                saves=(x, weight),
-                temporaries=(NOTHING, NOTHING, columns),
-                scratch="the convolution" if itemsize == HALF else scratch,
-            ),
+            Backward("ConvolutionBackward0", saves=(x, weight), blocks=backward),
             Result(self.output_shape(x.shape)),
-            work=columns,
-            scratch=scratch,
+            blocks=forward,
             autocast="lower",
         )
-
-    def _columns(self, x: Tensor, itemsize: int) -> Bytes:
-        """Every window as a column (im2col), which PyTorch's own convolution on the CPU lays out first.
-
-        It is taken where oneDNN is not: for float64, or with oneDNN off. A 1×1 window is a column already.
-        In two bytes a value its backward takes scratch, too: the bias's gradient is summed in float32.
-        """
-        return Bytes(0, prod(x.shape) * itemsize * self.kernel_size**2) if self.kernel_size > 1 else NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,16 +170,24 @@ class Linear(Layer):
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
         """On the CPU a product in two bytes a value is oneDNN's, unless that is off."""
         weight, bias = parameters["weight"], parameters["bias"]
-        is_plain = tape.device == "cpu" and (not tape.onednn or tape.itemsize_of(x, "lower") != HALF)
-        scratch = "" if is_plain else "the matrix product"
+        forward = backward = Blocks(unknown="the matrix product")
+        if tape.kernels:
+            forward, backward = tape.kernels.product(
+                self.in_features, self.out_features, tape.itemsize_of(x, "lower")
+            )
         return tape.op(
             "addmm",
             (x, weight, bias),
-            Backward("AddmmBackward0", saves=(x, weight), scratch=scratch),
+            Backward("AddmmBackward0", saves=(x, weight), blocks=backward),
             Result((self.out_features,)),
-            scratch=scratch,
+            blocks=forward,
             autocast="lower",
         )
+
+
+def _working(size: Bytes) -> Blocks:
+    """What a kernel takes beside its output, all at once."""
+    return Blocks((f"+{OUTPUT}", "+workspace", "-workspace"), {"workspace": size})
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,8 @@ class BatchNorm2d(Layer):
 
         The CPU's kernel keeps them in training alone, in the weights' dtype. While it runs it folds them and
         the parameters to one scale and one shift a channel, in float32 at least. Maps of one value it reads
-        as channels last: there each thread sums on its own.
+        as channels last: there each thread sums on its own, beside the sums of all and, in the backward of
+        two bytes a value, float32 copies of weight and statistics.
 
         CUDA has two kernels (``_batch_norm_impl_index`` in ATen/native/Normalization.cpp). cuDNN's, for
         float32 weights, keeps them in training alone, and a reserve of no bytes. PyTorch's own, for weights
@@ -230,11 +232,15 @@ class BatchNorm2d(Layer):
         is_one_value = x.shape[1:] == (1, 1)
         sums = Bytes(2 * self.channels * max(weight.itemsize, FLOAT32), 0)
         statistic = Bytes(self.channels * max(weight.itemsize, FLOAT32 if is_native else 0), 0)
-        scratch = "the batch norm" if on_cpu and is_one_value else ""
-        if on_cpu:
-            temporaries = (NOTHING, NOTHING, x.size)
-        else:
-            temporaries = (NOTHING, NOTHING, sums if is_native and is_one_value else NOTHING)
+        statistics = 2 * self.channels * weight.itemsize
+        threads = threads_backward = 0
+        if tape.kernels and is_one_value:
+            threads, threads_backward = tape.kernels.batch_norm_sums(self.channels, x.itemsize)
+            if x.itemsize == HALF:
+                threads_backward += 3 * self.channels * FLOAT32
+            elif not tape.training:
+                threads_backward += self.channels * x.itemsize
+        work = max(sums.fixed, statistics + threads) if tape.training else sums.fixed
         return tape.op(
             "batch_norm",
             (x, weight, bias),
@@ -246,12 +252,24 @@ class BatchNorm2d(Layer):
                     for what in ("batch mean", "batch inverse deviation")
                     if tape.training or is_native
                 ],
-                temporaries=temporaries,
-                scratch=scratch,
+                temporaries=(NOTHING, NOTHING, sums if is_native and is_one_value else NOTHING),
+                blocks=Blocks(
+                    _COPY_AND_SUMS, {"map in order": x.size, "sums of threads": Bytes(threads_backward, 0)}
+                )
+                if on_cpu
+                else Blocks(),
             ),
-            work=sums if on_cpu else NOTHING,
-            scratch=scratch,
+            blocks=_working(Bytes(work, 0) if on_cpu else NOTHING),
         )
+
+
+_COPY_AND_SUMS = (
+    *(f"+{each}" for each in GRADIENTS),
+    "+map in order",
+    "-map in order",
+    "+sums of threads",
+    "-sums of threads",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +339,7 @@ class LocalResponseNorm(Layer):
             (scaled,),
             Backward("AddBackward0", passes_gradient=True),
             Result(what="shifted mean"),
-            work=tape.number(scaled.itemsize),
+            blocks=_working(tape.number(scaled.itemsize)),
         )
         tape.drop(scaled)
         power = tape.op(
@@ -336,7 +354,7 @@ class LocalResponseNorm(Layer):
             "div",
             (power, x),
             Backward("DivBackward0", saves=(x, power), temporaries=(power.size.times(3), NOTHING)),
-            work=power.size if on_cpu and power.itemsize != x.itemsize else NOTHING,
+            blocks=_working(power.size if on_cpu and power.itemsize != x.itemsize else NOTHING),
         )
         tape.drop(power)
         return output

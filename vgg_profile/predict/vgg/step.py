@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 from vgg_profile.core.book import Book
@@ -14,6 +15,7 @@ from vgg_profile.core.units import binary
 from vgg_profile.predict.vgg.autograd import run_backward
 from vgg_profile.predict.vgg.configs import Config, config
 from vgg_profile.predict.vgg.optimizer import Optimizer
+from vgg_profile.predict.vgg.passing import Kernels
 from vgg_profile.predict.vgg.tape import Tape, uncollected
 from vgg_profile.predict.vgg.tensors import Backward, Result, Tensor
 from vgg_profile.predict.vgg.walk import forward, load
@@ -36,27 +38,44 @@ def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
 
 
 def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
-    """The same for whatever batch will be asked about: a batch that cannot be is refused then."""
+    """The same for whatever batch will be asked about: a batch that cannot be is refused then.
+
+    Where kernels' needs are known, the book is written anew for each batch that is asked about.
+    """
     setting = replace(profile.setting, setup=setup.on(profile.device))
     setting.check()
-    with uncollected():
-        book = _write(config(profile.config), setting)
+    write = partial(_write, config(profile.config), setting)
+    book = write(profile.batch)
     rows = profile.module_rows
     if not setting.setup.is_plain_forward:  # else the profile has them already
         saved = kept(book.events)
         rows = tuple(replace(row, saved=saved.get(row.name, ())) for row in rows)
-    return Step(replace(profile, setting=setting, module_rows=rows), book)
+    return Step(
+        replace(profile, setting=setting, module_rows=rows), book, write if _is_of_a_batch(setting) else None
+    )
 
 
-def _write(net: Config, setting: Setting) -> Book:
+def _is_of_a_batch(setting: Setting) -> bool:
+    """Whether kernels' needs stand in the book, which are not affine in the batch."""
+    setup = setting.setup
+    is_native = not setup.onednn or setting.dtype == "float64"
+    return setting.device == "cpu" and (setup.processor is not None or is_native)
+
+
+def _write(net: Config, setting: Setting, batch: int) -> Book:
     """The book of a step: load, forward, loss, backward, and the optimizer's step."""
+    with uncollected():
+        return _run(net, replace(setting, batch=batch))
+
+
+def _run(net: Config, setting: Setting) -> Book:
     setup = setting.setup
     tape = Tape(
         itemsize=setting.itemsize,
         device=setting.device,
         training=setup.mode == "train",
         grad=setup.has_backward,
-        onednn=setup.onednn,
+        kernels=Kernels.of(setting),
     )
     parameters = load(tape, net)
     optimizer = None if setup.optimizer == "none" else Optimizer(tape, setup)

@@ -114,7 +114,11 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
 
 def overlay(network: Source, measurement: Measurement) -> Overlay:
     """Lay the measured curve of a record over the predicted one of its network, boundary by boundary."""
-    step = ledger(profile_for(network, measurement), setup_of(measurement))
+    return lay_over(ledger(profile_for(network, measurement), setup_of(measurement)), measurement)
+
+
+def lay_over(step: Step, measurement: Measurement) -> Overlay:
+    """The same for a step that is predicted already, at the setting that was measured."""
     return Overlay(step, measurement, *_meet(step, measurement))
 
 

@@ -1,6 +1,6 @@
-"""A prediction that is struck out in any one place fails: so a PASS means that the number could have been wrong.
+"""A prediction struck out in any one place fails: a PASS means that the number could have been wrong.
 
-Each storage of a predicted step in turn is given no bytes, and the step is held against a record of a real one.
+Each storage of a predicted step in turn is given no bytes, and the step is held against a real one's record.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """Will it fit? The largest batch that a memory holds, with the working line by line.
 
-Live bytes are affine in the batch at every event of a step, so a batch fits if at each of them
-``fixed + per image * batch`` stays within the memory less a **reserve** for what is no tensor.
+A batch fits if at each event of its step the live bytes, ``fixed + per image * batch``, stay within the
+memory less a **reserve** for what is no tensor. Tensors are affine in the batch; what kernels take in passing
+is so between a batch and its neighbour, and is asked for at the batch that was found.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from vgg_profile.ask.cards import Memory
@@ -88,7 +90,7 @@ class Fit(Displayed):
         """What is left for tensors."""
         return self.memory.bytes - self.reserve_bytes
 
-    @property
+    @cached_property
     def largest_batch(self) -> int:
         """0 if not even one image fits."""
         return self.step.largest_batch(self.available_bytes)
@@ -97,6 +99,16 @@ class Fit(Displayed):
     def batch(self) -> int:
         """The batch whose figures are given: the one asked for, or the largest, or one image."""
         return self.asked or self.largest_batch or 1
+
+    @cached_property
+    def here(self) -> Step:
+        """The step at that batch."""
+        return self.step.at(self.batch)
+
+    @cached_property
+    def beyond(self) -> Step:
+        """The step at one image more than the largest batch."""
+        return self.step.at(self.largest_batch + 1)
 
     @property
     def fits(self) -> bool:
@@ -110,17 +122,17 @@ class Fit(Displayed):
     @property
     def next_short_bytes(self) -> int:
         """What is missing for one image more than the largest batch."""
-        return self.step.peak_bytes(self.largest_batch + 1) - self.available_bytes
+        return self.beyond.peak_bytes(self.largest_batch + 1) - self.available_bytes
 
     @property
     def binding(self) -> Line:
         """The event at which the batch has its peak."""
-        return self.step.highest(self.batch)
+        return self.here.highest(self.batch)
 
     @property
     def limiting(self) -> Line:
         """The event that ends it: where one image more than the largest batch has its peak."""
-        return self.step.highest(self.largest_batch + 1)
+        return self.beyond.highest(self.largest_batch + 1)
 
     @property
     def fixed_bytes(self) -> int:
@@ -132,19 +144,19 @@ class Fit(Displayed):
 
     @property
     def peak_bytes(self) -> int:
-        """The predicted peak of tensors at ``batch``."""
-        return self.step.peak_bytes(self.batch)
+        """The predicted peak at ``batch``: of tensors, and of what kernels take where that is known."""
+        return self.here.peak_bytes(self.batch)
 
     @property
     def place(self) -> tuple[Phase, str]:
         """The phase and the layer of the event at which the batch has its peak."""
-        event = self.step.events[self.binding.event]
+        event = self.here.events[self.binding.event]
         return event.phase, event.layer
 
     def to_dict(self) -> dict[str, Any]:
         phase, layer = self.place
         return {
-            **heading(self.step.profile.config, self.step.at(self.batch).setting.to_dict()),
+            **heading(self.step.profile.config, self.here.setting.to_dict()),
             "memory": self.memory.label,
             "memory_bytes": self.memory.bytes,
             "reserve_bytes": self.reserve_bytes,
@@ -156,6 +168,7 @@ class Fit(Displayed):
             "fixed_bytes": self.fixed_bytes,
             "bytes_per_image": self.bytes_per_image,
             "peak_bytes": self.peak_bytes,
+            "is_at_least": self.here.is_at_least,
             "peak_phase": phase.value,
             "peak_layer": layer,
             "categories": {
@@ -171,4 +184,4 @@ class Fit(Displayed):
     @property
     def categories(self) -> dict[Category, Any]:
         """What is live at the batch's peak, as bytes affine in the batch."""
-        return self.step.live_at(self.binding)
+        return self.here.live_at(self.binding)

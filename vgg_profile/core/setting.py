@@ -232,6 +232,10 @@ class Setting:
             )
         if not self.setup.onednn and self.device != "cpu":
             raise InputError("oneDNN is a library of the CPU.", "Leave --no-onednn out, or use --device cpu.")
+        if self.setup.processor is not None and self.device != "cpu":
+            raise InputError(
+                "A processor's kernels are those of the CPU.", "Leave --processor out, or use --device cpu."
+            )
 
 
 def input_shape(text: str | int | Sequence[int] | None, channels: int) -> Shape:

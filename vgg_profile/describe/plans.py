@@ -12,7 +12,7 @@ from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.core.step import in_words
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.step import remarks
-from vgg_profile.describe.words import rules, sized, title
+from vgg_profile.describe.words import rules, scratch_counted, sized, title
 
 
 @describe_kind.register
@@ -69,7 +69,7 @@ def _working(fit: Fit) -> Iterator[str]:
             f"{(fit.available_bytes - line.fixed) / line.per_image:,.2f}, rounded down."
         )
         if line != fit.binding:
-            ends = fit.step.events[line.event]
+            ends = fit.beyond.events[line.event]
             yield (
                 f"One image more has its peak elsewhere, {in_words(ends.phase, ends.layer)}: there "
                 f"{units.exact(line.fixed)} bytes are fixed, and {units.exact(line.per_image)} are per image."
@@ -78,6 +78,8 @@ def _working(fit: Fit) -> Iterator[str]:
         f"Bytes at every event are fixed + per image * batch; the peak is the highest of them. "
         f"By the rules of device {rules(fit.step.profile.device)}."
     )
+    if fit.step.profile.device == "cpu":
+        yield scratch_counted(fit.here)
     for reserve in fit.reserves:
         yield f"Reserve for {reserve.what}: {reserve.source}."
     if fit.memory.source:

@@ -13,7 +13,7 @@ from vgg_profile.core.events import Category
 from vgg_profile.core.forms import Column, Table
 from vgg_profile.core.step import Step, in_words
 from vgg_profile.describe.kinds import describe_kind
-from vgg_profile.describe.words import rules, sized, title
+from vgg_profile.describe.words import rules, scratch_counted, sized, title
 
 
 class _Part(NamedTuple):
@@ -64,7 +64,9 @@ def _ledger(step: Step) -> Table:
         ),
         ends=_ends(moments),
         footer=(
-            f"Peak: {sized(peak.peak)}, {in_words(*step.place)}; tensors alone, before a backend's scratch.",
+            f"Peak: {sized(peak.peak)}, {in_words(*step.place)}"
+            + ("; tensors alone, before a backend's scratch." if step.is_at_least else "."),
+            *([] if step.is_at_least else [scratch_counted(step)]),
             f"By the rules of device {rules(profile.device)}.",
             *remarks(step),
         ),

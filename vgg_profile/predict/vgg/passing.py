@@ -60,10 +60,19 @@ class Kernels(NamedTuple):
         half = setup.amp if AMP_ITEMSIZE[setup.amp] else setting.dtype
         return cls(setting.batch, setup.processor, setup.threads or 1, setup.onednn, half)
 
+    def knows(self, dtype: str) -> bool:
+        """Whether a rule says what a convolution of that dtype takes."""
+        return self.processor is not None or not self.onednn or dtype == "float64"
+
     def convolution(
         self, x: Shape, out_channels: int, kernel: int, itemsize: int, *, wants_input_gradient: bool
     ) -> tuple[Blocks, Blocks]:
-        """A convolution's forward and backward; ``x`` is the shape of one image's map."""
+        """A convolution's forward and backward; ``x`` is the shape of one image's map.
+
+        Whether a processor that no rule knows gets oneDNN's depends on the batch: nothing is said then.
+        """
+        if not self.knows(self._dtype(itemsize)):
+            return Blocks(unknown="the convolution"), Blocks(unknown="the convolution")
         in_channels, height, width = x
         shape = Convolution(
             self.batch,

@@ -57,9 +57,8 @@ def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
 
 def _is_of_a_batch(setting: Setting) -> bool:
     """Whether kernels' needs stand in the book, which are not affine in the batch."""
-    setup = setting.setup
-    is_native = not setup.onednn or setting.dtype == "float64"
-    return setting.device == "cpu" and (setup.processor is not None or is_native)
+    kernels = Kernels.of(setting)
+    return kernels is not None and kernels.knows(setting.dtype)
 
 
 def _write(net: Config, setting: Setting, batch: int) -> Book:

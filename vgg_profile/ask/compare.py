@@ -276,7 +276,8 @@ def _record(
 
     setting, config = replace(profile.setting, setup=setup), profile.config.to_dict()
     for name, record in records.items():
-        if record.setting == setting and record.subject["config"] == config:
+        here = replace(setting, setup=setup.on_the_machine_of(record.setting.setup))
+        if record.setting == here and record.subject["config"] == config:
             checks = crosscheck(profile, record)
             if checks.count(Verdict.FAIL):
                 raise InputError(

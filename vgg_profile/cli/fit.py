@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,8 +114,7 @@ def _record(setup: Setup, input_: list[int], dtype: str, device: str, path: Path
 def _as_measured(setup: Setup, net: Source, record: Measurement) -> Setup:
     """The setup with the processor and the threads of a record that holds, unless it has its own."""
     remainders(net, record)
-    here = setup_of(record)
-    return replace(setup, processor=setup.processor or here.processor, threads=setup.threads or here.threads)
+    return setup.on_the_machine_of(setup_of(record))
 
 
 def _scratch(net: Source, record: Measurement, path: Path) -> Iterator[Reserve]:

@@ -112,6 +112,12 @@ class Setup:
             self if self.foreach is not None else replace(self, foreach=device == "cuda" and not self.fused)
         )
 
+    def on_the_machine_of(self, other: Setup) -> Setup:
+        """The setup with the processor and the threads of another, where it leaves them open."""
+        return replace(
+            self, processor=self.processor or other.processor, threads=self.threads or other.threads
+        )
+
     @property
     def has_backward(self) -> bool:
         return self.mode != "inference"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from vgg_profile.ask.fit import Fit, Reserve
 from vgg_profile.ask.verification import architecture_of
 from vgg_profile.cli import main
 from vgg_profile.core.events import Phase
-from vgg_profile.core.setting import CHECKPOINTS, OPTIMIZERS, Setup
+from vgg_profile.core.setting import CHECKPOINTS, OPTIMIZERS, PROCESSORS, Setup
 from vgg_profile.core.step import Step
 from vgg_profile.describe.tables import describe
 from vgg_profile.predict.vgg.step import ledger
@@ -215,13 +214,49 @@ def test_each_card_has_the_workspaces_of_its_family() -> None:
     assert len(Fit(ledger(walk("D", device="cuda"), Setup("inference")), memory("t4")).run.workspaces) == 2  # type: ignore[union-attr]
 
 
-def test_a_record_adds_the_scratch_that_was_measured() -> None:
-    without = asked("D", "--memory", "8GiB")
+def test_a_record_of_the_cpu_brings_its_processor_and_its_threads() -> None:
     path = REPORTS / "D-cpu.json"
     with_record = asked("D", "--memory", "8GiB", "--measured", path)
-    peak = next(r for r in json.loads(path.read_text())["readings"] if r["quantity"] == "peak_bytes")
-    scratch = peak["value"] - ledger(walk("D")).peak.peak
-    assert int(str(with_record["reserve_bytes"])) - int(str(without["reserve_bytes"])) == scratch > 0
+    named = asked("D", "--memory", "8GiB", "--processor", "avx512_bf16", "--threads", 2)
+    assert (with_record["processor"], with_record["threads"]) == ("avx512_bf16", 2)
+    assert with_record == named
+    assert not with_record["is_at_least"]
+    without = asked("D", "--memory", "8GiB")
+    assert without["is_at_least"]
+    assert int(str(with_record["largest_batch"])) < int(str(without["largest_batch"]))
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+@pytest.mark.parametrize("threads", [1, 2, 16])
+@pytest.mark.parametrize("name", ["A", "C", "D-BN", "8,M,conv1-4,M"])
+def test_with_kernels_the_largest_batch_fits_and_one_more_does_not(
+    name: str, threads: int, processor: str
+) -> None:
+    """The kernels are asked at the batch that was found, not at the one that was asked about."""
+    setup = Setup(processor=processor, threads=threads)
+    step = ledger(walk(name, input=64), setup)
+    for limit in (step.peak_bytes(1), step.peak_bytes(17) + 1, 2 * GIB, 5 * GIB + 12345):
+        largest = step.largest_batch(limit)
+        assert largest == 0 or ledger(walk(name, input=64, batch=largest), setup).peak.peak <= limit
+        assert ledger(walk(name, input=64, batch=largest + 1), setup).peak.peak > limit
+        found = fit(step, limit)
+        assert found.largest_batch == largest
+        assert found.limiting.at(largest + 1) == step.peak_bytes(largest + 1)
+        assert found.fixed_bytes + found.bytes_per_image * found.batch == found.peak_bytes
+
+
+def test_what_is_not_counted_is_said() -> None:
+    net = ("D", "--memory", "8GiB")
+    assert "so the peak is one at least: name your --processor" in run("fit", *net).stdout
+    known = run("fit", *net, "--processor", "avx512", "--threads", 2).stdout
+    assert "What kernels take in passing is counted: avx512, 2 threads" in known
+    assert "one at least" not in known
+    amp = ("--amp", "bfloat16", "--processor")
+    assert "is counted" in run("timeline", "D", *amp, "avx512_bf16").stdout
+    assert "No rule knows all that kernels take on amx" in run("fit", *net, *amp, "amx").stdout
+    assert run("fit", *net, "--processor", "avx512", "--threads", 0).exit_code == 2
+    on_a_card = run("fit", "D", "--memory", "t4", "--processor", "avx512")
+    assert (on_a_card.exit_code, "of the CPU" in on_a_card.stderr) == (2, True)
 
 
 def test_of_a_cards_record_its_scratch_alone_is_added_for_what_the_allocator_keeps_is_predicted() -> None:
@@ -305,14 +340,6 @@ def test_where_one_image_more_peaks_elsewhere_the_working_says_so() -> None:
     found = asked("D", "--memory", 3_050_000_000, "--reserve", 0, "--optimizer", "adam")
     assert (found["peak_phase"], found["peak_layer"]) == ("step", "fc6")
     assert found["spare_bytes"] == 3_050_000_000 - int(str(found["peak_bytes"]))
-
-
-def test_a_record_without_scratch_at_its_peak_says_so() -> None:
-    record = REPORTS / "D-adam-cpu.json"
-    result = run("fit", "D", "--memory", "8GiB", "--optimizer", "adam", "--measured", record)
-    assert result.exit_code == 0, result.output
-    assert re.search(r"reserve: scratch at the peak +0 +0 +0\n", result.stdout)
-    assert "Reserve for scratch at the peak: measured at batch 4 by" in result.stdout
 
 
 @pytest.mark.parametrize("memory_", ["512MiB", "3.2GB"])

@@ -23,6 +23,7 @@ from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading
 from vgg_profile.measure.run import lack
 from vgg_profile.models import build
+from vgg_profile.predict.kernels import aten_cpu, convolution
 from vgg_profile.predict.vgg import layers, optimizer, tape
 from vgg_profile.predict.vgg.configs import PAPER, Config, config, from_dict
 from vgg_profile.predict.vgg.step import ledger
@@ -61,7 +62,19 @@ def test_every_figure_of_a_small_net_is_exact(
     mode: str, optimizer: str, dtype: str, batch_norm: bool
 ) -> None:
     net = dataclasses.replace(SMALL, batch_norm=batch_norm)
-    assert failures(check(net, mode=mode, optimizer=optimizer, dtype=dtype)) == []
+    checks = check(net, mode=mode, optimizer=optimizer, dtype=dtype)
+    if dtype == "float16" and checks.count(Verdict.SKIP):  # no rule knows oneDNN's kernels for it
+        assert_nothing_is_claimed_of_kernels(checks)
+    else:
+        assert failures(checks) == []
+
+
+def assert_nothing_is_claimed_of_kernels(checks: Checks) -> None:
+    """All is exact but the most within what takes an unknown scratch, and the peak: those are no PASS."""
+    assert checks.verdict is Verdict.SKIP
+    assert checks.count(Verdict.FAIL) == 0
+    skipped = {c.quantity for c in checks.checks if c.verdict is Verdict.SKIP}
+    assert skipped <= {"peak_bytes_forward", "peak_bytes_backward", "peak_bytes_recompute", "peak"}
 
 
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
@@ -100,7 +113,11 @@ SETUPS: list[dict[str, object]] = [
 def test_every_way_to_run_a_step_is_exact(net: Config, setup: dict[str, object]) -> None:
     if net is NORMALISED and setup.get("dtype"):
         pytest.skip("PyTorch's CPU has no local response norm in bfloat16")
-    assert failures(check(net, **setup)) == []
+    checks = check(net, **setup)
+    if "float16" in setup.values() and checks.count(Verdict.SKIP):
+        assert_nothing_is_claimed_of_kernels(checks)
+    else:
+        assert failures(checks) == []
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
@@ -258,8 +275,10 @@ def test_a_forgotten_number_of_an_operation_is_found(monkeypatch: pytest.MonkeyP
 
 
 def test_a_forgotten_workspace_is_found_where_no_scratch_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layers.Conv2d, "_columns", lambda self, x, itemsize: tape.NOTHING)
+    monkeypatch.setattr(aten_cpu, "convolution", lambda shape: ({}, {}))
+    convolution.sizes.cache_clear()
     found = failures(check(SMALL, onednn=False))
+    convolution.sizes.cache_clear()
     assert {"peak_bytes_forward conv1_1", "peak_bytes_backward conv1_1"} <= set(found)
 
 
@@ -353,7 +372,7 @@ def test_a_peak_below_the_prediction_is_never_a_remainder(honest: Measurement) -
     assert (peak.verdict, peak.terms) == (Verdict.FAIL, ())
 
 
-def test_four_bytes_beyond_the_prediction_are_scratch_in_a_convolution_alone(honest: Measurement) -> None:
+def test_four_bytes_beyond_the_prediction_are_allowed_nowhere(honest: Measurement) -> None:
     """Of all the layers of a network with batch norm, trained in float32; at each, forward and backward."""
     allowed = set()
     for place, moment in enumerate(honest.timeline):
@@ -362,8 +381,7 @@ def test_four_bytes_beyond_the_prediction_are_scratch_in_a_convolution_alone(hon
         failed = failures(recheck(dataclasses.replace(honest, timeline=tuple(timeline))))
         if moment.layer and f"peak_bytes_{moment.phase} {moment.layer}" not in failed:
             allowed.add((moment.phase, moment.layer))
-    convolutions = {row.name for row in recheck(honest).profile.module_rows if row.kind == "conv"}
-    assert allowed == {(phase, name) for phase in ("forward", "backward") for name in convolutions}
+    assert allowed == set()
 
 
 def test_what_an_allocator_holds_beside_tensors_has_a_row_and_is_never_negative(honest: Measurement) -> None:

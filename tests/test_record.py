@@ -7,13 +7,14 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from vgg_profile.check.crosscheck import crosscheck, overlay, profile_for
+from vgg_profile.check.crosscheck import crosscheck, overlay, profile_for, setup_of
 from vgg_profile.check.results import Verdict
 from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
@@ -166,14 +167,16 @@ def test_a_subject_without_a_key_never_passes(network: Path, saved: Path, tmp_pa
         assert run("check", network, other).exit_code in (2, 3), key
 
 
-def test_a_record_from_before_fused_was_known_is_of_a_step_that_is_not(
+def test_a_record_without_a_later_key_has_its_default_and_its_environment_tells_the_threads(
     network: Path, saved: Path, tmp_path: Path
 ) -> None:
     measurement = load(saved)
     rest = {key: value for key, value in measurement.subject.items() if key not in LATER}
     older = _resigned(dataclasses.replace(measurement, subject=rest), tmp_path / "older.json")
     assert run("check", network, older).exit_code == 0
-    assert load(older).setting == measurement.setting
+    setup = replace(measurement.setting.setup, processor=None, threads=None)
+    assert load(older).setting == replace(measurement.setting, setup=setup)
+    assert setup_of(load(older)).threads == measurement.setting.setup.threads
 
 
 def test_a_record_of_another_config_is_refused(saved: Path) -> None:

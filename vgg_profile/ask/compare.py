@@ -295,7 +295,8 @@ def _record(
     setting, config = replace(profile.setting, setup=setup), profile.config.to_dict()
     for name, record in records.items():
         subject = record.subject["config"]
-        if record.setting == setting and subject is not None and recorded(subject) == config:
+        here = replace(setting, setup=setup.on_the_machine_of(record.setting.setup))
+        if record.setting == here and subject is not None and recorded(subject) == config:
             checks = crosscheck(profile, record)
             if checks.count(Verdict.FAIL):
                 raise InputError(

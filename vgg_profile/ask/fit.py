@@ -1,7 +1,8 @@
 """Will it fit? The largest batch that a memory holds, with the working line by line.
 
-Live bytes are affine in the batch at every event of a step, so a batch fits if at each of them
-``fixed + per image * batch`` stays within the memory less a **reserve** for what is no tensor.
+A batch fits if at each event of its step the live bytes, ``fixed + per image * batch``, stay within the
+memory less a **reserve** for what is no tensor. Tensors are affine in the batch; what kernels take in passing
+is so between a batch and its neighbour, and is asked for at the batch that was found.
 
 On a card PyTorch's caching allocator stands between: what it reserves has to fit, so a run is replayed
 through it. cuDNN's scratch is not predicted: the answer is without it, and ``at_most`` holds with it, too.
@@ -139,6 +140,16 @@ class Fit(Displayed):
         return self.asked or self.largest_batch or 1
 
     @cached_property
+    def here(self) -> Step:
+        """The step at that batch."""
+        return self.step.at(self.batch)
+
+    @cached_property
+    def beyond(self) -> Step:
+        """The step at one image more than the largest batch."""
+        return self.step.at(self.largest_batch + 1)
+
+    @cached_property
     def fits(self) -> bool:
         if self.run:
             return self.run.fits(self.batch, self.available_bytes)
@@ -165,18 +176,18 @@ class Fit(Displayed):
     def next_short_bytes(self) -> int:
         """What is missing for one image more than the largest batch."""
         more = self.largest_batch + 1
-        needed = self.run.taken(more).reserved if self.run else self.step.peak_bytes(more)
+        needed = self.run.taken(more).reserved if self.run else self.beyond.peak_bytes(more)
         return needed - self.available_bytes
 
     @property
     def binding(self) -> Line:
         """The event at which the batch has its peak."""
-        return self.step.highest(self.batch)
+        return self.here.highest(self.batch)
 
     @property
     def limiting(self) -> Line:
         """The event that ends it: where one image more than the largest batch has its peak."""
-        return self.step.highest(self.largest_batch + 1)
+        return self.beyond.highest(self.largest_batch + 1)
 
     @property
     def fixed_bytes(self) -> int:
@@ -188,19 +199,19 @@ class Fit(Displayed):
 
     @property
     def peak_bytes(self) -> int:
-        """The predicted peak of tensors at ``batch``."""
-        return self.step.peak_bytes(self.batch)
+        """The predicted peak at ``batch``: of tensors, and of what kernels take where that is known."""
+        return self.here.peak_bytes(self.batch)
 
     @property
     def place(self) -> tuple[Phase, str]:
         """The phase and the layer of the event at which the batch has its peak."""
-        event = self.step.events[self.binding.event]
+        event = self.here.events[self.binding.event]
         return event.phase, event.layer
 
     def to_dict(self) -> dict[str, Any]:
         phase, layer = self.place
         return {
-            **heading(self.step.profile.config, self.step.at(self.batch).setting.to_dict()),
+            **heading(self.step.profile.config, self.here.setting.to_dict()),
             **self._on_a_card(),
             "memory": self.memory.label,
             "memory_bytes": self.memory.bytes,
@@ -213,6 +224,7 @@ class Fit(Displayed):
             "fixed_bytes": self.fixed_bytes,
             "bytes_per_image": self.bytes_per_image,
             "peak_bytes": self.peak_bytes,
+            "is_at_least": self.here.is_at_least,
             "peak_phase": phase.value,
             "peak_layer": layer,
             "categories": {
@@ -246,4 +258,4 @@ class Fit(Displayed):
     @property
     def categories(self) -> dict[Category, Any]:
         """What is live at the batch's peak, as bytes affine in the batch."""
-        return self.step.live_at(self.binding)
+        return self.here.live_at(self.binding)

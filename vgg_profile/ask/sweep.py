@@ -136,10 +136,10 @@ def _points(step: Step, batches: Sequence[int]) -> Iterator[GridPoint]:
     setting, macs = step.setting, step.profile.totals.macs
     channels, height, width = setting.input
     loaded, verified = step.book.loaded_bytes, step.profile.verified
-    places = {line: step.events[line.event] for line in step.lines}
     for batch in batches:
-        line = step.highest(batch)
-        event = places[line]
+        here = step.at(batch)
+        line = here.highest(batch)
+        event = here.events[line.event]
         yield GridPoint(
             channels,
             height,

@@ -1,15 +1,17 @@
 """The meeting place: what was predicted beside what was measured, and every difference by its name.
 
 Nowhere else are the two compared. A ``Check`` passes if measured = predicted + named terms, to the last
-byte and FLOP. A term is derived from a documented convention of the measuring tool; the one
-exception is a library's scratch memory, which is a measured remainder and is shown as such. It is allowed
-only where the prediction says that such a library computes; anywhere else a byte too many fails.
+byte and FLOP. A term is derived from a documented convention of the measuring tool, or it is a measured
+remainder, and is shown as such: on the CPU, scratch of which a most is known, up to that most. A byte more
+fails. Where no rule says what a kernel takes, at least so much is predicted, and the check is no PASS.
+On a card, what a convolution takes is such a remainder without a most.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any, TypeVar
 
@@ -44,9 +46,34 @@ def profile_of(profile: Profile, measurement: Measurement) -> Profile:
 
 
 def setup_of(measurement: Measurement) -> Setup:
-    """How the step was run that a record is of."""
+    """How the step was run that a record is of, by which processor, and by how many threads.
+
+    The first records name no family of processors, but their environment tells it.
+    """
     _subject(measurement)
-    return measurement.setting.setup
+    setup = measurement.setting.setup
+    if "processor" in measurement.subject or measurement.setting.device != "cpu":
+        return setup
+    threads = measurement.environment.get("threads", "")
+    return replace(
+        setup, processor=_family(measurement), threads=int(threads) if threads.isdecimal() else None
+    )
+
+
+def _family(measurement: Measurement) -> str | None:
+    """The family of a processor by what PyTorch calls it, and by its name.
+
+    In float32, AVX-512 is one with or without bfloat16; every processor of AMD's that has it has both.
+    """
+    environment, setting = measurement.environment, measurement.setting
+    capability = environment.get("cpu_capability", "")
+    if capability == "AVX2":
+        return "avx2"
+    if capability != "AVX512":
+        return None
+    if environment.get("device", "").startswith("AMD"):
+        return "avx512_bf16"
+    return "avx512" if (setting.dtype, setting.setup.amp) == ("float32", "none") else None
 
 
 def _check_config(config: Network, measured: object) -> None:
@@ -104,9 +131,10 @@ def overlay(network: Source, measurement: Measurement) -> Overlay:
 def lay_over(step: Step, measurement: Measurement) -> Overlay:
     """Lay the measured curve of a record over that of a predicted step, of whatever network.
 
-    Raises ``InputError`` if the record is of another setting.
+    Raises ``InputError`` if the record is of another setting; a step may leave its processor open.
     """
-    check_setting(measurement, step.setting.to_dict())
+    asked = step.setting.to_dict()
+    check_setting(measurement, {key: asked[key] for key in asked if key not in ("processor", "threads")})
     return Overlay(step, measurement, *_meet(step, measurement))
 
 
@@ -311,14 +339,30 @@ def _memory(boundaries: Sequence[Boundary], measurement: Measurement) -> Iterato
     for each in of_layers:
         yield Check(f"live_bytes_{each.phase}", each.layer, "B", each.live, each.measured_live, (), reason)
     for each in of_layers:
-        quantity = f"peak_bytes_{each.phase}"
-        yield Check(quantity, each.layer, "B", each.peak, each.measured_peak, each.terms, reason)
+        yield _most(f"peak_bytes_{each.phase}", each, reason)
     for each in boundaries:
         if each.phase == Phase.LOAD and each.beyond:
             yield Check("most_within_load", "", "B", each.peak, each.measured_peak, (), reason)
         if not each.layer and each.phase in _MOST:
-            quantity = _MOST[Phase(each.phase)]
-            yield Check(quantity, "", "B", each.peak, each.measured_peak, each.terms, reason)
+            yield _most(_MOST[Phase(each.phase)], each, reason)
+
+
+def _most(quantity: str, within: Boundary, reason: str) -> Check:
+    """The most within a part; where no rule says what a kernel takes, at least so much, and no claim."""
+    return Check(
+        quantity,
+        within.layer,
+        "B",
+        within.least,
+        within.measured_peak,
+        within.terms,
+        reason or (_no_rule(within.library) if within.is_at_least else ""),
+        within.is_at_least,
+    )
+
+
+def _no_rule(library: str) -> str:
+    return f"no rule knows what {library} takes on this processor"
 
 
 def _meet(step: Step, measurement: Measurement) -> tuple[tuple[Boundary, ...], tuple[MeasuredMoment, ...]]:
@@ -345,10 +389,12 @@ def _meet(step: Step, measurement: Measurement) -> tuple[tuple[Boundary, ...], t
                 part.layer,
                 part.live,
                 read and read.live,
+                part.least,
                 part.peak,
                 read and read.peak,
                 part.scratch,
                 read.op if read else "",
+                is_shown=step.profile.device != "cpu",
             )
         )
     return tuple(boundaries), tuple(left)
@@ -394,7 +440,7 @@ def _beside_tensors(measurement: Measurement) -> Iterator[Check]:
 def _peak(step: Step, boundaries: Sequence[Boundary], measurement: Measurement) -> Check:
     """The peak: tensors as predicted, the rest scratch of the part in which it was measured."""
     reading = measurement.get("peak_bytes")
-    predicted = step.peak.peak
+    predicted, most = step.least_peak, step.peak.peak
     if reading is None or not isinstance(reading.value, int):
         return Check("peak", "", "B", predicted, None, (), measurement.why_missing("live_bytes"))
     after_loading = [each for each in boundaries if each.phase != Phase.LOAD]
@@ -405,5 +451,13 @@ def _peak(step: Step, boundaries: Sequence[Boundary], measurement: Measurement) 
     terms: tuple[Term, ...] = ()
     if scratch and reading.value > predicted:
         name = f"{scratch.name} ({highest.layer}, {highest.phase})"
-        terms = (Term(name, reading.value - predicted, is_remainder=True),)
-    return Check("peak", "", "B", predicted, reading.value, terms)
+        taken, bound = reading.value - predicted, most - predicted
+        is_bounded = not highest.library
+        terms = (
+            Term(name, min(taken, bound), is_remainder=True, most=bound)
+            if is_bounded
+            else Term(name, taken, is_remainder=True),
+        )
+    unknown = next((each.library for each in boundaries if each.is_at_least), "")
+    reason = _no_rule(unknown) if unknown else ""
+    return Check("peak", "", "B", predicted, reading.value, terms, reason, bool(unknown))

@@ -28,11 +28,15 @@ class Verdict(StrEnum):
 
 
 class Term(NamedTuple):
-    """A named part of the difference; ``is_remainder`` if it was measured and not derived."""
+    """A named part of the difference; ``is_remainder`` if it was measured and not derived.
+
+    Then ``most`` is what it may be, in bytes, where that is known: it is no larger.
+    """
 
     name: str
     value: int
     is_remainder: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Check:
     measured: Value | None
     terms: tuple[Term, ...] = ()
     reason: str = ""
+    is_at_least: bool = False
+    """Whether more than was predicted is no difference: it is no PASS either, and ``reason`` says why."""
 
     @property
     def residual(self) -> int | None:
@@ -64,6 +70,8 @@ class Check:
     def verdict(self) -> Verdict:
         if self.measured is None:
             return Verdict.SKIP if self.reason else Verdict.FAIL
+        if self.is_at_least and self.residual is not None:
+            return Verdict.SKIP if self.residual >= 0 else Verdict.FAIL
         holds = self.measured == self.predicted if self.residual is None else self.residual == 0
         return Verdict.PASS if holds and not isinstance(self.measured, bool) else Verdict.FAIL
 
@@ -84,18 +92,21 @@ class Check:
 class Boundary(NamedTuple):
     """The end of one part of the step, predicted and measured: what is live there, the most within it.
 
-    ``beyond`` is what was measured at most beyond the predicted tensors, ``operation`` what ran then, and
-    ``library`` who may take such scratch there; empty, and nobody may.
+    ``peak`` is predicted at most, and ``least`` is it without that of which only a most is known. ``beyond``
+    is what was measured beyond the least, and ``operation`` what ran then. ``library`` names who may take
+    more, of which nothing is known: on a card that ``is_shown`` as measured, elsewhere nothing is claimed.
     """
 
     phase: str
     layer: str
     live: int
     measured_live: int | None
+    least: int
     peak: int
     measured_peak: int | None
     library: str
     operation: str
+    is_shown: bool
 
     @property
     def residual(self) -> int | None:
@@ -103,15 +114,23 @@ class Boundary(NamedTuple):
 
     @property
     def beyond(self) -> int | None:
-        return None if self.measured_peak is None else self.measured_peak - self.peak
+        return None if self.measured_peak is None else self.measured_peak - self.least
+
+    @property
+    def is_at_least(self) -> bool:
+        """Whether no more is predicted than a least."""
+        return bool(self.library) and not self.is_shown
 
     @property
     def scratch(self) -> Term | None:
-        """What was measured beyond the tensors, by its name, where somebody may take any."""
-        if not self.library or not self.beyond or self.beyond < 0:
+        """What was measured beyond the least, by its name, where a most of it is known, or it is shown."""
+        most = self.peak - self.least
+        if not self.beyond or self.beyond < 0 or self.is_at_least or not (most or self.library):
             return None
         within = f" within {self.operation}" if self.operation else ""
-        return Term(f"scratch of {self.library}{within}", self.beyond, is_remainder=True)
+        if self.library:
+            return Term(f"scratch of {self.library}{within}", self.beyond, is_remainder=True)
+        return Term(f"scratch{within}", min(self.beyond, most), is_remainder=True, most=most)
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -119,14 +138,16 @@ class Boundary(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether it is as predicted, to the byte, but for scratch where there may be some."""
-        return self.residual == 0 and (self.beyond == 0 or self.scratch is not None)
+        """Whether it is as predicted, to the byte, or within what is known at most."""
+        taken = self.scratch.value if self.scratch else 0
+        return self.residual == 0 and self.beyond is not None and self.beyond == taken
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "measured_live_bytes": self.measured_live,
             "residual": self.residual,
             "measured_peak_bytes": self.measured_peak,
+            "is_at_least": self.is_at_least,
             "beyond_bytes": self.beyond,
             "operation": self.operation,
         }
@@ -144,12 +165,18 @@ class Overlay(Displayed):
 
     @property
     def verdict(self) -> Verdict:
-        """PASS if the curves meet at every boundary, and within every part but for declared scratch."""
+        """PASS if the curves meet at every boundary, and within every part; SKIP if no rule says of some."""
         if self.unpredicted:
             return Verdict.FAIL
         if any(each.residual is None for each in self.boundaries):
             return Verdict.SKIP if self.measurement.why_missing("live_bytes") else Verdict.FAIL
-        return Verdict.PASS if all(each.holds for each in self.boundaries) else Verdict.FAIL
+        claimed = [each for each in self.boundaries if not each.is_at_least]
+        others = [each for each in self.boundaries if each.is_at_least]
+        if not all(each.holds for each in claimed) or any(
+            each.residual or (each.beyond or 0) < 0 for each in others
+        ):
+            return Verdict.FAIL
+        return Verdict.SKIP if others else Verdict.PASS
 
     def to_dict(self) -> dict[str, Any]:
         """The step as the ledger has it, each moment with what was measured there."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vgg_profile.ask.cards import memory, reserve
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve
-from vgg_profile.check.crosscheck import check_network, check_setting, remainders
+from vgg_profile.check.crosscheck import check_network, check_setting, remainders, setup_of
 from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
 from vgg_profile.cli.options import Output, gives_output, only_input, takes_any_network, takes_setup
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.walk import walk
+
+if TYPE_CHECKING:
+    from vgg_profile.measure.record import Measurement
 
 DOES_NOT_FIT = 4
 
@@ -54,7 +58,7 @@ SEVERAL = 2
     "--measured",
     type=click.Path(path_type=Path),
     metavar="RECORD",
-    help="Add the scratch that a record of this network and setup shows.",
+    help="On the CPU, its processor and threads; on a card, the scratch that it shows.",
 )
 @takes_setup
 @gives_output
@@ -104,24 +108,39 @@ def fit_command(
             batch_norm=batch_norm,
             classes=classes,
         )
-    step = trace(profile, setup)
     if measured is not None:
-        reserves += _scratch(step.setup, profile.config, list(profile.input), profile.dtype, rules, measured)
+        record = _record(setup.on(rules), list(profile.input), profile.dtype, rules, measured)
+        if rules == "cpu":
+            setup = _as_measured(setup, profile.config, record)
+        else:
+            reserves += _scratch(profile.config, record, measured)
+    step = trace(profile, setup)
     fit = Fit(step, have, tuple(reserves), batch, expandable)
     out.deliver(fit)
     if not fit.fits:
         click.get_current_context().exit(DOES_NOT_FIT)
 
 
-def _scratch(
-    setup: Setup, net: Source, input_: list[int], dtype: str, device: str, path: Path
-) -> Iterator[Reserve]:
-    """What a record took beside its tensors; it must be of the same network and setup, at any batch."""
+def _record(setup: Setup, input_: list[int], dtype: str, device: str, path: Path) -> Measurement:
+    """A record, which must be of the same network and setup, at any batch and on any processor."""
     from vgg_profile.measure.reading import load  # and with it msgspec, which no prediction needs
 
     record = load(path)
     check_network(record)
-    check_setting(record, {"input": input_, "dtype": dtype, "device": device, **setup.to_dict()})
+    asked = {"input": input_, "dtype": dtype, "device": device, **setup.to_dict()}
+    del asked["processor"], asked["threads"]
+    check_setting(record, asked)
+    return record
+
+
+def _as_measured(setup: Setup, net: Source, record: Measurement) -> Setup:
+    """The setup with the processor and the threads of a record that holds, unless it has its own."""
+    remainders(net, record)
+    return setup.on_the_machine_of(setup_of(record))
+
+
+def _scratch(net: Source, record: Measurement, path: Path) -> Iterator[Reserve]:
+    """What a record took beside its tensors on a card."""
     source = f"measured at batch {record.subject['batch']:,} by {path}"
     terms = remainders(net, record)
     for term in terms:

@@ -18,7 +18,7 @@ from vgg_profile.cli.program import undivided
 from vgg_profile.cli.speech import say, show
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.files import check_writable, write_whole
-from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, Setup
+from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, PROCESSORS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.configs import config
@@ -139,6 +139,14 @@ _conditions = (
         "--onednn/--no-onednn", default=True, help="Whether oneDNN convolves on the CPU.", show_default=True
     ),
     freeze_option,
+    click.option(
+        "--processor",
+        type=click.Choice(PROCESSORS),
+        help="The CPU's family: with it, what its kernels take in passing is counted, too.",
+    ),
+    click.option(
+        "--threads", type=int, metavar="N", help="How many threads compute on the CPU.  [default: 1]"
+    ),
 )
 
 

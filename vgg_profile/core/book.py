@@ -25,14 +25,16 @@ CATEGORIES = tuple(Category)
 class Moment(NamedTuple):
     """One part of the step: a layer's forward, a layer's backward, or a phase without layers.
 
-    ``live`` is what is allocated when it is over, ``peak`` the most that was allocated within it, in bytes.
-    ``scratch`` names who may take more within it, unpredicted; empty, and nobody does.
+    ``live`` is what is allocated when it is over, ``peak`` the most that was allocated within it, in bytes:
+    at most, where of something only a most is known, and ``least`` without that. ``scratch`` names who may
+    take more within it, unpredicted; empty, and nobody does.
     """
 
     phase: Phase
     layer: str
     live: int
     peak: int
+    least: int
     categories: dict[Category, int]
     scratch: str
 
@@ -121,17 +123,28 @@ class Book:
             next((event.scratch for event in self.events[first:after] if event.scratch), "")
             for first, after in pairwise([*starts, len(self.events)])
         ]
+        sizes = at_batch(self.columns.fixed, self.columns.per_image, batch)
+        steps = [parts(self._rows(sizes), starts)] * 2
+        if any(self._bounds):
+            known = [0 if is_bound else size for size, is_bound in zip(sizes, self._bounds, strict=True)]
+            steps[1] = parts(self._rows(known), starts)
         return tuple(
             Moment(
                 mark.phase,
                 mark.layer,
                 live=sum(rows[-1]),
                 peak=max(map(sum, rows)),
+                least=max(map(sum, known)),
                 categories=_by_category(rows[-1]),
                 scratch=who,
             )
-            for mark, rows, who in zip(self.marks, parts(self._rows_at(batch), starts), scratch, strict=True)
+            for mark, rows, known, who in zip(self.marks, *steps, scratch, strict=True)
         )
+
+    @cached_property
+    def _bounds(self) -> list[bool]:
+        """By storage, whether its size is the most that it may be."""
+        return [storage.is_bound for event in self.events for storage in event.allocated]
 
     @cached_property
     def _totals(self) -> tuple[list[int], list[int]]:

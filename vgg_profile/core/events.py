@@ -56,6 +56,8 @@ class Storage:
     """The operations whose backward reads it, as ``conv1_2's backward``."""
     holders: int = 0
     """How many names and nodes hold it while the tape runs; 0 once it is freed."""
+    is_bound: bool = False
+    """Whether its size is the most that it may be, and not what it is."""
     of: str = ""
     """Which of its layer's tensors a gradient belongs to."""
 
@@ -71,7 +73,7 @@ class Event(NamedTuple):
     """One operation: what it allocated, then what was freed. Live bytes peak between the two.
 
     ``scratch`` names who may take memory beside that and give it back within the operation: a library
-    whose needs depend on the processor. It is not predicted; empty, and there is none.
+    of which nothing more is known. It is not predicted; empty, and there is none.
     """
 
     phase: Phase

@@ -32,7 +32,7 @@ CHECKPOINTS = ("none", "blocks")
 PROCESSORS = ("avx2", "avx512", "avx512_bf16", "amx")
 """Families of x86 processors, as oneDNN tells them apart: AVX2, AVX-512, with bfloat16, with matrix tiles."""
 
-LATER = ("fused", "freeze")
+LATER = ("fused", "freeze", "processor", "threads")
 """The fields of a :class:`Setup` that the first records do not have, and that were at their default there."""
 
 SWITCHES = ("foreach", "fused", "first_step", "onednn")
@@ -45,6 +45,15 @@ def check_choice(value: object, allowed: Iterable[str], what: str) -> None:
         raise InputError(f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}.")
 
 
+def check_size(value: object, what: str, example: str) -> None:
+    """Refuse anything but a whole number from 1 to ``LARGEST``: raises ``InputError``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+        raise InputError(
+            f"The {what} is {excerpt(value, 30)}.",
+            f"Give a whole number from 1 to {LARGEST:,}, such as {example}.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """One training step's mode, optimizer and precision; the defaults are the plainest step.
@@ -55,7 +64,9 @@ class Setup:
     from the start. ``amp`` is the dtype of ``torch.autocast``. ``checkpoint`` "blocks" keeps each block's
     input alone and runs the block again in the backward pass. ``freeze`` has paths of modules, ``features``
     or ``features.0``, whose parameters are not trained: ``requires_grad`` is off.
-    Without ``onednn``, the CPU convolves by im2col. Raises ``InputError`` for a step that cannot be.
+    Without ``onednn``, the CPU convolves by im2col. ``processor`` is a family of processors, and ``threads``
+    how many compute: what the CPU's kernels take in passing follows from them, and is not counted for a
+    processor that is not named. Raises ``InputError`` for a step that cannot be.
 
     >>> Setup(optimizer="adam").label
     'train, adam'
@@ -70,6 +81,8 @@ class Setup:
     checkpoint: str = "none"
     onednn: bool = True
     freeze: tuple[str, ...] = ()
+    processor: str | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         choices: tuple[tuple[str, Iterable[str]], ...] = (
@@ -80,6 +93,10 @@ class Setup:
         )
         for what, allowed in choices:
             check_choice(getattr(self, what), allowed, what)
+        if self.processor is not None:
+            check_choice(self.processor, PROCESSORS, "processor")
+        if self.threads is not None:
+            check_size(self.threads, "number of threads", "--threads 1")
         if self.fused and self.foreach:
             raise InputError(
                 "An optimizer steps in one kernel or over all parameters at once.",
@@ -95,6 +112,12 @@ class Setup:
         """The setup with what it leaves open as PyTorch settles it on a device."""
         return (
             self if self.foreach is not None else replace(self, foreach=device == "cuda" and not self.fused)
+        )
+
+    def on_the_machine_of(self, other: Setup) -> Setup:
+        """The setup with the processor and the threads of another, where it leaves them open."""
+        return replace(
+            self, processor=self.processor or other.processor, threads=self.threads or other.threads
         )
 
     @property
@@ -147,6 +170,8 @@ class Setup:
             yield from ["first step"] * self.first_step
         yield from lowered
         yield from ["without oneDNN"] * (not self.onednn)
+        if self.processor is not None:
+            yield f"{self.processor}, {units.plural(self.threads or 1, 'thread')}"
 
     @property
     def forward_pass(self) -> str:
@@ -171,7 +196,16 @@ class Setup:
     @property
     def is_plain_forward(self) -> bool:
         """Whether its forward pass is that of plain training: what differs, if anything, is the step."""
-        step = replace(self, optimizer="none", foreach=None, fused=False, first_step=False, onednn=True)
+        step = replace(
+            self,
+            optimizer="none",
+            foreach=None,
+            fused=False,
+            first_step=False,
+            onednn=True,
+            processor=None,
+            threads=None,
+        )
         return step == Setup()
 
     def to_dict(self) -> dict[str, Any]:
@@ -236,6 +270,10 @@ class Setting:
             )
         if not self.setup.onednn and self.device != "cpu":
             raise InputError("oneDNN is a library of the CPU.", "Leave --no-onednn out, or use --device cpu.")
+        if self.setup.processor is not None and self.device != "cpu":
+            raise InputError(
+                "A processor's kernels are those of the CPU.", "Leave --processor out, or use --device cpu."
+            )
 
 
 def input_shape(text: str | int | Sequence[int] | None, channels: int) -> Shape:
@@ -280,12 +318,3 @@ def _whole_number(part: object) -> int | None:
         digits = part.strip()
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
     return part if isinstance(part, int) and not isinstance(part, bool) else None
-
-
-def check_size(value: object, what: str, example: str) -> None:
-    """Refuse anything but a whole number from 1 to ``LARGEST``: raises ``InputError``."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
-        raise InputError(
-            f"The {what} is {excerpt(value, 30)}.",
-            f"Give a whole number from 1 to {LARGEST:,}, such as {example}.",
-        )

@@ -8,7 +8,7 @@ gradients is there from the beginning (the topic ``micro-batches``); more micro-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from vgg_profile.core.book import Book, Line, Moment
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
-from vgg_profile.core.setting import Setting, Setup
+from vgg_profile.core.setting import LARGEST, Setting, Setup
 from vgg_profile.core.sizes import Bytes
 from vgg_profile.core.tree import Profile, heading
 
@@ -32,6 +32,8 @@ class Step(Displayed):
     book: Book
     doubts: tuple[str, ...] = ()
     """Why the figures may differ from a real step, where something is not known for sure."""
+    write: Callable[[int], Book] | None = field(default=None, compare=False)
+    """Writes the book of another batch, if kernels' needs stand in it: they are not affine in the batch."""
 
     @property
     def scope(self) -> str:
@@ -56,9 +58,9 @@ class Step(Displayed):
         return self.book.marks
 
     def at(self, batch: int) -> Step:
-        """The same step with another batch: the book is the same, its bytes are affine in it.
+        """The same step with another batch: its book is another where ``write`` says so.
 
-        Raises ``InputError`` where they are not.
+        Raises ``InputError`` for a batch that a traced book does not answer for.
         """
         if self.book.only and batch != self.book.only:
             raise InputError(
@@ -70,7 +72,10 @@ class Step(Displayed):
                 f"The step was traced from batch {self.book.least:,} on; one image may go another way.",
                 f"Trace it again with --batch {batch}.",
             )
-        return replace(self, profile=self.profile.at(batch))
+        if batch == self.setting.batch:
+            return self
+        book = self.write(batch) if self.write else self.book
+        return replace(self, profile=self.profile.at(batch), book=book)
 
     def check_batch(self, batch: int) -> None:
         """Refuse a batch that PyTorch would refuse: raises ``InputError`` where a norm has one value."""
@@ -90,6 +95,16 @@ class Step(Displayed):
     def moments(self) -> tuple[Moment, ...]:
         """Live and peak bytes of each part of the step, in order."""
         return self.book.moments(self.setting.batch)
+
+    @property
+    def least_peak(self) -> int:
+        """The most that is live at once after loading, without that of which only a most is known."""
+        return max(moment.least for moment in self.moments if moment.phase is not Phase.LOAD)
+
+    @property
+    def is_at_least(self) -> bool:
+        """Whether something in it may take more than is known: then its peak is one at least."""
+        return any(moment.scratch for moment in self.moments)
 
     def contents(self) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""
@@ -149,20 +164,39 @@ class Step(Displayed):
         return self.book.lines
 
     def highest(self, batch: int) -> Line:
-        """The line on which a batch has its peak."""
-        return self.book.highest(batch)
+        """The line on which a batch has its peak: one of the book of that batch."""
+        return self.at(batch).book.highest(batch)
 
     def peak_bytes(self, batch: int) -> int:
         """The most that is live at once after loading, for any batch."""
-        return self.book.peak_bytes(batch)
+        return self.at(batch).book.peak_bytes(batch)
 
     def live_at(self, line: Line) -> dict[Category, Bytes]:
         """What is live at a line's event, by category."""
         return self.book.live_at(line.event)
 
     def largest_batch(self, limit: int) -> int:
-        """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits."""
-        return self.book.largest_batch(limit)
+        """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
+
+        A book that holds for one batch is asked what it thinks, and the book of that batch is asked again,
+        until a batch fits and one image more does not.
+        """
+        guess = self.book.largest_batch(limit)
+        if self.write is None:
+            return guess
+        fits, fails = 0, LARGEST + 1
+        while fails - fits > 1:
+            if guess == fits:
+                guess += 1
+            elif not fits < guess < fails:
+                guess = (fits + fails) // 2
+            book = self.at(guess).book
+            if book.peak_bytes(guess) <= limit:
+                fits = guess
+            else:
+                fails = guess
+            guess = book.largest_batch(limit)
+        return fits
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON has it: moments with their categories, and every event behind them."""
@@ -183,6 +217,7 @@ class Step(Displayed):
                     "layer": moment.layer,
                     "live_bytes": moment.live,
                     "peak_bytes": moment.peak,
+                    "least_bytes": moment.least,
                     "scratch_of": moment.scratch,
                     "categories": {category.value: size for category, size in moment.categories.items()},
                 }

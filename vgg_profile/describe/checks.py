@@ -80,9 +80,13 @@ def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
             f"{checks.verdict.value}: {checks.count(Verdict.PASS)} of {len(checks.checks)} checks hold, "
             f"{checks.count(Verdict.FAIL)} fail, {checks.count(Verdict.SKIP)} could not be made.",
             "residual = measured - predicted - named terms. No tolerance: one byte or FLOP too many fails.",
-            "Memory is what is live in the allocator, from loaded weights to the end of the step. Scratch is "
-            "measured, not predicted: what a library takes and gives back within one operation. Where none "
-            "computes, a byte beyond the prediction fails.",
+            "Memory is what is live in the allocator, from loaded weights to the end of the step. "
+            + (
+                "Scratch is measured, not predicted: what a library takes and gives back in one operation. "
+                "Where none computes, a byte beyond the prediction fails."
+                if subject["device"] == "cuda"
+                else "What a kernel takes in passing is predicted, or a most of it: a byte beyond fails."
+            ),
             f"Measured on {environment.get('device', '?')} ({environment.get('platform', '?')}), "
             f"torch {environment.get('torch', '?')}, {environment.get('threads', '?')} threads.",
         ),
@@ -90,7 +94,10 @@ def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
 
 
 def _row(check: Check) -> tuple[Cell, ...]:
-    terms = "; ".join(f"{term.name}: {term.value:+,}" for term in check.terms)
+    terms = "; ".join(
+        f"{term.name}: {term.value:+,}" + ("" if term.most is None else f", at most {term.most:,}")
+        for term in check.terms
+    )
     return (
         _QUANTITIES[check.quantity],
         check.layer,
@@ -114,6 +121,8 @@ def _words(check: Check) -> str:
         return "FAIL: was not measured"
     if check.verdict is Verdict.FAIL:
         return "FAIL: differs" if check.residual is None else f"FAIL: off by {check.residual:+,} {check.unit}"
+    if any(term.most is not None for term in check.terms):
+        return "PASS: within what is known at most"
     if any(term.is_remainder for term in check.terms):
         return "PASS: the rest is measured"
     return "PASS: exact after named terms" if check.terms else "PASS: exact"
@@ -126,8 +135,11 @@ def _group_row(members: Sequence[Check]) -> tuple[Cell, ...]:
     residuals = [abs(check.residual) for check in members if check.residual is not None]
     named = sorted({term.name for check in members for term in check.terms})
     rest = sum(any(term.is_remainder for term in check.terms) for check in members)
+    is_bounded = all(term.most is not None for check in members for term in check.terms)
     verdict = (
-        f"PASS: exact at {len(members) - rest}, the rest of {rest} measured"
+        f"PASS: exact at {len(members) - rest}, {rest} within what is known at most"
+        if held == len(members) and rest and is_bounded
+        else f"PASS: exact at {len(members) - rest}, the rest of {rest} measured"
         if held == len(members) and rest
         else f"PASS: exact at all {len(members)}"
         if held == len(members)

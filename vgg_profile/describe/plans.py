@@ -13,7 +13,7 @@ from vgg_profile.core.step import in_words
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.step import remarks
-from vgg_profile.describe.words import rules, sized, title, unverified_points
+from vgg_profile.describe.words import rules, scratch_counted, sized, title, unverified_points
 
 
 @describe_kind.register
@@ -124,7 +124,7 @@ def _answer(fit: Fit) -> Iterator[str]:
             f"{(fit.available_bytes - line.fixed) / line.per_image:,.2f}, rounded down."
         )
         if line != fit.binding:
-            ends = fit.step.events[line.event]
+            ends = fit.beyond.events[line.event]
             yield (
                 f"One image more has its peak elsewhere, {in_words(ends.phase, ends.layer)}: there "
                 f"{units.exact(line.fixed)} bytes are fixed, and {units.exact(line.per_image)} are per image."
@@ -140,6 +140,8 @@ def _working(fit: Fit) -> Iterator[str]:
     )
     for workspace in fit.run.workspaces if fit.run else ():
         yield f"Workspace of {workspace.what}: {workspace.source}."
+    if fit.step.profile.device == "cpu" and fit.step.write:
+        yield scratch_counted(fit.here)
     for reserve in fit.reserves:
         yield f"Reserve for {reserve.what}: {reserve.source}."
     if fit.memory.source:

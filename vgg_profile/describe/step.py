@@ -14,7 +14,7 @@ from vgg_profile.core.forms import Column, Table
 from vgg_profile.core.step import Step, in_words
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
-from vgg_profile.describe.words import marked, rules, sized, title
+from vgg_profile.describe.words import marked, rules, scratch_counted, sized, title
 from vgg_profile.predict.reserved import Run, workspaces
 
 
@@ -66,7 +66,9 @@ def _ledger(step: Step) -> Table:
         ),
         ends=_ends(moments),
         footer=(
-            f"{marked(f'Peak: {sized(peak.peak)}, {in_words(*step.place)}', profile)}; {step.scope}.",
+            marked(f"Peak: {sized(peak.peak)}, {in_words(*step.place)}", profile)
+            + (f"; {step.scope}." if step.is_at_least or step.write is None else "."),
+            *([] if step.is_at_least or step.write is None else [scratch_counted(step)]),
             f"By the rules of device {rules(profile)}.",
             *_on_a_card(step),
             *remarks(step),

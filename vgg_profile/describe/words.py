@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vgg_profile.core import units
+from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.verified import UNVERIFIED, Verified
 
@@ -63,3 +64,20 @@ def added_up(*terms: int) -> str:
 def sized(size: int) -> str:
     """Exact bytes, with MiB beside them."""
     return f"{size:,} bytes = {units.mebibytes(size)}"
+
+
+def scratch_counted(step: Step) -> str:
+    """What is known of the memory that the CPU's kernels take in passing, and of whose."""
+    setup = step.setup
+    if step.is_at_least:
+        return (
+            "What the CPU's kernels take in passing is not counted, so the peak is one at least: name your "
+            "--processor and its --threads."
+            if setup.processor is None
+            else f"No rule knows all that kernels take on {setup.processor}, so the peak is one at least."
+        )
+    how = "counted" if step.least_peak == step.peak.peak else "counted at most"
+    if setup.processor is None:
+        return f"What PyTorch's own kernels take in passing is {how}."
+    threads = units.plural(setup.threads or 1, "thread")
+    return f"What kernels take in passing is {how}: {setup.processor}, {threads}, oneDNN 3.12 (torch 2.13)."

@@ -10,16 +10,23 @@ import torch
 
 from vgg_profile.measure.memory import allocations
 
+ONEDNN = "Intel(R) MKL-DNN v3.12."
+"""How PyTorch's build says it has that version."""
+
 _CHANNELS, _SIDE = 16, 8
 
 
 def processor() -> str | None:
-    """The family of this process's processor, one of ``core.setting.PROCESSORS``; ``None`` for any other.
+    """The family of this process's processor, one of ``core.setting.PROCESSORS``.
+
+    ``None`` for any other, and where oneDNN is of another version than the one that the rules were read in.
 
     A convolution to one channel has its result padded to a block: of 16 channels with AVX-512, of 8 with
     AVX2. With AVX-512, a convolution in bfloat16 does the same unless it has matrix tiles (AMX), and a
     product in bfloat16 is summed in a float32 copy of its result unless there are bfloat16 instructions.
     """
+    if ONEDNN not in torch.__config__.show():
+        return None
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -47,11 +47,17 @@ class _Moment(Struct, forbid_unknown_fields=True):
     op: Text
 
 
-_FORMS: dict[str, Any] = dict.fromkeys(SWITCHES, bool) | {"freeze": list[Text]}
+_OF_SETUP: dict[str, Any] = dict.fromkeys(SWITCHES, bool) | {
+    "freeze": list[Text],
+    "processor": Text | None,
+    "threads": Size | None,
+}
+"""The types of a setup's fields; the others are words."""
+
 _Plain = bool | int | str
 
 _SETUP: list[Any] = [
-    (each.name, _FORMS.get(each.name, Text), *([each.default] * (each.name in LATER)))
+    (each.name, _OF_SETUP.get(each.name, Text), *([each.default] * (each.name in LATER)))
     for each in sorted(fields(Setup), key=lambda each: each.name in LATER)
 ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.measure import flops
 from vgg_profile.measure.environment import environment
 from vgg_profile.measure.memory import CpuMemory, CudaMemory
+from vgg_profile.measure.processor import processor
 from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, Reading
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.measure.vocabulary import COUNT_METHOD, FLOP_COUNTER, MEMORY_METHOD
@@ -79,7 +81,7 @@ def measure(
     does not suffice.
     """
     place = _device(device)
-    setup = setup.on(place.type)
+    setup = _on_this_machine(setup.on(place.type), place)
     if not isinstance(network, nn.Module):
         network = find_config(network)
     config = network if isinstance(network, Config) else getattr(network, "config", None)
@@ -100,7 +102,7 @@ def measure(
         return Measurement(subject, environment(place), tuple(readings), tuple(timeline), skipped)
 
     try:
-        with torch.random.fork_rng(), onednn(enabled=setup.onednn):
+        with torch.random.fork_rng(), onednn(enabled=setup.onednn), _threads(setup.threads):
             torch.manual_seed(SEED)
             run = _Run(network, inputs, loss, batch, getattr(torch, dtype), place, setup)
             progress("building the network")
@@ -336,6 +338,33 @@ class _Run:
 
 def _no_loss(output: Any, targets: Any) -> Any:
     raise AssertionError("a loss was taken where there is none")
+
+
+def _on_this_machine(setup: Setup, place: torch.device) -> Setup:
+    """The setup with this machine's processor, and its threads if none are asked for.
+
+    Raises ``InputError`` if another processor is asked for.
+    """
+    if place.type != "cpu":
+        return replace(setup, processor=None, threads=None)
+    here = processor()
+    if setup.processor not in (None, here):
+        raise InputError(
+            f"This processor is {here or 'of no family known here'}, not {setup.processor}.",
+            "Leave --processor out: it is found out.",
+        )
+    return replace(setup, processor=here, threads=setup.threads or torch.get_num_threads())
+
+
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    """While this lasts, PyTorch computes with so many threads; ``None``: as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _device(name: str) -> torch.device:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
@@ -18,8 +20,11 @@ def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
 
 
 def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
-    """The same for whatever batch will be asked about: a batch that cannot be is refused then."""
+    """The same for whatever batch will be asked about: a batch that cannot be is refused then.
+
+    A traced step holds what the kernels of its own machine take: it is asked for no other's.
+    """
     if profile.run is not None:
-        step: Step = profile.run(setup.on(profile.device))
+        step: Step = profile.run(replace(setup.on(profile.device), processor=None, threads=None))
         return step.at(profile.batch)
     return paper.trace(profile, setup)

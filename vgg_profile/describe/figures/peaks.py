@@ -92,11 +92,13 @@ def _batch_figure(
 ) -> Figure:
     """What is live at the peak, by category, for batches up to ``top``."""
     batches = _batches(step, top, [int(point.x) for point in points])
-    sizes = {line: step.live_at(line) for line in step.lines}
+    steps = {batch: step.at(batch) for batch in batches}
+    lines = {batch: here.highest(batch) for batch, here in steps.items()}
     stacks = [
-        {each: size.at(batch) for each, size in sizes[step.highest(batch)].items()} for batch in batches
+        {each: size.at(batch) for each, size in here.live_at(lines[batch]).items()}
+        for batch, here in steps.items()
     ]
-    peaks = [step.peak_bytes(batch) for batch in batches]
+    peaks = [line.at(batch) for batch, line in lines.items()]
     return Figure(
         title=finding,
         subtitle=f"{title(step.profile, with_batch=False)}, {step.setup.label}",

@@ -33,11 +33,13 @@ def convolution(shape: Convolution) -> tuple[dict[str, int], dict[str, int]]:
     if is_nnpacks(shape):
         bias = shape.out_channels * itemsize
         zeros = {} if shape.has_bias else {"bias of zeros": bias}
-        of_one = {"bias gradient of one image": bias} if shape.has_bias else {}
+        of_one = (
+            {"bias gradient of one image": bias} if shape.has_bias and shape.wants_weight_gradient else {}
+        )
         return zeros, {"columns": columns, **of_one}
     is_column = (shape.kernel, shape.stride, shape.pad) == (1, 1, 0)  # a window that neither skips nor pads
     taken = {} if is_column else {"columns": shape.batch * columns}
-    return taken, {**taken, **_bias_sums(shape)}
+    return taken, {**taken, **_bias_sums(shape)} if shape.wants_weight_gradient else {}
 
 
 def _bias_sums(shape: Convolution) -> dict[str, int]:
@@ -54,10 +56,13 @@ def _bias_sums(shape: Convolution) -> dict[str, int]:
     }
 
 
-def batch_norm_sums(batch: int, channels: int, threads: int) -> tuple[int, int]:
+def batch_norm_sums(batch: int, channels: int, threads: int, dtype: str) -> tuple[int, int]:
     """What a batch norm on maps of one value takes in training, forward and backward, in bytes.
 
-    It reads them as channels last, and each thread sums on its own: one sum a channel forward, if there are
-    more images than threads, and two backward. Source: ``native/cpu/batch_norm_kernel.cpp``.
+    It reads them as channels last, and each thread sums on its own: forward one sum a channel, backward two.
+    Forward in float32 and float64 it does so only where there are more images than threads. Source:
+    ``native/cpu/batch_norm_kernel.cpp``.
     """
-    return FLOAT32 * channels * threads * (batch > threads), 2 * FLOAT32 * channels * threads
+    sums = channels * threads * max(ITEMSIZE[dtype], FLOAT32)
+    shares = batch > threads or ITEMSIZE[dtype] == HALF
+    return sums * shares, 2 * sums

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.predict.kernels import aten_cpu, onednn
-from vgg_profile.predict.kernels.events import Passing, Provenance, in_order
+from vgg_profile.predict.kernels.events import Passing, Provenance, in_order, least_certain
 from vgg_profile.predict.kernels.shapes import Convolution
 
 SMALL = 20_480
@@ -105,15 +105,15 @@ def sizes(shape: Convolution, processor: str | None, threads: int, *, with_onedn
     """Every block that a convolution takes, forward and backward, in bytes; its results are among them.
 
     ``processor`` is one of ``core.setting.PROCESSORS``, ``None`` one that no rule knows; ``threads`` is
-    ``torch.get_num_threads()``. Weights want gradients.
+    ``torch.get_num_threads()``.
     """
     itemsize = ITEMSIZE[shape.dtype]
     output = shape.output_values * itemsize
     bias = shape.out_channels * itemsize * shape.has_bias
     results = {
         INPUT_GRADIENT: shape.input_values * itemsize * shape.wants_input_gradient,
-        WEIGHT_GRADIENT: shape.weight_values * itemsize,
-        BIAS_GRADIENT: bias,
+        WEIGHT_GRADIENT: shape.weight_values * itemsize * shape.wants_weight_gradient,
+        BIAS_GRADIENT: bias * shape.wants_weight_gradient,
     }
     if not (with_onednn and is_onednns(shape, processor, threads)):
         beside, beside_gradients = aten_cpu.convolution(shape)
@@ -131,6 +131,20 @@ def sizes(shape: Convolution, processor: str | None, threads: int, *, with_onedn
         if shape.wants_input_gradient
         else {}
     )
+    to_weight = (
+        {
+            "output gradient in blocks, again": weights.map,
+            "input in blocks": weights.other,
+            "weight gradient in blocks": weights.result,
+            "scratchpad of the weight gradient": weights.scratchpad,
+            "bias gradient of oneDNN": bias,
+        }
+        if shape.wants_weight_gradient
+        else {}
+    )
+    wanted = [data.provenance] * shape.wants_input_gradient + [
+        weights.provenance
+    ] * shape.wants_weight_gradient
     return Sizes(
         {
             OUTPUT: output,
@@ -139,17 +153,9 @@ def sizes(shape: Convolution, processor: str | None, threads: int, *, with_onedn
             "output in blocks": forward.result,
             "scratchpad": forward.scratchpad,
         },
-        {
-            **results,
-            **to_input,
-            "output gradient in blocks, again": weights.map,
-            "input in blocks": weights.other,
-            "weight gradient in blocks": weights.result,
-            "scratchpad of the weight gradient": weights.scratchpad,
-            "bias gradient of oneDNN": bias,
-        },
+        {**results, **to_input, **to_weight},
         forward.provenance,
-        max(weights.provenance, data.provenance if shape.wants_input_gradient else weights.provenance),
+        least_certain(wanted),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import accumulate
 from typing import NamedTuple
@@ -15,6 +15,15 @@ class Provenance(StrEnum):
     PROBE = "probe"
     BOUND = "bound"
     UNKNOWN = "unknown"
+
+
+def least_certain(known: Iterable[Provenance]) -> Provenance:
+    """How a sum of figures is known: as the least certain of them.
+
+    >>> least_certain([Provenance.BOUND, Provenance.RULE]).value
+    'bound'
+    """
+    return max(known, key=list(Provenance).index, default=Provenance.RULE)
 
 
 class Event(NamedTuple):

@@ -28,6 +28,8 @@ class Convolution(NamedTuple):
     padding: int = -1
     dilation: int = 1
     groups: int = 1
+    wants_weight_gradient: bool = True
+    """The bias's goes with it."""
 
     @property
     def pad(self) -> int:

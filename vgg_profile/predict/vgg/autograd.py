@@ -8,8 +8,11 @@ place. Source: PyTorch's ``torch/csrc/autograd/engine.cpp`` and ``input_buffer.c
 
 from __future__ import annotations
 
+from itertools import chain
+
 from vgg_profile.core.events import OF_THE_LOSS, Category, Phase, Storage
 from vgg_profile.core.sizes import NOTHING
+from vgg_profile.predict.vgg.passing import GRADIENTS
 from vgg_profile.predict.vgg.tape import Tape, let_go
 from vgg_profile.predict.vgg.tensors import Checkpoint, Node, Tensor
 
@@ -38,8 +41,8 @@ def run_backward(tape: Tape, loss: Tensor) -> None:
 
 def _run(tape: Tape, node: Node, gradient: Storage, gradients: dict[int, Storage]) -> None:
     """One node: the gradient of each input that wants one, handed on to the node that made the input."""
-    name, scratch = node.rule.node, node.rule.scratch
-    made: list[Storage] = []
+    name, blocks = node.rule.node, node.rule.blocks
+    made: dict[str, list[Storage]] = {}
     surplus: list[Storage] = []
     for place, tensor in enumerate(node.inputs):
         if not tensor.requires_grad:
@@ -51,15 +54,15 @@ def _run(tape: Tape, node: Node, gradient: Storage, gradients: dict[int, Storage
             kind = Category.GRADIENTS if tensor.is_parameter else Category.IN_FLIGHT
             of = tensor.storage.what
             incoming = Storage(node.layer, f"gradient of {of}", kind, tensor.size, holders=1, of=of)
-            made.append(incoming)
+            made.setdefault(GRADIENTS[place], []).append(incoming)
         size = node.rule.temporary(place)
         if size != NOTHING:
             work = Storage(node.layer, "temporary", Category.TEMPORARY, size)
-            tape.event(name, (*made, work), (work,), scratch)
-            made = []
+            tape.event(name, (*chain(*made.values()), work), (work,), blocks.unknown)
+            made = {}
         if tensor.node is not None and gradients.setdefault(id(tensor.node), incoming) is not incoming:
             surplus.append(incoming)
-    tape.event(name, made, let_go([gradient, *node.saved, *surplus]), scratch)
+    tape.kernel(name, blocks, made, let_go([gradient, *node.saved, *surplus]))
 
 
 def _run_again(tape: Tape, last: Node, block: Checkpoint) -> Node:

@@ -19,6 +19,7 @@ from typing import ClassVar
 from vgg_profile.core.counts import ZERO, Count, plain, product
 from vgg_profile.core.events import Category
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, HALF, NOTHING, Bytes, Shape
+from vgg_profile.predict.vgg.passing import GRADIENTS, OUTPUT, Blocks
 from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.tensors import Backward, Result, Saved, Tensor
 
@@ -114,37 +115,30 @@ class Conv2d(Layer):
         return product(self.weights, product(height, width))
 
     def trace(self, tape: Tape, x: Tensor, parameters: dict[str, Tensor]) -> Tensor:
-        """On CUDA cuDNN convolves, and ``_convolution`` (ATen/native/Convolution.cpp) adds the bias in place.
+        """On the CPU it takes copies in layouts of its own, or columns: ``predict/kernels`` has which.
 
+        On CUDA cuDNN convolves, and ``_convolution`` (ATen/native/Convolution.cpp) adds the bias in place.
         Its workspace is taken and given back within the call (``run_conv_plan`` in cudnn/Conv_v8.cpp).
         """
         weight, bias = parameters["weight"], parameters["bias"]
-        itemsize = tape.itemsize_of(x, "lower")
-        is_native = tape.device == "cpu" and (not tape.onednn or itemsize == FLOAT64)
-        columns = self._columns(x, itemsize) if is_native else NOTHING
-        scratch = "" if is_native else "the convolution"
+        forward = backward = Blocks(unknown="the convolution")
+        if tape.kernels:
+            forward, backward = tape.kernels.convolution(
+                x.shape,
+                self.out_channels,
+                self.kernel_size,
+                tape.itemsize_of(x, "lower"),
+                wants_input_gradient=x.requires_grad,
+                wants_weight_gradient=weight.requires_grad,
+            )
         return tape.op(
             "convolution",
             (x, weight, bias),
-            Backward(
-                "ConvolutionBackward0",
-                saves=(x, weight),
-                temporaries=(NOTHING, NOTHING, columns),
-                scratch="the convolution" if itemsize == HALF else scratch,
-            ),
+            Backward("ConvolutionBackward0", saves=(x, weight), blocks=backward),
             Result(self.output_shape(x.shape)),
-            work=columns,
-            scratch=scratch,
+            blocks=forward,
             autocast="lower",
         )
-
-    def _columns(self, x: Tensor, itemsize: int) -> Bytes:
-        """Every window as a column (im2col), which PyTorch's own convolution on the CPU lays out first.
-
-        It is taken where oneDNN is not: for float64, or with oneDNN off. A 1×1 window is a column already.
-        In two bytes a value its backward takes scratch, too: the bias's gradient is summed in float32.
-        """
-        return Bytes(0, prod(x.shape) * itemsize * self.kernel_size**2) if self.kernel_size > 1 else NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,20 +180,32 @@ class Linear(Layer):
         stays (``predict.reserved.workspaces``).
         """
         weight, bias = parameters["weight"], parameters["bias"]
-        is_plain = tape.device == "cpu" and (not tape.onednn or tape.itemsize_of(x, "lower") != HALF)
-        scratch = "" if is_plain else "the matrix product"
+        forward = backward = Blocks(unknown="the matrix product")
+        if tape.kernels:
+            forward, backward = tape.kernels.product(
+                self.in_features,
+                self.out_features,
+                tape.itemsize_of(x, "lower"),
+                wants_input_gradient=x.requires_grad,
+                wants_weight_gradient=weight.requires_grad,
+            )
         return tape.op(
             "addmm",
             (x, weight, bias),
             Backward(
                 "AddmmBackward0",
                 saves=[x] * weight.requires_grad + [weight] * x.requires_grad,
-                scratch=scratch,
+                blocks=backward,
             ),
             Result((self.out_features,)),
-            scratch=scratch,
+            blocks=forward,
             autocast="lower",
         )
+
+
+def _working(size: Bytes) -> Blocks:
+    """What a kernel takes beside its output, all at once."""
+    return Blocks((f"+{OUTPUT}", "+workspace", "-workspace"), {"workspace": size})
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +236,8 @@ class BatchNorm2d(Layer):
 
         The CPU's kernel keeps them in training alone, in the weights' dtype. While it runs it folds them and
         the parameters to one scale and one shift a channel, in float32 at least. Maps of one value it reads
-        as channels last: there each thread sums on its own.
+        as channels last: there each thread sums on its own, beside the sums of all and, in the backward of
+        two bytes a value, float32 copies of weight and statistics.
 
         CUDA has two kernels (``_batch_norm_impl_index`` in ATen/native/Normalization.cpp). cuDNN's, for
         float32 weights, keeps them in training alone, and a reserve of no bytes. PyTorch's own, for weights
@@ -243,12 +250,18 @@ class BatchNorm2d(Layer):
         is_one_value = x.shape[1:] == (1, 1)
         sums = Bytes(2 * self.channels * max(weight.itemsize, FLOAT32), 0)
         statistic = Bytes(self.channels * max(weight.itemsize, FLOAT32 if is_native else 0), 0)
-        scratch = "the batch norm" if on_cpu and is_one_value else ""
-        if on_cpu:
-            temporary = x.size if x.requires_grad else NOTHING
-        else:
-            temporary = sums if is_native and is_one_value else NOTHING
+        statistics = 2 * self.channels * weight.itemsize
+        threads = threads_backward = 0
+        if tape.kernels and is_one_value:
+            threads, threads_backward = tape.kernels.batch_norm_sums(self.channels, x.itemsize)
+            if x.itemsize == HALF:
+                threads_backward += 3 * self.channels * FLOAT32
+            elif not tape.training:
+                threads_backward += self.channels * x.itemsize
+        work = max(sums.fixed, statistics + threads) if tape.training else sums.fixed
         last = 2 if bias.requires_grad else 0
+        on_one_value = sums if is_native and is_one_value else NOTHING
+        in_order = x.size if x.requires_grad else NOTHING
         return tape.op(
             "batch_norm",
             (x, weight, bias),
@@ -260,12 +273,24 @@ class BatchNorm2d(Layer):
                     for what in ("batch mean", "batch inverse deviation")
                     if tape.training or is_native
                 ],
-                temporaries=[temporary if place == last else NOTHING for place in range(3)],
-                scratch=scratch,
+                temporaries=[on_one_value if place == last else NOTHING for place in range(3)],
+                blocks=Blocks(
+                    _COPY_AND_SUMS, {"map in order": in_order, "sums of threads": Bytes(threads_backward, 0)}
+                )
+                if on_cpu
+                else Blocks(),
             ),
-            work=sums if on_cpu else NOTHING,
-            scratch=scratch,
+            blocks=_working(Bytes(work, 0) if on_cpu else NOTHING),
         )
+
+
+_COPY_AND_SUMS = (
+    *(f"+{each}" for each in GRADIENTS),
+    "+map in order",
+    "-map in order",
+    "+sums of threads",
+    "-sums of threads",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +361,7 @@ class LocalResponseNorm(Layer):
             (scaled,),
             Backward("AddBackward0", passes_gradient=True),
             Result(what="shifted mean"),
-            work=tape.number(scaled.itemsize),
+            blocks=_working(tape.number(scaled.itemsize)),
         )
         tape.drop(scaled)
         power = tape.op(
@@ -351,7 +376,7 @@ class LocalResponseNorm(Layer):
             "div",
             (power, x),
             Backward("DivBackward0", saves=(x, power), temporaries=(power.size.times(3), NOTHING)),
-            work=power.size if on_cpu and power.itemsize != x.itemsize else NOTHING,
+            blocks=_working(power.size if on_cpu and power.itemsize != x.itemsize else NOTHING),
         )
         tape.drop(power)
         return output
@@ -414,7 +439,7 @@ class AdaptiveAvgPool2d(Layer):
             (x,),
             Backward("MeanBackward1", temporaries=(number,)),
             Result(self.output_shape(x.shape)),
-            work=sums.plus(Bytes(0, prod(x.shape) * FLOAT32)) if is_lowered else number,
+            blocks=_working(sums.plus(Bytes(0, prod(x.shape) * FLOAT32)) if is_lowered else number),
         )
         if is_lowered:
             tape.work("div_", sums.plus(tape.number(FLOAT32, whole=True)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 from vgg_profile.core.book import Book
@@ -14,6 +15,7 @@ from vgg_profile.core.units import binary
 from vgg_profile.predict.vgg.autograd import run_backward
 from vgg_profile.predict.vgg.configs import Config, config
 from vgg_profile.predict.vgg.optimizer import Optimizer
+from vgg_profile.predict.vgg.passing import Kernels
 from vgg_profile.predict.vgg.tape import Tape, uncollected
 from vgg_profile.predict.vgg.tensors import Backward, Result, Tensor
 from vgg_profile.predict.vgg.walk import forward, load
@@ -36,28 +38,46 @@ def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
 
 
 def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
-    """The same for whatever batch will be asked about: a batch that cannot be is refused then."""
+    """The same for whatever batch will be asked about: a batch that cannot be is refused then.
+
+    Where kernels' needs are known, the book is written anew for each batch that is asked about.
+    """
     setting = replace(profile.setting, setup=setup.on(profile.device))
     setting.check()
     setup.check_freeze(row.module for row in profile.module_rows if row.parameters)
-    with uncollected():
-        book = _write(config(profile.config), setting)
+    write = partial(_write, config(profile.config), setting)
+    book = write(profile.batch)
     rows = profile.module_rows
     if not setting.setup.is_plain_forward:  # else the profile has them already
         saved = kept(book.events)
         rows = tuple(replace(row, saved=saved.get(row.name, ())) for row in rows)
-    return Step(replace(profile, setting=setting, module_rows=rows), book)
+    return Step(
+        replace(profile, setting=setting, module_rows=rows),
+        book,
+        write=write if _is_of_a_batch(setting) else None,
+    )
 
 
-def _write(net: Config, setting: Setting) -> Book:
+def _is_of_a_batch(setting: Setting) -> bool:
+    """Whether kernels' needs stand in the book, which are not affine in the batch."""
+    kernels = Kernels.of(setting)
+    return kernels is not None and kernels.knows(setting.dtype)
+
+
+def _write(net: Config, setting: Setting, batch: int) -> Book:
     """The book of a step: load, forward, loss, backward, and the optimizer's step."""
+    with uncollected():
+        return _run(net, replace(setting, batch=batch))
+
+
+def _run(net: Config, setting: Setting) -> Book:
     setup = setting.setup
     tape = Tape(
         itemsize=setting.itemsize,
         device=setting.device,
         training=setup.mode == "train",
         grad=setup.has_backward,
-        onednn=setup.onednn,
+        kernels=Kernels.of(setting),
     )
     parameters = load(tape, net, setting.input, setup)
     trained = [each.storage for of in parameters.values() for each in of.values() if not each.is_frozen]

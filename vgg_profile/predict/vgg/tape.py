@@ -14,11 +14,12 @@ figure against a real pass.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, NOTHING, Bytes, Shape
+from vgg_profile.predict.vgg.passing import OUTPUT, Blocks, Kernels
 from vgg_profile.predict.vgg.tensors import Autocast, Backward, Checkpoint, Node, Result, Tensor
 
 
@@ -27,7 +28,7 @@ class Tape:
 
     ``device`` is ``"cpu"`` or ``"cuda"``, whose kernels keep different things; ``training`` is the
     module mode; without ``grad`` nothing is kept for a backward pass, as under ``torch.no_grad()``;
-    ``onednn`` says whether the CPU's convolutions are oneDNN's.
+    ``kernels`` are those that run on the CPU; without, it is not counted what they take in passing.
     """
 
     def __init__(
@@ -37,13 +38,13 @@ class Tape:
         device: str = "cpu",
         training: bool = True,
         grad: bool = True,
-        onednn: bool = True,
+        kernels: Kernels | None = None,
     ) -> None:
         self.itemsize = itemsize
         self.device = device
         self.training = training
         self.grad = grad
-        self.onednn = onednn
+        self.kernels = kernels
         self.phase = Phase.LOAD
         self.layer = ""
         self.events: list[Event] = []
@@ -129,14 +130,13 @@ class Tape:
         backward: Backward,
         output: Result = Result(),  # noqa: B008 - immutable
         *,
-        work: Bytes = NOTHING,
-        scratch: str = "",
+        blocks: Blocks = Blocks(),  # noqa: B008 - immutable
         autocast: Autocast | None = None,
     ) -> Tensor:
         """One forward operation on ``inputs``; returns its output, held once by the caller.
 
-        ``work`` is what the kernel takes and gives back, ``scratch`` says who may take more than that,
-        unpredicted. ``autocast`` names the operation's list under ``torch.autocast``, if it stands on one.
+        ``blocks`` is what the kernel takes and gives back. ``autocast`` names the operation's list under
+        ``torch.autocast``, if it stands on one.
         """
         cast = self._as_autocast_wants(inputs, autocast)
         result = self._result(cast[0], output, runs=not self._is_cut_short(backward))
@@ -150,12 +150,43 @@ class Tape:
         else:
             freed = let_go(extras)
         if fresh or extras:
-            workspace = [self._temporary("workspace", work)] if work != NOTHING else []
             first = [s for s, extra in zip(extras, backward.extras, strict=True) if extra.comes_first]
             after = [storage for storage in extras if storage not in first]
-            self.event(name, (*first, *fresh, *after, *workspace), (*workspace, *freed), scratch)
+            self.kernel(name, blocks, {OUTPUT: [*first, *fresh, *after]}, freed)
         self.drop(*(t for t, was in zip(cast, inputs, strict=True) if t is not was and not _is_cached(was)))
         return result
+
+    def kernel(
+        self,
+        name: str,
+        blocks: Blocks,
+        results: Mapping[str, Sequence[Storage]],
+        freed: Sequence[Storage],
+    ) -> None:
+        """What a kernel takes and gives back around its ``results``, in its order; then what is ``freed``.
+
+        ``results`` are its results' storages by the names that they have in that order.
+        """
+        taken = {
+            what: [self._temporary(what, size, is_bound=what in blocks.bounds)]
+            for what, size in blocks.sizes.items()
+            if size != NOTHING
+        }
+        if not blocks.order:
+            self.event(name, [s for each in results.values() for s in each], freed, blocks.unknown)
+            return
+        allocated: list[Storage] = []
+        released: list[Storage] = []
+        for step in blocks.order:
+            storages = results.get(step[1:]) or taken.get(step[1:], [])
+            if step[0] == "-":
+                released += storages
+            elif storages:
+                if released:
+                    self.event(name, allocated, released, blocks.unknown)
+                    allocated, released = [], []
+                allocated += storages
+        self.event(name, allocated, (*released, *freed), blocks.unknown)
 
     def _is_cut_short(self, backward: Backward) -> bool:
         """Whether a checkpoint that is run again stops here, before the kernel.
@@ -267,8 +298,8 @@ class Tape:
         """Write down what one operation allocated and freed, in the phase and layer that we are in."""
         self.events.append(Event(self.phase, self.layer, op, tuple(allocated), tuple(freed), scratch))
 
-    def _temporary(self, what: str, size: Bytes) -> Storage:
-        return Storage(self.layer, what, Category.TEMPORARY, size)
+    def _temporary(self, what: str, size: Bytes, *, is_bound: bool = False) -> Storage:
+        return Storage(self.layer, what, Category.TEMPORARY, size, is_bound=is_bound)
 
     def _new(
         self,

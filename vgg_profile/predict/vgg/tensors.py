@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from vgg_profile.core.events import Category, Storage
 from vgg_profile.core.sizes import NOTHING, Bytes, Shape
+from vgg_profile.predict.vgg.passing import Blocks
 
 Autocast = Literal["lower", "float32"]
 """The two lists of ``torch.autocast``: operations it runs in its lower precision, and in float32."""
@@ -82,7 +83,7 @@ class Backward(NamedTuple):
     ``saves`` are inputs that it reads, ``extras`` what the operation allocates for it beside the output
     (freed at once when no backward will come). One that ``passes_gradient``, a view's or an addition's, hands
     on the gradient that it was given. ``temporaries[i]`` is what it takes while it computes the gradient of
-    input ``i``; ``scratch`` says who may take more than that, unpredicted.
+    input ``i``; or, where its kernel makes them all at once, ``blocks`` has what that takes.
     """
 
     node: str
@@ -91,7 +92,7 @@ class Backward(NamedTuple):
     extras: Sequence[Saved] = ()
     passes_gradient: bool = False
     temporaries: Sequence[Bytes] = ()
-    scratch: str = ""
+    blocks: Blocks = Blocks()
 
     def temporary(self, place: int) -> Bytes:
         """What it takes beside the gradient of the input at a place."""

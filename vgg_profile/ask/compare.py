@@ -81,7 +81,8 @@ class Compared:
         saved = {row.name: row.saved_bytes(self.profile.batch) for row in self.step.profile.module_rows}
         parts: dict[str, Counter[str]] = {}
         for row in self.profile.module_rows[1:]:
-            name = row.block if by == "block" else row.name if row.head == "input" else row.head
+            layer = row.name if row.head == "input" else row.head
+            name = (row.block or layer) if by == "block" else layer
             figures = (row.parameters, row.macs.value * self.profile.batch, saved[row.name])
             parts.setdefault(name, Counter()).update(dict(zip(PARTS, figures, strict=True)))
         return {name: dict(figures) for name, figures in parts.items()}
@@ -179,8 +180,9 @@ class Comparison(Displayed):
     @cached_property
     def blocks(self) -> dict[str, str]:
         """Layer → the block that it stands in; the last of them, where networks differ."""
-        rows = [row for profile in self.profiles for row in profile.module_rows]
-        order = merged([row.block for row in profile.module_rows] for profile in self.profiles)
+        of_profiles = [[row for row in profile.module_rows if row.block] for profile in self.profiles]
+        order = merged([row.block for row in rows] for rows in of_profiles)
+        rows = [row for rows in of_profiles for row in rows]
         return {row.name: row.block for row in sorted(rows, key=lambda row: order.index(row.block))}
 
     def _in_order(self, found: Sequence[Iterable[str]]) -> Iterator[str]:
@@ -267,20 +269,18 @@ def merged(orders: Iterable[Iterable[str]]) -> list[str]:
     >>> merged([["conv1_1", "pool1"], ["conv1_1", "conv1_2", "pool1", "fc2"]])
     ['conv1_1', 'conv1_2', 'pool1', 'fc2']
     """
-    after: dict[str, str] = {
-        "": ""
-    }  # a list in which each name knows the next; the empty one is its beginning
+    after: dict[str | None, str | None] = {None: None}  # each name knows the next; None knows the first
     for names in orders:
-        before = ""
+        before: str | None = None
         for name in names:
             if name not in after:
                 after[name], after[before] = after[before], name
             before = name
     found = []
-    name = after[""]
-    while name:
-        found.append(name)
-        name = after[name]
+    following = after[None]
+    while following is not None:
+        found.append(following)
+        following = after[following]
     return found
 
 

@@ -94,7 +94,8 @@ def _each(texts: Iterable[str]) -> str:
 
 def _title(comparison: Comparison) -> str:
     setup = comparison.networks[0].setup
-    said = f"VGG configs compared at {_setting(comparison.profiles)}, {setup.label}"
+    kind = "VGG configs" if all(profile.run is None for profile in comparison.profiles) else "Networks"
+    said = f"{kind} compared at {_setting(comparison.profiles)}, {setup.label}"
     title = marked(said, *(network.step.profile for network in comparison.networks))
     relative = f", relative to {comparison.origin.label}" if comparison.origin else ""
     return f"{title}{relative}{_pools(network.profile for network in comparison.networks)}"

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vgg_profile.measure.record import Reading
 from vgg_profile.measure.vocabulary import FLOP_COUNTER, SHAPE_METHOD
+from vgg_profile.run.marks import layers_among
 from vgg_profile.run.step import TrainingStep
 
 
@@ -34,8 +35,11 @@ def _by_module(counter: FlopCounterMode) -> dict[str, int]:
 def count_flops(step: TrainingStep) -> Iterator[Reading]:
     """Run one real step and count FLOPs, forward and in all, and see the output shape of each layer.
 
+    A module of modules is none: its FLOPs are theirs, and its time is what it takes beside them.
+
     FlopCounterMode sees every operation, and knows in whose forward or backward it was made.
     """
+    layers = layers_among(step.model, step.names)
     shapes: dict[str, list[int]] = {}
 
     def note(name: str) -> Callable[[nn.Module, Any, Any], None]:
@@ -46,7 +50,7 @@ def count_flops(step: TrainingStep) -> Iterator[Reading]:
         return write
 
     hooks = [
-        step.model.get_submodule(path).register_forward_hook(note(name)) for path, name in step.names.items()
+        step.model.get_submodule(path).register_forward_hook(note(name)) for path, name in layers.items()
     ]
     try:
         with FlopCounterMode(display=False) as counter:
@@ -64,7 +68,7 @@ def count_flops(step: TrainingStep) -> Iterator[Reading]:
         counted["forward_backward_flops"] = _by_module(counter)
     for quantity, counts in counted.items():
         yield Reading(quantity, counts["Global"], "FLOP", FLOP_COUNTER)
-        for path, name in step.names.items():
+        for path, name in layers.items():
             yield Reading(
                 quantity, counts.get(f"{root}.{path}" if path else "Global", 0), "FLOP", FLOP_COUNTER, name
             )

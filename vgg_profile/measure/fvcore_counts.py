@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vgg_profile.measure.record import Reading
 from vgg_profile.measure.vocabulary import FVCORE_METHOD
+from vgg_profile.run.marks import layers_among
 
 
 def count_with_fvcore(model: nn.Module, args: tuple[Tensor, ...], names: dict[str, str]) -> Iterator[Reading]:
@@ -31,7 +32,7 @@ def count_with_fvcore(model: nn.Module, args: tuple[Tensor, ...], names: dict[st
                 method = FVCORE_METHOD.format(kind.__name__)
                 yield Reading(quantity, int(analysis.total()), unit, method)
                 by_module = analysis.by_module()
-                for path, name in names.items():
+                for path, name in layers_among(model, names).items():
                     yield Reading(quantity, int(by_module[path]), unit, method, name)
     finally:
         quieted.setLevel(quieted_before)

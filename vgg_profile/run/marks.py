@@ -149,3 +149,9 @@ def marked_modules(model: nn.Module, names: dict[str, str], recorder: Recorder) 
 def every_module(model: nn.Module) -> dict[str, str]:
     """The names of all modules by their paths: the path itself, and the class for the whole."""
     return {path: path or type(model).__name__ for path, _ in model.named_modules()}
+
+
+def layers_among(model: nn.Module, names: dict[str, str]) -> dict[str, str]:
+    """Those ``names`` whose modules hold no others: what is counted in a layer is counted once."""
+    modules = dict(model.named_modules())
+    return {path: name for path, name in names.items() if not any(True for _ in modules[path].children())}

@@ -75,7 +75,8 @@ def test_a_record_keeps_what_was_frozen(tmp_path) -> None:
     record = measure("4,M,8,M", input=16, setup=FEATURES, repeats=0)
     path = tmp_path / "record.json"
     path.write_text(dumps(record))
-    assert load(path).setting.setup == FEATURES.on("cpu")
+    assert load(path).setting.setup == record.setting.setup
+    assert record.setting.setup.freeze == FEATURES.freeze
     table = CliRunner().invoke(
         main, ["timeline", "4,M,8,M", "--input", "16", "--freeze", "features", "--measured", str(path)]
     )

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -118,7 +119,8 @@ def boundaries(path: Path) -> Iterator[tuple[str, Passing, int]]:
     """Each convolution of a record: where, as predicted, and the most beyond its results as measured."""
     record = load(path)
     profile = profile_for(from_dict(record.subject["config"]), record)
-    tensors = {(part.phase, part.layer): part.peak for part in ledger(profile, setup_of(record)).moments}
+    alone = replace(setup_of(record), processor=None, threads=None)
+    tensors = {(part.phase, part.layer): part.peak for part in ledger(profile, alone).moments}
     threads = int(record.environment["threads"])
     places = {row.name: number for number, row in enumerate(profile.module_rows) if row.kind == "conv"}
     for moment in record.timeline:

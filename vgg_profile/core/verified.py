@@ -55,5 +55,5 @@ def conditions(setting: Setting) -> dict[str, Any]:
     setup = setting.setup.on(setting.device).to_dict()
     if setup["optimizer"] == "none":
         setup |= {"foreach": False, "fused": False, "first_step": False}
-    del setup["onednn"]
+    del setup["onednn"], setup["processor"], setup["threads"]  # they are the CPU's
     return {"device": setting.device, "dtype": setting.dtype, **setup}

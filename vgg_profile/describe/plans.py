@@ -140,7 +140,7 @@ def _working(fit: Fit) -> Iterator[str]:
     )
     for workspace in fit.run.workspaces if fit.run else ():
         yield f"Workspace of {workspace.what}: {workspace.source}."
-    if fit.step.profile.device == "cpu" and fit.step.write:
+    if fit.step.profile.device == "cpu" and fit.step.profile.run is None:
         yield scratch_counted(fit.here)
     for reserve in fit.reserves:
         yield f"Reserve for {reserve.what}: {reserve.source}."

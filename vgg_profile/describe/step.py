@@ -45,6 +45,7 @@ def _ledger(step: Step) -> Table:
     """What is live when one part of the step is over, split by what it is for."""
     profile, moments, peak = step.profile, step.moments, step.peak
     parts = [part for part in _PARTS if part.name != "casts_bytes" or step.setup.amp != "none"]
+    is_counted = profile.device == "cpu" and profile.run is None and not step.is_at_least
     return Table(
         title=f"Live bytes through one step: {title(profile)}, {step.setup.label}",
         columns=(
@@ -67,8 +68,8 @@ def _ledger(step: Step) -> Table:
         ends=_ends(moments),
         footer=(
             marked(f"Peak: {sized(peak.peak)}, {in_words(*step.place)}", profile)
-            + (f"; {step.scope}." if step.is_at_least or step.write is None else "."),
-            *([] if step.is_at_least or step.write is None else [scratch_counted(step)]),
+            + ("." if is_counted else f"; {step.scope}."),
+            *([scratch_counted(step)] if is_counted else []),
             f"By the rules of device {rules(profile)}.",
             *_on_a_card(step),
             *remarks(step),

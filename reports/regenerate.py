@@ -81,6 +81,7 @@ SHOWN = {
 
 EXAMPLES = {
     "reserve.md": ("what a training step takes beside its tensors", "measure_reserve.py"),
+    "zoo.md": ("networks that nobody here wrote, each predicted, then run", "run_zoo.py"),
     "tools.md": ("what other tools say of VGG-16, and why; [as data](tools.json)", "reconcile_tools.py"),
 }
 """File → what it shows, and the example that measures it."""

@@ -1,6 +1,6 @@
 """Predict a step of every network of the zoo, run it, and write what is left over: reports/zoo.md.
 
-python -m examples.zoo.run [NAME …] [-o FILE.md]
+python examples/run_zoo.py [NAME …] [-o FILE.md]
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 
 import torch
 
-from examples.zoo.models import Animal, animals
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
@@ -30,6 +29,8 @@ from vgg_profile.predict.fake.trace import trace
 from vgg_profile.run.marks import Deaf, every_module
 from vgg_profile.run.step import TrainingStep, optimizer_of
 from vgg_profile.run.tensors import Loss, default_loss, give
+
+from .models import Animal, animals
 
 BATCH = 2
 SETUP = Setup(optimizer="adam").on("cpu")
@@ -131,7 +132,7 @@ def report(rows: list[Row]) -> Iterator[str]:
     yield (
         f"{len(rows)} networks that nobody here wrote, each predicted on tensors without data, then run: "
         f"a later step of Adam, batch {BATCH}, float32, torch {torch.__version__} on the CPU with "
-        f"{torch.get_num_threads()} threads. Made by `python -m examples.zoo.run`."
+        f"{torch.get_num_threads()} threads. Made by `python examples/run_zoo.py`."
     )
     yield ""
     yield (

@@ -176,10 +176,8 @@ def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int
         return None
     wanted = args[9]
     made = [size if want else 0 for size, want in zip(results, wanted, strict=True)]
-    if not wanted[0]:
-        return Taken(tuple(made), tuple(made))
-    size = args[1].numel() * args[1].element_size()
-    return Taken((*results, size, -size))
+    size = args[1].numel() * args[1].element_size() * wanted[0]
+    return Taken((*made, size, -size), tuple(made))
 
 
 @_rule("native_layer_norm_backward")

@@ -1,8 +1,8 @@
 """What was measured: raw readings, each with its unit and method, and their record on disk.
 
 A record is one JSON file. It closes with a digest of its content, a check against accidents: it has no key,
-so that whoever forges a record writes one that fits. Nothing here needs torch, or anything else that is not Python's own: a machine that measures
-can write a record. ``reading`` reads one.
+so that whoever forges a record writes one that fits. Nothing here needs torch, or anything else that is not
+Python's own: a machine that measures can write a record. ``reading`` reads one.
 """
 
 from __future__ import annotations

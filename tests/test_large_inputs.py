@@ -22,8 +22,8 @@ from vgg_profile.cli import main
 result = CliRunner().invoke(main, sys.argv[1:])
 if result.exception is not None and not isinstance(result.exception, SystemExit):
     raise result.exception
-most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(result.exit_code, most, time.process_time(), result.stderr)
+size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(result.exit_code, size, time.process_time(), result.stderr)
 """
 
 

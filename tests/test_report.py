@@ -226,7 +226,7 @@ DOCUMENT = Document("A & B", (Heading("<h>"), "1 < 2 | 3", Items(("one",)), Code
 def test_a_document_is_the_same_in_every_format() -> None:
     assert to_text(DOCUMENT) == "A & B\n\n<h>\n\n1 < 2 | 3\n\n- one\n\n    ```\n    x\n"
     assert to_markdown(DOCUMENT) == (
-        "# A \\& B\n\n## \\<h\\>\n\n1 \\< 2 \\| 3\n\n- one\n\n```sh\n    ```\nx\n```\n"
+        "# A \\& B\n\n## \\<h\\>\n\n1 \\< 2 \\| 3\n\n- one\n\n````sh\n```\nx\n````\n"
     )
     html = to_html(DOCUMENT)
     for part in ("<h1>A &amp; B</h1>", "<h2>&lt;h&gt;</h2>", "<li>one</li>", "<pre>```\nx</pre>"):

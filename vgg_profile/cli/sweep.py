@@ -46,8 +46,10 @@ def sweep_command(
     out.deliver(grid)
 
 
-def numbers(text: str, what: str) -> list[int]:
+def numbers(text: str, what: str, before: int = 0) -> list[int]:
     """Read a list of whole numbers and ranges: ``1..256``, ``64..512:32``, ``1,2,4..16:4``.
+
+    ``before`` is how many there are already.
 
     >>> numbers("1,2,4..16:4", "batch")
     [1, 2, 4, 8, 12, 16]
@@ -68,7 +70,7 @@ def numbers(text: str, what: str) -> list[int]:
                 f"The {what} {excerpt(part)} is an empty range.",
                 f"Start with the smaller number: --{what} {stop}..{start}.",
             )
-        if len(found) + (stop - start) // step >= MOST_POINTS:
+        if before + len(found) + (stop - start) // step >= MOST_POINTS:
             raise InputError(
                 f"With {excerpt(part)}, the {what} has more than {MOST_POINTS:,} numbers.",
                 f"Take larger steps: --{what} {start}..{stop}:{max(1, -(-(stop - start) // 1000))}.",
@@ -85,7 +87,7 @@ def image_sizes(text: str) -> list[str | int]:
     """
     found: list[str | int] = []
     for part in text.split(","):
-        found += [part] if "x" in part.lower() else numbers(part, "input")
+        found += [part] if "x" in part.lower() else numbers(part, "input", len(found))
     return found
 
 

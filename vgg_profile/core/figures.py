@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from vgg_profile.core.events import Category
-from vgg_profile.core.printable import spell_out
+from vgg_profile.core.printable import printable_lines, spell_out
 
 PALETTE = {
     Category.WEIGHTS: "#0072B2",
@@ -111,6 +111,9 @@ class Panel:
     sideways: bool = False
     height: float = 3.6
     """Of the data, in inches; a sideways panel is as high as its bars need."""
+
+    def __post_init__(self) -> None:
+        spell_out(self, printable_lines)
 
 
 @dataclass(frozen=True, slots=True)

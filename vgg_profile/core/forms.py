@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from vgg_profile.core.counts import Count
-from vgg_profile.core.printable import printable, spell_out
+from vgg_profile.core.printable import printable_lines, spell_out
 
 if TYPE_CHECKING:
     from vgg_profile.core.figures import Figure
@@ -28,9 +28,7 @@ class Column:
     is_text: bool = False
 
     def __post_init__(self) -> None:
-        lines = self.header.split("\n")
-        spell_out(self)
-        object.__setattr__(self, "header", "\n".join(map(printable, lines)))
+        spell_out(self, printable_lines)
 
 
 @dataclass(frozen=True, slots=True)

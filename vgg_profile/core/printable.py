@@ -8,7 +8,7 @@ would take for a command of its own is its writer's to escape.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -30,24 +30,35 @@ def _spelled(sign: str) -> str:
     return sign.encode("unicode_escape").decode()
 
 
-def spelled_out(form: T) -> T:
+def printable_lines(text: str) -> str:
+    r"""The same of a label that is laid out in lines.
+
+    >>> print(printable_lines("memory\n(bytes)\r"))
+    memory
+    (bytes)\r
+    """
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
+def spelled_out(form: T, spell: Callable[[str], str] = printable) -> T:
     """A part of a form with every text in it printable; what has a ``__post_init__`` saw to that itself."""
     if form is None or isinstance(form, (int, float)):
         return form
     if isinstance(form, str):
-        return form if form.isprintable() else printable(form)  # type: ignore[return-value]
+        return form if form.isprintable() else spell(form)  # type: ignore[return-value]
     if isinstance(form, tuple):
-        parts = map(spelled_out, form)
+        parts = (spelled_out(each, spell) for each in form)
         return type(form)(*parts) if hasattr(form, "_fields") else tuple(parts)  # type: ignore[return-value]
     if is_dataclass(form) and not isinstance(form, type) and not hasattr(form, "__post_init__"):
-        return replace(form, **{each.name: spelled_out(getattr(form, each.name)) for each in fields(form)})
+        values = {each.name: spelled_out(getattr(form, each.name), spell) for each in fields(form)}
+        return replace(form, **values)
     return form
 
 
-def spell_out(form: Any) -> None:
+def spell_out(form: Any, spell: Callable[[str], str] = printable) -> None:
     """Have a form that is just made, and frozen, hold nothing but printable texts."""
     for each in fields(form):
-        object.__setattr__(form, each.name, spelled_out(getattr(form, each.name)))
+        object.__setattr__(form, each.name, spelled_out(getattr(form, each.name), spell))
 
 
 def json_printable(text: str) -> str:

@@ -20,7 +20,8 @@ from pathlib import Path
 import click
 import torch
 
-from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck
+from vgg_profile.check.subject import profile_for
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.measure import measure

@@ -18,8 +18,9 @@ from facts import PAPER, POOL_INDEX_BYTES, SAVED_FOR_BACKWARD, SAVED_IN_EVAL, SA
 from torch import nn
 
 from vgg_profile import InputError, Profile, config, walk
-from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck
 from vgg_profile.check.results import Verdict
+from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
 from vgg_profile.core.counts import Count
 from vgg_profile.core.events import Phase

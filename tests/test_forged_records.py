@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vgg_profile.check.crosscheck import crosscheck, overlay, profile_for
+from vgg_profile.check.crosscheck import crosscheck, overlay
+from vgg_profile.check.subject import profile_for
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.parsing import parse_json, parse_toml
 from vgg_profile.measure import record

@@ -8,8 +8,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck
 from vgg_profile.check.results import Checks, Verdict
+from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category

@@ -27,7 +27,8 @@ from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.fit import Fit
 from vgg_profile.ask.report import Report
 from vgg_profile.ask.sweep import sweep
-from vgg_profile.check.crosscheck import crosscheck, overlay, profile_for
+from vgg_profile.check.crosscheck import crosscheck, overlay
+from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
 from vgg_profile.core.counts import Count
 from vgg_profile.core.display import Displayed

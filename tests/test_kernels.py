@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from vgg_profile import ledger
-from vgg_profile.check.crosscheck import profile_for, setup_of
+from vgg_profile.check.subject import profile_for, setup_of
 from vgg_profile.measure.reading import load
 from vgg_profile.predict.kernels import aten_cpu, convolution, onednn, onednn_threads
 from vgg_profile.predict.kernels.events import Passing, Provenance, in_order

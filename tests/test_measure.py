@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from vgg_profile import walk
-from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck
 from vgg_profile.check.results import Check, Checks, Term, Verdict
+from vgg_profile.check.subject import profile_for
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import OutOfMemoryError, measure
@@ -539,7 +540,8 @@ def installed(name):
     return version(name)
 
 metadata.version = installed
-from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck
+from vgg_profile.check.subject import profile_for
 from vgg_profile.measure import measure
 from vgg_profile.measure.record import dumps
 

@@ -16,8 +16,9 @@ from facts import PAPER, POOL_INDEX_BYTES, SAVED_FOR_BACKWARD
 
 import vgg_profile.measure
 from vgg_profile import InputError
-from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck
 from vgg_profile.check.results import Checks
+from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import MeasuredMoment, Measurement

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from vgg_profile.check.crosscheck import crosscheck, overlay, profile_for
+from vgg_profile.check.crosscheck import crosscheck, overlay
 from vgg_profile.check.results import Boundary, Overlay, Verdict
+from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, dumps

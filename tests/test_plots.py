@@ -28,8 +28,9 @@ from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
 from vgg_profile.ask.sweep import Sweep, sweep
-from vgg_profile.check.crosscheck import crosscheck, overlay, profile_for
+from vgg_profile.check.crosscheck import crosscheck, overlay
 from vgg_profile.check.results import Checks, Overlay
+from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
 from vgg_profile.cli.plot import SUFFIXES, USELESS
 from vgg_profile.core.errors import InputError

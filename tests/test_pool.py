@@ -7,8 +7,9 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck
 from vgg_profile.check.results import Verdict
+from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
 from vgg_profile.measure import measure

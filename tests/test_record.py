@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from vgg_profile.check.crosscheck import crosscheck, overlay, profile_for, setup_of
+from vgg_profile.check.crosscheck import crosscheck, overlay
 from vgg_profile.check.results import Verdict
+from vgg_profile.check.subject import profile_for, setup_of
 from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import LATER

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from vgg_profile.check.crosscheck import lay_over, profile_for, setup_of
+from vgg_profile.check.crosscheck import lay_over
 from vgg_profile.check.results import Verdict
+from vgg_profile.check.subject import profile_for, setup_of
 from vgg_profile.core.book import Book
 from vgg_profile.core.events import Category, Storage
 from vgg_profile.core.sizes import NOTHING

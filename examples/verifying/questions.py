@@ -11,8 +11,9 @@ from examples.verifying.machine import GIB, SMALL, Finding, Machine, Question
 from vgg_profile.ask.cards import Memory
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
 from vgg_profile.ask.verification import architecture_of
-from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck
 from vgg_profile.check.results import Verdict
+from vgg_profile.check.subject import profile_for
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading, digest, dumps

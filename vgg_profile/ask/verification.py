@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vgg_profile.ask.cards import card
-from vgg_profile.check.crosscheck import crosscheck, profile_for
+from vgg_profile.check.crosscheck import crosscheck
 from vgg_profile.check.results import Verdict
+from vgg_profile.check.subject import profile_for
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.verified import conditions
 from vgg_profile.measure.record import Measurement

@@ -10,7 +10,8 @@ import click
 
 from vgg_profile.ask.cards import memory, reserve
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve
-from vgg_profile.check.crosscheck import check_network, check_setting, remainders, setup_of
+from vgg_profile.check.crosscheck import remainders
+from vgg_profile.check.subject import check_network, check_setting, setup_of
 from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
 from vgg_profile.cli.options import Output, gives_output, only_input, takes_any_network, takes_setup
 from vgg_profile.core.setting import DEVICES, Setup

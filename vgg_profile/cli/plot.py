@@ -14,8 +14,9 @@ from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison, read_records
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
 from vgg_profile.ask.sweep import Sweep, sweep
-from vgg_profile.check.crosscheck import check_network, check_setting, overlay, profile_for
+from vgg_profile.check.crosscheck import overlay
 from vgg_profile.check.results import Overlay
+from vgg_profile.check.subject import check_network, check_setting, profile_for
 from vgg_profile.cli.options import check_can_draw, force_option, rules_option, takes_setup, takes_walk
 from vgg_profile.cli.speech import say
 from vgg_profile.cli.steps import asked

@@ -63,8 +63,9 @@ def timeline(
     vgg-profile timeline D --measured reports/measured/D-cpu.json
     vgg-profile timeline D --device cuda -o step.pickle    as a snapshot for pytorch.org/memory_viz
     """
-    from vgg_profile.check.crosscheck import check_network, check_setting, lay_over, profile_of
+    from vgg_profile.check.crosscheck import lay_over
     from vgg_profile.check.results import Verdict
+    from vgg_profile.check.subject import check_network, check_setting, profile_of
     from vgg_profile.predict.steps import ledger
 
     profile = walk_on(device)
@@ -188,7 +189,8 @@ def measure_command(
     vgg-profile measure D-BN --batch 4 --input 64 --optimizer adam
     vgg-profile measure D -o record.json       keeps the record; then: vgg-profile check D record.json
     """
-    from vgg_profile.check.crosscheck import crosscheck, profile_of
+    from vgg_profile.check.crosscheck import crosscheck
+    from vgg_profile.check.subject import profile_of
     from vgg_profile.measure.record import dumps
 
     def keep(partial: Measurement) -> None:
@@ -222,7 +224,8 @@ def check_command(walk_on: Callable[[str], Profile], record: Path, all_layers: b
     another setting, a damaged one, or one that says what no measurement writes is refused; its digest
     guards against accidents, not against forgery. Exit code 0 if all checks hold, 3 if one fails.
     """
-    from vgg_profile.check.crosscheck import check_network, crosscheck, profile_of
+    from vgg_profile.check.crosscheck import crosscheck
+    from vgg_profile.check.subject import check_network, profile_of
     from vgg_profile.measure.reading import load
 
     measurement = load(record)

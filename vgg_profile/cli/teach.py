@@ -38,7 +38,8 @@ def notes(record: Path | None, run: bool, claims: bool, out: Output) -> None:
     vgg-profile notes --claims --format csv
     vgg-profile notes --measured reports/measured/D-cpu.json
     """
-    from vgg_profile.check.crosscheck import check_network, check_setting, crosscheck, profile_for
+    from vgg_profile.check.crosscheck import crosscheck
+    from vgg_profile.check.subject import check_network, check_setting, profile_for
     from vgg_profile.core.setting import Setup
     from vgg_profile.teach.audit import SETTING, audit
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from vgg_profile.check.crosscheck import setup_of
 from vgg_profile.check.results import Check, Checks, Verdict
+from vgg_profile.check.subject import setup_of
 from vgg_profile.core import units
 from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.describe.kinds import describe_kind

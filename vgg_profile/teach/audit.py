@@ -23,8 +23,9 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from vgg_profile.check.crosscheck import overlay, setup_of
+from vgg_profile.check.crosscheck import overlay
 from vgg_profile.check.results import Checks
+from vgg_profile.check.subject import setup_of
 from vgg_profile.core import units
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError

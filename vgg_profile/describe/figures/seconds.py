@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vgg_profile.check.crosscheck import setup_of
+from vgg_profile.check.subject import setup_of
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.figures import COMPUTE, COMPUTE_LIGHT, SPEED, Figure, Limit, Panel, Series, Style, Unit

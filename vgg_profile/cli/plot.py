@@ -14,9 +14,9 @@ from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison, read_records
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
 from vgg_profile.ask.sweep import Sweep, sweep
-from vgg_profile.check.crosscheck import overlay
+from vgg_profile.check.crosscheck import lay_over
 from vgg_profile.check.results import Overlay
-from vgg_profile.check.subject import check_network, check_setting, profile_for
+from vgg_profile.check.subject import check_network, check_setting, profile_of, setup_of
 from vgg_profile.cli.options import check_can_draw, force_option, rules_option, takes_setup, takes_walk
 from vgg_profile.cli.speech import say
 from vgg_profile.cli.steps import asked
@@ -240,10 +240,8 @@ def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> 
         measurement = load(path)
         check_network(measurement)
         check_setting(measurement, asked(profile, setup))
-    if is_curve:
-        return overlay(profile.config, measurement)
-    profile_for(profile.config, measurement)
-    return measurement
+    measured = profile_of(profile, measurement)
+    return lay_over(ledger(measured, setup_of(measurement)), measurement) if is_curve else measurement
 
 
 def _fit(config: str, walk_one: Callable[[str, str], Profile], have: str, device: str, setup: Setup) -> Fit:

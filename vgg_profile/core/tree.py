@@ -223,9 +223,10 @@ class Profile(Displayed):
         return next((row.pooled for row in self.module_rows if row.pooled), "")
 
     @property
-    def receptive_field(self) -> int:
-        """How many pixels of a side one value of the last map sees; 212 for D."""
-        return max(row.receptive_field for row in self.module_rows if row.receptive_field is not None)
+    def receptive_field(self) -> int | None:
+        """How many pixels of a side one value of the last map sees, 212 for D; ``None``: not known."""
+        fields = (row.receptive_field for row in self.module_rows[1:])
+        return max((each for each in fields if each is not None), default=None)
 
     def total(self, rows: Iterable[Row]) -> Totals:
         """Add up rows of this profile."""

@@ -107,7 +107,8 @@ def _headline(network: Compared) -> Iterator[str]:
         else f"Nothing is saved for a backward pass: {sized(kept)} of logits are what is left."
     )
     yield f"{sized(step.peak.peak)} are live at the peak, {in_words(*step.place)}."
-    yield f"One value at the end sees {profile.receptive_field:,} pixels a side."
+    if profile.receptive_field is not None:
+        yield f"One value at the end sees {profile.receptive_field:,} pixels a side."
     if network.checks is not None:
         yield _proof(network.checks)
 

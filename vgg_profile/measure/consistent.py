@@ -22,9 +22,17 @@ def check_consistent(measurement: Measurement) -> None:
     Every reading is one that is known, taken once, in its unit and by its method; what is missing of the
     times is named as skipped; no part of the step has less within it than at its ends.
     """
-    for look in (_readings, _environment, _skipped, _times, _moments):
+    for look in (_input, _readings, _environment, _skipped, _times, _moments):
         for problem in look(measurement):
             raise MisfitError(problem)
+
+
+def _input(measurement: Measurement) -> Iterator[str]:
+    """A VGG is given images, (C, H, W); any other network says itself what it is given."""
+    config = measurement.subject["config"] or {}
+    shape = measurement.subject["input"]
+    if "inputs" not in config and config and len(shape) != 3:
+        yield f"its input has {len(shape)} sizes, and an image has 3"
 
 
 _KINDS: dict[str, type] = {SECONDS: float, "FLOP/s": float, "values": list}

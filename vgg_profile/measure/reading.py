@@ -56,6 +56,15 @@ _OF_SETUP: dict[str, Any] = dict.fromkeys(SWITCHES, bool) | {
 
 _Plain = bool | int | str
 
+
+class _Input(Struct, forbid_unknown_fields=True):
+    shape: Annotated[list[Size], Meta(max_length=64)]
+    dtype: Text | None
+    below: Size
+    name: Text
+    batch_dim: Annotated[int, Meta(ge=0, le=64)]
+
+
 _SETUP: list[Any] = [
     (each.name, _OF_SETUP.get(each.name, Text), *([each.default] * (each.name in LATER)))
     for each in sorted(fields(Setup), key=lambda each: each.name in LATER)
@@ -64,8 +73,8 @@ _SETUP: list[Any] = [
 _Subject = defstruct(
     "_Subject",
     [
-        ("config", dict[str, _Plain | Annotated[list[_Plain], Meta(max_length=10**6)]] | None),
-        ("input", Annotated[list[Size], Meta(min_length=3, max_length=3)]),
+        ("config", dict[str, _Plain | Annotated[list[_Plain | _Input], Meta(max_length=10**6)]] | None),
+        ("input", Annotated[list[Size], Meta(max_length=64)]),
         ("batch", Size),
         ("dtype", Text),
         ("device", Text),

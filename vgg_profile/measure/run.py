@@ -118,7 +118,7 @@ def measure(
                 run.record_memory(timeline, readings)
                 if repeats:
                     progress(f"timing {repeats} passes")
-                    readings += run.time(repeats)
+                    readings += run.time(repeats, timeline)
                 else:
                     skipped["time"] = "repeats is 0"
     except (RuntimeError, MemoryError) as error:
@@ -320,13 +320,14 @@ class _Run:
         readings.append(Reading("peak_bytes", peak.peak, "B", method))
         timeline += [moment for moment in recorder.moments if moment.phase != "end"]
 
-    def time(self, repeats: int) -> Iterator[Reading]:
-        """Seconds by layer, after the passes before have warmed everything up."""
+    def time(self, repeats: int, timeline: Sequence[MeasuredMoment]) -> Iterator[Reading]:
+        """Seconds by part of the ``timeline``, after the passes before have warmed everything up."""
         optimizer = optimizer_of(self.model, self.setup)
+        used = {(moment.phase, moment.layer) for moment in timeline}
         clocks = []
         for _ in range(repeats):
             self.model.zero_grad(set_to_none=True)
-            clock = Clock(self.device)
+            clock = Clock(self.device, used)
             with self._checkpointing():
                 self._step(optimizer).run(clock)
             clocks.append(clock)

@@ -43,10 +43,10 @@ def _time(measurement: Measurement) -> Figure:
         finding += f" beside {rate.value / 1e9:,.1f} of a plain matrix product"
         limits.append(Limit(f"a plain matrix product, {rate.value / 1e9:,.1f} GFLOP/s", rate.value))
     names = tuple(enumerate(seconds))
-    config = measurement.subject.get("config") or {"name": "a model", "batch_norm": False}
+    network = measurement.subject.get("config") or {"name": "a model"}
     return Figure(
         title=finding,
-        subtitle=f"{config['name']}{'-BN' * config['batch_norm']}, "
+        subtitle=f"{network['name']}{'-BN' * network.get('batch_norm', False)}, "
         f"input {units.shape(tuple(measurement.subject['input']))}, batch {measurement.subject['batch']:,}, "
         f"{measurement.subject['dtype']}, {setup_of(measurement).label}",
         panels=(

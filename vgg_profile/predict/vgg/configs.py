@@ -353,8 +353,8 @@ def from_dict(content: object, default_name: str = "custom") -> Config:
 
 
 def recorded(content: dict[str, Any]) -> dict[str, Any]:
-    """A config as a record has it, with the key that the first records lack."""
-    return {"pool": POOLED, **content}
+    """A network as a record has it; a config with the key that the first records lack."""
+    return {"pool": POOLED, **content} if "layers" in content else content
 
 
 PAPER: dict[str, Config] = {

@@ -217,6 +217,11 @@ def _subject(
 
 def _grid(profile: Profile, setup: Setup) -> Sweep:
     """The peak over batches and image sizes; `vgg-profile sweep` takes any other grid."""
+    if profile.run is not None:
+        raise InputError(
+            f"The figure sweep has images of several sizes, and {profile.config.label} is traced at one.",
+            "Ask for batch; or name a config.",
+        )
     return sweep(
         profile.config,
         inputs=(64, 128, 224, 320, 512),

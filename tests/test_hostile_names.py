@@ -406,7 +406,11 @@ def test_nobody_else_writes_to_stdout_or_stderr() -> None:
                 "print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write",
             ):  # fmt: skip
                 found.add(path.relative_to(package).as_posix())
-    fixed = {"__main__.py": "one word, before there is a program", "models/weights.py": "an address of ours"}
+    fixed = {
+        "__main__.py": "one word, before there is a program",
+        "models/weights.py": "an address of ours",
+        "predict/fake/probed.py": "a number, from a process of ours to ours",
+    }
     assert found == {"cli/speech.py", *fixed}
 
 

@@ -82,7 +82,7 @@ class Squares(nn.Module):
         y = self.fc(x)
         return (y @ y.T).softmax(1) @ y
 
-class Nested(nn.Module):
+class Blocks(nn.Module):
     """Blocks that do nothing between their layers."""
     def __init__(self):
         super().__init__()
@@ -182,14 +182,14 @@ def test_measuring_ones_own_network_proves_every_figure(nets: Path, traced_net: 
     assert "another" in other.stderr
 
 
-@pytest.mark.parametrize(("net", "given"), [("Nested", "3x8x8"), ("Words", "6:int64<50")])
+@pytest.mark.parametrize(("net", "given"), [("Blocks", "3x8x8"), ("Words", "6:int64<50")])
 def test_a_timed_record_of_any_network_is_read_again(
     net: str, given: str, nets: Path, tmp_path: Path
 ) -> None:
     record = tmp_path / "record.json"
     named = (f"{nets}:{net}", "--input", given, "--batch", 2)
     assert run("measure", *named, "--device", "cpu", "--repeats", 2, "-o", record).exit_code == 0
-    again = run("check", f"{nets}:{net}", record, "--input", given)
+    again = run("check", named[0], record, *named[1:])
     assert again.exit_code == 0, again.stderr
     assert "0 fail" in again.stdout
     beside = run("compare", *named, "--measured", record, "--format", "json")
@@ -205,7 +205,7 @@ def test_a_timed_record_of_any_network_is_read_again(
 def test_a_record_counts_each_operation_in_one_layer(nets: Path, tmp_path: Path) -> None:
     record = tmp_path / "record.json"
     words = ("--input", "3x8x8", "--batch", 2, "--device", "cpu", "--repeats", 0)
-    assert run("measure", f"{nets}:Nested", *words, "-o", record).exit_code == 0
+    assert run("measure", f"{nets}:Blocks", *words, "-o", record).exit_code == 0
     readings = json.loads(record.read_text())["readings"]
     for quantity in ("forward_flops", "forward_backward_flops", "fvcore_flops"):
         counted = {each["layer"]: each["value"] for each in readings if each["quantity"] == quantity}
@@ -214,7 +214,7 @@ def test_a_record_counts_each_operation_in_one_layer(nets: Path, tmp_path: Path)
 
 
 def test_networks_by_block_and_by_layer_in_order(nets: Path) -> None:
-    words = (f"{nets}:Nested", f"{nets}:Net", "--input", "3x8x8", "--format", "csv")
+    words = (f"{nets}:Blocks", f"{nets}:Net", "--input", "3x8x8", "--format", "csv")
     for by, names in (
         ("block", ["a", "b", "c", "stem", "body"]),
         ("layer", ["a", "b", "c", "stem", "body.0.0", "body.0.1", "body.1"]),
@@ -231,12 +231,13 @@ def test_a_network_that_is_one_layer_has_its_name_by_block(nets: Path) -> None:
     assert result.stdout.splitlines()[1].startswith("Prints,51,")
 
 
-def test_no_receptive_field_is_invented(nets: Path, tmp_path: Path) -> None:
-    named = (f"{nets}:Net", "--input", "3x16x16")
-    (network,) = json.loads(run("compare", *named, "--format", "json").stdout)["configs"]
+def test_no_receptive_field_is_invented(nets: Path, traced_net: Path, tmp_path: Path) -> None:
+    (network,) = json.loads(run("compare", f"{nets}:Net", "--input", "3x16x16", "--format", "json").stdout)[
+        "configs"
+    ]
     assert network["receptive_field"] is None
     for kind, said in (("receptive-field", "not known"), ("sweep", "traced at one")):
-        drawn = run("plot", *named, kind, "-o", tmp_path / "figure.svg")
+        drawn = run("plot", traced_net, kind, "-o", tmp_path / "figure.svg")
         assert drawn.exit_code == 2
         assert said in drawn.stderr
 

@@ -82,6 +82,15 @@ class Squares(nn.Module):
         y = self.fc(x)
         return (y @ y.T).softmax(1) @ y
 
+class Blocks(nn.Module):
+    """Blocks that do nothing between their layers."""
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3)
+        self.body = nn.Sequential(nn.Sequential(nn.Conv2d(4, 4, 3), nn.ReLU()), nn.Flatten())
+    def forward(self, x):
+        return self.body(self.stem(x))
+
 def needs(width):
     return Net(width)
 
@@ -171,6 +180,66 @@ def test_measuring_ones_own_network_proves_every_figure(nets: Path, traced_net: 
     other = run("check", f"{nets}:Words", record, "--input", "6:int64<50")
     assert other.exit_code == 2
     assert "another" in other.stderr
+
+
+@pytest.mark.parametrize(("net", "given"), [("Blocks", "3x8x8"), ("Words", "6:int64<50")])
+def test_a_timed_record_of_any_network_is_read_again(
+    net: str, given: str, nets: Path, tmp_path: Path
+) -> None:
+    record = tmp_path / "record.json"
+    named = (f"{nets}:{net}", "--input", given, "--batch", 2)
+    assert run("measure", *named, "--device", "cpu", "--repeats", 2, "-o", record).exit_code == 0
+    again = run("check", named[0], record, *named[1:])
+    assert again.exit_code == 0, again.stderr
+    assert "0 fail" in again.stdout
+    beside = run("compare", *named, "--measured", record, "--format", "json")
+    assert beside.exit_code == 0, beside.stderr
+    (network,) = json.loads(beside.stdout)["configs"]
+    assert network["measured_peak_bytes"] == network["peak_bytes"]
+    assert network["measured_forward_us"] > 0
+    for kind in ("time", "check", "timeline"):
+        drawn = run("plot", *named, kind, "--measured", record, "-o", tmp_path / f"{kind}.svg")
+        assert drawn.exit_code == 0, drawn.stderr
+
+
+def test_a_record_counts_each_operation_in_one_layer(nets: Path, tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    words = ("--input", "3x8x8", "--batch", 2, "--device", "cpu", "--repeats", 0)
+    assert run("measure", f"{nets}:Blocks", *words, "-o", record).exit_code == 0
+    readings = json.loads(record.read_text())["readings"]
+    for quantity in ("forward_flops", "forward_backward_flops", "fvcore_flops"):
+        counted = {each["layer"]: each["value"] for each in readings if each["quantity"] == quantity}
+        assert counted.pop("") == sum(counted.values()) > 0
+        assert counted.keys() == {"stem", "body.0.0", "body.0.1", "body.1"}
+
+
+def test_networks_by_block_and_by_layer_in_order(nets: Path) -> None:
+    words = (f"{nets}:Blocks", f"{nets}:Net", "--input", "3x8x8", "--format", "csv")
+    for by, names in (
+        ("block", ["a", "b", "c", "stem", "body"]),
+        ("layer", ["a", "b", "c", "stem", "body.0.0", "body.0.1", "body.1"]),
+    ):
+        result = run("compare", *words, "--by", by)
+        assert result.exit_code == 0, result.stderr
+        found = [line.split(",")[0] for line in result.stdout.splitlines()[1:]]
+        assert [name for name in found if name in names] == names
+
+
+def test_a_network_that_is_one_layer_has_its_name_by_block(nets: Path) -> None:
+    result = run("compare", f"{nets}:Prints", "--input", "16", "--by", "block", "--format", "csv")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[1].startswith("Prints,51,")
+
+
+def test_no_receptive_field_is_invented(nets: Path, traced_net: Path, tmp_path: Path) -> None:
+    (network,) = json.loads(run("compare", f"{nets}:Net", "--input", "3x16x16", "--format", "json").stdout)[
+        "configs"
+    ]
+    assert network["receptive_field"] is None
+    for kind, said in (("receptive-field", "not known"), ("sweep", "traced at one")):
+        drawn = run("plot", traced_net, kind, "-o", tmp_path / "figure.svg")
+        assert drawn.exit_code == 2
+        assert said in drawn.stderr
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ from vgg_profile.core.printable import command_line, json_printable, printable
 from vgg_profile.core.setting import Setup
 from vgg_profile.describe.kinds import KINDS, compose_kind, describe_kind
 from vgg_profile.describe.tables import describe
-from vgg_profile.diagnose import Draft, Written, diagnose
+from vgg_profile.diagnose import Defect, Diagnosis, Draft, Hint, Kind, Remark, Written
+from vgg_profile.diagnose.draft import Visit
 from vgg_profile.measure.reading import load
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
@@ -215,8 +216,15 @@ def results() -> dict[str, Any]:
     checked = profile_for("A", record)
     step = ledger(profile, Setup(optimizer="sgd"))
     checks = crosscheck(checked, record)
+    conv = Written("Conv2d", {"in_channels": 3, "out_channels": 4, "kernel_size": 3, "padding": 1}, line=3)
+    defect = Defect("conv1_1", "conv", 3, Kind.WIDTH, "4", "8", "write 8", "fc2", 5, ("or write 2",))
     draft = Draft(
-        (Written("Conv2d", {"in_channels": 3, "out_channels": 4, "kernel_size": 3, "padding": 1}, line=3),)
+        (Visit("conv1_1", conv, conv, (4, 8, 8), 1, parameters=112),),
+        defects=(defect,),
+        differences=(defect,),
+        remarks=(Remark(Hint.NO_ACTIVATION, "conv1_1", 3, "no ReLU follows", "It is linear."),),
+        refused="RuntimeError: no",
+        stopped="What follows is not known.",
     )
     both = Comparison((profile, walk("4,M", input=8, classes=2)), Setup(), base=profile)
     return {
@@ -231,7 +239,7 @@ def results() -> dict[str, Any]:
         "checks": checks,
         "record": record,
         "curve": overlay("A", record),
-        "diagnosis": diagnose(draft, (3, 8, 8), None, "model.py:net"),
+        "diagnosis": Diagnosis("model.py:net", (3, 8, 8), draft),
         "topics": topics.contents(),
         "topic": topics.lesson("fc6"),
         "layers": layers.contents(profile),
@@ -398,7 +406,11 @@ def test_nobody_else_writes_to_stdout_or_stderr() -> None:
                 "print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write",
             ):  # fmt: skip
                 found.add(path.relative_to(package).as_posix())
-    fixed = {"__main__.py": "one word, before there is a program", "models/weights.py": "an address of ours"}
+    fixed = {
+        "__main__.py": "one word, before there is a program",
+        "models/weights.py": "an address of ours",
+        "predict/fake/probed.py": "a number, from a process of ours to ours",
+    }
     assert found == {"cli/speech.py", *fixed}
 
 

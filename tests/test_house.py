@@ -58,7 +58,20 @@ HEAVY: dict[str, set[str]] = {
     "pandas": {"write.frame"},
     "torch": {
         *(f"diagnose.{name}" for name in ("calls", "child", "examine", "modules", "options", "run")),
-        *(f"diagnose.{name}" for name in ("search", "words", "against", "graph", "neighbours", "remarks")),
+        *(
+            f"diagnose.{name}"
+            for name in (
+                "search",
+                "clues",
+                "verdict",
+                "values",
+                "words",
+                "against",
+                "graph",
+                "neighbours",
+                "remarks",
+            )
+        ),
         "measure",
         "models",
         "predict.fake",

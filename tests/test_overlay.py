@@ -187,7 +187,8 @@ def test_csv_has_the_figures_of_the_json(measured: tuple[object, ...]) -> None:
 def test_a_difference_ends_with_exit_code_3(tmp_path: Path) -> None:
     path = tmp_path / "forged.json"
     measurement = load(D)
-    path.write_text(dumps(forged(measurement, 40, live=measurement.timeline[40].live + 4)))
+    moment = measurement.timeline[40]
+    path.write_text(dumps(forged(measurement, 40, live=moment.live + 4, peak=moment.peak + 4)))
     result = run("timeline", "D", "--measured", path)
     assert (result.exit_code, "FAIL" in result.stdout) == (3, True)
 

@@ -231,7 +231,8 @@ def test_the_title_of_a_step_says_how_much_and_where() -> None:
     place = "The peak, 1,115.39 MiB, is in the backward pass of relu3_3"
     assert depict(ledger(walk("D"))).title == place
     meeting = "measured bytes equal the predicted at all 84 boundaries"
-    assert depict(subject(Overlay)).title == f"{place}; {meeting}"
+    with_scratch = "The peak, 1,120.70 MiB, is in the backward pass of conv3_3"
+    assert depict(subject(Overlay)).title == f"{with_scratch}; {meeting}"
     assert depict(subject(Checks)).title == meeting.capitalize()
 
 
@@ -836,9 +837,11 @@ GIVEN = {
     "amp": ("--amp", "bfloat16"),
     "checkpoint": ("--checkpoint", "blocks"),
     "onednn": ("--no-onednn",),
+    "processor": ("--processor", "avx2"),
+    "threads": ("--threads", 2),
     "freeze": ("--freeze", "features.0"),
     "batch": ("--batch", 2),
-    "input_": ("--input", 32),
+    "inputs": ("--input", 32),
     "have": ("--memory", "8GiB"),
     "record": ("--measured", RECORD),
 }

@@ -86,6 +86,7 @@ def _subject(measurement: Measurement) -> dict[str, Any]:
 
 
 def check_subject(profile: Profile, measurement: Measurement) -> None:
+    """Refuse a record of another network, or at other tensors: raises ``InputError``."""
     subject = _subject(measurement)
     if subject["config"] is not None:
         _check_config(profile.config, subject["config"])

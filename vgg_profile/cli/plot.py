@@ -41,7 +41,7 @@ _EXTRA = frozenset({"have", "record"})
 _SETUP = frozenset(each.name for each in fields(Setup))
 """How a training step is run."""
 
-_AFTER_FORWARD = frozenset({"optimizer", "foreach", "fused", "first_step", "onednn"})
+_AFTER_FORWARD = frozenset({"optimizer", "foreach", "fused", "first_step", "onednn", "processor", "threads"})
 """The part of it that changes nothing in what is saved for the backward pass."""
 
 _COUNTED = _EXTRA | _SETUP | {"device"}
@@ -57,7 +57,7 @@ USELESS: Mapping[str, frozenset[str]] = {
     "check": frozenset({"have"}),
     "batch": frozenset({"record", "batch"}),
     "compare": _EXTRA,
-    "sweep": _EXTRA | {"batch", "input_"},
+    "sweep": _EXTRA | {"batch", "inputs"},
     "time": frozenset({"have"}),
 }
 """Kind of figure → the options that would change nothing in it, and are refused."""
@@ -156,7 +156,7 @@ def _refuse_useless(kind: str) -> None:
         name = option.name or ""
         if name not in USELESS[kind] or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
-        if name in ("batch", "input_"):
+        if name in ("batch", "inputs"):
             advice = (
                 "It draws a range of its own; for another: "
                 f"vgg-profile sweep D --batch 1..64 --input 64..512:64 -o {kind}.svg."
@@ -217,6 +217,11 @@ def _subject(
 
 def _grid(profile: Profile, setup: Setup) -> Sweep:
     """The peak over batches and image sizes; `vgg-profile sweep` takes any other grid."""
+    if profile.run is not None:
+        raise InputError(
+            f"The figure sweep has images of several sizes, and {profile.config.label} is traced at one.",
+            "Ask for batch; or name a config.",
+        )
     return sweep(
         profile.config,
         inputs=(64, 128, 224, 320, 512),

@@ -65,7 +65,7 @@ def timeline(
     """
     from vgg_profile.check.crosscheck import lay_over
     from vgg_profile.check.results import Verdict
-    from vgg_profile.check.subject import check_network, check_setting, profile_of
+    from vgg_profile.check.subject import check_network, check_setting, profile_of, setup_of
     from vgg_profile.predict.steps import ledger
 
     profile = walk_on(device)
@@ -75,7 +75,7 @@ def timeline(
         return
     check_network(measurement)
     check_setting(measurement, asked(profile, setup))
-    curve = lay_over(ledger(profile_of(profile, measurement), measurement.setting.setup), measurement)
+    curve = lay_over(ledger(profile_of(profile, measurement), setup_of(measurement)), measurement)
     out.deliver(curve)
     if curve.verdict is not Verdict.PASS:
         click.get_current_context().exit(3)

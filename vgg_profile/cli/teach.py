@@ -95,11 +95,11 @@ def explain(
 def _refuse_options(who: str) -> None:
     """A setting that would change nothing is a misunderstanding."""
     context = click.get_current_context()
-    for name in ("batch_norm", "classes", "input_", "batch", "dtype", "device"):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            option = name.rstrip("_").replace("_", "-")
+    for option in context.command.params:
+        is_setting = option.name in ("batch_norm", "classes", "inputs", "batch", "dtype", "device")
+        if is_setting and context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE:
             raise InputError(
-                f"{who} takes no --{option}: it speaks of the notes' setting, D at 224×224, one image, "
+                f"{who} takes no {option.opts[0]}: it speaks of the notes' setting, D at 224×224, one image, "
                 "float32.",
                 "A layer takes it: `vgg-profile explain D conv3_2 --batch 8`.",
             )

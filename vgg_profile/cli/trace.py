@@ -9,6 +9,7 @@ import click
 from vgg_profile.cli.fit import SEVERAL
 from vgg_profile.cli.networks import Asked, is_python, open_python
 from vgg_profile.cli.options import force_option, takes_any_network, takes_setup
+from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.core.setting import Setup
@@ -66,10 +67,8 @@ def trace_command(
     profile = open_python(source, asked, setup, batch)
     step = trace(profile, setup)
     write_whole(output, dumps(step) + "\n", force=force)
-    click.echo(f"Wrote {output}: loss is {step.profile.config.heading['loss']}", err=True)
+    say(f"Wrote {output}: loss is {step.profile.config.heading['loss']}")
     if step.book.only:
-        click.echo(
-            f"Its events change with the batch: it answers for batch {step.book.only} alone.", err=True
-        )
+        say(f"Its events change with the batch: it answers for batch {step.book.only} alone.")
     for doubt in step.doubts:
-        click.echo(f"~ {doubt}", err=True)
+        say(f"~ {doubt}")

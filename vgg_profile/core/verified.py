@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vgg_profile.core.parsing import parse_json
 from vgg_profile.core.setting import Setting
 
 UNVERIFIED = "not verified on a card"
@@ -36,9 +37,7 @@ class Verified(NamedTuple):
 @cache
 def confirmed() -> tuple[dict[str, Any], ...]:
     """The list, one entry a record."""
-    import json
-
-    return tuple(json.loads(LIST.read_text(encoding="utf-8")))
+    return tuple(parse_json(LIST.read_text(encoding="utf-8")))
 
 
 def verified(layers: Iterable[str], setting: Setting) -> Verified | None:

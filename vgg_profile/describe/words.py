@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vgg_profile.core import units
-from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.verified import UNVERIFIED, Verified
+
+if TYPE_CHECKING:
+    from vgg_profile.core.step import Step
 
 
 def title(profile: Profile, *, with_batch: bool = True) -> str:

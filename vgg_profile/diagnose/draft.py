@@ -324,7 +324,7 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_wanted(content: bytes) -> tuple[list[Written], str]:
     """What :func:`write_wanted` wrote."""
-    found = json.loads(content)
+    found = parse_json(content)
     layers = [Written(each["name"], _counted(each["arguments"])) for each in found["layers"]]
     return layers, found["label"]
 

@@ -14,84 +14,20 @@ from vgg_profile.diagnose.draft import Defect, Draft, Family, Hint, Kind, Remark
 from vgg_profile.diagnose.names import Unique, block_of, paper_names
 from vgg_profile.diagnose.plan import Plan
 from vgg_profile.diagnose.remarks import remarks
-from vgg_profile.diagnose.run import Run
 from vgg_profile.diagnose.search import Cause, Found, needed, search
 from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, shown
+from vgg_profile.diagnose.verdict import Verdict
 from vgg_profile.diagnose.words import Call, Edit, Subject
 
 
 def examine(subject: Subject, shape: Shape, wanted: Sequence[Written] = (), label: str = "") -> Draft:
     """Run a model on images (C, H, W), as it is written and then mended; ``wanted`` is what it should be."""
-    verdict = _Verdict(subject, shape)
+    verdict = Verdict(subject, shape)
     differences = compared(verdict.calls(search(subject, shape).run), wanted, label) if wanted else []
     given = [each.edit for each in differences if each.edit and each.kind is not Kind.HEAD]
     found = search(subject, shape, given) if verdict.refused or given else Found([], verdict.first)
     needs = needed(subject, shape, given, found) if verdict.refused else []
     return _Report(subject, verdict, found, differences, needs).draft()
-
-
-class _Verdict:
-    """What PyTorch says of the model as it is written: in training, in eval mode, and with one image."""
-
-    def __init__(self, subject: Subject, shape: Shape) -> None:
-        self.subject = subject
-        model = subject.model
-        self.one: Run | None = None
-        self.eval: Run | None = None
-        self.how = ""
-        model.train()
-        self.first = Run(subject).start(shape)
-        self.failed = self.first
-        if self.first.error is None:
-            model.eval()
-            self.eval = self.failed = Run(subject).start(shape)
-            self.how = " in eval mode"
-            if self.eval.error is None:
-                self.one = self.failed = Run(subject).start(shape, images=1)
-                self.how = " with a batch of one image"
-        if self.refused and self.first.error is None:
-            self.first = self.failed
-        else:
-            model.train()
-
-    @property
-    def refused(self) -> bool:
-        return self.failed.error is not None
-
-    def calls(self, mended: Run) -> list[Call]:
-        """The calls that the result comes of, in the run that went to the end."""
-        run = mended if self.refused else self.first
-        ends = [call for result in run.results if (call := run.call_of(result))] or run.calls[-1:]
-        return [call for call in run.leading_to(*ends) if not call.is_inserted]
-
-    def rows(self) -> Iterator[tuple[Call, str]]:
-        """The call at which the batch's rows become others, and how many there are of an image."""
-        if self.refused:
-            return
-        for run in (self.first, self.one):
-            for result in run.results if run else ():
-                images, call = run.images if run else 0, run.call_of(result) if run else None
-                if result.dim() == 0 or result.shape[0] == images or call is None or run is None:
-                    continue
-                if images > 1 and images in result.shape:
-                    continue  # the batch stands elsewhere
-                changed = [
-                    each
-                    for each in run.leading_to(call)
-                    if each.arriving[:1] == (images,) and each.output[:1] != (images,)
-                ]
-                if changed:
-                    rows = changed[-1].output[0] if changed[-1].output else 0
-                    yield changed[-1], _rows(rows, images)
-                    return
-
-
-def _rows(rows: int, images: int) -> str:
-    if images == 1:
-        return "a batch of one image loses its dimension"
-    if rows % images == 0:
-        return f"{rows // images} rows an image"
-    return f"{rows} rows of {images} images"
 
 
 class _Report:
@@ -100,7 +36,7 @@ class _Report:
     def __init__(
         self,
         subject: Subject,
-        verdict: _Verdict,
+        verdict: Verdict,
         found: Found,
         differences: Sequence[Difference],
         needs: Sequence[Edit],

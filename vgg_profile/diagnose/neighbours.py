@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from vgg_profile.core import units
+from vgg_profile.diagnose.clues import lost_pools
 from vgg_profile.diagnose.draft import Family, Hint, Remark, Written
 from vgg_profile.diagnose.graph import Graph, is_linear, is_weighted, remark
 from vgg_profile.diagnose.modules import Overwritten
-from vgg_profile.diagnose.search import lost_pools
 from vgg_profile.diagnose.words import Call
 
 _MANY = 4

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from vgg_profile.core import units
 from vgg_profile.diagnose import neighbours
 from vgg_profile.diagnose.calls import class_name, is_layer
+from vgg_profile.diagnose.clues import dropped_ends
 from vgg_profile.diagnose.draft import Family, Hint, Remark
 from vgg_profile.diagnose.graph import Graph, is_weighted, remark
 from vgg_profile.diagnose.modules import Overwritten
 from vgg_profile.diagnose.run import Run
-from vgg_profile.diagnose.search import dropped_ends
 from vgg_profile.diagnose.words import Call
 
 

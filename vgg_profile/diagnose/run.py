@@ -7,26 +7,24 @@ take what arrives, and carries out the :class:`Edit` that it was given beforehan
 
 from __future__ import annotations
 
-import inspect
 import linecache
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from vgg_profile.core.counts import Count
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import class_name, is_layer, of_function, of_module
 from vgg_profile.diagnose.draft import KNOWN, Family, Kind, Written
 from vgg_profile.diagnose.modules import check_has_forward
 from vgg_profile.diagnose.trouble import in_pythons_words, innermost
+from vgg_profile.diagnose.values import as_given, loses_rows, noting_the_return, tensors_in, why_no_flatten
 from vgg_profile.diagnose.words import IMAGES, Again, Call, Edit, Site, Subject
 
 Edits = Mapping[Site, Sequence[Edit]]
@@ -60,7 +58,11 @@ class Run(TorchFunctionMode):
         x = torch.zeros(images, *shape, device=device)
         self._made(x, None)
         try:
-            with self._calls_of_modules(), self._noting_the_return(model), self:
+            with (
+                self._calls_of_modules(),
+                noting_the_return(model, str(self.subject.path), self._returned),
+                self,
+            ):
                 self.result = self._applied(model(x))
         except Again:
             raise
@@ -72,7 +74,7 @@ class Run(TorchFunctionMode):
 
     @property
     def results(self) -> list[Tensor]:
-        return list(_tensors(self.result))
+        return list(tensors_in(self.result))
 
     def call_of(self, value: object) -> Call | None:
         """The last call that made a tensor."""
@@ -126,9 +128,9 @@ class Run(TorchFunctionMode):
             result = func(*args, **kwargs)
         except Exception as error:
             return self._mended_function(call, x, error)
-        if self.options and call.layer and call.layer.family is Family.FLATTEN and _loses_rows(result, x):
+        if self.options and call.layer and call.layer.family is Family.FLATTEN and loses_rows(result, x):
             return self._flattened(call, x)
-        if not list(_tensors(result)):
+        if not list(tensors_in(result)):
             if name == "__setitem__":  # the tensor is another from here on
                 self._note(call, x)
             return result
@@ -149,7 +151,7 @@ class Run(TorchFunctionMode):
         layer = call.layer or Written("Flatten", {}, "forward", call.line, call.line)
         with self._paused():
             result = torch.flatten(x, 1)
-        found = f"{layer}{_why_no_flatten(layer, x)}"
+        found = f"{layer}{why_no_flatten(layer, x)}"
         flat = replace(layer, arguments={})
         edit = Edit(call.site, "write", Kind.FLATTEN, flat, found, "one row an image, whatever the batch")
         edit = replace(edit, fix="torch.flatten(x, 1)")
@@ -306,7 +308,7 @@ class Run(TorchFunctionMode):
         """A layer as it is written, on the device of the run."""
         known = (f"{layer.name}{layer.arguments}", self.subject.model.training)
         if known not in self.subject.built:
-            arguments = {key: _argument(value) for key, value in layer.arguments.items()}
+            arguments = {key: as_given(value) for key, value in layer.arguments.items()}
             with self._paused(), torch.device(self.subject.device):
                 module: nn.Module = getattr(nn, layer.name)(**arguments)
             self.subject.built[known] = module.train(self.subject.model.training)
@@ -320,7 +322,7 @@ class Run(TorchFunctionMode):
     def _note(self, call: Call, result: Any, *edits: Edit) -> Any:
         call.edits += [edit for edit in edits if edit not in call.edits]
         self.calls.append(call)
-        for output in _tensors(result):
+        for output in tensors_in(result):
             self._made(output, call)
             call.output = call.output or tuple(output.shape)
             self._by_site.setdefault(call.site, (call, output))
@@ -332,7 +334,7 @@ class Run(TorchFunctionMode):
 
     def _derived(self, value: object) -> list[Tensor]:
         """The tensors among arguments that the images became."""
-        return [tensor for tensor in _tensors(value) if id(tensor) in self._of]
+        return [tensor for tensor in tensors_in(value) if id(tensor) in self._of]
 
     @contextmanager
     def _paused(self) -> Iterator[None]:
@@ -388,57 +390,5 @@ class Run(TorchFunctionMode):
         finally:
             nn.Module.__call__ = original  # type: ignore[method-assign]
 
-    @contextmanager
-    def _noting_the_return(self, model: nn.Module) -> Iterator[None]:
-        """Note the line of the file on which ``forward`` returns."""
-        forward = getattr(inspect.unwrap(type(model).forward), "__code__", None)
-        path = str(self.subject.path)
-        if forward is None or forward.co_filename != path:
-            yield
-            return
-
-        def noted(frame: FrameType, event: str, _: object) -> None:
-            if event == "return" and frame.f_code is forward:
-                self.returns = frame.f_lineno
-
-        before = sys.getprofile()
-        sys.setprofile(noted)
-        try:
-            yield
-        finally:
-            sys.setprofile(before)
-
-
-def _argument(value: Any) -> Any:
-    """An argument as a class takes it: a pair as a tuple, a count as its number."""
-    if isinstance(value, list):
-        return tuple(value)
-    return int(value) if isinstance(value, Count) else value
-
-
-def _loses_rows(result: object, x: Tensor) -> bool:
-    """Whether a flatten gives another number of rows than it was given images."""
-    return isinstance(result, Tensor) and result.dim() <= 2 and result.shape[:1] != x.shape[:1]
-
-
-def _why_no_flatten(layer: Written, x: Tensor) -> str:
-    if "squeezed" in layer.arguments:
-        return ", which drops the batch as well where it is one image"
-    if "sizes" in layer.arguments:
-        sizes = layer.arguments["sizes"]
-        return (
-            f", which fixes the batch at {sizes[0]}" if len(sizes) == 2 else ", which gives no row an image"
-        )
-    if "row" in layer.arguments:
-        return f", and {'*'.join(map(str, x.shape[1:]))} = {x[0].numel():,} values an image arrive"
-    return ", which does not give one row an image"
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        yield from _tensors([*value.values()])
-    elif isinstance(value, (tuple, list)):
-        for each in value:
-            yield from _tensors(each)
+    def _returned(self, line: int) -> None:
+        self.returns = line

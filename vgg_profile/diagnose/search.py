@@ -8,16 +8,26 @@ and of two as good the one that makes a layer more like the others. What is as g
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from torch import nn
 
 from vgg_profile.core import units
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import class_name, is_layer
+from vgg_profile.diagnose.clues import (
+    arriving_width,
+    dropped_ends,
+    lacks_padding,
+    lost_pools,
+    odd_ones,
+    producer_of,
+    wanted_width,
+    with_padding,
+    written_widths,
+)
 from vgg_profile.diagnose.draft import Family, Kind, Written
 from vgg_profile.diagnose.options import options, write
 from vgg_profile.diagnose.run import Run
@@ -95,7 +105,7 @@ class _Search:
         self.subject, self.shape = subject, shape
         self.edits: dict[Site, tuple[Edit, ...]] = {}
         self.left = MOST_CALLS
-        self.widths = _written_widths(subject.model)
+        self.widths = written_widths(subject.model)
         self.is_decided = bool(given)
         for edit in given:
             self._commit([edit])
@@ -139,7 +149,7 @@ class _Search:
         """The likeliest explanation of the first group of mends, and whether it is elsewhere."""
         first = groups[0]
         call = next(call for call in run.calls if call.site == first[0].site and not call.is_inserted)
-        others_of_it = self.widths[_arriving_width(run, call)] - 1  # but the producer's own
+        others_of_it = self.widths[arriving_width(run, call)] - 1  # but the producer's own
         local = _Candidate(first, (1, -max(others_of_it, 0)))
         most = sum(map(len, groups))
         ranked = [((most, *local.rank), local)]
@@ -207,7 +217,7 @@ class _Search:
         end, stale = dropped[-1]
         follow = Edit(stale.site, "follow", Kind.DROPPED, None, "", "", after=end.site)
         convs = [each for each in run.calls if each.layer and each.layer.family is Family.CONV]
-        plain = [_padded(each, "") for each in convs if _lacks_padding(each)]
+        plain = [with_padding(each, "") for each in convs if lacks_padding(each)]
         for edits in ([follow], [follow, *plain]):
             other, again = self.run(edits)
             if not again and _fits(other, call.site):
@@ -255,7 +265,7 @@ class _Search:
 
     def _other_width(self, run: Run, call: Call) -> Iterator[_Candidate]:
         """The layer that made what arrives, of the width that this one was made for."""
-        producer, width = _producer(call), _wanted_width(run, call)
+        producer, width = producer_of(call), wanted_width(run, call)
         if producer is None or producer.layer is None or width in (0, self.shape[0]):
             return
         key = "out_channels" if producer.layer.family is Family.CONV else "out_features"
@@ -272,18 +282,18 @@ class _Search:
         convs = [
             call for call in before if call.layer and call.layer.family is Family.CONV and not call.site.nth
         ]
-        plain = [call for call in convs if _lacks_padding(call)]
+        plain = [call for call in convs if lacks_padding(call)]
         padded = [call for call in convs if call.layer and call.layer.arguments.get("padding")]
         if plain and len(plain) > 1:
             tally = f"no convolution is padded: padding all {len(plain)} keeps each map's size"
             if padded:
                 tally = f"{len(padded)} of {len(convs)} convolutions are padded, these {len(plain)} are not"
-            yield _Candidate([_padded(call, tally) for call in plain], (0, 0))
+            yield _Candidate([with_padding(call, tally) for call in plain], (0, 0))
         if padded:
             for call in plain:
                 tally = f"{len(padded)} of {len(convs)} convolutions are padded"
-                yield _Candidate([_padded(call, tally)], (0, 0))
-        for key, odd in _odd_ones(convs):
+                yield _Candidate([with_padding(call, tally)], (0, 0))
+        for key, odd in odd_ones(convs):
             for call, value in odd:
                 assert call.layer is not None
                 layer = call.layer.with_arguments(**{key: value})
@@ -309,114 +319,3 @@ class _Search:
 def _fits(run: Run, site: Site) -> bool:
     """Whether a run went to its end, and the fan-in at a call was right."""
     return run.error is None and (site, Kind.FAN_IN) not in {(edit.site, edit.kind) for edit in run.mends}
-
-
-def dropped_ends(run: Run) -> list[tuple[Call, Call]]:
-    """Results that nobody uses, each with the later call that was given what came before instead."""
-    used = {id(call) for call in run.leading_to(*(run.call_of(result) for result in run.results))}
-    taken = {id(source) for call in run.calls for source in call.sources}
-    ends = []
-    for place, call in enumerate(run.calls):
-        if id(call) in used or id(call) in taken or call.is_inserted:
-            continue
-        branch = [each for each in run.leading_to(call) if id(each) not in used]
-        later = (each for each in run.calls[place:] if id(each) in used and each.layer)
-        stale = next((each for each in later if each.sources == branch[0].sources), None)
-        if stale is not None:
-            ends.append((call, stale))
-    return ends
-
-
-def lost_pools(calls: Sequence[Call]) -> list[Call]:
-    """The convolutions wider than the one before, on a map as large, where others come after a pool."""
-    convs = [call for call in calls if call.layer and call.layer.family is Family.CONV]
-    grown, lost = 0, []
-    for one, after in pairwise(convs):
-        if one.layer and after.layer and after.layer.size("out_channels") > one.layer.size("out_channels"):
-            if len(one.output) == 4 and after.arriving[2:] == one.output[2:]:
-                lost.append(after)
-            else:
-                grown += 1
-    return lost if grown >= len(lost) else []
-
-
-def _padded(call: Call, tally: str) -> Edit:
-    layer = call.fixed[0] if call.fixed else call.layer
-    assert layer is not None
-    kernels, dilations = layer.pair("kernel_size", 1), layer.pair("dilation", 1)
-    height, width = (d * (k - 1) // 2 for k, d in zip(kernels, dilations, strict=True))
-    fixed = layer.with_arguments(padding=height if height == width else [height, width])
-    return write(call, Kind.PADDING, fixed, str(layer), f"{fixed}: {tally}")
-
-
-def _lacks_padding(call: Call) -> bool:
-    layer, source = call.layer, call.sources[0] if call.sources else None
-    is_padded_before = source is not None and "pad" in source.what.lower()
-    return (
-        layer is not None
-        and layer.pair("kernel_size", 1) != (1, 1)
-        and layer.pair("stride", 1) == (1, 1)
-        and not layer.arguments.get("padding")
-        and not is_padded_before
-    )
-
-
-def _odd_ones(convs: Sequence[Call]) -> Iterator[tuple[str, list[tuple[Call, int]]]]:
-    """The convolutions of another stride, kernel or padding than most, with what most have."""
-    for key, default in (("stride", 1), ("kernel_size", 1), ("padding", 0)):
-        values = {
-            call.site: (call.layer.arguments.get(key, default) if call.layer else None) for call in convs
-        }
-        tally = Counter(value for value in values.values() if isinstance(value, int))
-        if len(tally) > 1:
-            (usual, times), *_ = tally.most_common()
-            odd = [call for call in convs if values[call.site] != usual]
-            if times > len(odd) and len(odd) <= 3:
-                yield key, [(call, usual) for call in odd if not (key == "padding" and _lacks_padding(call))]
-
-
-def _producer(call: Call) -> Call | None:
-    """The layer with weights whose channels, or values, a call is given."""
-    source = call.sources[0] if len(call.sources) == 1 else None
-    while source is not None:
-        if source.layer and source.layer.is_weighted:
-            return source
-        source = source.sources[0] if len(source.sources) == 1 else None
-    return None
-
-
-def _wanted_width(run: Run, call: Call) -> int:
-    """How many channels, or values, the layer at a call was made for; 0 if that is no whole number."""
-    layer = call.layer
-    if layer is None:
-        return 0
-    if layer.family is Family.CONV:
-        return layer.size("in_channels")
-    if layer.family is Family.NORM and layer.width_key:
-        return layer.size(layer.width_key)
-    row = run.row_of(call.sources[0] if call.sources else None) or call.arriving[1:]
-    plane = 1
-    for side in row[1:]:
-        plane *= side
-    own = layer.size("in_features")
-    return own // plane if plane and own % plane == 0 else 0
-
-
-def _arriving_width(run: Run, call: Call) -> int:
-    row = (
-        run.row_of(call.sources[0] if call.sources else None)
-        if len(call.arriving) == 2
-        else call.arriving[1:]
-    )
-    return row[0] if row else 0
-
-
-def _written_widths(model: nn.Module) -> Counter[int]:
-    """How often each width is written: what layers give, and what norms are of."""
-    keys = ("out_channels", "out_features", "num_features", "num_channels")
-    return Counter(
-        width
-        for module in model.modules()
-        for key in keys
-        if isinstance(width := getattr(module, key, 0), int)
-    )

@@ -31,7 +31,7 @@ def _input(measurement: Measurement) -> Iterator[str]:
     """A VGG is given images, (C, H, W); any other network says itself what it is given."""
     config = measurement.subject["config"] or {}
     shape = measurement.subject["input"]
-    if "inputs" not in config and config and len(shape) != 3:
+    if config and "inputs" not in config and len(shape) != 3:
         yield f"its input has {len(shape)} sizes, and an image has 3"
 
 

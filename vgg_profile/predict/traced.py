@@ -19,6 +19,7 @@ from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Category, Event, Mark, Phase, Storage, kept
 from vgg_profile.core.inputs import INTEGERS, Input
 from vgg_profile.core.network import TracedNetwork
+from vgg_profile.core.parsing import parse_json
 from vgg_profile.core.setting import LARGEST, Setting
 from vgg_profile.core.sizes import ITEMSIZE, Bytes
 from vgg_profile.core.step import Step
@@ -218,7 +219,7 @@ def load(path: Path) -> Step:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"The trace {name} is over {LARGEST_FILE // 2**20} MiB.", AGAIN)
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.get("kind") != KIND:
             raise InputError(f"{name} is not a trace of vgg-profile.", AGAIN)
         if content.get("schema_version") != SCHEMA:

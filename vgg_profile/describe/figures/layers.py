@@ -6,6 +6,7 @@ from dataclasses import replace
 from operator import attrgetter
 
 from vgg_profile.core import units
+from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category
 from vgg_profile.core.figures import COMPUTE, INK, PALETTE, Figure, Limit, Panel, Series, Style, Unit
 from vgg_profile.core.tree import Profile
@@ -158,6 +159,11 @@ def _shares(profile: Profile) -> Figure:
 def _receptive_field(profile: Profile) -> Figure:
     """How much of the image one value sees, layer by layer."""
     rows = [row for row in profile.rows[1:] if row.receptive_field is not None]
+    if not rows:
+        raise InputError(
+            f"What one value of {profile.config.label} sees is not known: it is worked out for VGGs alone.",
+            "Ask for memory, parameters or macs; or name a config.",
+        )
     fields = [row.receptive_field or 0 for row in rows]
     sides = sorted(set(profile.input[1:]))
     last, widest = rows[-1], fields[-1]

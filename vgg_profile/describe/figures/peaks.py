@@ -35,8 +35,10 @@ def _fit(fit: Fit) -> Figure:
         limits.append(Limit(f"less {units.binary(fit.reserve_bytes)} in reserve", fit.available_bytes))
     batch = fit.asked or largest
     finding = _finding(fit, limit) if fit.run is None else _finding_on_a_card(fit)
-    peak = step.peak_bytes(batch)
-    points = [Point(batch, peak, f"batch {batch:,}: {in_unit(peak, unit)}")] if batch else []
+    points = []
+    if batch:
+        peak = step.peak_bytes(batch)
+        points.append(Point(batch, peak, f"batch {batch:,}: {in_unit(peak, unit)}"))
     left_out = "" if fit.run is None else "Without cuDNN's scratch, which is not predicted. "
     return _batch_figure(step, top, unit, finding, limits, points, left_out)
 

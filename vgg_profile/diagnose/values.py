@@ -1,0 +1,72 @@
+"""What a run does with values: the tensors among them, a flatten's rows, the line of the return."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from torch import Tensor, nn
+
+from vgg_profile.core.counts import Count
+from vgg_profile.diagnose.draft import Written
+
+
+def as_given(value: Any) -> Any:
+    """An argument as a class takes it: a pair as a tuple, a count as its number."""
+    if isinstance(value, list):
+        return tuple(value)
+    return int(value) if isinstance(value, Count) else value
+
+
+def loses_rows(result: object, x: Tensor) -> bool:
+    """Whether a flatten gives another number of rows than it was given images."""
+    return isinstance(result, Tensor) and result.dim() <= 2 and result.shape[:1] != x.shape[:1]
+
+
+def why_no_flatten(layer: Written, x: Tensor) -> str:
+    """What keeps a layer from giving one row an image, to end a finding with."""
+    if "squeezed" in layer.arguments:
+        return ", which drops the batch as well where it is one image"
+    if "sizes" in layer.arguments:
+        sizes = layer.arguments["sizes"]
+        return (
+            f", which fixes the batch at {sizes[0]}" if len(sizes) == 2 else ", which gives no row an image"
+        )
+    if "row" in layer.arguments:
+        return f", and {'*'.join(map(str, x.shape[1:]))} = {x[0].numel():,} values an image arrive"
+    return ", which does not give one row an image"
+
+
+def tensors_in(value: object) -> Iterator[Tensor]:
+    """The tensors in a value, however deep in lists, tuples and dicts."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from tensors_in([*value.values()])
+    elif isinstance(value, (tuple, list)):
+        for each in value:
+            yield from tensors_in(each)
+
+
+@contextmanager
+def noting_the_return(model: nn.Module, path: str, note: Callable[[int], None]) -> Iterator[None]:
+    """While this lasts, ``note`` is told the line of the file at ``path`` on which ``forward`` returns."""
+    forward = getattr(inspect.unwrap(type(model).forward), "__code__", None)
+    if forward is None or forward.co_filename != path:
+        yield
+        return
+
+    def noted(frame: FrameType, event: str, _: object) -> None:
+        if event == "return" and frame.f_code is forward:
+            note(frame.f_lineno)
+
+    before = sys.getprofile()
+    sys.setprofile(noted)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)

@@ -250,7 +250,11 @@ def test_any_net_run_in_any_way_is_exact(
         assume(False)
     if "LRN" in sizes and (dtype == "bfloat16" or "float16" in (dtype, setup.amp)):
         assume(False)  # PyTorch's CPU has no such kernel
-    assert failures(check(net, input=(3, *image), batch=batch, dtype=dtype, **setup.to_dict())) == []
+    checks = check(net, input=(3, *image), batch=batch, dtype=dtype, **setup.to_dict())
+    if "float16" in (dtype, setup.amp) and checks.count(Verdict.SKIP):
+        assert_nothing_is_claimed_of_kernels(checks)
+    else:
+        assert failures(checks) == []
 
 
 @pytest.mark.parametrize(

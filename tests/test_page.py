@@ -24,7 +24,7 @@ from vgg_profile.core.forms import Picture
 from vgg_profile.core.setting import Setup
 from vgg_profile.describe.documents import compose
 from vgg_profile.predict.vgg.configs import config, from_dict
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.vgg.step import tensors_alone
 from vgg_profile.render import live_page as to_live_page
 
 NAMES = ("A", "B", "D", "E")
@@ -83,7 +83,7 @@ def expected(setting, setup=Setup()):  # noqa: B008 - frozen
         device=setting["device"],
         batch_norm=setting["norm"] == "true",
     )
-    step = ledger(profile, replace(setup, optimizer=setting["optimizer"]))
+    step = tensors_alone(profile, replace(setup, optimizer=setting["optimizer"]))
     written = {"bytes": units.exact, "MiB": units.mebibytes, "GiB": units.gibibytes}[setting["unit"]]
 
     def write(size):
@@ -220,7 +220,7 @@ def test_the_tapes_of_a_page_are_the_ledgers(source, setting, setup):
     start = data["setting"]
     key = f"0,{start['norm']},{start['size']},{profile.itemsize},{start['device']},{start['optimizer']}"
     for batch in (1, 3, 1000):
-        moments = ledger(profile.at(batch), setup).moments
+        moments = tensors_alone(profile.at(batch), setup).moments
         assert list(played(data, key, batch)) == [tuple(each)[:4] for each in moments]
     assert data["setting"]["dtype"] in data["itemsizes"]
 
@@ -392,7 +392,7 @@ def test_the_page_begins_at_the_reports_own_setting(other, quick):
     setup = Setup(optimizer="momentum")
     other.open(to_live_page(Report(Comparison((profile,), setup), "vgg-profile report …")))
     other.page.locator("#layers tbody tr").first.wait_for()
-    step = ledger(profile, setup)
+    step = tensors_alone(profile, setup)
     assert other.text("#peak strong") == units.mebibytes(step.peak.peak)
     said = "64,M,128,M with batch norm, input 48×80, batch 12, float64; train, momentum; by the rules of"
     assert other.text("#setting").startswith(said)

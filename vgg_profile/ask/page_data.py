@@ -27,9 +27,9 @@ from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, block_labels
 from vgg_profile.core.verified import Verified
-from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.configs import config as find
 from vgg_profile.predict.vgg.spelled_out import modules
+from vgg_profile.predict.vgg.step import tensors_alone
 from vgg_profile.predict.vgg.walk import walk
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512)
@@ -100,7 +100,7 @@ def page_data(
         for (itemsize, dtype), device in product(lowest.items(), devices):
             profile = look(dtype=dtype, device=device)
             for optimizer in optimizers:
-                step = trace(profile, replace(setup, optimizer=optimizer))
+                step = tensors_alone(profile, replace(setup, optimizer=optimizer))
                 if optimizer == optimizers[0]:
                     saved[_key(*where, itemsize, device)] = _saved(step.profile)
                 _, _, fixed, per_image = step.book.columns
@@ -177,7 +177,7 @@ def _key(*parts: object) -> str:
 def _table(profile: Profile, setup: Setup) -> dict[str, Any]:
     """The rows and their totals, per image; and why one image alone cannot be trained on, if so."""
     try:
-        trace(profile, setup).check_batch(1)
+        tensors_alone(profile, setup).check_batch(1)
     except InputError as error:
         alone = error.problem
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -42,10 +43,22 @@ def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
 
     Where kernels' needs are known, the book is written anew for each batch that is asked about.
     """
+    return _step(profile, setup, Kernels.of)
+
+
+def tensors_alone(profile: Profile, setup: Setup = PLAIN) -> Step:
+    """The same without what kernels take in passing: one book for every batch, its bytes affine in it."""
+    return _step(profile, setup, lambda setting: None)
+
+
+KernelsOf = Callable[[Setting], Kernels | None]
+
+
+def _step(profile: Profile, setup: Setup, kernels_of: KernelsOf) -> Step:
     setting = replace(profile.setting, setup=setup.on(profile.device))
     setting.check()
     setup.check_freeze(row.module for row in profile.module_rows if row.parameters)
-    write = partial(_write, config(profile.config), setting)
+    write = partial(_write, config(profile.config), setting, kernels_of)
     book = write(profile.batch)
     rows = profile.module_rows
     if not setting.setup.is_plain_forward:  # else the profile has them already
@@ -54,30 +67,30 @@ def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
     return Step(
         replace(profile, setting=setting, module_rows=rows),
         book,
-        write=write if _is_of_a_batch(setting) else None,
+        write=write if _is_of_a_batch(kernels_of(setting), setting.dtype) else None,
     )
 
 
-def _is_of_a_batch(setting: Setting) -> bool:
+def _is_of_a_batch(kernels: Kernels | None, dtype: str) -> bool:
     """Whether kernels' needs stand in the book, which are not affine in the batch."""
-    kernels = Kernels.of(setting)
-    return kernels is not None and kernels.knows(setting.dtype)
+    return kernels is not None and kernels.knows(dtype)
 
 
-def _write(net: Config, setting: Setting, batch: int) -> Book:
+def _write(net: Config, setting: Setting, kernels_of: KernelsOf, batch: int) -> Book:
     """The book of a step: load, forward, loss, backward, and the optimizer's step."""
+    here = replace(setting, batch=batch)
     with uncollected():
-        return _run(net, replace(setting, batch=batch))
+        return _run(net, here, kernels_of(here))
 
 
-def _run(net: Config, setting: Setting) -> Book:
+def _run(net: Config, setting: Setting, kernels: Kernels | None) -> Book:
     setup = setting.setup
     tape = Tape(
         itemsize=setting.itemsize,
         device=setting.device,
         training=setup.mode == "train",
         grad=setup.has_backward,
-        kernels=Kernels.of(setting),
+        kernels=kernels,
     )
     parameters = load(tape, net, setting.input, setup)
     trained = [each.storage for of in parameters.values() for each in of.values() if not each.is_frozen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import vgg_profile
 from vgg_profile.core.ending import ENDING, Ended, check_not_ended, heeded, uninterrupted
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -231,7 +233,14 @@ run()
 """
 
 
+@pytest.fixture(scope="module")
+def compiled() -> None:
+    """The package as pip leaves it: starved while it compiles, Python 3.11 reports a flaw of its own."""
+    compileall.compile_dir(Path(vgg_profile.__file__).parent, quiet=1)
+
+
 @linux
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("quarters", [0, 1, 2, 4, 8, 16, 24, 32, 48, 64, 128])
 @pytest.mark.parametrize(
     "words",

@@ -96,14 +96,12 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=" ".join,
 )
 def test_ten_thousand_layers_are_no_trouble(words: list[str], deep: Path) -> None:
-    """Four times the layers cost about four times as much: a cost that grows with their square, 16 times."""
+    """They end well, and in less memory than half a GiB."""
     given = words if "--input" in words or words[0] == "sweep" else [*words, "--input", "2"]
     given = [*given, "--input", "2"] if words[0] == "sweep" else given
-    few = bill(*(word.replace("NET", "2500.json") for word in given), folder=deep)
-    many = bill(*(word.replace("NET", "10000.json") for word in given), folder=deep)
-    assert (few[0], many[0]) == (0, 0)
-    assert many[1] < MOST
-    assert many[2] < 8 * few[2]
+    code, size, _, said = bill(*(word.replace("NET", "10000.json") for word in given), folder=deep)
+    assert code == 0, said
+    assert size < MOST
 
 
 def test_a_bill_is_read(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -63,7 +62,7 @@ def run_kind(name: str, share: float, seed: int, folder: Path) -> Row:
 
 
 _WORKER = """
-import io, json, os, resource, sys, time
+import io, json, os, re, sys, time
 from pathlib import Path
 import click
 from click.testing import CliRunner
@@ -90,7 +89,7 @@ for line in sys.stdin:
     result = invoke([os.fsdecode(bytes.fromhex(each)) for each in case["words"]])
     told = {
         "code": result.exit_code, "seconds": time.process_time() - start, "odd": "",
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "memory": int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024,
     }
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         told["odd"] = f"traceback: {type(result.exception).__name__}: {result.exception}"[:300]
@@ -164,7 +163,6 @@ def _send(row: Row, case: Case, chance: random.Random) -> None:
     row.tried += 1
     row.codes[process.returncode] = row.codes.get(process.returncode, 0) + 1
     row.seconds = max(row.seconds, time.monotonic() - start)
-    row.memory = max(row.memory, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
     after = {path.name for path in work.iterdir()} - before - {"__pycache__"}
     for is_wrong, problem in (
         (process.returncode not in (0, SIGNALS[number]), f"exit code {process.returncode}"),

@@ -41,11 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _heeding_ctrl_c() -> Iterator[None]:
-    """As at a terminal, even where the tests run in the background and a shell has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _heeding_signals() -> Iterator[None]:
+    """As at a terminal, even where the tests run in the background and a shell has some signals ignored."""
+    heeded = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    heeded |= {signal.SIGHUP: signal.SIG_DFL} if hasattr(signal, "SIGHUP") else {}
+    before = {number: signal.signal(number, handler) for number, handler in heeded.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")

@@ -320,9 +320,11 @@ def within(machine: Machine, limit: int, optimizer: str) -> Fit:
 def runs_twice(machine: Machine, batch: int, optimizer: str) -> str:
     """Two steps of D at a batch: whether they run."""
     import torch
-    from vgg_profile.measure.step import Deaf, RealStep
 
     from vgg_profile import models
+    from vgg_profile.run.marks import Deaf
+    from vgg_profile.run.step import TrainingStep
+    from vgg_profile.run.tensors import Given
 
     batch = min(batch, machine.most)
     try:
@@ -332,9 +334,11 @@ def runs_twice(machine: Machine, batch: int, optimizer: str) -> str:
             shape = (batch, 3, machine.size, machine.size)
             images = torch.empty(shape, device=machine.device).normal_()
             targets = torch.zeros(batch, dtype=torch.int64, device=machine.device)
-            RealStep(model, images, targets, {}, Setup(optimizer=optimizer), steps).run(Deaf())
+            given = Given((images,), {}, targets)
+            loss, setup = torch.nn.functional.cross_entropy, Setup(optimizer=optimizer)
+            TrainingStep(model, given, loss, {}, setup, machine.device, steps).run(Deaf())
             model.zero_grad(set_to_none=True)
-            del images
+            del images, given
     except torch.OutOfMemoryError:
         return "out of memory"
     finally:

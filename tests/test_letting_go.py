@@ -54,6 +54,10 @@ COMMANDS = {
 }
 
 
+WHOLE = {"table D": {"table.md"}, "report D": {"report", "report.md"}, "report page": {"page.html"}}
+"""What a command has written when it is over; before that, none of it is there."""
+
+
 def is_alive(pid: int) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -99,8 +103,7 @@ def test_a_signal_at_any_moment_ends_it_cleanly(
     if process.returncode:
         assert [line for line in said if not line.startswith("Wrote ")] == ["Interrupted"]
     left = {path.relative_to(work).parts[0] for path in work.rglob("*")} - {"sleeps.py", "__pycache__"}
-    whole = {"report": {"report", "report.md"}, "table": {"table.md"}}.get(name.split()[0], left)
-    assert left in (set(), whole)
+    assert left in (set(), WHOLE.get(name, left))
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".part")]
     assert list(scratch.iterdir()) == []
     if pids.exists():

@@ -6,6 +6,11 @@ import sys
 
 from vgg_profile.core.ending import exit_code, heed, settle
 
+NO_MEMORY = "Error: There is not enough memory to start.\n"
+
+_OF_THE_LOADER = ("failed to map segment", "annot allocate memory")
+"""What glibc's loader says of a library for which there is no memory."""
+
 
 def run() -> None:
     """Run the command that was typed, and exit with its code."""
@@ -18,9 +23,10 @@ def run() -> None:
         code = exit_code(ended)
         sys.stderr.write("Interrupted\n")
     except (MemoryError, SystemError):  # what Python itself says where it has no memory to say more
-        sys.stderr.write("Error: There is not enough memory to start.\n")
+        sys.stderr.write(NO_MEMORY)
     except (ImportError, OSError) as error:
-        sys.stderr.write(f"Error: vgg-profile cannot start: {str(error)!a}.\n")
+        lacks_memory = any(words in str(error) for words in _OF_THE_LOADER)
+        sys.stderr.write(NO_MEMORY if lacks_memory else f"Error: vgg-profile cannot start: {str(error)!a}.\n")
     settle()
     sys.exit(code)
 

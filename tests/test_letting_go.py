@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-import vgg_profile
+import vgg_profile.__main__
 from vgg_profile.core.ending import ENDING, Ended, check_not_ended, heeded, uninterrupted
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -224,6 +225,24 @@ def test_a_picture_needs_no_backend(backend: str, tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert (tmp_path / "x.svg").exists() == (ended.returncode == 0)
+
+
+def test_an_end_while_python_makes_a_class_is_one(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """Python 3.11 wraps what ``__set_name__`` raises in a RuntimeError."""
+
+    class Ends:
+        def __set_name__(self, owner: type, name: str) -> None:
+            raise Ended(signal.SIGTERM)
+
+    def begin() -> None:
+        type("Made", (), {"name": Ends()})
+
+    for name in ("heed", "settle"):
+        monkeypatch.setattr(vgg_profile.__main__, name, lambda: None)
+    monkeypatch.setattr(vgg_profile.__main__, "_run", begin)
+    with pytest.raises(SystemExit) as ended:
+        vgg_profile.__main__.run()
+    assert (ended.value.code, capsys.readouterr().err) == (143, "Interrupted\n")
 
 
 STARVED = """

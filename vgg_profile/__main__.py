@@ -22,6 +22,12 @@ def run() -> None:
         settle()
         code = exit_code(ended)
         sys.stderr.write("Interrupted\n")
+    except RuntimeError as error:  # Python 3.11 wraps what is raised while it makes a class
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        settle()
+        code = exit_code(error.__cause__)
+        sys.stderr.write("Interrupted\n")
     except (MemoryError, SystemError):  # what Python itself says where it has no memory to say more
         sys.stderr.write(NO_MEMORY)
     except (ImportError, OSError) as error:

@@ -18,15 +18,12 @@ def run() -> None:
     code: int | str | None = 1
     try:
         code = _run()
-    except KeyboardInterrupt as ended:  # before there was a program to say so
-        settle()
-        code = exit_code(ended)
-        sys.stderr.write("Interrupted\n")
-    except RuntimeError as error:  # Python 3.11 wraps what is raised while it makes a class
-        if not isinstance(error.__cause__, KeyboardInterrupt):
+    except (KeyboardInterrupt, RuntimeError) as error:  # before there was a program to say so
+        ended = error if isinstance(error, KeyboardInterrupt) else error.__cause__
+        if not isinstance(ended, KeyboardInterrupt):  # 3.11 wraps what is raised while a class is made
             raise
         settle()
-        code = exit_code(error.__cause__)
+        code = exit_code(ended)
         sys.stderr.write("Interrupted\n")
     except (MemoryError, SystemError):  # what Python itself says where it has no memory to say more
         sys.stderr.write(NO_MEMORY)

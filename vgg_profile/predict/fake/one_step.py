@@ -18,6 +18,7 @@ from vgg_profile.core.book import Book
 from vgg_profile.core.events import Category, Phase, Storage
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
+from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.fake.answers import real_answers
 from vgg_profile.predict.fake.building import built, check_not_compiled, faked
 from vgg_profile.predict.fake.known import Known
@@ -79,7 +80,7 @@ def run_on_fakes(subject: Subject, batch: int) -> Traced:
     Raises ``InputError`` for a network whose course or sizes depend on data, or that raises itself.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    with mode, _quiet(), _uncollected(), onednn(enabled=subject.setup.onednn):
+    with mode, _quiet(), uncollected(), onednn(enabled=subject.setup.onednn):
         return _Pass(subject, batch).run()
 
 
@@ -269,15 +270,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Hold off the garbage collector, which would free cycles sooner than in a real run."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

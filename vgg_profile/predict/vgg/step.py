@@ -13,11 +13,12 @@ from vgg_profile.core.setting import AMP_ITEMSIZE, Setting, Setup
 from vgg_profile.core.step import Step, in_words
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import binary
+from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.vgg.autograd import run_backward
 from vgg_profile.predict.vgg.configs import Config, config
 from vgg_profile.predict.vgg.optimizer import Optimizer
 from vgg_profile.predict.vgg.passing import Kernels
-from vgg_profile.predict.vgg.tape import Tape, uncollected
+from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.tensors import Backward, Result, Tensor
 from vgg_profile.predict.vgg.walk import forward, load
 

@@ -13,7 +13,6 @@ figure against a real pass.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -333,15 +332,3 @@ def let_go(storages: Iterable[Storage]) -> tuple[Storage, ...]:
         if storage.holders == 0:
             freed.append(storage)
     return tuple(freed)
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Hold off the garbage collector: it would walk the growing tape over and over, and find no cycle."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

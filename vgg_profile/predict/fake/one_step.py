@@ -21,6 +21,8 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.fake.answers import real_answers
 from vgg_profile.predict.fake.building import built, check_not_compiled, faked
+from vgg_profile.predict.fake.card import as_on_a_card
+from vgg_profile.predict.fake.devices import CARD, device_of, move
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.modules import Outputs, Seen
 from vgg_profile.predict.fake.paths import Paths
@@ -97,8 +99,10 @@ class _Pass:
             known,
             self.paths,
             subject.temporaries,
+            device_of(subject.device),
             has_autocast=subject.setup.amp != "none",
         )
+        self.device = device_of(subject.device)
         self.recording.before_mark = self.watch.numbers.settle
         self.dtype = getattr(torch, subject.dtype)
 
@@ -126,7 +130,7 @@ class _Pass:
                 self._noting(loss.function),
                 names,
                 subject.setup,
-                subject.device,
+                "cpu",
                 optimizer,
             )
             self._call_inputs(step)
@@ -151,8 +155,10 @@ class _Pass:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         with ExitStack() as modes:
-            for mode in (self.watch, self.paths, real_answers(self.recording)):
+            for mode in (self.watch, self.paths, real_answers(self.recording, self.device)):
                 modes.enter_context(mode)
+            if self.device == CARD:
+                modes.enter_context(as_on_a_card())
             yield
 
     def _network(self) -> nn.Module:
@@ -160,6 +166,8 @@ class _Pass:
         model = faked(network) if isinstance(network, nn.Module) else built(network)
         assert isinstance(model, nn.Module)
         check_not_compiled(model)
+        if self.device == CARD:
+            move(model.modules())
         if self.subject.setup.freeze:
             trained = [name for name, each in model.named_parameters() if each.requires_grad]
             self.subject.setup.check_freeze(trained)
@@ -170,7 +178,7 @@ class _Pass:
 
     def _give(self, loss: Loss) -> Any:
         subject = self.subject
-        return give(subject.inputs, loss, self.batch, self.dtype, torch.device("cpu"))
+        return give(subject.inputs, loss, self.batch, self.dtype, self.device)
 
     def _loss(self) -> Loss:
         """The loss that goes with the output of a forward pass."""

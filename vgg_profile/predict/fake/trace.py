@@ -20,6 +20,7 @@ from vgg_profile.core.sizes import Shape
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.predict.fake.affine import join
+from vgg_profile.predict.fake.card_temporaries import on_a_card
 from vgg_profile.predict.fake.modules import Seen
 from vgg_profile.predict.fake.one_step import Subject, Traced, run_on_fakes
 from vgg_profile.predict.fake.probe import by_rule_or_probe
@@ -39,6 +40,7 @@ def trace(
     loss: Callable[[Any, Any], Any] | Loss | None = None,
     batch: int | None = None,
     dtype: str = "float32",
+    device: str = "cpu",
     setup: Setup = PLAIN,
     probe: bool = True,
     every_batch: bool = True,
@@ -65,11 +67,11 @@ def trace(
     specs = tuple(_input(each, dtype) for each in given)
     if not specs:
         raise InputError("A network is traced on an input, and none is given.", "Try --input 3x224x224.")
-    setting = Setting(specs[0].shape, batch, dtype, "cpu", setup.on("cpu"))
+    setting = Setting(specs[0].shape, batch, dtype, device, setup.on(device))
     setting.check()
     if loss is not None and not isinstance(loss, Loss):
         loss = Loss(loss, getattr(loss, "__name__", "a loss of your own"))
-    subject = Subject(network, specs, loss, dtype, "cpu", setting.setup, _temporaries(probe))
+    subject = Subject(network, specs, loss, dtype, device, setting.setup, _temporaries(device, probe))
     traced = _run(subject, batch)
     book, doubts = traced.book, list(_doubts(traced))
     if every_batch:
@@ -94,7 +96,9 @@ def trace(
     return Step(Profile(about, setting, rows), book, tuple(doubts))
 
 
-def _temporaries(probe: bool) -> Any:
+def _temporaries(device: str, probe: bool) -> Any:
+    if device == "cuda":
+        return on_a_card
     if probe:
         return by_rule_or_probe
     return lambda func, args, kwargs, results: by_rule(func, args, results)

@@ -22,17 +22,19 @@ from torch.utils._pytree import tree_map
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.sizes import FLOAT32, HALF
+from vgg_profile.predict.fake.paths import Paths
 
 aten = torch.ops.aten
 
 
 @contextmanager
-def as_on_a_card() -> Iterator[None]:
+def as_on_a_card(paths: Paths) -> Iterator[None]:
     """While this lasts, functions of several kernels choose the one that they would choose on a card."""
+    attention = {"scaled_dot_product_attention": paths.adding_in_place(_attention)}
     library = Library("aten", "IMPL")
     try:
         with warnings.catch_warnings(action="ignore"):  # that autocast's choice is overridden
-            for key, kernels in (("AutogradCPU", _CHOICES), ("AutocastCPU", _casts())):
+            for key, kernels in (("AutogradCPU", {**_CHOICES, **attention}), ("AutocastCPU", _casts())):
                 for name, kernel in kernels.items():
                     library.impl(name, kernel, key, allow_override=True)
         yield
@@ -155,7 +157,6 @@ def _refused(name: str) -> Callable[..., Any]:
 _CHOICES: dict[str, Callable[..., Any]] = {
     "dropout": _dropout,
     "batch_norm": _batch_norm,
-    "scaled_dot_product_attention": _attention,
     **{f"{name}.{kind}": _refused(name) for name in ("lstm", "gru") for kind in ("input", "data")},
     **{f"{name}.input": _refused(name) for name in ("rnn_tanh", "rnn_relu")},
 }

@@ -158,7 +158,7 @@ class _Pass:
             for mode in (self.watch, self.paths, real_answers(self.recording, self.device)):
                 modes.enter_context(mode)
             if self.device == CARD:
-                modes.enter_context(as_on_a_card())
+                modes.enter_context(as_on_a_card(self.paths))
             yield
 
     def _network(self) -> nn.Module:

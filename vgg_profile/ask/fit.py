@@ -224,6 +224,7 @@ class Fit(Displayed):
             "fixed_bytes": self.fixed_bytes,
             "bytes_per_image": self.bytes_per_image,
             "peak_bytes": self.peak_bytes,
+            "peak_bytes_by": {known.value: size for known, size in self.here.provenance.items()},
             "is_at_least": self.here.is_at_least,
             "peak_phase": phase.value,
             "peak_layer": layer,

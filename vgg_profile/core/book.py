@@ -14,12 +14,15 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
+from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.fold import at_batch, largest_batch, levels, parts
 from vgg_profile.core.sizes import NOTHING, Bytes
 
 CATEGORIES = tuple(Category)
 """In the order of a row of levels."""
+
+
+_PROVENANCES = tuple(Provenance)
 
 
 class Moment(NamedTuple):
@@ -127,6 +130,14 @@ class Book:
         sizes = zip(CATEGORIES, map(Bytes, fixed, per_image), strict=True)
         return {category: size for category, size in sizes if size != NOTHING}
 
+    def known_at(self, event: int, batch: int) -> dict[Provenance, int]:
+        """How the bytes are known that are live at an event before it frees; only what there is of each."""
+        storages = [storage for each in self.events for storage in each.allocated]
+        places = [_PROVENANCES.index(storage.provenance) for storage in storages]
+        sizes = at_batch(self.columns.fixed, self.columns.per_image, batch)
+        row = levels(self.columns.events, places, sizes, len(_PROVENANCES))[2 * event]
+        return {known: size for known, size in zip(_PROVENANCES, row, strict=True) if size}
+
     def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""
         return zip(self.events, map(_by_category, self._rows_at(batch)[::2]), strict=True)
@@ -159,7 +170,9 @@ class Book:
     @cached_property
     def _bounds(self) -> list[bool]:
         """By storage, whether its size is the most that it may be."""
-        return [storage.is_bound for event in self.events for storage in event.allocated]
+        return [
+            storage.provenance is Provenance.BOUND for event in self.events for storage in event.allocated
+        ]
 
     @cached_property
     def _totals(self) -> tuple[list[int], list[int]]:

@@ -178,7 +178,7 @@ _OUT_IN_FLOAT32 = """
 _LOWERED = "addmv addr mv prelu"
 """What a card casts down and the CPU does not: ``AT_FORALL_LOWER_PRECISION_FP``."""
 
-_AS_IT_IS = "cross_entropy_loss avg_pool3d"
+_AS_IT_IS = "cross_entropy_loss avg_pool3d cat stack index_copy"
 """What the CPU casts and a card does not."""
 
 

@@ -25,7 +25,7 @@ def on_a_card(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results:
 
 _TAKES_MORE = frozenset(
     """
-    convolution convolution_backward native_layer_norm_backward embedding_dense_backward _index_put_impl_
+    convolution convolution_backward embedding_dense_backward _index_put_impl_
     index_put index_put_ _scaled_dot_product_cudnn_attention _scaled_dot_product_cudnn_attention_backward
     native_group_norm_backward cumsum sort topk linalg_vector_norm roll all any avg_pool2d_backward
     """.split()
@@ -81,6 +81,12 @@ def _layer_norm(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
     return Taken((*copies, *results, *(-size for size in copies)))
 
 
+def _layer_norm_backward(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+    """The same for its two maps; how it sums the parameters' gradients is up to the kernel."""
+    copies = [_bytes(each) for each in args[:2] if not each.is_contiguous()]
+    return Taken((*copies, *results, *(-size for size in reversed(copies))), is_least=True)
+
+
 def _efficient_attention_backward(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
     """The gradient times the output, in float32, and its sums, twice: ``cuda/attention_backward.cu``.
 
@@ -107,4 +113,5 @@ _RULES: dict[str, Rule] = {
     "sum": _reduction,
     "mean": _reduction,
     "native_layer_norm": _layer_norm,
+    "native_layer_norm_backward": _layer_norm_backward,
 }

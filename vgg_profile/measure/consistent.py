@@ -132,7 +132,7 @@ MOST_FLOPS = 64
 MOST_HERTZ = 10**10
 """No processor has run so fast."""
 FEWEST_MULTIPLICATIONS = 9
-"""A 3×3 convolution needs no less than one in so many (Winograd 1980, Arithmetic Complexity of Computations)."""
+"""A 3×3 convolution needs no less than one in so many (Winograd 1980, Arithmetic Complexity)."""
 
 
 def _speed(measurement: Measurement) -> Iterator[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vgg_profile.core.errors import InputError
-from vgg_profile.diagnose.draft import PREFIX
+from vgg_profile.diagnose.draft import PREFIX, READY
 
 LARGEST_ANSWER = 16 * 2**20
 LARGEST_SPEECH = 2**20
@@ -32,6 +32,10 @@ _SECONDS_TO_END = 10
 Hear = Callable[[str], object]
 
 
+class NotLoadedError(ImportError):
+    """PyTorch could not be loaded to run the file."""
+
+
 class TimeIsUp(Exception):  # noqa: N818 - it is told by whoever knows what was asked
     """No answer came in time."""
 
@@ -40,7 +44,8 @@ def ask(request: Mapping[str, Any], hear: Hear) -> tuple[bytes | None, int]:
     """The answer to a request, ``None`` if none came, and the exit code of what ran it.
 
     ``hear`` is told every line that the file prints. Raises :class:`TimeIsUp` after the request's ``timeout``
-    in seconds, ``InputError`` for an answer that is longer than any.
+    in seconds, :class:`NotLoadedError` where the file did not get to run, ``InputError`` for an answer that
+    is longer than any.
     """
     with tempfile.TemporaryDirectory(prefix="vgg-profile-", ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen(
@@ -57,6 +62,7 @@ def ask(request: Mapping[str, Any], hear: Hear) -> tuple[bytes | None, int]:
             exchange.run(time.monotonic() + request["timeout"])
         finally:
             exchange.end()
+    exchange.check_ready()
     return exchange.answer, process.returncode
 
 
@@ -65,7 +71,7 @@ class _Exchange:
 
     def __init__(self, process: subprocess.Popen[bytes], hear: Hear) -> None:
         self.process, self.speech = process, _Speech(hear)
-        self.received = bytearray()
+        self.received, self.is_ready = bytearray(), False
         self.is_silent = False
         self._selector = selectors.DefaultSelector()
         for stream, take in ((process.stdout, self._take), (process.stderr, self.speech.take)):
@@ -76,7 +82,7 @@ class _Exchange:
     def answer(self) -> bytes | None:
         """The answer, once it is there as a whole."""
         length = int.from_bytes(self.received[:PREFIX], "big")
-        if len(self.received) < PREFIX + length or len(self.received) < PREFIX:
+        if not self.is_ready or len(self.received) < PREFIX or len(self.received) < PREFIX + length:
             return None
         return bytes(self.received[PREFIX : PREFIX + length])
 
@@ -104,9 +110,18 @@ class _Exchange:
                 self._selector.unregister(stream)
                 self.is_silent = self.is_silent or stream is self.process.stdout
 
+    def check_ready(self) -> None:
+        """Refuse a process that ended before it came to the file."""
+        if not self.is_ready:
+            why = bytes(self.received).decode(errors="replace") or f"exit code {self.process.returncode}"
+            raise NotLoadedError(why, name="torch")
+
     def _take(self, part: bytes) -> None:
+        if not self.is_ready:
+            self.is_ready, part = part.startswith(READY), part.removeprefix(READY)
         self.received += part
-        if int.from_bytes(self.received[:PREFIX], "big") > LARGEST_ANSWER and len(self.received) >= PREFIX:
+        length = int.from_bytes(self.received[:PREFIX], "big")
+        if self.is_ready and len(self.received) >= PREFIX and length > LARGEST_ANSWER:
             raise InputError(
                 f"What the file answers is over {LARGEST_ANSWER // 2**20} MiB, and no diagnosis is.",
                 "Diagnose a part of the model.",

@@ -24,7 +24,7 @@ from torch import nn
 
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.diagnose.calls import is_layer
-from vgg_profile.diagnose.draft import PREFIX, Defect, Draft, Kind, Written, encode, read_wanted
+from vgg_profile.diagnose.draft import PREFIX, READY, Defect, Draft, Kind, Written, encode, read_wanted
 from vgg_profile.diagnose.examine import examine
 from vgg_profile.diagnose.modules import Births, ModulePaths, check_takes_an_image
 from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, message, shown
@@ -34,6 +34,7 @@ from vgg_profile.run.siblings import name_module, see_siblings
 
 def main(request: Mapping[str, Any], answer: int) -> None:
     """Send what is found, or what is wrong, and end at once, whatever the file left running."""
+    write(answer, READY)
     sys.argv = [request["file"]]
     sys.dont_write_bytecode = True  # what lies beside the file stays as it is
     see_siblings(Path(request["file"]))

@@ -276,6 +276,9 @@ class Draft:
     stopped: str = ""
 
 
+READY = b"r"
+"""What a child sends before it runs the file: whatever ends it until then is not the file's doing."""
+
 PREFIX = 8
 """The bytes before an answer that say how long it is."""
 

@@ -56,8 +56,11 @@ def main() -> None:
 
 
 def _run(request: dict[str, Any], answer: int) -> None:
-    from vgg_profile.diagnose.child import main as run
-
+    try:
+        from vgg_profile.diagnose.child import main as run
+    except BaseException as error:  # told by whoever asked: nothing has run that could be at fault
+        os.write(answer, f"{type(error).__name__}: {error}".encode(errors="replace")[:1000])
+        os._exit(1)
     run(request, answer)
 
 

@@ -17,6 +17,7 @@ from vgg_profile.cli.calibrating import as_calibrated, calibrate
 from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
 from vgg_profile.cli.options import Output, gives_output, only_input, takes_any_network, takes_setup
 from vgg_profile.core.setting import DEVICES, Setup
+from vgg_profile.core.step import SEVERAL
 from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.walk import walk
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from vgg_profile.measure.record import Measurement
 
 DOES_NOT_FIT = 4
-
-SEVERAL = 2
-"""The batch at which a network is traced whose largest batch is asked for: one image may go another way."""
 
 
 @click.command("fit")

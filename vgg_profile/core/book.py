@@ -126,6 +126,15 @@ class Book:
 
     def live_at(self, event: int) -> dict[Category, Bytes]:
         """What is live at an event before it frees, by category; those of which nothing is are left out."""
+        if event not in self._live_at:  # the peaks of many batches are at one event
+            self._live_at[event] = self._worked_out_at(event)
+        return self._live_at[event]
+
+    @cached_property
+    def _live_at(self) -> dict[int, dict[Category, Bytes]]:
+        return {}
+
+    def _worked_out_at(self, event: int) -> dict[Category, Bytes]:
         fixed, per_image = (self._rows(sizes)[2 * event] for sizes in self.columns[2:])
         sizes = zip(CATEGORIES, map(Bytes, fixed, per_image), strict=True)
         return {category: size for category, size in sizes if size != NOTHING}

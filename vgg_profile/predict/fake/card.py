@@ -1,8 +1,8 @@
 """Which operation a CUDA build of PyTorch calls where a CPU build calls another.
 
-Some functions look at their device and choose: dropout keeps a mask of bytes, a batch norm is cuDNN's, attention
-is one of several kernels. Others are cast by autocast on one device and not on the other. While a network is
-traced for a card, the dispatcher takes the card's choice for all of them.
+Some functions look at their device and choose: dropout keeps a mask of bytes, a batch norm is cuDNN's,
+attention is one of several kernels. Others are cast by autocast on one device and not on the other. While a
+network is traced for a card, the dispatcher takes the card's choice for all of them.
 
 Source: ATen of torch 2.13, the file named at each.
 """
@@ -31,7 +31,7 @@ aten = torch.ops.aten
 def as_on_a_card(paths: Paths) -> Iterator[None]:
     """While this lasts, functions of several kernels choose the one that they would choose on a card."""
     attention = {"scaled_dot_product_attention": paths.adding_in_place(_attention)}
-    library = Library("aten", "IMPL")
+    library: Any = Library("aten", "IMPL")  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings(action="ignore"):  # that autocast's choice is overridden
             for key, kernels in (("AutogradCPU", {**_CHOICES, **attention}), ("AutocastCPU", _casts())):
@@ -50,8 +50,9 @@ def _dropout(x: Tensor, p: float, train: bool) -> Tensor:
     if not train or p == 0 or not x.numel():
         return x
     if p < 1:
-        return torch.native_dropout(x, p, train)[0]
-    return x * aten.zeros_like(x)
+        dropped: Tensor = torch.native_dropout(x, p, train)[0]
+        return dropped
+    return x * torch.zeros_like(x)
 
 
 _LARGEST_BATCH = {True: 880801, False: 65535}
@@ -164,9 +165,9 @@ _CHOICES: dict[str, Callable[..., Any]] = {
 # -- autocast ------------------------------------------------------------------------------------------
 
 _IN_FLOAT32 = """
-    acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan softplus layer_norm group_norm
-    pow.Tensor_Scalar pow.Tensor_Tensor pow.Scalar cosine_similarity dist logsumexp norm.Scalar norm.ScalarOpt_dim
-    nll_loss nll_loss2d
+    acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan softplus layer_norm
+    group_norm pow.Tensor_Scalar pow.Tensor_Tensor pow.Scalar cosine_similarity dist logsumexp norm.Scalar
+    norm.ScalarOpt_dim nll_loss nll_loss2d
 """
 """What a card casts to float32 and the CPU does not: ``AT_FORALL_FP32``, ``ATen/autocast_mode.h``."""
 

@@ -8,27 +8,28 @@ from typing import Any
 from torch import Tensor
 
 from vgg_profile.core.sizes import FLOAT32
-from vgg_profile.predict.fake.temporaries import Taken
+from vgg_profile.predict.fake.temporaries import Taken, names
 from vgg_profile.predict.kernels.cuda_reduction import reduction
 
 Rule = Callable[[tuple[Any, ...], Sequence[int]], Taken | None]
 
 
-def on_a_card(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: Sequence[int]) -> Taken | None:
-    """An operation's changes on a card; at least its results, where no rule knows what cuDNN takes."""
+def on_a_card(
+    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: Sequence[int]
+) -> Taken | None:
+    """An operation's changes on a card; at least its results, where no rule says how much more."""
     name = func._schema.name.removeprefix("aten::")
-    if name in _TAKES_MORE:
-        return Taken(tuple(results), is_least=True)
     rule = _RULES.get(name)
-    return Taken(tuple(results)) if rule is None else rule(args, results)
+    return Taken(tuple(results), is_least=name in _TAKE_MORE) if rule is None else rule(args, results)
 
 
-_TAKES_MORE = frozenset(
+_TAKE_MORE = names(
     """
-    convolution convolution_backward embedding_dense_backward _index_put_impl_
-    index_put index_put_ _scaled_dot_product_cudnn_attention _scaled_dot_product_cudnn_attention_backward
-    native_group_norm_backward cumsum sort topk linalg_vector_norm roll all any avg_pool2d_backward
-    """.split()
+    _cudnn_attention_backward _scaled_dot_product_cudnn_attention
+    _scaled_dot_product_cudnn_attention_backward all any avg_pool2d_backward convolution
+    convolution_backward cumsum embedding_dense_backward index_put index_put_ linalg_vector_norm
+    native_group_norm_backward roll sort topk
+    """
 )
 """Operations that take more than their results, and no rule here says how much."""
 
@@ -46,7 +47,7 @@ def _batch_norm(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
 
 
 def _cudnn_batch_norm(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
-    """cuDNN's keeps both in the weight's dtype, in training alone: ``native/cudnn/BatchNorm.cpp``."""
+    """That of cuDNN keeps both in the weight's dtype, in training alone: ``native/cudnn/BatchNorm.cpp``."""
     statistics = args[1].numel() * args[1].element_size() if args[5] else 0
     made = (results[0], statistics, statistics, *(0 for _ in results[3:]))
     return Taken(made, made)
@@ -76,7 +77,7 @@ def _reduction(args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
 
 
 def _layer_norm(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
-    """An input that is not contiguous is copied for as long as it lasts: ``native/cuda/layer_norm_kernel.cu``."""
+    """It copies an input that is not contiguous: ``native/cuda/layer_norm_kernel.cu``."""
     copies = [_bytes(args[0])] if not args[0].is_contiguous() else []
     return Taken((*copies, *results, *(-size for size in copies)))
 

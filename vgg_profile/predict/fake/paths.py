@@ -65,11 +65,12 @@ class Paths(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def __enter__(self) -> Paths:
-        self._library = Library("aten", "IMPL")
+        library: Any = Library("aten", "IMPL")  # type: ignore[no-untyped-call]
         for name in _ADD_BIAS:
             whole = getattr(aten, name).default.decompose
-            self._library.impl(name, self.adding_in_place(whole), "AutogradCPU")
-        super().__enter__()
+            library.impl(name, self.adding_in_place(whole), "AutogradCPU")
+        self._library = library
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *raised: Any) -> None:

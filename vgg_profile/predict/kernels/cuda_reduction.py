@@ -1,7 +1,7 @@
 """What a sum or a mean takes in passing on a card: partial sums, where several blocks of threads share one.
 
-A kernel that has too few outputs to fill the card splits each output's inputs among blocks. Every block leaves
-its part in a buffer, and a semaphore for each group of outputs says when all are there. Source:
+A kernel that has too few outputs to fill the card splits each output's inputs among blocks. Every block
+leaves its part in a buffer, and a semaphore for each group of outputs says when all are there. Source:
 ``setReduceConfig`` and ``ReduceConfig``, ``ATen/native/cuda/Reduce.cuh`` of torch 2.13.
 """
 

@@ -14,12 +14,15 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
+from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.fold import at_batch, largest_batch, levels, parts
 from vgg_profile.core.sizes import NOTHING, Bytes
 
 CATEGORIES = tuple(Category)
 """In the order of a row of levels."""
+
+
+_PROVENANCES = tuple(Provenance)
 
 
 class Moment(NamedTuple):
@@ -77,6 +80,21 @@ class Book:
     """The one batch that it answers for, where its events change with the batch; 0: any."""
     least: int = 1
     """The least batch that it answers for: one image may go another way than several."""
+    most: int = 0
+    """The largest batch that it answers for, where many images go another way than few; 0: any."""
+
+    def answers(self, batch: int) -> bool:
+        """Whether it is the book of that batch, too."""
+        return batch == self.only if self.only else batch >= self.least and not 0 < self.most < batch
+
+    @property
+    def answers_for(self) -> str:
+        """The batches that it answers for, in words."""
+        if self.only:
+            return f"batch {self.only:,} alone"
+        if self.most:
+            return f"batches {self.least:,} to {self.most:,}"
+        return f"batches from {self.least:,} on"
 
     @cached_property
     def columns(self) -> Columns:
@@ -114,9 +132,26 @@ class Book:
 
     def live_at(self, event: int) -> dict[Category, Bytes]:
         """What is live at an event before it frees, by category; those of which nothing is are left out."""
+        if event not in self._live_at:  # the peaks of many batches are at one event
+            self._live_at[event] = self._worked_out_at(event)
+        return self._live_at[event]
+
+    @cached_property
+    def _live_at(self) -> dict[int, dict[Category, Bytes]]:
+        return {}
+
+    def _worked_out_at(self, event: int) -> dict[Category, Bytes]:
         fixed, per_image = (self._rows(sizes)[2 * event] for sizes in self.columns[2:])
         sizes = zip(CATEGORIES, map(Bytes, fixed, per_image), strict=True)
         return {category: size for category, size in sizes if size != NOTHING}
+
+    def known_at(self, event: int, batch: int) -> dict[Provenance, int]:
+        """How the bytes are known that are live at an event before it frees; only what there is of each."""
+        storages = [storage for each in self.events for storage in each.allocated]
+        places = [_PROVENANCES.index(storage.provenance) for storage in storages]
+        sizes = at_batch(self.columns.fixed, self.columns.per_image, batch)
+        row = levels(self.columns.events, places, sizes, len(_PROVENANCES))[2 * event]
+        return {known: size for known, size in zip(_PROVENANCES, row, strict=True) if size}
 
     def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""
@@ -157,7 +192,9 @@ class Book:
     @cached_property
     def _bounds(self) -> list[bool]:
         """By storage, whether its size is the most that it may be."""
-        return [storage.is_bound for event in self.events for storage in event.allocated]
+        return [
+            storage.provenance is Provenance.BOUND for event in self.events for storage in event.allocated
+        ]
 
     def _live(self, sizes: list[int]) -> list[list[int]]:
         """Live bytes in all, as rows of one number: those of a book that has one category."""
@@ -211,13 +248,18 @@ class Book:
     def largest_batch(self, limit: int) -> int:
         """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
 
-        Raises ``InputError`` for a book of one batch.
+        Raises ``InputError`` for a book that does not answer for that batch and the next.
         """
-        if self.only:
+        found = self.guess(limit)
+        if self.only or 0 < self.most <= found:
             raise InputError(
-                f"This step's events change with the batch: it answers for batch {self.only:,} alone.",
-                f"Ask about that one, with --batch {self.only}, or trace it at another.",
+                f"This step's events change with the batch: it answers for {self.answers_for}.",
+                "Ask about one of them, with --batch N, or trace it at another.",
             )
+        return found
+
+    def guess(self, limit: int) -> int:
+        """What the largest batch were if the book were that of every batch."""
         return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
 
 

@@ -234,7 +234,7 @@ class _Run:
 
     def count_flops(self) -> Iterator[Reading]:
         """FLOPs and output shapes of a real pass, which also warms the device up."""
-        yield from flops.count_flops(self._step())
+        yield from flops.count_flops(self._step(), self.batch, self.inputs[0].batch_dim)
         if self.setup.checkpoint != "none" and self.setup.has_backward:
             self.model.zero_grad(set_to_none=True)
             with self._checkpointing():
@@ -295,12 +295,23 @@ class _Run:
             recorder.mark("end")
         self.loaded = recorder.moments[0].live
 
+    def _first_micro_batch(self) -> None:
+        """Let a micro-batch leave its gradients under the eyes of the allocator."""
+        with self._memory(self.loaded) as recorder, self._checkpointing():
+            recorder.mark("load")
+            self._step().run(Deaf())
+            recorder.mark("end")
+        self.loaded = recorder.moments[0].live
+
     def record_memory(self, timeline: list[MeasuredMoment], readings: list[Reading]) -> None:
         """One whole step under the eyes of the allocator."""
         optimizer = optimizer_of(self.model, self.setup)
         gc.collect()
         if optimizer is not None and not self.setup.first_step:
             self._first_step(optimizer)
+            timeline[0] = timeline[0]._replace(live=self.loaded, peak=self.loaded)
+        if self.setup.accumulate > 1:
+            self._first_micro_batch()
             timeline[0] = timeline[0]._replace(live=self.loaded, peak=self.loaded)
         with self._memory(self.loaded) as recorder, self._checkpointing():
             recorder.mark("input")

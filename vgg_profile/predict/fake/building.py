@@ -97,6 +97,23 @@ def built(build: Callable[[], Any]) -> Any:
     return made
 
 
+def cast(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The network in a dtype, as ``model.to(dtype)`` makes it of real tensors; ties stay."""
+    memo: dict[int, Tensor] = {}
+    for module in model.modules():
+        kinds: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
+        for kind in kinds:
+            for name, tensor in kind.items():
+                if tensor is not None and tensor.is_floating_point() and tensor.dtype != dtype:
+                    kind[name] = memo.setdefault(id(tensor), _in(dtype, tensor))
+    return model
+
+
+def _in(dtype: torch.dtype, tensor: Tensor) -> Tensor:
+    plain = torch.empty_like(tensor, dtype=dtype, requires_grad=False)
+    return nn.Parameter(plain, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else plain
+
+
 @contextmanager
 def _without_initialisers() -> Iterator[None]:
     """While this lasts, the functions of ``torch.nn.init`` leave their tensors alone: there is no data.

@@ -1,4 +1,4 @@
-"""One module of any network worked out: what it gives, owns and computes, what is kept for it, and until when.
+"""One module of any network worked out: what it gives, owns and computes, what is kept for it, till when.
 
 What a convolution or a pool does is told of a VGG's (``layer``); here every figure is read off the step that
 was traced.
@@ -50,16 +50,15 @@ def lesson(profile: Profile, name: str) -> Lesson:
         name=row.name,
         title=f"{row.kind} of {profile.config.label} ({row.module or 'the whole'})",
         sections=tuple(section for section in sections if section.parts),
-        evidence="Read off the network's own step, run by PyTorch on tensors without data. The command measure "
-        "runs it for real and holds every boundary against these.",
+        evidence="Read off the network's own step, run by PyTorch on tensors without data. The command "
+        "measure runs it for real and holds every boundary against these.",
     )
 
 
 def _place(profile: Profile, row: Row) -> Iterator[Part]:
     rows = profile.module_rows
-    gives = " and ".join(
-        units.shape(shape) or "a single value" for shape in (row.output_shape, *row.more_outputs)
-    )
+    shapes = (row.output_shape, *row.more_outputs)
+    gives = " and ".join(units.shape(shape) or "a single value" for shape in shapes)
     times = f"It is called {units.plural(row.calls, 'time')} and gives" if row.calls != 1 else "It gives"
     yield (
         f"{row.name} is row {rows.index(row)} of {len(rows) - 1}. {times} {gives}. The figures are for "

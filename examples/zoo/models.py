@@ -29,12 +29,12 @@ IMAGE, TOKENS = 64, 32
 
 CLASSIFIERS = """
     alexnet convnext_tiny convnext_small densenet121 densenet161 densenet169 densenet201 efficientnet_b0
-    efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_v2_s mnasnet0_5 mnasnet0_75
-    mnasnet1_0 mnasnet1_3 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small regnet_x_400mf regnet_x_800mf
-    regnet_x_1_6gf regnet_x_3_2gf regnet_y_400mf regnet_y_800mf regnet_y_1_6gf regnet_y_3_2gf resnet18 resnet34
-    resnet50 resnet101 resnet152 resnext50_32x4d shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5
-    shufflenet_v2_x2_0 squeezenet1_0 squeezenet1_1 swin_t swin_s swin_v2_t vgg11 vgg11_bn vgg13 vgg13_bn vgg16
-    vgg16_bn wide_resnet50_2
+    efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_v2_s mnasnet0_5
+    mnasnet0_75 mnasnet1_0 mnasnet1_3 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small regnet_x_400mf
+    regnet_x_800mf regnet_x_1_6gf regnet_x_3_2gf regnet_y_400mf regnet_y_800mf regnet_y_1_6gf
+    regnet_y_3_2gf resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d shufflenet_v2_x0_5
+    shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0 squeezenet1_0 squeezenet1_1 swin_t swin_s
+    swin_v2_t vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn wide_resnet50_2
 """
 """torchvision's classifiers: a size or several of every family, as far as they train in 4 GiB."""
 
@@ -102,22 +102,23 @@ PARTICULAR: dict[str, dict[str, Any]] = {
 """What the sizes of one model must be for it to be one at all."""
 
 CAUSAL = """
-    llama mistral qwen2 qwen3 gemma gemma2 gemma3_text phi phi3 olmo olmo2 starcoder2 stablelm gpt_neox cohere
-    cohere2 granite helium glm glm4 nemotron persimmon opt bloom gpt2 gpt_neo gptj falcon mpt codegen biogpt xglm
-    openai-gpt ctrl gpt_bigcode mamba smollm3 ernie4_5 arcee seed_oss exaone4 hunyuan_v1_dense
+    llama mistral qwen2 qwen3 gemma gemma2 gemma3_text phi phi3 olmo olmo2 starcoder2 stablelm gpt_neox
+    cohere cohere2 granite helium glm glm4 nemotron persimmon opt bloom gpt2 gpt_neo gptj falcon mpt
+    codegen biogpt xglm openai-gpt ctrl gpt_bigcode mamba smollm3 ernie4_5 arcee seed_oss exaone4
+    hunyuan_v1_dense
 """
 MASKED = """
-    bert roberta electra albert distilbert camembert xlm-roberta mobilebert deberta deberta-v2 mpnet ernie rembert
-    megatron-bert squeezebert roformer fnet convbert layoutlm nystromformer yoso ibert longformer big_bird
-    modernbert xmod esm data2vec-text
+    bert roberta electra albert distilbert camembert xlm-roberta mobilebert deberta deberta-v2 mpnet ernie
+    rembert megatron-bert squeezebert roformer fnet convbert layoutlm nystromformer yoso ibert longformer
+    big_bird modernbert xmod esm data2vec-text
 """
 SEQ2SEQ = (
     "t5 mt5 umt5 bart mbart pegasus marian blenderbot blenderbot-small plbart mvp longt5 prophetnet m2m_100"
 )
 VISION = """
-    vit deit beit dinov2 swin swinv2 convnext convnextv2 resnet regnet bit levit poolformer segformer mobilevit
-    mobilevitv2 mobilenet_v1 mobilenet_v2 efficientnet pvt pvt_v2 focalnet data2vec-vision vit_msn cvt
-    dinov2_with_registers
+    vit deit beit dinov2 swin swinv2 convnext convnextv2 resnet regnet bit levit poolformer segformer
+    mobilevit mobilevitv2 mobilenet_v1 mobilenet_v2 efficientnet pvt pvt_v2 focalnet data2vec-vision
+    vit_msn cvt dinov2_with_registers
 """
 AUDIO = "wav2vec2 hubert wavlm unispeech sew"
 
@@ -258,7 +259,7 @@ class _Audio(_Vision):
 
 
 def _parts() -> Iterator[Animal]:
-    """What people build networks of, from torch.nn: decoders, discriminators, autoencoders, shared weights."""
+    """What people build of torch.nn: generators, discriminators, autoencoders, parametrizations."""
     yield Animal("DCGAN generator", _generator, ("16x1x1",))
     yield Animal("DCGAN discriminator", _discriminator, (f"3x{IMAGE}x{IMAGE}",))
     yield Animal("autoencoder", _autoencoder, ("1x28x28",))

@@ -137,8 +137,8 @@ def report(rows: list[Row]) -> Iterator[str]:
     yield ""
     yield (
         f"{len(rows)} networks that nobody here wrote, each predicted on tensors without data, then run: "
-        f"a later step of Adam at batch 2, float32, unless its name says otherwise, torch {torch.__version__} on the CPU with "
-        f"{torch.get_num_threads()} threads. Made by `python examples/run_zoo.py`."
+        "a later step of Adam at batch 2, float32, unless its name says otherwise, torch "
+        f"{torch.__version__} on the CPU with {torch.get_num_threads()} threads. Made by `python examples/run_zoo.py`."
     )
     yield ""
     yield (

@@ -23,7 +23,7 @@ from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import class_name, is_layer, of_function, of_module
 from vgg_profile.diagnose.draft import KNOWN, Family, Kind, Written
 from vgg_profile.diagnose.modules import check_has_forward
-from vgg_profile.diagnose.trouble import in_pythons_words, innermost
+from vgg_profile.diagnose.trouble import in_pythons_words, innermost, message
 from vgg_profile.diagnose.values import as_given, loses_rows, noting_the_return, tensors_in, why_no_flatten
 from vgg_profile.diagnose.words import IMAGES, Again, Call, Edit, Site, Subject
 
@@ -67,7 +67,7 @@ class Run(TorchFunctionMode):
         except Again:
             raise
         except Exception as error:
-            if device == "meta" and "meta" in str(error):
+            if device == "meta" and "meta" in message(error):
                 raise
             self.error = error
         return self
@@ -315,7 +315,7 @@ class Run(TorchFunctionMode):
         return self.subject.built[known]
 
     def _asks_for_values(self, error: Exception) -> bool:
-        return self.subject.device == "meta" and "meta" in str(error)
+        return self.subject.device == "meta" and "meta" in message(error)
 
     # -- bookkeeping
 

@@ -19,6 +19,14 @@ def innermost(frame: FrameType | None, path: Path) -> int | None:
     return frame and frame.f_lineno
 
 
+def message(error: BaseException) -> str:
+    """What an exception says; it may be the file's own, and then saying it may raise."""
+    try:
+        return str(error)
+    except BaseException as another:
+        return f"a message that cannot be read ({type(another).__name__})"
+
+
 def explained(error: BaseException, path: Path) -> InputError:
     """An exception of the file as one paragraph: where, what Python says and suggests, and the line."""
     where, line = place(error, path)
@@ -28,10 +36,12 @@ def explained(error: BaseException, path: Path) -> InputError:
             'Move what ends the program under `if __name__ == "__main__":`.',
         )
     if isinstance(error, ModuleNotFoundError):
-        return InputError(f"{where} needs a package that is not here: {error}.", "Install it and try again.")
+        return InputError(
+            f"{where} needs a package that is not here: {message(error)}.", "Install it and try again."
+        )
     quoted = f" The line reads `{shown(line)[:200]}`." if line else ""
     next_step = "Fix it and try again."
-    if isinstance(error, TypeError) and str(error).startswith(
+    if isinstance(error, TypeError) and message(error).startswith(
         ("list is not a Module", "tuple is not a Module")
     ):
         next_step = "Put a star before the list: nn.Sequential(*layers)."
@@ -67,9 +77,9 @@ def in_pythons_words(error: BaseException) -> str:
     """Type, message and suggestion, as Python prints them at the end of a traceback."""
     with redirect_stderr(io.StringIO()) as printed:
         sys.__excepthook__(type(error), error, error.__traceback__)
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
-    suggestion = printed.getvalue().rpartition(message)[2].strip(" .\n") if message else ""
-    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    said = str(error.msg) if isinstance(error, SyntaxError) else message(error)
+    suggestion = printed.getvalue().rpartition(said)[2].strip(" .\n") if said in printed.getvalue() else ""
+    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
     first = excerpt(text.partition("\n")[0].rstrip("."), 400)[1:-1]
     stop = "" if first.endswith("?") else "."
     return f"{first}{stop} {suggestion}".rstrip()

@@ -126,7 +126,7 @@ def _conversions() -> Iterator[None]:
         nonlocal depth
         depth += 1
         for child in self.children() if recurse else ():
-            child._apply(convert)
+            child._apply(convert)  # type: ignore[no-untyped-call]
         kinds: tuple[dict[str, Any], ...] = (self._parameters, self._buffers)
         for kind in kinds:
             for name, tensor in kind.items():
@@ -139,7 +139,7 @@ def _conversions() -> Iterator[None]:
 
     before = nn.Module._apply
     try:
-        nn.Module._apply = apply  # type: ignore[method-assign, assignment]
+        nn.Module._apply = apply  # type: ignore[method-assign]
         yield
     finally:
         nn.Module._apply = before  # type: ignore[method-assign]

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
+from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, NOTHING, Bytes, Shape
 from vgg_profile.predict.vgg.passing import OUTPUT, Blocks, Kernels
 from vgg_profile.predict.vgg.tensors import Autocast, Backward, Checkpoint, Node, Result, Tensor
@@ -167,7 +167,7 @@ class Tape:
         ``results`` are its results' storages by the names that they have in that order.
         """
         taken = {
-            what: [self._temporary(what, size, is_bound=what in blocks.bounds)]
+            what: [self._temporary(what, size, blocks.known.get(what, Provenance.RULE))]
             for what, size in blocks.sizes.items()
             if size != NOTHING
         }
@@ -297,8 +297,8 @@ class Tape:
         """Write down what one operation allocated and freed, in the phase and layer that we are in."""
         self.events.append(Event(self.phase, self.layer, op, tuple(allocated), tuple(freed), scratch))
 
-    def _temporary(self, what: str, size: Bytes, *, is_bound: bool = False) -> Storage:
-        return Storage(self.layer, what, Category.TEMPORARY, size, is_bound=is_bound)
+    def _temporary(self, what: str, size: Bytes, known: Provenance = Provenance.RULE) -> Storage:
+        return Storage(self.layer, what, Category.TEMPORARY, size, provenance=known)
 
     def _new(
         self,

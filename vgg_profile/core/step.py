@@ -1,8 +1,7 @@
 """One training step of one network: its book, at a setting.
 
-Micro-batches (gradient accumulation) need no setting of their own: each frees its activations before the
-next begins, and adds its gradients in place to those that are there. From the second on, one set of
-gradients is there from the beginning (the topic ``micro-batches``); more micro-batches add nothing.
+Of several micro-batches (``Setup.accumulate``) it is the last: each frees its activations before the next
+begins, and adds its gradients in place to those that are there.
 """
 
 from __future__ import annotations

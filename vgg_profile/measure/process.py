@@ -109,6 +109,8 @@ def main(question: bytes) -> None:
         given = give((Input(setting.input),), CLASSES, setting.batch, dtype, device)
         for _ in range(steps):
             model.zero_grad(set_to_none=True)
+            for _ in range(min(setup.accumulate, 2) - 1):
+                TrainingStep(model, given, CLASSES.function, {}, setup, "cpu", None).run(Deaf())
             TrainingStep(model, given, CLASSES.function, {}, setup, "cpu", optimizer).run(Deaf())
     threads = torch.get_num_threads()
     print(json.dumps(Took(private_peak(), here, threads, str(torch.__version__))._asdict()))

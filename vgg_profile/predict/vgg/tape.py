@@ -49,11 +49,22 @@ class Tape:
         self.events: list[Event] = []
         self.marks: list[Mark] = []
         self.nodes: list[Node] = []
+        self.accumulates = False
         self.needed_nodes: int | None = None
         """While a checkpoint is run again: how many nodes its backward needs from it."""
         self._block: Checkpoint | None = None
         self._lowering = 0
         self._lowered: dict[int, Tensor] = {}
+
+    def accumulate(self, weights: Iterable[Storage]) -> None:
+        """Gradients of an earlier micro-batch are there, and new ones are added to them in place."""
+        self.accumulates = True
+        for weight in weights:
+            self.layer = weight.layer
+            what = f"gradient of {weight.what}"
+            self.allocate(
+                "gradient", Storage(weight.layer, what, Category.GRADIENTS, weight.size, of=weight.what)
+            )
 
     def begin(self, phase: Phase, layer: str = "") -> None:
         """From here on, what happens belongs to this phase and layer; a boundary of the timeline."""

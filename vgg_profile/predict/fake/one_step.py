@@ -20,7 +20,7 @@ from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.fake.answers import real_answers
-from vgg_profile.predict.fake.building import built, check_not_compiled, faked
+from vgg_profile.predict.fake.building import built, cast, check_not_compiled, faked
 from vgg_profile.predict.fake.card import as_on_a_card
 from vgg_profile.predict.fake.devices import CARD, device_of, move
 from vgg_profile.predict.fake.fields import IMAGE, IMAGE_DIMENSIONS
@@ -127,7 +127,7 @@ class _Pass:
         self.outputs = Outputs(self.watch.fields, batch, subject.inputs[0].batch_dim)
         self.model: Any = None
         self.names: dict[str, str] = {}
-        self.loss = Loss(lambda output, targets: output, "none")
+        self.loss = Loss(lambda output, targets: output, "no loss yet")
 
     def run(self) -> Traced:
         subject = self.subject
@@ -200,6 +200,7 @@ class _Pass:
         network = self.subject.network
         model = faked(network) if isinstance(network, nn.Module) else built(for_batch(network, self.batch))
         assert isinstance(model, nn.Module)
+        cast(model, self.dtype)
         check_not_compiled(model)
         if self.device == CARD:
             move(model.modules())

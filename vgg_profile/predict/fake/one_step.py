@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,14 @@ from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.fake.answers import real_answers
-from vgg_profile.predict.fake.building import built, cast, check_not_compiled, faked
+from vgg_profile.predict.fake.building import (
+    LazyError,
+    built,
+    cast_to,
+    check_not_compiled,
+    faked,
+    materialised,
+)
 from vgg_profile.predict.fake.fields import IMAGE, IMAGE_DIMENSIONS
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.modules import Outputs, Seen
@@ -31,7 +38,7 @@ from vgg_profile.predict.fake.watch import Temporaries, Watch
 from vgg_profile.run.find import for_batch
 from vgg_profile.run.marks import every_module
 from vgg_profile.run.step import TrainingStep, onednn, optimizer_of
-from vgg_profile.run.tensors import Loss, default_loss, give
+from vgg_profile.run.tensors import Given, Loss, default_loss, give
 
 STATE_NAMES = {
     "step": "step count",
@@ -192,9 +199,9 @@ class _Pass:
 
     def _network(self) -> nn.Module:
         network = self.subject.network
-        model = faked(network) if isinstance(network, nn.Module) else built(for_batch(network, self.batch))
+        model = faked(network) if isinstance(network, nn.Module) else self._built(network)
         assert isinstance(model, nn.Module)
-        cast(model, self.dtype)
+        cast_to(model, self.dtype)
         check_not_compiled(model)
         if self.subject.setup.freeze:
             trained = [name for name, each in model.named_parameters() if each.requires_grad]
@@ -204,9 +211,20 @@ class _Pass:
                 model.get_parameter(name).requires_grad_(not frozen)
         return model
 
-    def _give(self, loss: Loss) -> Any:
+    def _built(self, network: Callable[..., nn.Module]) -> nn.Module:
+        build = for_batch(network, self.batch)
+        try:
+            return cast(nn.Module, built(build))
+        except LazyError:
+            return faked(materialised(build, self._run_on_meta))
+
+    def _run_on_meta(self, model: nn.Module) -> None:
+        args, kwargs, _ = self._give(self.loss, "meta")
+        model(*args, **kwargs)
+
+    def _give(self, loss: Loss, device: str = "cpu") -> Given:
         subject = self.subject
-        return give(subject.inputs, loss, self.batch, self.dtype, torch.device("cpu"))
+        return give(subject.inputs, loss, self.batch, self.dtype, torch.device(device))
 
     def _loss(self) -> Loss:
         """The loss that goes with the output of a forward pass."""

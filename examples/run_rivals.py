@@ -64,9 +64,9 @@ def page(answers: dict[str, dict[str, Answer]]) -> Iterator[str]:
     yield ""
     yield (
         f"The peak of one later training step with Adam, float32, batch {BATCH}, images of {IMAGE} px or "
-        f"{TOKENS} tokens, torch {torch.__version__} on the CPU, as each tool predicts it, and as the allocator "
-        "tells it. Each answer is of a process of its own, with its CPU seconds and its most memory, imports "
-        "and all. Made by `python examples/run_rivals.py -o reports/rivals.md`."
+        f"{TOKENS} tokens, torch {torch.__version__} on the CPU, as each tool predicts it, and as the "
+        "allocator tells it. Each answer is of a process of its own, with its CPU seconds and its most "
+        "memory, imports and all. Made by `python examples/run_rivals.py -o reports/rivals.md`."
     )
     yield ""
     yield (

@@ -199,9 +199,9 @@ def _transformers() -> Iterator[Animal]:
     except ImportError:
         return
     kinds = (
-        (CAUSAL, transformers.AutoModelForCausalLM, _Language, f"{TOKENS}:int64<500"),
-        (MASKED, transformers.AutoModelForMaskedLM, _Language, f"{TOKENS}:int64<500"),
-        (SEQ2SEQ, transformers.AutoModelForSeq2SeqLM, _Language, f"{TOKENS}:int64<500"),
+        (CAUSAL, transformers.AutoModelForCausalLM, _Language, f"{TOKENS}:int64"),
+        (MASKED, transformers.AutoModelForMaskedLM, _Language, f"{TOKENS}:int64"),
+        (SEQ2SEQ, transformers.AutoModelForSeq2SeqLM, _Language, f"{TOKENS}:int64"),
         (VISION, transformers.AutoModelForImageClassification, _Vision, f"3x{IMAGE}x{IMAGE}"),
         (AUDIO, transformers.AutoModel, _Audio, "4000"),
     )
@@ -222,7 +222,7 @@ def _transformers() -> Iterator[Animal]:
 def _make_small(config: Any, particular: dict[str, Any]) -> None:
     """Give a config the small sizes that it knows; none that it has left open."""
     for key, value in {**SMALL, **particular}.items():
-        if getattr(config, key, None) is not None or key in ("use_cache", "pad_token_id"):
+        if getattr(config, key, None) is not None or key == "use_cache":
             with suppress(AttributeError, NotImplementedError, ValueError):
                 setattr(config, key, value)
 

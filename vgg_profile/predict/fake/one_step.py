@@ -6,7 +6,7 @@ import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
@@ -72,8 +72,7 @@ class Traced:
     """The book of one step at one batch, and what was seen on the way."""
 
     book: Book
-    loss: str
-    """The loss, in words."""
+    loss: Loss
     assumed: tuple[str, ...] = ()
     """What was taken to be so because there is no data, in words."""
     modules: tuple[Seen, ...] = ()
@@ -106,8 +105,19 @@ def run_on_fakes(subject: Subject, batch: int) -> Traced:
     with mode, _quiet(), uncollected(), onednn(enabled=subject.setup.onednn):
         try:
             return this.run()
+        except TargetsWantedError as wanted:
+            loss = wanted.loss
         except (Exception, SystemExit) as error:
             raise BrokenOffError(this.traced()) from error
+    return run_on_fakes(replace(subject, loss=loss), batch)
+
+
+class TargetsWantedError(Exception):
+    """The loss that goes with a network's output takes targets, and none were given."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__(loss.words)
+        self.loss = loss
 
 
 class _Pass:
@@ -130,7 +140,7 @@ class _Pass:
         self.outputs = Outputs(self.watch.fields, batch, subject.inputs[0].batch_dim)
         self.model: Any = None
         self.names: dict[str, str] = {}
-        self.loss = Loss(lambda output, targets: output, "no loss yet")
+        self.loss = subject.loss or Loss(self._settle, "no loss yet")
 
     def run(self) -> Traced:
         subject = self.subject
@@ -140,7 +150,6 @@ class _Pass:
                 self.model = self._network()
                 self.model.train(subject.setup.mode == "train")
                 self.names = dict(subject.names or every_module(self.model))
-                self.loss = subject.loss or self._loss()
             optimizer = optimizer_of(self.model, subject.setup)
             self._begin()
             with self._watched():
@@ -180,7 +189,7 @@ class _Pass:
         watch = self.watch
         return Traced(
             Book(tuple(self.recording.events), tuple(self.recording.marks)),
-            self.loss.words,
+            self.loss,
             tuple(self.paths.assumed),
             () if self.model is None else self.outputs.seen(self.model, self.names),
             dict(watch.macs),
@@ -226,15 +235,13 @@ class _Pass:
         subject = self.subject
         return give(subject.inputs, loss, self.batch, self.dtype, torch.device(device))
 
-    def _loss(self) -> Loss:
-        """The loss that goes with the output of a forward pass."""
-        args, kwargs, _ = self._give(self.loss)
-        with torch.no_grad():
-            try:
-                output = self.model(*args, **kwargs)
-            except (Exception, SystemExit):
-                return self.loss  # the step raises it again, where everything is marked
-        return default_loss(output, self.batch)
+    def _settle(self, output: Any, targets: Any) -> Any:
+        """The loss that goes with the output; one that takes targets wanted them with the input."""
+        loss = default_loss(output, self.batch)
+        if loss.targets is not None:
+            raise TargetsWantedError(loss)
+        self.loss = loss
+        return loss.function(output, targets)
 
     def _loaded(self, names: Mapping[str, str]) -> Iterator[tuple[str, str, Tensor, Category]]:
         for path, module in self.model.named_modules():

@@ -90,7 +90,7 @@ PARTICULAR: dict[str, dict[str, Any]] = {
     "hunyuan_v1_dense": {"head_dim": 16},
     "esm": {"vocab_size": 500, "pad_token_id": 0, "mask_token_id": 3},
     "xmod": {"default_language": "en_XX"},
-    **dict.fromkeys(("t5", "mt5", "umt5", "longt5"), {"decoder_start_token_id": 1}),
+    **{name: {"decoder_start_token_id": 1} for name in ("t5", "mt5", "umt5", "longt5")},
     "codegen": {"rotary_dim": 8},
     "mobilebert": {"intra_bottleneck_size": 32, "embedding_size": 32, "true_hidden_size": 32},
     "xglm": {"attention_heads": 4, "ffn_dim": 128},
@@ -228,7 +228,7 @@ def _make_small(config: Any, particular: dict[str, Any]) -> None:
     """Give a config the small sizes that it knows; none that it has left open."""
     for key, value in {**SMALL, **particular}.items():
         if getattr(config, key, None) is not None or key in ("use_cache", *particular):
-            with suppress(AttributeError, NotImplementedError, ValueError):
+            with suppress(Exception):  # another kind of value in this version
                 setattr(config, key, value)
 
 

@@ -28,6 +28,8 @@ from vgg_profile.predict.fake.building import (
     faked,
     materialised,
 )
+from vgg_profile.predict.fake.card import as_on_a_card
+from vgg_profile.predict.fake.devices import CARD, device_of, move
 from vgg_profile.predict.fake.fields import IMAGE, IMAGE_DIMENSIONS
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.modules import Outputs, Seen
@@ -133,8 +135,10 @@ class _Pass:
             known,
             self.paths,
             subject.temporaries,
+            device_of(subject.device),
             has_autocast=subject.setup.amp != "none",
         )
+        self.device = device_of(subject.device)
         self.recording.before_mark = self.watch.numbers.settle
         self.dtype = getattr(torch, subject.dtype)
         self.outputs = Outputs(self.watch.fields, batch, subject.inputs[0].batch_dim)
@@ -160,7 +164,7 @@ class _Pass:
                     self._noting(self.loss.function),
                     self.names,
                     subject.setup,
-                    subject.device,
+                    "cpu",
                     optimizer,
                 )
                 self._call_inputs(step)
@@ -202,8 +206,10 @@ class _Pass:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         with ExitStack() as modes:
-            for mode in (self.watch, self.paths, real_answers(self.recording)):
+            for mode in (self.watch, self.paths, real_answers(self.recording, self.device)):
                 modes.enter_context(mode)
+            if self.device == CARD:
+                modes.enter_context(as_on_a_card(self.paths))
             yield
 
     def _network(self) -> nn.Module:
@@ -212,6 +218,8 @@ class _Pass:
         assert isinstance(model, nn.Module)
         cast_to(model, self.dtype)
         check_not_compiled(model)
+        if self.device == CARD:
+            move(model.modules())
         if self.subject.setup.freeze:
             trained = [name for name, each in model.named_parameters() if each.requires_grad]
             self.subject.setup.check_freeze(trained)
@@ -228,12 +236,12 @@ class _Pass:
             return faked(materialised(build, self._run_on_meta))
 
     def _run_on_meta(self, model: nn.Module) -> None:
-        args, kwargs, _ = self._give(self.loss, "meta")
+        args, kwargs, _ = self._give(self.loss, torch.device("meta"))
         model(*args, **kwargs)
 
-    def _give(self, loss: Loss, device: str = "cpu") -> Given:
+    def _give(self, loss: Loss, device: torch.device | None = None) -> Given:
         subject = self.subject
-        return give(subject.inputs, loss, self.batch, self.dtype, torch.device(device))
+        return give(subject.inputs, loss, self.batch, self.dtype, device or self.device)
 
     def _settle(self, output: Any, targets: Any) -> Any:
         """The loss that goes with the output; one that takes targets wanted them with the input."""

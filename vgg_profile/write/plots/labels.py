@@ -16,6 +16,9 @@ from vgg_profile.core.figures import INK, Panel, Point, Style
 _PLACES = tuple((away, up) for away in (7, 20, 35, 50, 70, 90) for up in (4, -4))
 """Where a point's name may stand, in points from it; the first that is free is taken."""
 
+_MARK = 6
+"""Pixels around a point that no name may cover."""
+
 _PADDING = 4
 """Points between a bar and its number."""
 
@@ -24,7 +27,8 @@ def write_labels(axes: Axes, panel: Panel) -> None:
     """The numbers at the ends of the bars, and the names of the points; the axes have their place already."""
     if panel.ends:
         _write_ends(axes, panel)
-    taken: list[Bbox] = []
+    marks = [axes.transData.transform((point.x, point.y / panel.unit.scale)) for point in panel.points]
+    taken = [Bbox([mark - _MARK, mark + _MARK]) for mark in marks]
     for point in panel.points:
         taken.append(_write_name(axes, panel, point, taken))
 

@@ -10,7 +10,6 @@ from math import isfinite
 from pathlib import Path
 
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.diagnose.answer import decode
 from vgg_profile.diagnose.asking import Hear, TimeIsUp, ask
 from vgg_profile.diagnose.draft import Draft, write_wanted
 from vgg_profile.diagnose.findings import Diagnosis
@@ -75,6 +74,8 @@ def read(
             '`if __name__ == "__main__":`, or give more time with --timeout.',
         ) from None
     if answer is not None:
+        from vgg_profile.diagnose.answer import decode  # and with it msgspec
+
         return decode(answer, path)
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
     raise InputError(

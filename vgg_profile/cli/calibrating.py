@@ -22,6 +22,9 @@ Below that they are of the batch that fits: blocks of up to 32 MiB are malloc's 
 so that a smaller batch may leave more behind, or less.
 """
 
+SPARE = 32
+"""A part of what was taken that is kept free beside: a batch next to the measured one leaves more, or less."""
+
 ROUNDS = 3
 """Each round is of the batch that fits by what the one before it took."""
 
@@ -52,6 +55,7 @@ def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
         assert took.peak is not None
         there = trace(profile, replace(setup, processor=took.processor, threads=took.threads))
         beside = max(1, took.peak - there.peak_bytes(batch))
+        beside += beside // SPARE
         most = max(most, beside)
         if keep(Seen(took.processor, took.threads, took.torch, {_key(there): most})) is None:
             raise Failure("What was measured cannot be kept: there is no place to write. Set XDG_CACHE_HOME.")

@@ -78,7 +78,8 @@ def in_pythons_words(error: BaseException) -> str:
     with redirect_stderr(io.StringIO()) as printed:
         sys.__excepthook__(type(error), error, error.__traceback__)
     said = str(error.msg) if isinstance(error, SyntaxError) else message(error)
-    suggestion = printed.getvalue().rpartition(said)[2].strip(" .\n") if said in printed.getvalue() else ""
+    whole = printed.getvalue()
+    suggestion = whole.rpartition(said)[2].strip(" .\n") if said and said in whole else ""
     text = f"{type(error).__name__}: {said}" if said else type(error).__name__
     first = excerpt(text.partition("\n")[0].rstrip("."), 400)[1:-1]
     stop = "" if first.endswith("?") else "."

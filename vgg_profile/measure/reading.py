@@ -13,13 +13,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, defstruct
 
+from vgg_profile.core.digest import digest
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Phase
 from vgg_profile.core.parsing import parse_json
 from vgg_profile.core.setting import LARGEST, LATER, SWITCHES, Setup
 from vgg_profile.core.validate import MisfitError, Text, Texts, conform
 from vgg_profile.measure.consistent import check_consistent
-from vgg_profile.measure.record import KIND, RECORD_SCHEMA, MeasuredMoment, Measurement, Reading, digest
+from vgg_profile.measure.record import KIND, RECORD_SCHEMA, MeasuredMoment, Measurement, Reading
 
 LARGEST_FILE = 64 * 2**20
 SMALL_FILE = 2**20

@@ -6,7 +6,6 @@ book is: each storage is born once and dies at most once, afterwards.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from msgspec import Meta, Struct
 
 from vgg_profile.core.book import Book
 from vgg_profile.core.counts import ZERO, plain
+from vgg_profile.core.digest import digest
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Category, Event, Mark, Phase, Storage, kept
 from vgg_profile.core.inputs import INTEGERS, Input
@@ -182,7 +182,7 @@ def dumps(step: Step) -> str:
         "marks": [[mark.phase.value, words.place(mark.layer), mark.event] for mark in book.marks],
     }
     content["words"] = list(words.places)
-    content["sha256"] = _digest(content)
+    content["sha256"] = digest(content)
     lines = (f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in content.items())
     return "{\n" + ",\n".join(lines) + "\n}"
 
@@ -192,11 +192,6 @@ def _row(row: Row) -> dict[str, Any]:
     plainly = {name: getattr(row, name) for name in ROW if name not in counts}
     back = None if row.backward_macs is None else row.backward_macs.value
     return {**plainly, **counts, "output_shape": list(row.output_shape), "backward_macs": back}
-
-
-def _digest(content: dict[str, Any]) -> str:
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -229,7 +224,7 @@ def load(path: Path) -> Step:
                 AGAIN,
             )
         signed = content.get("sha256")
-        if signed != _digest({key: value for key, value in content.items() if key != "sha256"}):
+        if signed != digest({key: value for key, value in content.items() if key != "sha256"}):
             raise InputError(f"The trace {name} was changed after it was written.", AGAIN)
         return _step(conform(content, _Trace))
     except InputError:

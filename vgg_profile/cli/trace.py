@@ -47,7 +47,7 @@ def trace_command(
     """The book of a network's training step, to carry.
 
     Every command reads it, without torch or the network. NET is FILE.py:NAME or package.module:NAME: a class,
-    a function or a module. It answers for every batch and memory; input, dtype, mode and optimizer are those
+    a function or a module; its code is run here, with your rights. It answers for every batch and memory; input, dtype, mode and optimizer are those
     traced.
 
     \b

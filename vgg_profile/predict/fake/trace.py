@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vgg_profile.core.book import Book
 from vgg_profile.core.counts import ZERO, Count, plain, product
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.events import Event, Phase, Storage, kept
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.network import TracedNetwork
@@ -109,7 +109,7 @@ def _run(subject: Subject, batch: int) -> Traced:
     except (Exception, SystemExit) as error:
         notes = "".join(f" {note}" for note in getattr(error, "__notes__", [])[:1])
         raise InputError(
-            f"The network raises {type(error).__name__}{notes}: {excerpt(str(error), 300)}.",
+            f"The network raises {kind(error)}{notes}: {excerpt(message(error), 300)}.",
             "Check its inputs, each without the batch: --input 3x224x224, --input 128:int64.",
         ) from error
 

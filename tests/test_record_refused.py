@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from recording import resigned, run
 
-from vgg_profile.core.digest import digest
 from vgg_profile.core.errors import InputError
+from vgg_profile.core.signed import sign
 from vgg_profile.measure import record
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import MeasuredMoment, Reading
@@ -21,8 +21,7 @@ EVIL = "\x1b[31mevil"
 
 def _signed(content: dict[str, Any], path: Path) -> Path:
     """A record with a digest that fits, whatever it holds."""
-    content.pop("sha256", None)
-    path.write_text(json.dumps({**content, "sha256": digest(content)}))
+    path.write_text(json.dumps(sign(content)))
     return path
 
 

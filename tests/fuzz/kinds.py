@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vgg_profile.core.digest import digest
+from vgg_profile.core.signed import sign
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,8 +153,7 @@ def _record(chance: random.Random, folder: Path) -> Case:
 
 
 def _signed(record: dict[str, Any], folder: Path) -> Case:
-    del record["sha256"]
-    content = json.dumps({**record, "sha256": digest(record)})
+    content = json.dumps(sign(record))
     return Case(["check", "A", "r.json"], folder, {"r.json": content.encode()}, is_lie=True)
 
 

@@ -7,19 +7,22 @@ asks names one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
+from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.fold import at_batch, largest_batch, levels, parts
 from vgg_profile.core.sizes import NOTHING, Bytes
 
 CATEGORIES = tuple(Category)
 """In the order of a row of levels."""
+
+
+_PROVENANCES = tuple(Provenance)
 
 
 class Moment(NamedTuple):
@@ -35,8 +38,14 @@ class Moment(NamedTuple):
     live: int
     peak: int
     least: int
-    categories: dict[Category, int]
+    by_category: tuple[int, ...]
+    """What is live when it is over, in the order of ``CATEGORIES``."""
     scratch: str
+
+    @property
+    def categories(self) -> dict[Category, int]:
+        """What is live when it is over, by category."""
+        return _by_category(self.by_category)
 
 
 class Line(NamedTuple):
@@ -71,6 +80,21 @@ class Book:
     """The one batch that it answers for, where its events change with the batch; 0: any."""
     least: int = 1
     """The least batch that it answers for: one image may go another way than several."""
+    most: int = 0
+    """The largest batch that it answers for, where many images go another way than few; 0: any."""
+
+    def answers(self, batch: int) -> bool:
+        """Whether it is the book of that batch, too."""
+        return batch == self.only if self.only else batch >= self.least and not 0 < self.most < batch
+
+    @property
+    def answers_for(self) -> str:
+        """The batches that it answers for, in words."""
+        if self.only:
+            return f"batch {self.only:,} alone"
+        if self.most:
+            return f"batches {self.least:,} to {self.most:,}"
+        return f"batches from {self.least:,} on"
 
     @cached_property
     def columns(self) -> Columns:
@@ -121,46 +145,67 @@ class Book:
         sizes = zip(CATEGORIES, map(Bytes, fixed, per_image), strict=True)
         return {category: size for category, size in sizes if size != NOTHING}
 
+    def known_at(self, event: int, batch: int) -> dict[Provenance, int]:
+        """How the bytes are known that are live at an event before it frees; only what there is of each."""
+        storages = [storage for each in self.events for storage in each.allocated]
+        places = [_PROVENANCES.index(storage.provenance) for storage in storages]
+        sizes = at_batch(self.columns.fixed, self.columns.per_image, batch)
+        row = levels(self.columns.events, places, sizes, len(_PROVENANCES))[2 * event]
+        return {known: size for known, size in zip(_PROVENANCES, row, strict=True) if size}
+
     def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""
         return zip(self.events, map(_by_category, self._rows_at(batch)[::2]), strict=True)
 
     def moments(self, batch: int) -> tuple[Moment, ...]:
         """Live and peak bytes of each part of the step, in order."""
-        starts = [mark.event for mark in self.marks]
-        scratch = [
-            next((event.scratch for event in self.events[first:after] if event.scratch), "")
-            for first, after in pairwise([*starts, len(self.events)])
-        ]
         sizes = at_batch(self.columns.fixed, self.columns.per_image, batch)
-        steps = [parts(self._rows(sizes), starts)] * 2
+        live = parts(self._live(sizes), self._starts)
+        peaks = least = [max(rows)[0] for rows in live]
         if any(self._bounds):
             known = [0 if is_bound else size for size, is_bound in zip(sizes, self._bounds, strict=True)]
-            steps[1] = parts(self._rows(known), starts)
+            least = [max(rows)[0] for rows in parts(self._live(known), self._starts)]
+        of_events = [event.scratch for event in self.events]
+        scratch = [next(filter(None, of_events[first:after]), "") for first, after in self._spans]
+        left = map(tuple, self._left_by_parts(sizes))
         return tuple(
-            Moment(
-                mark.phase,
-                mark.layer,
-                live=sum(rows[-1]),
-                peak=max(map(sum, rows)),
-                least=max(map(sum, known)),
-                categories=_by_category(rows[-1]),
-                scratch=who,
-            )
-            for mark, rows, known, who in zip(self.marks, *steps, scratch, strict=True)
+            Moment(mark.phase, mark.layer, rows[-1][0], *rest)
+            for mark, rows, *rest in zip(self.marks, live, peaks, least, left, scratch, strict=True)
         )
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """The number of the first event of each part."""
+        return [mark.event for mark in self.marks]
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        """The events of each part: the number of its first, and that of the first after it."""
+        return list(pairwise([*self._starts, len(self.events)]))
+
+    def _left_by_parts(self, sizes: list[int]) -> list[list[int]]:
+        """Live bytes by category when each part is over: the levels of each part as a single event."""
+        events = self.columns.events
+        as_one = [list(chain.from_iterable(events[first:after])) for first, after in self._spans]
+        return levels(as_one, self.columns.category, sizes, len(CATEGORIES))[1::2]
 
     @cached_property
     def _bounds(self) -> list[bool]:
         """By storage, whether its size is the most that it may be."""
-        return [storage.is_bound for event in self.events for storage in event.allocated]
+        return [
+            storage.provenance is Provenance.BOUND for event in self.events for storage in event.allocated
+        ]
+
+    def _live(self, sizes: list[int]) -> list[list[int]]:
+        """Live bytes in all, as rows of one number: those of a book that has one category."""
+        return levels(self.columns.events, [0] * len(sizes), sizes, 1)
 
     @cached_property
     def _totals(self) -> tuple[list[int], list[int]]:
         """What is live before and after each event's releases, fixed and per image: two an event."""
-        events, category, *sizes = self.columns
-        alike = [0] * len(category)
-        fixed, per_image = ([row[0] for row in levels(events, alike, size, 1)] for size in sizes)
+        fixed, per_image = (
+            [row[0] for row in self._live(sizes)] for sizes in (self.columns.fixed, self.columns.per_image)
+        )
         return fixed, per_image
 
     @property
@@ -203,17 +248,22 @@ class Book:
     def largest_batch(self, limit: int) -> int:
         """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
 
-        Raises ``InputError`` for a book of one batch.
+        Raises ``InputError`` for a book that does not answer for that batch and the next.
         """
-        if self.only:
+        found = self.guess(limit)
+        if self.only or 0 < self.most <= found:
             raise InputError(
-                f"This step's events change with the batch: it answers for batch {self.only:,} alone.",
-                f"Ask about that one, with --batch {self.only}, or trace it at another.",
+                f"This step's events change with the batch: it answers for {self.answers_for}.",
+                "Ask about one of them, with --batch N, or trace it at another.",
             )
+        return found
+
+    def guess(self, limit: int) -> int:
+        """What the largest batch were if the book were that of every batch."""
         return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
 
 
-def _by_category(row: list[int]) -> dict[Category, int]:
+def _by_category(row: Iterable[int]) -> dict[Category, int]:
     return dict(zip(CATEGORIES, row, strict=True))
 
 

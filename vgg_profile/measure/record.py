@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from vgg_profile.core.digest import digest
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.printable import json_printable
 from vgg_profile.core.setting import LATER, Setting
+from vgg_profile.core.signed import sign
 
 RECORD_SCHEMA = 2
 KIND = "vgg-profile measurement"
@@ -95,7 +95,7 @@ class Measurement(Displayed):
             "timeline": [moment._asdict() for moment in self.timeline],
             "skipped": self.skipped,
         }
-        return {**content, "sha256": digest(content)}
+        return sign(content)
 
 
 def dumps(measurement: Measurement) -> str:

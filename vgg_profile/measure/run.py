@@ -26,9 +26,7 @@ from vgg_profile.measure.processor import processor
 from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, Reading
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.measure.vocabulary import COUNT_METHOD, FLOP_COUNTER, MEMORY_METHOD
-from vgg_profile.predict.vgg.configs import Config, Source
-from vgg_profile.predict.vgg.configs import config as find_config
-from vgg_profile.predict.vgg.spelled_out import modules
+from vgg_profile.models import Config, Source
 from vgg_profile.run.marks import Deaf, every_module
 from vgg_profile.run.step import AT, TrainingStep, onednn, optimizer_of
 from vgg_profile.run.tensors import CLASSES, Given, Loss, default_loss, give
@@ -83,7 +81,7 @@ def measure(
     place = _device(device)
     setup = _on_this_machine(setup.on(place.type), place)
     if not isinstance(network, nn.Module):
-        network = find_config(network)
+        network = models.config(network)
     config = network if isinstance(network, Config) else getattr(network, "config", None)
     channels = config.in_channels if isinstance(config, Config) else 3
     shape = (channels, input, input) if isinstance(input, int) else tuple(input)
@@ -178,12 +176,7 @@ class _Run:
             }
             weight = sum(storages.values())
             loaded = MeasuredMoment("load", "", weight, weight, "untyped_storage().nbytes()")
-        config = getattr(self.model, "config", None)
-        self.names = (
-            {module.path: module.name for module in modules(config)}
-            if isinstance(config, Config)
-            else every_module(self.model)
-        )
+        self.names = self.model.names if isinstance(self.model, models.VGG) else every_module(self.model)
         self.loaded = loaded.live
         return loaded
 
@@ -242,7 +235,7 @@ class _Run:
 
     def count_flops(self) -> Iterator[Reading]:
         """FLOPs and output shapes of a real pass, which also warms the device up."""
-        yield from flops.count_flops(self._step())
+        yield from flops.count_flops(self._step(), self.batch, self.inputs[0].batch_dim)
         if self.setup.checkpoint != "none" and self.setup.has_backward:
             self.model.zero_grad(set_to_none=True)
             with self._checkpointing():
@@ -303,12 +296,23 @@ class _Run:
             recorder.mark("end")
         self.loaded = recorder.moments[0].live
 
+    def _first_micro_batch(self) -> None:
+        """Let a micro-batch leave its gradients under the eyes of the allocator."""
+        with self._memory(self.loaded) as recorder, self._checkpointing():
+            recorder.mark("load")
+            self._step().run(Deaf())
+            recorder.mark("end")
+        self.loaded = recorder.moments[0].live
+
     def record_memory(self, timeline: list[MeasuredMoment], readings: list[Reading]) -> None:
         """One whole step under the eyes of the allocator."""
         optimizer = optimizer_of(self.model, self.setup)
         gc.collect()
         if optimizer is not None and not self.setup.first_step:
             self._first_step(optimizer)
+            timeline[0] = timeline[0]._replace(live=self.loaded, peak=self.loaded)
+        if self.setup.accumulate > 1:
+            self._first_micro_batch()
             timeline[0] = timeline[0]._replace(live=self.loaded, peak=self.loaded)
         with self._memory(self.loaded) as recorder, self._checkpointing():
             recorder.mark("input")

@@ -14,22 +14,24 @@ from msgspec import Meta, Struct
 
 from vgg_profile.core.book import Book
 from vgg_profile.core.counts import ZERO, plain
-from vgg_profile.core.digest import digest
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.events import Category, Event, Mark, Phase, Storage, kept
+from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage, kept
 from vgg_profile.core.inputs import INTEGERS, Input
+from vgg_profile.core.jsonable import jsonable
 from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.parsing import parse_json
 from vgg_profile.core.setting import LARGEST, Setting
+from vgg_profile.core.signed import Kind, sign, unsigned
 from vgg_profile.core.sizes import ITEMSIZE, Bytes
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.core.validate import MisfitError, Text, conform
 
 KIND = "vgg-profile trace"
-SCHEMA = 1
+SCHEMA = 2
 LARGEST_FILE = 256 * 2**20
 AGAIN = "Trace it again: `vgg-profile trace FILE.py:NAME -o net.json`."
+_TRACE = Kind("trace", KIND, SCHEMA, AGAIN)
 
 Whole = Annotated[int, Meta(ge=0, le=2**62)]
 Signed = Annotated[int, Meta(ge=-(2**62), le=2**62)]
@@ -48,6 +50,13 @@ ROW = (
     "macs",
     "block",
     "note",
+    "receptive_field",
+    "stride",
+    "more_outputs",
+    "calls",
+    "frozen",
+    "uncounted_macs",
+    "uncounted_backward_macs",
 )
 """The fields of a row, as a file has them; and the MACs of its backward pass."""
 
@@ -84,6 +93,13 @@ class _Row(Struct, forbid_unknown_fields=True):
     backward_macs: Whole | None
     block: Text
     note: Text
+    receptive_field: Whole | None
+    stride: Whole | None
+    more_outputs: list[list[Whole]]
+    calls: Whole
+    frozen: Whole
+    uncounted_macs: Whole
+    uncounted_backward_macs: Whole
 
 
 class _Storage(Struct, forbid_unknown_fields=True, array_like=True):
@@ -93,6 +109,7 @@ class _Storage(Struct, forbid_unknown_fields=True, array_like=True):
     fixed: Signed
     per_image: Whole
     readers: list[Place]
+    provenance: Provenance
 
 
 class _Event(Struct, forbid_unknown_fields=True, array_like=True):
@@ -118,12 +135,13 @@ class _Trace(Struct, forbid_unknown_fields=True):
     doubts: list[Text]
     only: Whole
     least: Size
+    most: Whole
     rows: Annotated[list[_Row], Meta(min_length=1)]
+    groups: list[_Row]
     words: list[Text]
     storages: list[_Storage]
     events: list[_Event]
     marks: Annotated[list[_Mark], Meta(min_length=2)]
-    sha256: Text
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -150,13 +168,15 @@ def dumps(step: Step) -> str:
         "schema_version": SCHEMA,
         "network": {
             **{name: getattr(network, name) for name in _Network.__struct_fields__},
-            "inputs": [each.to_dict() for each in network.inputs],
+            "inputs": jsonable(network.inputs),
         },
         "setting": step.setting.to_dict(),
         "doubts": list(step.doubts),
         "only": book.only,
         "least": book.least,
+        "most": book.most,
         "rows": [_row(row) for row in step.profile.module_rows],
+        "groups": [_row(row) for row in step.profile.groups.values()],
         "storages": [
             [
                 words.place(each.layer),
@@ -165,6 +185,7 @@ def dumps(step: Step) -> str:
                 each.size.fixed,
                 each.size.per_image,
                 [words.place(reader) for reader in each.readers],
+                each.provenance.value,
             ]
             for each in storages
         ],
@@ -182,8 +203,9 @@ def dumps(step: Step) -> str:
         "marks": [[mark.phase.value, words.place(mark.layer), mark.event] for mark in book.marks],
     }
     content["words"] = list(words.places)
-    content["sha256"] = digest(content)
-    lines = (f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in content.items())
+    lines = (
+        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in sign(content).items()
+    )
     return "{\n" + ",\n".join(lines) + "\n}"
 
 
@@ -191,7 +213,11 @@ def _row(row: Row) -> dict[str, Any]:
     counts = {name: getattr(row, name).value for name in ("values", "weights", "macs")}
     plainly = {name: getattr(row, name) for name in ROW if name not in counts}
     back = None if row.backward_macs is None else row.backward_macs.value
-    return {**plainly, **counts, "output_shape": list(row.output_shape), "backward_macs": back}
+    shapes = {
+        "output_shape": list(row.output_shape),
+        "more_outputs": [list(shape) for shape in row.more_outputs],
+    }
+    return {**plainly, **counts, **shapes, "backward_macs": back}
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -215,18 +241,7 @@ def load(path: Path) -> Step:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"The trace {name} is over {LARGEST_FILE // 2**20} MiB.", AGAIN)
         content = parse_json(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get("kind") != KIND:
-            raise InputError(f"{name} is not a trace of vgg-profile.", AGAIN)
-        if content.get("schema_version") != SCHEMA:
-            raise InputError(
-                f"The trace {name} has schema {excerpt(content.get('schema_version'))}, "
-                f"and this version reads schema {SCHEMA}.",
-                AGAIN,
-            )
-        signed = content.get("sha256")
-        if signed != digest({key: value for key, value in content.items() if key != "sha256"}):
-            raise InputError(f"The trace {name} was changed after it was written.", AGAIN)
-        return _step(conform(content, _Trace))
+        return _step(conform(unsigned(content, _TRACE, name), _Trace))
     except InputError:
         raise
     except (MisfitError, KeyError, TypeError) as error:
@@ -251,7 +266,8 @@ def _step(content: _Trace) -> Step:
     rows = tuple(_read_row(row, saved) for row in content.rows)
     if len({row.name for row in rows}) != len(rows):
         raise MisfitError("two rows have one name")
-    return Step(Profile(network, setting, rows), book, tuple(content.doubts))
+    groups = {str(row.module): _read_row(row, {}) for row in content.groups}
+    return Step(Profile(network, setting, rows, groups=groups), book, tuple(content.doubts))
 
 
 def _input(content: _Input) -> Input:
@@ -271,8 +287,13 @@ def _read_row(row: _Row, saved: dict[str, tuple[Storage, ...]]) -> Row:
         biases=row.biases,
         buffers=row.buffers,
         macs=plain(row.macs) if row.macs else ZERO,
-        receptive_field=1 if row.name == "input" else None,
-        stride=1 if row.name == "input" else None,
+        receptive_field=row.receptive_field,
+        stride=row.stride,
+        more_outputs=tuple(map(tuple, row.more_outputs)),
+        calls=row.calls,
+        frozen=row.frozen,
+        uncounted_macs=row.uncounted_macs,
+        uncounted_backward_macs=row.uncounted_backward_macs,
         head=row.name,
         block=row.block,
         saved=saved.get(row.name, ()),
@@ -295,7 +316,8 @@ def _book(content: _Trace) -> Book:
             word(each.what),
             each.category,
             Bytes(each.fixed, each.per_image),
-            [word(reader) for reader in each.readers],
+            tuple(word(reader) for reader in each.readers),
+            provenance=each.provenance,
         )
         for each in content.storages
     ]
@@ -328,4 +350,4 @@ def _book(content: _Trace) -> Book:
     is_in_order = starts == sorted(starts) and starts[0] == 0 and starts[-1] <= len(events)
     if unborn or not is_in_order or marks[0].phase is not Phase.LOAD or len(events) <= starts[1]:
         raise MisfitError("events and marks that are no step")
-    return Book(tuple(events), tuple(marks), content.only, content.least)
+    return Book(tuple(events), tuple(marks), content.only, content.least, content.most)

@@ -37,11 +37,30 @@ def join(books: Sequence[tuple[int, Book]]) -> Book | None:
             size = _line(sizes)
             if size is None:
                 return None
-            known[id(storage)] = Storage(storage.layer, storage.what, storage.category, size, storage.readers)
+            known[id(storage)] = Storage(
+                storage.layer,
+                storage.what,
+                storage.category,
+                size,
+                storage.readers,
+                provenance=storage.provenance,
+            )
             allocated.append(known[id(storage)])
         freed = tuple(known[id(storage)] for storage in event.freed)
         events.append(event._replace(allocated=tuple(allocated), freed=freed))
     return Book(tuple(events), first.marks)
+
+
+def joins(book: Book, batch: int, other: Book) -> bool:
+    """Whether another batch's book is what a book of every batch says of it."""
+    if not _is_alike(book, other):
+        return False
+    pairs = zip(book.events, other.events, strict=True)
+    return all(
+        line.size.at(batch) == seen.size.fixed
+        for one, another in pairs
+        for line, seen in zip(one.allocated, another.allocated, strict=True)
+    )
 
 
 def _line(sizes: Sequence[tuple[int, int]]) -> Bytes | None:
@@ -49,7 +68,7 @@ def _line(sizes: Sequence[tuple[int, int]]) -> Bytes | None:
     (batch, size), (other, larger) = sizes[:2]
     per_image, rest = divmod(larger - size, other - batch)
     line = Bytes(size - per_image * batch, per_image)
-    fits = not rest and per_image >= 0 and line.at(1) >= 0
+    fits = not rest and per_image >= 0
     return line if fits and all(line.at(batch) == size for batch, size in sizes) else None
 
 

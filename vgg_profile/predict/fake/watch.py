@@ -22,10 +22,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category, Phase, Storage
+from vgg_profile.core.events import Category, Phase, Provenance, Storage
 from vgg_profile.core.sizes import Bytes
+from vgg_profile.predict.fake.fields import Fields
 from vgg_profile.predict.fake.known import Known
-from vgg_profile.predict.fake.macs import macs
+from vgg_profile.predict.fake.macs import is_counted_by_torch, macs
 from vgg_profile.predict.fake.numbers import Numbers, is_borrowed, number_bytes
 from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.recording import Recording, storages
@@ -63,7 +64,10 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """The nodes whose saved tensors a hook took away, by their numbers: a checkpoint's."""
         self.has_autocast = has_autocast
         self._is_closed = False
+        self.fields = Fields()
         self.macs: Counter[tuple[Phase, str]] = Counter()
+        self.uncounted: Counter[tuple[Phase, str]] = Counter()
+        """Of these, the MACs of operations that torch's own counter does not see."""
         self.probed: Counter[str] = Counter()
         """Operations that were run alone to learn what they take."""
         self.unknown: Counter[str] = Counter()
@@ -89,8 +93,17 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.known.follow(func, args, kwargs, out)
         if _has_tensors(args, out):
             self._write_down(func, args, kwargs, out)
-        self.macs[self.recording.phase, self.recording.layer] += macs(func, args, out)
+        if self.recording.phase is Phase.FORWARD:
+            self.fields.follow(func, args, out)
+        self._count(macs(func, args, out), func)
         return out
+
+    def _count(self, number: int, func: Any) -> None:
+        if number:
+            place = self.recording.phase, self.recording.layer
+            self.macs[place] += number
+            if not is_counted_by_torch(func):
+                self.uncounted[place] += number
 
     @contextmanager
     def closed(self) -> Iterator[None]:
@@ -143,14 +156,21 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if (taken is None or taken.is_least) and _is_work(out):
             scratch = name
             self.unknown[name] += 1
-        self._events(name, changes, made, [] if number is None else [number], scratch)
+        how = Provenance.PROBE if taken is not None and taken.is_probed else Provenance.RULE
+        self._events(name, changes, made, [] if number is None else [number], scratch, how)
         for tensor, storage in zip(fresh, made, strict=True):
             self.recording.watch(tensor.untyped_storage(), storage)
         if number is not None:
             self.numbers.made(number, out)
 
     def _events(
-        self, name: str, changes: Changes, made: list[Storage], first: list[Storage], scratch: str
+        self,
+        name: str,
+        changes: Changes,
+        made: list[Storage],
+        first: list[Storage],
+        scratch: str,
+        known: Provenance,
     ) -> None:
         """One event for each stretch of allocations and the releases after it."""
         open_: list[Storage] = []
@@ -163,6 +183,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if given_back[size]:
                     given_back[size] -= 1
                     storage = self.recording.new("workspace", size, Category.TEMPORARY)
+                    storage.provenance = known
                     open_.append(storage)
                 else:
                     storage = next(each for each in remaining if each.size.fixed == size)

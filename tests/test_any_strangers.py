@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +56,34 @@ def test_what_a_network_raises_is_one_sentence(error: str, place: str, tmp_path:
     assert len(said) == 1
     assert said[0].isprintable()
     assert result.stdout == ""
+
+
+PROBED = """
+import beside, random
+from torch import nn
+net = nn.Sequential(nn.Conv2d(3, beside.width, 3), nn.Hardtanh(), nn.Flatten(), nn.Linear(8 * 36, 2))
+"""
+
+
+def test_what_lies_in_the_folder_is_not_run_for_what_is_pythons(tmp_path: Path) -> None:
+    """Neither here nor in the process that runs operations alone."""
+    books = []
+    for name in ("clean", "full"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "net.py").write_text(PROBED)
+        (folder / "beside.py").write_text("import wave\nwidth = 8\n")
+        if name == "full":
+            for each in sys.stdlib_module_names | {"torch", "vgg_profile", "click", "msgspec", "sympy"}:
+                (folder / f"{each}.py").write_text("raise SystemExit('shadowed')\n")
+        words = ["trace", "net.py:net", "--input", "3x8x8", "-o", "t.json"]
+        ended = subprocess.run(
+            [sys.executable, "-P", "-m", "vgg_profile", *words],
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "shadowed" not in ended.stderr
+        books.append(json.loads((folder / "t.json").read_text()))
+    assert books[0] == books[1]

@@ -6,13 +6,19 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from vgg_profile.ask.sweep import sweep
 from vgg_profile.cli.sweep import numbers
 from vgg_profile.core.errors import InputError
+from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.limits import MOST_LAYERS
+from vgg_profile.render import render
 
 MOST = 512 * 2**20
 
@@ -124,6 +130,23 @@ def test_thousands_of_layers_are_diagnosed(tmp_path: Path) -> None:
     )
     assert code == 0, said
     assert size < MOST
+
+
+class Counted(tuple):  # type: ignore[type-arg]
+    """Points that note how often somebody walks through all of them."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        Counted.walks += 1
+        return super().__iter__()
+
+
+def test_a_sweep_is_not_walked_through_for_each_of_its_points() -> None:
+    grid = sweep(config("8,M"), inputs=(8,), batches=range(1, 200))
+    grid = replace(grid, points=Counted(grid.points))
+    assert render(grid, "csv").count("\n") == 200
+    assert Counted.walks < 10
 
 
 def test_a_list_of_layers_has_an_end(tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ def _send(row: Row, case: Case, chance: random.Random) -> None:
         env={**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # a run under nohup ignores it
     )
     while process.poll() is None and not _heeds(process.pid):
         time.sleep(0.001)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from vgg_profile.ask.fit import Reserve
 from vgg_profile.ask.machine import Seen, keep, key_of, last_seen, settle
-from vgg_profile.cli.program import undivided
+from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
@@ -33,6 +33,7 @@ def calibrate(profile: Profile, setup: Setup, limit: int) -> None:
     step, _ = settle(profile, setup, limit, None)
     batch = max(2, step.largest_batch(min(limit, MOST)))
     say(f"{profile.config.label}: taking three steps of batch {exact(batch)} in a process …")
+    lend_a_folder()
     with undivided():
         from vgg_profile.measure.process import steps_in_a_process
     try:

@@ -18,7 +18,7 @@ from vgg_profile.cli.options import (
     takes_network,
     takes_setup,
 )
-from vgg_profile.cli.program import undivided
+from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say, show
 from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.inputs import Input
@@ -136,6 +136,7 @@ def run_now(
             f"{profile.config.label} is a trace, and a trace has no weights to run.",
             f"Measure the network itself: `vgg-profile measure {profile.config.facts['source']} …`.",
         )
+    lend_a_folder()
     with undivided():
         from vgg_profile.measure import OutOfMemoryError, measure
     network: Any = profile.config

@@ -26,13 +26,15 @@ ODD = (
     "out.svg", "=1+1", "'", '"', "\\", "%s", "1" * 400,
 )  # fmt: skip
 COMMANDS = (
-    "check", "compare", "doctor", "explain", "fit", "list", "notes", "plot", "report", "sweep", "table",
-    "timeline",
+    "check", "compare", "diagnose", "doctor", "explain", "fit",
+    "list", "notes", "plot", "report", "sweep", "table",
+    "timeline", "trace",
 )  # fmt: skip
 OPTIONS = (
     "--batch", "--input", "--dtype", "--classes", "--batch-norm", "--no-batch-norm", "--format", "-o",
     "--force", "--device", "--optimizer", "--mode", "--foreach", "--fused", "--first-step", "--amp",
     "--checkpoint", "--no-onednn", "--memory", "--reserve", "--by", "--relative-to", "--measured",
+    "--freeze", "--processor", "--threads", "--with", "--loss", "--like", "--timeout",
     "--claims", "--saved", "--all-layers", "--help", "-h", "-V", "--odd", "--all-layers=1",
 )  # fmt: skip
 

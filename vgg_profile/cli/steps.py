@@ -145,6 +145,7 @@ def run_now(
     try:
         if profile.build is not None:
             network, inputs, loss = profile.build()
+            network.to(profile.device)  # for which it was traced
             about = profile.config.to_dict()
         return measure(
             network,
@@ -207,7 +208,11 @@ def measure_command(
         if out.format == "json":
             out.write(dumps(partial), ", as far as it came")
 
-    profile = walk_on("cuda" if device == "cuda" else "cpu")
+    if device == "auto":
+        with undivided():
+            from vgg_profile.measure.run import device_named
+        device = device_named("auto").type
+    profile = walk_on(device)
     measurement = run_now(profile, setup, device, repeats=repeats, keep=keep)
     checks = crosscheck(profile_of(profile, measurement), measurement)
     if out.format == "json":

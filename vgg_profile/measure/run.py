@@ -78,7 +78,7 @@ def measure(
     ``InputError`` if the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory
     does not suffice.
     """
-    place = _device(device)
+    place = device_named(device)
     setup = _on_this_machine(setup.on(place.type), place)
     if not isinstance(network, nn.Module):
         network = models.config(network)
@@ -373,7 +373,8 @@ def _threads(number: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
+    """The device of a name, ``auto`` for the best here; raises ``InputError`` for one that is not here."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

@@ -32,5 +32,6 @@ def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
         )
     if profile.run is not None:
         step: Step = profile.run(replace(setup.on(profile.device), processor=None, threads=None))
+        step = replace(step, profile=replace(step.profile, run=profile.run, build=profile.build))
         return step.at(profile.batch)
     return paper.trace(profile, setup)

@@ -21,6 +21,8 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.fake.answers import real_answers
 from vgg_profile.predict.fake.building import built, cast, check_not_compiled, faked
+from vgg_profile.predict.fake.card import as_on_a_card
+from vgg_profile.predict.fake.devices import CARD, device_of, move
 from vgg_profile.predict.fake.fields import IMAGE, IMAGE_DIMENSIONS
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.modules import Outputs, Seen
@@ -116,8 +118,10 @@ class _Pass:
             known,
             self.paths,
             subject.temporaries,
+            device_of(subject.device),
             has_autocast=subject.setup.amp != "none",
         )
+        self.device = device_of(subject.device)
         self.recording.before_mark = self.watch.numbers.settle
         self.dtype = getattr(torch, subject.dtype)
         self.outputs = Outputs(self.watch.fields, batch, subject.inputs[0].batch_dim)
@@ -144,7 +148,7 @@ class _Pass:
                     self._noting(self.loss.function),
                     self.names,
                     subject.setup,
-                    subject.device,
+                    "cpu",
                     optimizer,
                 )
                 self._call_inputs(step)
@@ -186,8 +190,10 @@ class _Pass:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         with ExitStack() as modes:
-            for mode in (self.watch, self.paths, real_answers(self.recording)):
+            for mode in (self.watch, self.paths, real_answers(self.recording, self.device)):
                 modes.enter_context(mode)
+            if self.device == CARD:
+                modes.enter_context(as_on_a_card(self.paths))
             yield
 
     def _network(self) -> nn.Module:
@@ -196,6 +202,8 @@ class _Pass:
         assert isinstance(model, nn.Module)
         cast(model, self.dtype)
         check_not_compiled(model)
+        if self.device == CARD:
+            move(model.modules())
         if self.subject.setup.freeze:
             trained = [name for name, each in model.named_parameters() if each.requires_grad]
             self.subject.setup.check_freeze(trained)
@@ -206,7 +214,7 @@ class _Pass:
 
     def _give(self, loss: Loss) -> Any:
         subject = self.subject
-        return give(subject.inputs, loss, self.batch, self.dtype, torch.device("cpu"))
+        return give(subject.inputs, loss, self.batch, self.dtype, self.device)
 
     def _loss(self) -> Loss:
         """The loss that goes with the output of a forward pass."""

@@ -25,6 +25,7 @@ from vgg_profile.core.sizes import Shape
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.predict.fake.affine import join, joins
+from vgg_profile.predict.fake.card_temporaries import on_a_card
 from vgg_profile.predict.fake.modules import Seen
 from vgg_profile.predict.fake.one_step import BrokenOffError, Subject, Traced, run_on_fakes
 from vgg_profile.predict.fake.probe import by_rule_or_probe
@@ -50,6 +51,7 @@ def trace(
     setting: Setting | None = None,
     batch: int | None = None,
     dtype: str | None = None,
+    device: str = "cpu",
     setup: Setup = PLAIN,
     probe: bool = True,
     every_batch: bool = True,
@@ -65,7 +67,7 @@ def trace(
     entropy, the output's own or its mean unless it is given. With ``probe``, an operation of whose kernel no
     rule knows what it takes is run alone, in another process, to learn it. The network is cast to a
     ``dtype`` that is named, else a module has its own, and a function's is taken for float32. A
-    ``setting`` is batch, dtype and setup in one.
+    ``setting`` is batch, dtype, ``device`` (whose kernels: "cpu" or "cuda") and setup in one.
     Unless ``every_batch`` is off, the step is traced at three batches, and its book answers for all of them
     where one book can; one that ``is_carried`` away from its network is proved on a fourth, of many images.
     A step that is asked about a batch that its book does not answer for traces the network again. Raises
@@ -77,7 +79,8 @@ def trace(
     (440, 512)
     """
     if setting is not None:
-        batch, dtype, setup = setting.batch, setting.dtype, setting.setup
+        batch, dtype, device = setting.batch, setting.dtype, setting.device
+        setup = setting.setup
     dtype = dtype or _own_dtype(network)
     given = [inputs] if isinstance(inputs, (str, Input, Tensor)) else list(inputs)
     tensors = [each for each in given if isinstance(each, Tensor)]
@@ -86,11 +89,11 @@ def trace(
     specs = tuple(_input(each, dtype) for each in given)
     if not specs:
         raise InputError("A network is traced on an input, and none is given.", "Try --input 3x224x224.")
-    setting = Setting(specs[0].shape, batch, dtype, "cpu", setup.on("cpu"))
+    setting = Setting(specs[0].shape, batch, dtype, device, setup.on(device))
     setting.check()
     if loss is not None and not isinstance(loss, Loss):
         loss = Loss(loss, getattr(loss, "__name__", "a loss of your own"))
-    subject = Subject(network, specs, loss, dtype, "cpu", setting.setup, _temporaries(probe))
+    subject = Subject(network, specs, loss, dtype, device, setting.setup, _temporaries(device, probe))
     passes = _Passes(subject, setting, name or _name(network), source or name or _name(network))
     traced = passes.at(batch)
     doubts = list(_doubts(traced))
@@ -169,7 +172,9 @@ def _own_dtype(network: object) -> str:
     return str(next(found, torch.float32)).removeprefix("torch.")
 
 
-def _temporaries(probe: bool) -> Any:
+def _temporaries(device: str, probe: bool) -> Any:
+    if device == "cuda":
+        return on_a_card
     if probe:
         return by_rule_or_probe
     return lambda func, args, kwargs, results: by_rule(func, args, results)

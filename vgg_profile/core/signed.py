@@ -5,11 +5,15 @@ The digest has no key. It is a check against accidents: whoever forges a file wr
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
+from contextlib import redirect_stderr
 from typing import Any, NamedTuple
 
 from vgg_profile.core.errors import InputError, excerpt
+
+with redirect_stderr(io.StringIO()):  # short of memory, it logs a traceback for each algorithm that it lacks
+    import hashlib
 
 DIGEST = "sha256"
 """The key under which a file has its digest."""

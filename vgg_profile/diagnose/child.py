@@ -22,12 +22,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from vgg_profile.core.errors import InputError, did_you_mean, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt, message
 from vgg_profile.diagnose.calls import is_layer
 from vgg_profile.diagnose.draft import PREFIX, READY, Defect, Draft, Kind, Written, encode, read_wanted
 from vgg_profile.diagnose.examine import examine
 from vgg_profile.diagnose.modules import Births, ModulePaths, check_takes_an_image
-from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, message, shown
+from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, shown
 from vgg_profile.diagnose.words import Subject
 from vgg_profile.run.siblings import name_module, see_siblings
 

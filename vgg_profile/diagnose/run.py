@@ -19,11 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from vgg_profile.core.errors import message
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import class_name, is_layer, of_function, of_module
 from vgg_profile.diagnose.draft import KNOWN, Family, Kind, Written
 from vgg_profile.diagnose.modules import check_has_forward
-from vgg_profile.diagnose.trouble import in_pythons_words, innermost, message
+from vgg_profile.diagnose.trouble import in_pythons_words, innermost
 from vgg_profile.diagnose.values import as_given, loses_rows, noting_the_return, tensors_in, why_no_flatten
 from vgg_profile.diagnose.words import IMAGES, Again, Call, Edit, Site, Subject
 

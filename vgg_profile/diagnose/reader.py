@@ -23,8 +23,13 @@ from vgg_profile.predict.vgg.walk import walk
 def diagnose(
     subject: str, shape: tuple[int, ...], like: Config | None = None, timeout: float = 60
 ) -> Diagnosis:
-    """Examine ``FILE.py:NAME`` on an image (C, H, W); raises ``InputError`` as :func:`read` does."""
-    return Diagnosis(subject, shape, read(subject, shape, timeout, like), like)
+    """Examine ``FILE.py:NAME`` on an image (C, H, W), or any input without its batch.
+
+    Fewer sizes are an image's sides, where the model takes images. Raises ``InputError`` as
+    :func:`read` does.
+    """
+    draft = read(subject, shape, timeout, like)
+    return Diagnosis(subject, draft.input or shape, draft, like)
 
 
 def read(subject: str, shape: tuple[int, ...], timeout: float = 60, like: Config | None = None) -> Draft:

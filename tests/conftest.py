@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from any_nets import nets, traced_net  # noqa: F401 - fixtures that several files share
+from paging import fresh, html, other, quick, reader  # noqa: F401
 from pytest_regressions.file_regression import FileRegressionFixture
+from recording import network, saved  # noqa: F401
 
 GOLDEN = Path(__file__).parent / "golden"
 

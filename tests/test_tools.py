@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from examples.reconcile import rules, sums
+from examples.reconcile import sums, terms
 from examples.reconcile.page import page
-from examples.reconcile.rules import MODULES, TOOLS, Term
+from examples.reconcile.rules import TOOLS
 from examples.reconcile.run import ROOT, keep, run
 from examples.reconcile.sums import NETS, Net, Record, Sum, reconcile
+from examples.reconcile.terms import MODULES, Term, Tool
 from vgg_profile.core.events import Category
 
 RECORD: Record = json.loads((ROOT / "reports" / "tools.json").read_text("utf-8"))
@@ -197,14 +198,14 @@ def test_a_record_is_rendered_without_any_tool(tmp_path: Path) -> None:
 
 
 def test_the_examples_in_docstrings_hold() -> None:
-    results = [doctest.testmod(module) for module in (rules, sums)]
+    results = [doctest.testmod(module) for module in (sums, terms)]
     assert sum(result.attempted for result in results) >= 2
     assert not any(result.failed for result in results)
 
 
 @pytest.mark.parametrize("tool", [tool for tool in TOOLS if not tool.folder], ids=lambda tool: tool.name)
 @pytest.mark.slow
-def test_a_tool_that_is_here_says_it_again(tool: rules.Tool) -> None:
+def test_a_tool_that_is_here_says_it_again(tool: Tool) -> None:
     """Only with the version that the record has: another may count by another rule."""
     for package in (tool.package, *(["transformers"] if tool.name == "calflops" else [])):
         if find_spec(package) is None:

@@ -10,9 +10,10 @@ from tabulate import tabulate
 from vgg_profile.core.events import Category
 from vgg_profile.core.units import binary, exact, percent, plural
 
-from .rules import MODULES, TOOLS, Tool
+from .rules import TOOLS
 from .run import BARE
 from .sums import NETS, Net, Record, Sum, nets, reconcile
+from .terms import MODULES, Tool
 
 HEAD = """\
 # Why do the tools disagree?

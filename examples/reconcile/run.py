@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 from vgg_profile.measure.reading import load
 
-from .rules import TOOLS, Tool
+from .rules import TOOLS
 from .sums import INPUT, NETS, Record
+from .terms import Tool
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "examples" / "reconcile_tools.py"

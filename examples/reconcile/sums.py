@@ -16,7 +16,8 @@ from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 
-from .rules import TOOLS, Figure, Term, Tool
+from .rules import TOOLS
+from .terms import Figure, Term, Tool
 
 NETS = ("D", "D-BN")
 INPUT = (3, 224, 224)

@@ -142,12 +142,12 @@ class Fit(Displayed):
     @cached_property
     def here(self) -> Step:
         """The step at that batch."""
-        return self.step.at(self.batch)
+        return self.step.asked_again(self.batch)
 
     @cached_property
     def beyond(self) -> Step:
         """The step at one image more than the largest batch."""
-        return self.step.at(self.largest_batch + 1)
+        return self.step.asked_again(self.largest_batch + 1)
 
     @cached_property
     def fits(self) -> bool:

@@ -9,7 +9,7 @@ batch, and the largest batch within any memory, by the functions of :mod:`vgg_pr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -18,14 +18,15 @@ from typing import Any
 from vgg_profile.ask.cards import CARDS
 from vgg_profile.ask.compare import Comparison, distinct
 from vgg_profile.ask.fit import beside_tensors
+from vgg_profile.ask.page_parts import Shared, key, rows_of, saved_of, tape_of
 from vgg_profile.core import units
-from vgg_profile.core.counts import Count
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category
+from vgg_profile.core.events import Category, kept
+from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.setting import DEVICES, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
-from vgg_profile.core.step import Step
-from vgg_profile.core.tree import Profile, block_labels
+from vgg_profile.core.step import SEVERAL
+from vgg_profile.core.tree import Profile
 from vgg_profile.core.verified import Verified
 from vgg_profile.predict.vgg.configs import config as find
 from vgg_profile.predict.vgg.spelled_out import modules
@@ -70,6 +71,8 @@ def page_data(
     >>> data["steps"]["0,false,64×64,4,cpu,none"][3]
     [[237385816, 1097776], [237378648, 3194928]]
     """
+    if any(profile.is_traced for profile in comparison.profiles):
+        return traced_page_data(comparison)
     first, setup = comparison.profiles[0], comparison.setup or Setup()
     configs = list(
         dict.fromkeys(replace(find(each.config), batch_norm=False) for each in comparison.profiles)
@@ -85,7 +88,7 @@ def page_data(
     lowest = {ITEMSIZE[dtype]: dtype for dtype in dtypes}
 
     tables, saved, steps, verified = {}, {}, {}, {}
-    tapes, sizes = _Shared(), _Shared()
+    tapes, sizes = Shared(), Shared()
     witnesses: list[Verified | None] = [None]
     most = max(MOST_IMAGES, first.batch)
     settings = list(product(enumerate(configs), (False, True), planes))
@@ -94,7 +97,7 @@ def page_data(
         look = partial(walk, net, input=(net.in_channels, *plane))
         where = (place, json.dumps(norm), units.shape(plane))
         try:
-            tables[_key(*where)] = _table(look(), setup)
+            tables[key(*where)] = _table(look(), setup)
         except InputError:  # too small an image for so many pools
             continue
         for (itemsize, dtype), device in product(lowest.items(), devices):
@@ -102,11 +105,11 @@ def page_data(
             for optimizer in optimizers:
                 step = tensors_alone(profile, replace(setup, optimizer=optimizer))
                 if optimizer == optimizers[0]:
-                    saved[_key(*where, itemsize, device)] = _saved(step.profile)
+                    saved[key(*where, itemsize, device)] = saved_of(step.profile)
                 _, _, fixed, per_image = step.book.columns
                 most = min(most, (EXACT - 1 - sum(fixed)) // sum(per_image))
-                steps[_key(*where, itemsize, device, optimizer)] = [
-                    tapes.place(_tape(step)),
+                steps[key(*where, itemsize, device, optimizer)] = [
+                    tapes.place(tape_of(step)),
                     sizes.place(fixed),
                     sizes.place(per_image),
                     [[line.fixed, line.per_image] for line in step.lines],
@@ -115,7 +118,7 @@ def page_data(
                     found = replace(step.profile, setting=replace(step.setting, dtype=each)).verified
                     if found not in witnesses:
                         witnesses.append(found)
-                    verified[_key(*where, each, optimizer)] = witnesses.index(found)
+                    verified[key(*where, each, optimizer)] = witnesses.index(found)
     if most < first.batch:
         raise InputError(
             "The bytes of this step are too many for a page's script.", "Take a smaller --batch."
@@ -135,10 +138,11 @@ def page_data(
         "itemsizes": {dtype: ITEMSIZE[dtype] for dtype in dtypes},
         "optimizers": optimizers,
         "setups": {
-            _key(optimizer, device): replace(setup, optimizer=optimizer).on(device).label
+            key(optimizer, device): replace(setup, optimizer=optimizer).on(device).label
             for optimizer, device in product(optimizers, devices)
         },
         "has_backward": setup.has_backward,
+        "has_norms": True,
         "planes": [units.shape(plane) for plane in planes],
         "reserves": {device: beside_tensors(device) for device in devices},
         "cards": {card.name: card.bytes for card in CARDS},
@@ -155,23 +159,76 @@ def page_data(
     }
 
 
-class _Shared:
-    """A list in which equal values stand once."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-        self._places: dict[str, int] = {}
-
-    def place(self, value: Any) -> int:
-        """Where the value stands."""
-        place = self._places.setdefault(json.dumps(value), len(self.values))
-        if place == len(self.values):
-            self.values.append(value)
-        return place
-
-
-def _key(*parts: object) -> str:
-    return ",".join(map(str, parts))
+def traced_page_data(comparison: Comparison) -> dict[str, Any]:
+    """The figures of networks that were traced: at their own inputs, dtype and optimizer, for every batch."""
+    first, setup = comparison.profiles[0], comparison.setup or Setup()
+    labels = distinct(each.config.name for each in comparison.profiles)
+    given = []
+    tables, saved, steps = {}, {}, {}
+    tapes, sizes = Shared(), Shared()
+    most = max(MOST_IMAGES, first.batch)
+    for place, (label, network) in enumerate(zip(labels, comparison.networks, strict=True)):
+        about = network.profile.config
+        if not isinstance(about, TracedNetwork) or len(network.profile.rows) > MOST_MODULES:
+            raise InputError(
+                f"Live figures beside those of a traced network are of traced ones, of up to {MOST_MODULES} "
+                "modules.",
+                "Report on each alone.",
+            )
+        step = network.step.for_any_batch()
+        if step.book.only or step.book.least > SEVERAL:
+            raise InputError(
+                f"The step of {label} answers for {step.book.answers_for}, so there are no live figures.",
+                "Trace it at another batch.",
+            )
+        given.append(about.given)
+        where = (place, "false", about.given)
+        _, _, fixed, per_image = step.book.columns
+        room = (EXACT - 1 - sum(fixed)) // max(1, sum(per_image))
+        most = min(most, room, step.book.most or room)
+        alone = f"{label} goes another way for one image." if step.book.least > 1 else ""
+        tables[key(*where)] = {"alone": alone, **rows_of(step.profile)}
+        kept_here = kept(step.book.events)
+        rows = tuple(replace(row, saved=kept_here.get(row.name, ())) for row in step.profile.module_rows)
+        here = (*where, first.itemsize, first.device)
+        saved[key(*here)] = saved_of(replace(step.profile, module_rows=rows))
+        steps[key(*here, step.setup.optimizer)] = [
+            tapes.place(tape_of(step)),
+            sizes.place(fixed),
+            sizes.place(per_image),
+            [[line.fixed, line.per_image] for line in step.lines],
+        ]
+    step = comparison.networks[0].step
+    return {
+        "setting": {
+            "network": labels[0],
+            "batch": str(first.batch),
+            "dtype": first.dtype,
+            "optimizer": step.setup.optimizer,
+            "size": given[0],
+            "norm": "false",
+            "device": first.device,
+        },
+        "networks": labels,
+        "itemsizes": {first.dtype: first.itemsize},
+        "optimizers": [step.setup.optimizer],
+        "setups": {key(step.setup.optimizer, first.device): step.setup.label},
+        "has_backward": setup.has_backward,
+        "has_norms": False,
+        "planes": list(dict.fromkeys(given)),
+        "reserves": {first.device: beside_tensors(first.device)},
+        "cards": {},
+        "units": units.UNITS,
+        "categories": list(Category),
+        "most_images": most,
+        "tables": tables,
+        "saved": saved,
+        "steps": steps,
+        "verified": {},
+        "witnesses": [None],
+        "tapes": tapes.values,
+        "sizes": sizes.values,
+    }
 
 
 def _table(profile: Profile, setup: Setup) -> dict[str, Any]:
@@ -182,62 +239,4 @@ def _table(profile: Profile, setup: Setup) -> dict[str, Any]:
         alone = error.problem
     else:
         alone = ""
-    totals = profile.totals
-    blocks = block_labels(profile.rows)
-    return {
-        "alone": alone,
-        "rows": [
-            {
-                "name": row.name,
-                "block": blocks.get(row.block, ""),
-                "output": units.shape(row.output_shape),
-                "values": _count(row.values),
-                "weights": _count(row.weights),
-                "biases": row.biases,
-                "macs": _count(row.macs),
-            }
-            for row in profile.rows
-        ],
-        "totals": {
-            "values": totals.values,
-            "weights": totals.weights,
-            "biases": totals.biases,
-            "parameters": totals.parameters,
-            "macs": totals.macs,
-            "flops": 2 * totals.macs,
-        },
-    }
-
-
-def _count(number: Count) -> list[int | str]:
-    return [number.value, number.working]
-
-
-def _saved(seen: Profile) -> list[list[list[Any]]]:
-    """What each row keeps for the backward pass: names, fixed bytes, bytes per image; and the totals."""
-    kept = [[(f"{each.what} of {each.layer}", *each.size) for each in row.saved] for row in seen.rows]
-    rows = [[list(column) for column in zip(*storages, strict=True)] or [[], [], []] for storages in kept]
-    sizes = [storage.size for row in seen.rows for storage in row.saved]
-    return [*rows, [["total"], [sum(size.fixed for size in sizes)], [sum(size.per_image for size in sizes)]]]
-
-
-def _tape(step: Step) -> dict[str, Any]:
-    """Who allocates and frees: a storage by its number, from 1 on, and negative where it is freed."""
-    return {
-        "marks": [
-            [mark.phase, mark.layer, row, mark.event]
-            for mark, row in zip(step.marks, _rows(step), strict=True)
-        ],
-        "categories": step.book.columns.category,
-        "events": step.book.columns.events,
-    }
-
-
-def _rows(step: Step) -> Iterator[int]:
-    """The number of the table's row that each part of the step belongs to; -1 for none."""
-    names = [row.name for row in step.profile.rows]
-    found, row = {"": -1, "loss": -1}, -1
-    for module in step.profile.module_rows:
-        row = names.index(module.name) if module.name in names else row
-        found[module.name] = row
-    return (0 if mark.phase == "input" else found[mark.layer] for mark in step.marks)
+    return {"alone": alone, **rows_of(profile)}

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 from vgg_profile.core import units
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
+from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.setting import Setup, check_size, input_shape
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, heading
-from vgg_profile.predict.vgg.configs import Source
+from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.step import trace
 from vgg_profile.predict.vgg.walk import walk
@@ -28,11 +29,15 @@ MOST_POINTS = 1_000_000
 
 
 class GridPoint(NamedTuple):
-    """One setting and what it costs; MACs and bytes are for the whole batch."""
+    """One setting and what it costs; MACs and bytes are for the whole batch.
 
-    channels: int
-    height: int
-    width: int
+    A VGG's images have ``channels``, ``height`` and ``width``; any other network has its ``input``, in words.
+    """
+
+    channels: int | None
+    height: int | None
+    width: int | None
+    input: str | None
     dtype: str
     optimizer: str
     batch: int
@@ -45,6 +50,9 @@ class GridPoint(NamedTuple):
     peak_layer: str
     verified_on: str | None = None
     """The card that confirmed the rules at this point; ``None`` if none did, and on the CPU."""
+
+
+_OF_IMAGES = ("channels", "height", "width")
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,9 +72,16 @@ class Sweep(Displayed):
         return 0 if self.device == "cpu" else sum(point.verified_on is None for point in self.points)
 
     @property
+    def is_of_images(self) -> bool:
+        """Whether its inputs are a VGG's images."""
+        return all(point.input is None for point in self.points)
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """What is said of a point; of the CPU not where it was verified: wherever the tests run."""
-        return tuple(each for each in GridPoint._fields if each != "verified_on" or self.device != "cpu")
+        left_out = {"input"} if self.is_of_images else {*_OF_IMAGES}
+        left_out |= {"verified_on"} if self.device == "cpu" else set()
+        return tuple(each for each in GridPoint._fields if each not in left_out)
 
     def to_dict(self) -> dict[str, Any]:
         constant = {"device": self.device, **self.setup.to_dict()}
@@ -76,6 +91,10 @@ class Sweep(Displayed):
             "points": [{each: getattr(point, each) for each in self.fields} for point in self.points],
             "pooled": {units.shape(shape): what for shape, what in self.pooled.items()},
         }
+
+
+StepOf = Callable[[Any, str, Setup], Step]
+"""From one of the inputs, a dtype and a setup to a step."""
 
 
 def sweep(
@@ -98,12 +117,67 @@ def sweep(
     >>> [point.peak_bytes for point in sweep(config("D"), batches=(1, 2)).points]
     [1169566704, 1239215000]
     """
-    sizes = {
-        "inputs": len(inputs),
-        "batches": len(batches),
-        "dtypes": len(dtypes),
-        "optimizers": len(optimizers),
-    }
+    return sweep_any(
+        vgg_steps(find_config(network), device),
+        inputs=inputs,
+        batches=batches,
+        dtypes=dtypes,
+        optimizers=optimizers,
+        setup=setup,
+        progress=progress,
+    )
+
+
+def vgg_steps(config: Config, device: str) -> StepOf:
+    """The steps of a VGG at images of some size, by a device's rules."""
+
+    def step_of(size: str | int | Shape, dtype: str, setup: Setup) -> Step:
+        shape = input_shape(size, config.in_channels)
+        return trace(walk(config, input=shape, dtype=dtype, device=device), setup)
+
+    return step_of
+
+
+def sweep_any(
+    step_of: StepOf,
+    *,
+    inputs: Sequence[Any],
+    batches: Sequence[int],
+    dtypes: Sequence[str],
+    optimizers: Sequence[str],
+    setup: Setup,
+    progress: Callable[[Iterator[Any], int], Iterator[Any]] = lambda steps, length: steps,
+) -> Sweep:
+    """The same of any network, whose step at a point ``step_of`` gives."""
+    _check_grid(inputs=len(inputs), batches=len(batches), dtypes=len(dtypes), optimizers=len(optimizers))
+    settings = list(product(inputs, dtypes, optimizers))
+    pooled: dict[Shape, str] = {}
+    networks: dict[Network, str] = {}
+
+    def steps() -> Iterator[list[GridPoint]]:
+        for size, dtype, optimizer in settings:
+            step = step_of(size, dtype, replace(setup, optimizer=optimizer))
+            profile = step.profile
+            networks[profile.config] = profile.device
+            if profile.pooled:
+                pooled[profile.input] = profile.pooled
+            for batch in batches:
+                check_size(batch, "batch", "--batch 1")
+            step.check_batch(min(batches))
+            yield list(_points(step if len(batches) < FEW else step.for_any_batch(), batches))
+
+    points = tuple(point for part in progress(steps(), len(settings)) for point in part)
+    network, device = next(iter(networks.items()))
+    if len(networks) > 1 and isinstance(network, TracedNetwork):  # one network, traced on several inputs
+        network = replace(network, inputs=())
+    return Sweep(network, device, setup.on(device), points, pooled)
+
+
+FEW = 4
+"""So many batches are asked about one by one; of more, a traced network's book is to answer for all."""
+
+
+def _check_grid(**sizes: int) -> None:
     if not prod(sizes.values()):
         empty = next(what for what, size in sizes.items() if not size)
         raise InputError(f"The sweep is empty: it has no {empty}.", "Give at least one of each.")
@@ -112,38 +186,23 @@ def sweep(
             f"The sweep has {prod(sizes.values()):,} points, and {MOST_POINTS:,} are the most.",
             "Take fewer, for example every 32nd: --input 64..512:32.",
         )
-    config = find_config(network)
-    settings = list(product(inputs, dtypes, optimizers))
-    pooled: dict[Shape, str] = {}
-
-    def steps() -> Iterator[list[GridPoint]]:
-        for size, dtype, optimizer in settings:
-            shape = input_shape(size, config.in_channels)
-            profile = walk(config, input=shape, dtype=dtype, device=device)
-            if profile.pooled:
-                pooled[shape] = profile.pooled
-            step = trace(profile, replace(setup, optimizer=optimizer))
-            for batch in batches:
-                check_size(batch, "batch", "--batch 1")
-            step.check_batch(min(batches))
-            yield list(_points(step, batches))
-
-    points = tuple(point for part in progress(steps(), len(settings)) for point in part)
-    return Sweep(config, device, setup.on(device), points, pooled)
 
 
 def _points(step: Step, batches: Sequence[int]) -> Iterator[GridPoint]:
     setting, macs = step.setting, step.profile.totals.macs
-    channels, height, width = setting.input
+    network = step.profile.config
+    given = network.given if isinstance(network, TracedNetwork) else None
+    channels, height, width = setting.input if given is None else (None, None, None)
     loaded, verified = step.book.loaded_bytes, step.profile.verified
     for batch in batches:
-        here = step.at(batch)
+        here = step.asked_again(batch) if step.book.only else step.at(batch)
         line = here.highest(batch)
         event = here.events[line.event]
         yield GridPoint(
             channels,
             height,
             width,
+            given,
             dtype=setting.dtype,
             optimizer=setting.setup.optimizer,
             batch=batch,

@@ -34,11 +34,13 @@ def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
     check_subject(profile, measurement)
     step = ledger(profile, setup_of(measurement))
     checks = [*_tensors(profile)]
-    if profile.run is None:
+    if profile.is_traced:
+        checks += _flops_of_any(profile, step)
+    else:
         checks += [*_flops(profile, step), *_fvcore(profile, step.setup.mode)]
     paths = {row.name: row.module for row in _layers(profile)}
     read = [_read(check, measurement, paths) for check in checks]
-    beside_readings = _beside_readings(checks, measurement, paths) if profile.run is None else ()
+    beside_readings = _beside_readings(checks, measurement, paths) if not profile.is_traced else ()
     boundaries, unpredicted = _meet(step, measurement)
     memory = (
         *_memory(boundaries, measurement),
@@ -86,8 +88,9 @@ def _tensors(profile: Profile) -> Iterator[Check]:
     totals = profile.totals
     yield Check("parameters", "", "value", totals.parameters, None)
     yield Check("buffers", "", "value", totals.buffers, None)
-    for row in _layers(profile) if profile.run is None else ():
-        yield Check("output_shape", row.name, "values", list(row.output_shape), None)
+    for row in _layers(profile):
+        if not profile.is_traced or (_is_leaf(profile, row) and row.output_shape):
+            yield Check("output_shape", row.name, "values", list(row.output_shape), None)
 
 
 def _layers(profile: Profile) -> Sequence[Row]:
@@ -113,6 +116,32 @@ def _flops(profile: Profile, step: Step) -> Iterator[Check]:
             yield Check("forward_backward_flops", row.name, "FLOP", both[row.name], None, terms)
             backward_before += both[row.name] - forward[row.name]
 
+
+def _is_leaf(profile: Profile, row: Row) -> bool:
+    """Whether it is a module that ran and holds no others: those are measured one by one."""
+    return bool(row.calls) and row.module not in profile.groups
+
+
+def _flops_of_any(profile: Profile, step: Step) -> Iterator[Check]:
+    """FLOPs of any network: forward, whole and in each layer; and of both passes, with what runs again."""
+    rows = _layers(profile)
+
+    def check(quantity: str, layer: str, macs: int, uncounted: int) -> Check:
+        terms = (Term(_NO_FORMULA, -2 * uncounted * profile.batch),) if uncounted else ()
+        return Check(quantity, layer, "FLOP", 2 * macs * profile.batch, None, terms)
+
+    uncounted = sum(row.uncounted_macs for row in rows)
+    yield check("forward_flops", "", sum(row.macs.value for row in rows), uncounted)
+    for row in rows:
+        if _is_leaf(profile, row):
+            yield check("forward_flops", row.name, row.macs.value, row.uncounted_macs)
+    if step.setup.has_backward and not step.recomputed_flops:
+        both = sum(row.macs.value + (row.backward_macs.value if row.backward_macs else 0) for row in rows)
+        uncounted += sum(row.uncounted_backward_macs for row in rows)
+        yield check("forward_backward_flops", "", both, uncounted)
+
+
+_NO_FORMULA = "FlopCounterMode has no formula for these operations (attention on the CPU, recurrent layers …)"
 
 _UNCLOSED = (
     "FlopCounterMode does not see the backward of a module that returns its input end (dropout in eval), "

@@ -15,6 +15,7 @@ from vgg_profile.check.subject import check_network, check_setting, setup_of
 from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
 from vgg_profile.cli.options import Output, gives_output, only_input, takes_any_network, takes_setup
 from vgg_profile.core.setting import DEVICES, Setup
+from vgg_profile.core.step import SEVERAL
 from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.walk import walk
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from vgg_profile.measure.record import Measurement
 
 DOES_NOT_FIT = 4
-
-SEVERAL = 2
-"""The batch at which a network is traced whose largest batch is asked for: one image may go another way."""
 
 
 @click.command("fit")

@@ -6,11 +6,13 @@ import re
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vgg_profile.cli.program import undivided
-from vgg_profile.core.errors import InputError
+from vgg_profile.cli.speech import say
+from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
@@ -49,6 +51,17 @@ class Asked:
     """Whether the command line says how the step is run; else a traced one is taken as it is."""
 
 
+def check_any(source: str, batch_norm: bool | None, classes: int | None, device: str) -> None:
+    """Refuse what is said of a VGG alone about any other network: raises ``InputError``."""
+    if (batch_norm, classes) != (None, None):
+        raise InputError(
+            f"{excerpt(source)} is no VGG config: --batch-norm and --classes mean nothing to it.",
+            "Leave them out, or give its constructor what it takes: --with NAME=VALUE.",
+        )
+    if device == "cuda":
+        raise InputError(f"{excerpt(source)} is traced by the rules of the CPU.", "Leave --device cuda out.")
+
+
 def open_trace(source: str, asked: Asked, batch: int | None) -> Profile:
     """A traced network at a batch, its own if none is named.
 
@@ -70,28 +83,46 @@ def open_trace(source: str, asked: Asked, batch: int | None) -> Profile:
     return as_traced(at_batch, None if asked.is_about_setup else lambda setup: at_batch)
 
 
-def open_python(source: str, asked: Asked, setup: Setup, batch: int) -> Profile:
-    """A network of a Python file or package, traced; raises ``InputError`` for what cannot be."""
+def _show_so_far(error: InputError) -> None:
+    """The layers of a network up to where it could not go on; on stderr, for they are no result."""
+    if isinstance(error.so_far, Profile) and len(error.so_far.rows) > 1:
+        from vgg_profile.render import render
+
+        say(f"Up to where it stops:\n\n{render(error.so_far, 'table').rstrip()}\n")
+
+
+def open_python(source: str, asked: Asked, setup: Setup, batch: int, *, is_carried: bool = False) -> Profile:
+    """A network of a Python file or package, traced; raises ``InputError`` for what cannot be.
+
+    One whose book ``is_carried`` is traced at several batches, else at others only when they are asked about.
+    """
     from vgg_profile.core.step import as_traced
 
     with undivided():
         from vgg_profile.predict.fake.trace import trace
         from vgg_profile.run.find import find
     inputs = tuple(Input.parse(each, asked.batch_dim) for each in asked.inputs)
-    found = find(source, asked.given, inputs, asked.loss)
+    with redirect_stdout(sys.stderr):  # a network that prints does not print into the result
+        found = find(source, asked.given, inputs, asked.loss)
 
     def run(setup: Setup) -> Step:
-        with redirect_stdout(sys.stderr):  # a network that prints does not print into the result
-            return trace(
-                found.network,
-                found.inputs,
-                loss=found.loss,
-                batch=batch,
-                dtype=asked.dtype or "float32",
-                setup=setup,
-                probe=asked.probe,
-                name=source.rpartition(":")[2],
-                source=source,
-            )
+        with redirect_stdout(sys.stderr):
+            try:
+                return trace(
+                    found.network,
+                    found.inputs,
+                    loss=found.loss,
+                    batch=batch,
+                    dtype=asked.dtype or "float32",
+                    setup=setup,
+                    probe=asked.probe,
+                    every_batch=is_carried,
+                    is_carried=is_carried,
+                    name=source.rpartition(":")[2],
+                    source=source,
+                )
+            except InputError as error:
+                _show_so_far(error)
+                raise
 
-    return as_traced(run(setup), run, found.built)
+    return as_traced(run(setup), run, partial(found.built, batch))

@@ -21,7 +21,6 @@ from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, PROCESSORS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Profile
-from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render, snapshot
 
@@ -171,14 +170,15 @@ def takes_setup(command: Command) -> Command:
     return _optimizer(takes_conditions(cast(Command, with_optimizer)))
 
 
-def takes_config(command: Command) -> Command:
-    """CONFIG and its options, handed to the command as ``net``."""
+def takes_named_network(command: Command) -> Command:
+    """NET and what names one, its inputs and dtype apart: ``source`` and ``asked``."""
 
     @wraps(command)
-    def with_config(config_: str, batch_norm: bool | None, classes: int | None, **rest: Any) -> Any:
-        return command(net=config(config_, batch_norm=batch_norm, classes=classes), **rest)
+    def with_source(config_: str, dtype: str, **rest: Any) -> Any:
+        asked = asked_among(rest := {**rest, "dtype": dtype})
+        return command(source=config_, asked=asked, dtype=dtype, **rest)
 
-    return _together(_config, *_network)(cast(Command, with_config))
+    return _together(_config, *_network, *_of_any_network)(cast(Command, with_source))
 
 
 def names_network(command: Command) -> Command:

@@ -13,11 +13,19 @@ from click.core import ParameterSource
 from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison, read_records
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
-from vgg_profile.ask.sweep import Sweep, sweep
+from vgg_profile.ask.sweep import Sweep, sweep, sweep_any
 from vgg_profile.check.crosscheck import lay_over
 from vgg_profile.check.results import Overlay
 from vgg_profile.check.subject import check_network, check_setting, profile_of, setup_of
-from vgg_profile.cli.options import check_can_draw, force_option, rules_option, takes_setup, takes_walk
+from vgg_profile.cli.networks import is_python
+from vgg_profile.cli.options import (
+    check_can_draw,
+    force_option,
+    rules_option,
+    takes_setup,
+    takes_walk,
+    was_given,
+)
 from vgg_profile.cli.speech import say
 from vgg_profile.cli.steps import asked
 from vgg_profile.core import units
@@ -104,7 +112,7 @@ def plot(
     check            a record against the prediction, boundary by boundary
     batch            the peak against the batch; with --memory, the largest that fits
     compare          several networks side by side
-    sweep            the peak against the batch for images of 64 to 512 pixels
+    sweep            the peak against the batch, of a VGG for images of 64 to 512 pixels
     time             time and achieved speed by layer, of a record
 
     \b
@@ -114,7 +122,7 @@ def plot(
     vgg-profile plot D timeline --measured reports/measured/D-cpu.json -o timeline.svg
     """
     configs, kind = _configs_and_kind(words)
-    _refuse_useless(kind)
+    _refuse_useless(kind, configs)
     path = _picture(output, kind, force=force)
     check_can_draw()
     figure = depict(_subject(kind, configs, walk_one, have, record, device, setup), kind)
@@ -149,12 +157,12 @@ def _typed(net: str, kind: str) -> str:
     return f"Type: vgg-profile plot {shlex.quote(net)} {kind} -o {kind}.svg."
 
 
-def _refuse_useless(kind: str) -> None:
-    """Refuse an option that would change nothing in this kind of figure."""
-    context = click.get_current_context()
-    for option in context.command.params:
+def _refuse_useless(kind: str, configs: Sequence[str]) -> None:
+    """Refuse an option that would change nothing in this kind of figure; any network needs its inputs."""
+    needed = {"inputs"} if any(map(is_python, configs)) else set()
+    for option in click.get_current_context().command.params:
         name = option.name or ""
-        if name not in USELESS[kind] or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        if name not in USELESS[kind] - needed or not was_given(name):
             continue
         if name in ("batch", "inputs"):
             advice = (
@@ -216,11 +224,15 @@ def _subject(
 
 
 def _grid(profile: Profile, setup: Setup) -> Sweep:
-    """The peak over batches and image sizes; `vgg-profile sweep` takes any other grid."""
+    """The peak over batches, and of a VGG over image sizes; `vgg-profile sweep` takes any other grid."""
     if profile.run is not None:
-        raise InputError(
-            f"The figure sweep has images of several sizes, and {profile.config.label} is traced at one.",
-            "Ask for batch; or name a config.",
+        return sweep_any(
+            lambda size, dtype, setup: trace(profile, setup),
+            inputs=(profile.input,),
+            batches=range(1, 65),
+            dtypes=(profile.dtype,),
+            optimizers=(setup.optimizer,),
+            setup=setup,
         )
     return sweep(
         profile.config,

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
 import click
 
-from vgg_profile.ask.sweep import MOST_POINTS, sweep
-from vgg_profile.cli.options import Output, gives_output, rules_option, takes_conditions, takes_config
+from vgg_profile.ask.sweep import MOST_POINTS, StepOf, sweep_any, vgg_steps
+from vgg_profile.cli.networks import Asked, check_any, is_python, is_trace_file, open_python, open_trace
+from vgg_profile.cli.options import (
+    Output,
+    gives_output,
+    only_input,
+    rules_option,
+    takes_conditions,
+    takes_named_network,
+    was_given,
+)
 from vgg_profile.cli.program import bar
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
-from vgg_profile.predict.vgg.configs import Config
+from vgg_profile.core.step import SEVERAL, Step
+from vgg_profile.predict.steps import trace
+from vgg_profile.predict.vgg.configs import config
 
 
 @click.command("sweep")
-@takes_config
+@takes_named_network
 @click.option("--batch", default="1", show_default=True, metavar="LIST", help="1..256, or 8,16,32..256:32.")
 @click.option(
-    "--input", "input_", metavar="LIST", default="224", show_default=True, help="64..512:32, or 224,192x256."
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="LIST",
+    help="64..512:32, or 224,192x256 (default 224); any network's inputs: 3x64x64,3x128x128.",
 )
 @click.option("--dtype", default="float32", show_default=True, metavar="LIST", help="float32,bfloat16 …")
 @click.option("--optimizer", default="none", show_default=True, metavar="LIST", help="sgd,adam …")
@@ -25,25 +44,73 @@ from vgg_profile.predict.vgg.configs import Config
 @takes_conditions
 @gives_output
 def sweep_command(
-    net: Config, batch: str, input_: str, dtype: str, optimizer: str, device: str, setup: Setup, out: Output
+    source: str,
+    batch_norm: bool | None,
+    classes: int | None,
+    asked: Asked,
+    batch: str,
+    dtype: str,
+    optimizer: str,
+    device: str,
+    setup: Setup,
+    out: Output,
 ) -> None:
     """The peak over a grid of batches, sizes, dtypes and optimizers.
+
+    A network of your own is traced at each of its inputs, dtypes and optimizers; of a traced one only the
+    batches are free. Of several inputs each is a --input, and a LIST of alternatives.
 
     \b
     vgg-profile sweep D --batch 1..256 --input 64..512:32 -o grid.csv
     vgg-profile sweep D --dtype float32,bfloat16 --optimizer sgd,adam --format json
+    vgg-profile sweep my/net.py:UNet --batch 2..64 --input 3x64x64,3x128x128 --optimizer sgd,adam
     """
-    grid = sweep(
-        net,
-        inputs=image_sizes(input_),
-        batches=numbers(batch, "batch"),
-        dtypes=_choices(dtype, tuple(ITEMSIZE), "dtype"),
-        optimizers=_choices(optimizer, OPTIMIZERS, "optimizer"),
-        setup=setup,
-        device=device,
-        progress=lambda steps, length: bar(steps, length, f"Sweeping {net.label}"),
+    batches = numbers(batch, "batch")
+    dtypes = _choices(dtype, tuple(ITEMSIZE), "dtype")
+    optimizers = _choices(optimizer, OPTIMIZERS, "optimizer")
+    if is_python(source) or is_trace_file(source):
+        check_any(source, batch_norm, classes, device)
+        steps, sizes = _of_any(source, asked, max(SEVERAL, *batches[:1]))
+    else:
+        steps = vgg_steps(config(source, batch_norm=batch_norm, classes=classes), device)
+        sizes = image_sizes(only_input(source, asked) or "224")
+    if is_trace_file(source):
+        dtypes, optimizers, setup = _as_traced(source, asked, dtypes, optimizers, setup)
+    out.deliver(
+        sweep_any(
+            steps,
+            inputs=sizes,
+            batches=batches,
+            dtypes=dtypes,
+            optimizers=optimizers,
+            setup=setup,
+            progress=lambda steps, length: bar(steps, length, f"Sweeping {source}"),
+        )
     )
-    out.deliver(grid)
+
+
+def _of_any(source: str, asked: Asked, batch: int) -> tuple[StepOf, list[Any]]:
+    """A step at each point, and the inputs: each alternative of one with each of the others."""
+
+    def step_of(inputs: tuple[str, ...], dtype: str, setup: Setup) -> Step:
+        here = replace(asked, inputs=inputs, dtype=dtype)
+        if is_python(source):
+            return trace(open_python(source, here, setup, batch), setup)
+        return trace(open_trace(source, here, None), setup)
+
+    return step_of, list(product(*(each.split(",") for each in asked.inputs)))
+
+
+def _as_traced(
+    source: str, asked: Asked, dtypes: list[str], optimizers: list[str], setup: Setup
+) -> tuple[list[str], list[str], Setup]:
+    """What was traced, where nothing else is asked for; another dtype or optimizer is refused."""
+    own = open_trace(source, asked, None).setting
+    return (
+        dtypes if was_given("dtype") else [own.dtype],
+        optimizers if was_given("optimizer") else [own.setup.optimizer],
+        setup if asked.is_about_setup else own.setup,
+    )
 
 
 def numbers(text: str, what: str, before: int = 0) -> list[int]:

@@ -17,6 +17,19 @@ from vgg_profile.core.tree import Profile
 @rules_option
 @click.option("--all-layers", is_flag=True, help="Every module: also ReLU, norms, dropout, average pool.")
 @click.option("--notes", is_flag=True, help="The notes' conventions: their labels and rounding, no biases.")
+@click.option(
+    "--depth",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Modules up to so deep in the tree, with all in them.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(("layer", "block")),
+    default="layer",
+    show_default=True,
+    help="What each row is.",
+)
 @click.option("--saved", is_flag=True, help="What each layer keeps for the backward pass, and why.")
 @freeze_option
 @gives_output
@@ -25,6 +38,8 @@ def table(
     device: str,
     all_layers: bool,
     notes: bool,
+    depth: int | None,
+    by: str,
     saved: bool,
     freeze: tuple[str, ...],
     out: Output,
@@ -53,9 +68,17 @@ def table(
     """
     if notes and saved:
         raise InputError("--notes and --saved are two different tables.", "Ask for one at a time.")
+    if depth is not None and (by == "block" or all_layers or notes):
+        raise InputError(
+            "--depth, --by block, --all-layers and --notes each choose the rows.", "Give one of them."
+        )
     profile = walk_on(device)
-    if freeze:
+    if freeze and not profile.is_traced:
         from vgg_profile.predict.vgg.step import trace
 
         profile = trace(profile, Setup(freeze=freeze)).profile
+    if depth is not None:
+        profile = profile.to_depth(depth)
+    elif by == "block":
+        profile = profile.by(lambda row: row.block)
     out.deliver(profile, all_layers=all_layers, notes=notes, saved=saved)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from vgg_profile.cli.fit import SEVERAL
 from vgg_profile.cli.networks import Asked, is_python, open_python
 from vgg_profile.cli.options import force_option, takes_any_network, takes_setup
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import SEVERAL
 
 
 @click.command("trace")
@@ -64,11 +64,11 @@ def trace_command(
     from vgg_profile.predict.steps import trace
     from vgg_profile.predict.traced import dumps
 
-    profile = open_python(source, asked, setup, batch)
+    profile = open_python(source, asked, setup, batch, is_carried=True)
     step = trace(profile, setup)
     write_whole(output, dumps(step) + "\n", force=force)
     say(f"Wrote {output}: loss is {step.profile.config.heading['loss']}")
     if step.book.only:
-        say(f"Its events change with the batch: it answers for batch {step.book.only} alone.")
+        say(f"Its events change with the batch: it answers for {step.book.answers_for}.")
     for doubt in step.doubts:
         say(f"~ {doubt}")

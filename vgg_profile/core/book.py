@@ -71,6 +71,21 @@ class Book:
     """The one batch that it answers for, where its events change with the batch; 0: any."""
     least: int = 1
     """The least batch that it answers for: one image may go another way than several."""
+    most: int = 0
+    """The largest batch that it answers for, where many images go another way than few; 0: any."""
+
+    def answers(self, batch: int) -> bool:
+        """Whether it is the book of that batch, too."""
+        return batch == self.only if self.only else batch >= self.least and not 0 < self.most < batch
+
+    @property
+    def answers_for(self) -> str:
+        """The batches that it answers for, in words."""
+        if self.only:
+            return f"batch {self.only:,} alone"
+        if self.most:
+            return f"batches {self.least:,} to {self.most:,}"
+        return f"batches from {self.least:,} on"
 
     @cached_property
     def columns(self) -> Columns:
@@ -194,13 +209,18 @@ class Book:
     def largest_batch(self, limit: int) -> int:
         """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
 
-        Raises ``InputError`` for a book of one batch.
+        Raises ``InputError`` for a book that does not answer for that batch and the next.
         """
-        if self.only:
+        found = self.guess(limit)
+        if self.only or 0 < self.most <= found:
             raise InputError(
-                f"This step's events change with the batch: it answers for batch {self.only:,} alone.",
-                f"Ask about that one, with --batch {self.only}, or trace it at another.",
+                f"This step's events change with the batch: it answers for {self.answers_for}.",
+                "Ask about one of them, with --batch N, or trace it at another.",
             )
+        return found
+
+    def guess(self, limit: int) -> int:
+        """What the largest batch were if the book were that of every batch."""
         return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
 
 

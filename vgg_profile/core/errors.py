@@ -20,6 +20,8 @@ class InputError(ValueError):
         super().__init__(f"{problem} {next_step}")
         self.problem = problem
         self.next_step = next_step
+        self.so_far: object = None
+        """The result as far as it came, where there is one to show."""
 
 
 def excerpt(text: object, longest: int = 60) -> str:

@@ -29,6 +29,11 @@ class TracedNetwork:
         return self.name
 
     @property
+    def given(self) -> str:
+        """Its inputs in words, each without the batch."""
+        return " and ".join(each.label for each in self.inputs)
+
+    @property
     def scope(self) -> str:
         """What the figures of its step count, in words."""
         return "tensors, and what kernels take in passing as far as it is known"

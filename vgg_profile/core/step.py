@@ -20,6 +20,9 @@ from vgg_profile.core.setting import LARGEST, Setting, Setup
 from vgg_profile.core.sizes import Bytes
 from vgg_profile.core.tree import Profile, heading
 
+SEVERAL = 2
+"""The batch at which a network is asked for a book of every batch: one image may go another way."""
+
 
 @dataclass(frozen=True, repr=False)
 class Step(Displayed):
@@ -33,7 +36,10 @@ class Step(Displayed):
     doubts: tuple[str, ...] = ()
     """Why the figures may differ from a real step, where something is not known for sure."""
     write: Callable[[int], Book] | None = field(default=None, compare=False)
-    """Writes the book of another batch, if kernels' needs stand in it: they are not affine in the batch."""
+    """Writes the book of another batch, where not each is read off this one: what kernels need is not affine
+    in the batch, and a network may go another way."""
+    write_on: Callable[[int], Book] | None = field(default=None, compare=False)
+    """Writes a book of all batches from one on, as far as one book can be."""
 
     @property
     def scope(self) -> str:
@@ -58,24 +64,39 @@ class Step(Displayed):
         return self.book.marks
 
     def at(self, batch: int) -> Step:
-        """The same step with another batch: its book is another where ``write`` says so.
+        """The same step with another batch.
 
-        Raises ``InputError`` for a batch that a traced book does not answer for.
+        Raises ``InputError`` for a batch that a traced book does not answer for, where its network is not at
+        hand.
         """
-        if self.book.only and batch != self.book.only:
-            raise InputError(
-                f"The step was traced at batch {self.book.only:,}, and its events change with the batch.",
-                f"Trace it again with --batch {batch}.",
-            )
-        if batch < self.book.least:
-            raise InputError(
-                f"The step was traced from batch {self.book.least:,} on; one image may go another way.",
-                f"Trace it again with --batch {batch}.",
-            )
         if batch == self.setting.batch:
             return self
-        book = self.write(batch) if self.write else self.book
+        if self.book.answers(batch):
+            return self._with(self.book, batch)
+        if self.write is None:
+            raise InputError(
+                f"The step was traced for {self.book.answers_for}: another may go another way.",
+                f"Trace it again with --batch {batch}.",
+            )
+        return self.asked_again(batch)
+
+    def asked_again(self, batch: int) -> Step:
+        """The same step with another batch, for which its book is written anew, if it can be."""
+        return self.at(batch) if self.write is None else self._with(self.write(batch), batch)
+
+    def _with(self, book: Book, batch: int) -> Step:
         return replace(self, profile=self.profile.at(batch), book=book)
+
+    def for_any_batch(self) -> Step:
+        """The same with bytes affine in the batch; raises ``InputError`` where no line joins the batches."""
+        batch = max(self.setting.batch, SEVERAL)
+        book = self.book if self.write_on is None or not self.book.only else self.write_on(batch)
+        if book.only and self.write is None:
+            raise InputError(
+                f"This step's events change with the batch: it answers for {book.answers_for}.",
+                "Ask about one batch, with --batch N.",
+            )
+        return self._with(book, batch if book.only == batch else self.setting.batch)
 
     def check_batch(self, batch: int) -> None:
         """Refuse a batch that PyTorch would refuse: raises ``InputError`` where a norm has one value."""
@@ -181,21 +202,20 @@ class Step(Displayed):
         A book that holds for one batch is asked what it thinks, and the book of that batch is asked again,
         until a batch fits and one image more does not.
         """
-        guess = self.book.largest_batch(limit)
         if self.write is None:
-            return guess
-        fits, fails = 0, LARGEST + 1
+            return self.book.largest_batch(limit)
+        guess, fits, fails = self.for_any_batch().book.guess(limit), 0, LARGEST + 1
         while fails - fits > 1:
             if guess == fits:
                 guess += 1
             elif not fits < guess < fails:
                 guess = (fits + fails) // 2
-            book = self.at(guess).book
+            book = self.asked_again(guess).book
             if book.peak_bytes(guess) <= limit:
                 fits = guess
             else:
                 fails = guess
-            guess = book.largest_batch(limit)
+            guess = book.guess(limit)
         return fits
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from typing import Any, Protocol
 
-from vgg_profile.core.counts import Count, total
+from vgg_profile.core.counts import Count, plain, total
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.events import Storage
+from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.verified import Verified, verified
@@ -48,6 +49,15 @@ class Row:
     """The MACs of its backward pass, where they were counted; else they follow from the forward's."""
     pooled: str = ""
     """What the average pool before the classifier does, where it changes the map."""
+    more_outputs: tuple[Shape, ...] = ()
+    """The shapes of what it gives beside its first output."""
+    calls: int = 1
+    """How often a forward pass calls it; parameters count once, MACs and saved bytes of all calls."""
+    frozen: int = 0
+    """How many of its parameters are not trained, where the network itself says so."""
+    uncounted_macs: int = 0
+    """Of its ``macs``, those of operations that torch's FlopCounterMode has no formula for."""
+    uncounted_backward_macs: int = 0
 
     def memory_bytes(self, batch: int, itemsize: int) -> int:
         """Bytes of the values that the layer makes, for a whole batch."""
@@ -158,6 +168,13 @@ class Profile(Displayed):
     """The step with a setup, for a network that was traced; else it is worked out on paper."""
     build: Callable[[], Any] | None = field(default=None, compare=False)
     """The network with weights, its inputs and its loss, where it is at hand and no config describes it."""
+    groups: Mapping[str, Row] = field(default_factory=dict, compare=False)
+    """The modules that hold others, by path: what they give, and how often they are called."""
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether it is of any network, and not worked out on paper."""
+        return isinstance(self.config, TracedNetwork)
 
     @property
     def input(self) -> Shape:
@@ -212,6 +229,43 @@ class Profile(Displayed):
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         return tuple(_notes_rows(self.module_rows))
+
+    def by(self, group: Callable[[Row], str]) -> Profile:
+        """The same with a row for each group of layers that follow one another; the input is none.
+
+        >>> from vgg_profile import walk
+        >>> [row.name for row in walk("A").by(lambda row: row.block).rows]
+        ['input', 'block 1', 'block 2', 'block 3', 'block 4', 'block 5', 'classifier']
+        """
+        first, *others = self.rows
+        grouped = (self._group(name, tuple(rows)) for name, rows in groupby(others, group))
+        return replace(self, module_rows=(first, *grouped))
+
+    def to_depth(self, depth: int) -> Profile:
+        """The same with modules up to so deep in the tree, each with all that it holds counted in."""
+        return self.by(lambda row: ".".join(row.module.split(".")[:depth]) or row.name)
+
+    def _group(self, name: str, rows: Sequence[Row]) -> Row:
+        """One row for several: what they cost together; what the last, or the module of that name, gives."""
+        whole = _fold([replace(row, note="") for row in rows])
+        gives = self.groups.get(name, rows[-1])
+        kind = gives.kind if len(rows) == 1 or name in self.groups else ""
+        return replace(
+            whole,
+            name=name,
+            head=name,
+            module=gives.module if name in self.groups or len(rows) == 1 else "",
+            kind=kind,
+            values=whole.values if len(rows) == 1 else plain(sum(row.values.value for row in rows)),
+            weights=whole.weights if len(rows) == 1 else plain(whole.weights.value),
+            macs=plain(sum(row.macs.value for row in rows)),
+            output_shape=gives.output_shape,
+            more_outputs=gives.more_outputs,
+            calls=gives.calls,
+            frozen=sum(row.frozen for row in rows),
+            receptive_field=rows[-1].receptive_field,
+            stride=rows[-1].stride,
+        )
 
     @cached_property
     def totals(self) -> Totals:
@@ -278,6 +332,7 @@ class Profile(Displayed):
                     "receptive_field": row.receptive_field,
                     "stride": row.stride,
                     "note": row.note,
+                    **_where_several(row),
                 }
                 for row in rows
             ],
@@ -294,6 +349,15 @@ class Profile(Displayed):
                 "flops": 2 * totals.macs,
             },
         }
+
+
+def _where_several(row: Row) -> dict[str, Any]:
+    """What JSON says of a row where there is something to say."""
+    return {
+        **({"more_outputs": [list(shape) for shape in row.more_outputs]} if row.more_outputs else {}),
+        **({"calls": row.calls} if row.calls != 1 else {}),
+        **({"frozen": row.frozen} if row.frozen else {}),
+    }
 
 
 def _notes_rows(rows: Sequence[Row]) -> Iterator[Row]:

@@ -94,7 +94,7 @@ def _each(texts: Iterable[str]) -> str:
 
 def _title(comparison: Comparison) -> str:
     setup = comparison.networks[0].setup
-    kind = "VGG configs" if all(profile.run is None for profile in comparison.profiles) else "Networks"
+    kind = "VGG configs" if all(not profile.is_traced for profile in comparison.profiles) else "Networks"
     said = f"{kind} compared at {_setting(comparison.profiles)}, {setup.label}"
     title = marked(said, *(network.step.profile for network in comparison.networks))
     relative = f", relative to {comparison.origin.label}" if comparison.origin else ""

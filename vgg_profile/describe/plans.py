@@ -140,7 +140,7 @@ def _working(fit: Fit) -> Iterator[str]:
     )
     for workspace in fit.run.workspaces if fit.run else ():
         yield f"Workspace of {workspace.what}: {workspace.source}."
-    if fit.step.profile.device == "cpu" and fit.step.profile.run is None:
+    if fit.step.profile.device == "cpu" and not fit.step.profile.is_traced:
         yield scratch_counted(fit.here)
     for reserve in fit.reserves:
         yield f"Reserve for {reserve.what}: {reserve.source}."
@@ -161,11 +161,15 @@ def _sweep(grid: Sweep) -> Table:
         ),
         rows=tuple(tuple(getattr(point, each) for each in grid.fields) for point in grid.points),
         footer=(
-            "Peaks are of tensors, before a backend's scratch; MACs and bytes are for the whole batch.",
+            f"Peaks are of {_counted(grid)}; MACs and bytes are for the whole batch.",
             "Loaded: weights, buffers, optimizer state. Where the peak is, it is fixed + per image * batch.",
             f"By the rules of device {grid.device}.",
         ),
     )
+
+
+def _counted(grid: Sweep) -> str:
+    return "tensors, before a backend's scratch" if grid.is_of_images else grid.config.scope
 
 
 def _pools(grid: Sweep) -> str:
@@ -176,4 +180,4 @@ def _pools(grid: Sweep) -> str:
     return "".join(f"; average pool {what}" for what in grid.pooled.values())
 
 
-_TEXTS = {"dtype", "optimizer", "peak_phase", "peak_layer", "verified_on"}
+_TEXTS = {"input", "dtype", "optimizer", "peak_phase", "peak_layer", "verified_on"}

@@ -6,12 +6,13 @@ numbers stand where, under which heading, with which footnotes, is decided here 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import Count, total
-from vgg_profile.core.forms import Column, Table
+from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.core.tree import Profile, Row, Totals
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.words import added_up, rules, sized, title
@@ -45,9 +46,10 @@ _LAYER_COLUMNS = (
 
 def _layer_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
     totals = profile.total(rows)
+    more = [each for each in _WHERE_SEVERAL if any(each.value(row) != each.usual for row in rows)]
     return Table(
         title=_title(profile),
-        columns=_LAYER_COLUMNS,
+        columns=(*_LAYER_COLUMNS, *(each.column for each in more)),
         rows=tuple(
             (
                 row.name,
@@ -62,6 +64,7 @@ def _layer_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
                 row.macs.value,
                 row.receptive_field,
                 row.stride,
+                *(each.value(row) for each in more),
             )
             for row in rows
         ),
@@ -78,10 +81,34 @@ def _layer_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
             totals.macs,
             None,
             None,
+            *(each.total(rows) for each in more),
         ),
         ends=_block_ends(rows),
         footer=_conventions(profile, totals, all_layers=len(rows) == len(profile.module_rows)),
     )
+
+
+class _More(NamedTuple):
+    """A column that stands only where a row has something else in it than usual."""
+
+    column: Column
+    value: Callable[[Row], Cell]
+    usual: Cell
+    is_summed: bool = False
+
+    def total(self, rows: Sequence[Row]) -> Cell:
+        return sum(row.frozen for row in rows) if self.is_summed else None
+
+
+def _more_outputs(row: Row) -> str:
+    return " ".join(units.shape(shape) or "()" for shape in row.more_outputs)
+
+
+_WHERE_SEVERAL = (
+    _More(Column("more_outputs", "more\noutputs", is_text=True), _more_outputs, ""),
+    _More(Column("calls", "calls"), lambda row: row.calls, 1),
+    _More(Column("frozen", "frozen\nparameters"), lambda row: row.frozen, 0, is_summed=True),
+)
 
 
 def _conventions(profile: Profile, totals: Totals, all_layers: bool) -> tuple[str, ...]:
@@ -111,7 +138,11 @@ def _title(profile: Profile) -> str:
 def _trained(profile: Profile) -> Iterator[str]:
     """How many parameters are trained, where some are not."""
     setup = profile.setting.setup
-    if setup.freeze:
+    frozen = sum(row.frozen for row in profile.module_rows)
+    if frozen:
+        trained = profile.totals.parameters - frozen
+        yield f"Trained: {trained:,} of {profile.totals.parameters:,} parameters; the others want no gradient."
+    elif setup.freeze:
         rows = profile.module_rows
         trained = sum(row.parameters for row in rows if not setup.is_frozen(row.module))
         yield (

@@ -12,8 +12,8 @@ from vgg_profile.check.results import Checks, Verdict
 from vgg_profile.core import units
 from vgg_profile.core.events import Phase
 from vgg_profile.core.forms import Code, Document, Heading, Items, Part, Picture
-from vgg_profile.core.setting import Setup
-from vgg_profile.core.step import in_words
+from vgg_profile.core.step import Step, in_words
+from vgg_profile.core.tree import Profile
 from vgg_profile.core.version import __version__
 from vgg_profile.describe.figures import depict
 from vgg_profile.describe.kinds import compose_kind
@@ -30,7 +30,7 @@ def _report(report: Report) -> Document:
     parts = _one(networks[0], *slugs) if len(networks) == 1 else _several(report, slugs)
     return Document(
         f"What {units.listed(labels)} {'costs' if len(labels) == 1 else 'cost'}",
-        (*parts, *_how_to_read(networks[0].step.setup), *_how_it_was_made(report)),
+        (*parts, *_how_to_read(networks[0]), *_how_it_was_made(report)),
     )
 
 
@@ -42,11 +42,11 @@ def _one(network: Compared, slug: str) -> Iterator[Part]:
     yield _picture(slug, "shares", profile)
     yield Heading("Layer by layer")
     yield describe(profile)
-    for kind in ("memory", "macs", "parameters"):
-        yield _picture(slug, kind, profile)
+    yield from _by_layer(slug, profile)
     yield Heading("One training step" if step.setup.has_backward else "One step")
     yield _picture(slug, "timeline", step)
-    yield _picture(slug, "batch", step)
+    yield from _by_batch(slug, step)
+    yield from (f"~ {doubt}." for doubt in step.doubts)
     yield Heading("Predicted against measured")
     if network.checks is None:
         yield (
@@ -59,6 +59,21 @@ def _one(network: Compared, slug: str) -> Iterator[Part]:
         yield _picture(slug, "check", network.checks)
         if network.checks.measurement.layers("forward_time"):
             yield _picture(slug, "time", network.checks.measurement)
+
+
+def _by_layer(slug: str, profile: Profile) -> Iterator[Part]:
+    """A picture of each thing that there is any of."""
+    yield _picture(slug, "memory", profile)
+    if profile.totals.macs:
+        yield _picture(slug, "macs", profile)
+    if profile.totals.parameters:
+        yield _picture(slug, "parameters", profile)
+
+
+def _by_batch(slug: str, step: Step) -> Iterator[Part]:
+    """The peak against the batch, where the step answers for others."""
+    if step.write is not None or (not step.book.only and not step.book.most):
+        yield _picture(slug, "batch", step)
 
 
 def _several(report: Report, slugs: Sequence[str]) -> Iterator[Part]:
@@ -99,7 +114,8 @@ def _headline(network: Compared) -> Iterator[str]:
         f"{'forward and backward' if step.setup.has_backward else 'forward'}"
         f"{f', {again:,} of them to run the blocks again' if again else ''}; 1 MAC = 2 FLOPs."
     )
-    yield f"{totals.values:,} values an image, as the notes count: {sized(totals.memory_bytes)} for {images}."
+    how = "as the notes count" if not profile.is_traced else "each output that is new memory"
+    yield f"{totals.values:,} values an image, {how}: {sized(totals.memory_bytes)} for {images}."
     kept = step.fixed_points[Phase.FORWARD] - step.fixed_points[Phase.INPUT]
     yield (
         f"{sized(kept)} are saved for the backward pass."
@@ -125,7 +141,8 @@ def _proof(checks: Checks) -> str:
     )
 
 
-def _how_to_read(setup: Setup) -> Iterator[Part]:
+def _how_to_read(network: Compared) -> Iterator[Part]:
+    setup = network.step.setup
     yield Heading("How to read this")
     yield Items(
         (
@@ -138,7 +155,9 @@ def _how_to_read(setup: Setup) -> Iterator[Part]:
             else "Inference has no backward pass: what is called saved for backward is what the forward pass "
             "leaves alive, above weights and input.",
             "The peak is the most that is live at once in the step, tensors alone. A library's scratch comes "
-            "on top; where it was measured it is named by the operation that took it.",
+            "on top; where it was measured it is named by the operation that took it."
+            if not network.profile.is_traced
+            else f"The peak is the most that is live at once in the step: {network.step.scope}.",
             "Predicted and measured figures never mix: residual = measured - predicted - named terms, and "
             "there is no tolerance.",
         )

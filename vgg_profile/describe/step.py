@@ -45,7 +45,7 @@ def _ledger(step: Step) -> Table:
     """What is live when one part of the step is over, split by what it is for."""
     profile, moments, peak = step.profile, step.moments, step.peak
     parts = [part for part in _PARTS if part.name != "casts_bytes" or step.setup.amp != "none"]
-    is_counted = profile.device == "cpu" and profile.run is None and not step.is_at_least
+    is_counted = profile.device == "cpu" and not profile.is_traced and not step.is_at_least
     return Table(
         title=f"Live bytes through one step: {title(profile)}, {step.setup.label}",
         columns=(

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from vgg_profile.measure.record import Reading
 from vgg_profile.measure.vocabulary import FLOP_COUNTER, SHAPE_METHOD
-from vgg_profile.run.marks import layers_among
+from vgg_profile.run.marks import in_backward, layers_among
 from vgg_profile.run.step import TrainingStep
+from vgg_profile.run.tensors import of_an_image
 
 
 class _ForwardCounts:
@@ -32,8 +34,8 @@ def _by_module(counter: FlopCounterMode) -> dict[str, int]:
     return {"Global": counter.get_total_flops(), **counts}
 
 
-def count_flops(step: TrainingStep) -> Iterator[Reading]:
-    """Run one real step and count FLOPs, forward and in all, and see the output shape of each layer.
+def count_flops(step: TrainingStep, batch: int, batch_dim: int = 0) -> Iterator[Reading]:
+    """Run one real step and count FLOPs, forward and in all, and see the first output's shape of each layer.
 
     A module of modules is none: its FLOPs are theirs, and its time is what it takes beside them.
 
@@ -44,8 +46,9 @@ def count_flops(step: TrainingStep) -> Iterator[Reading]:
 
     def note(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def write(module: nn.Module, args: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                shapes[name] = list(output.shape[1:])
+            tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+            if tensors and not in_backward():
+                shapes.setdefault(name, list(of_an_image(tensors[0].shape, batch, batch_dim)))
 
         return write
 

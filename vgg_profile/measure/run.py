@@ -241,7 +241,7 @@ class _Run:
 
     def count_flops(self) -> Iterator[Reading]:
         """FLOPs and output shapes of a real pass, which also warms the device up."""
-        yield from flops.count_flops(self._step())
+        yield from flops.count_flops(self._step(), self.batch, self.inputs[0].batch_dim)
         if self.setup.checkpoint != "none" and self.setup.has_backward:
             self.model.zero_grad(set_to_none=True)
             with self._checkpointing():

@@ -27,7 +27,7 @@ from vgg_profile.core.tree import Profile, Row
 from vgg_profile.core.validate import MisfitError, Text, conform
 
 KIND = "vgg-profile trace"
-SCHEMA = 1
+SCHEMA = 2
 LARGEST_FILE = 256 * 2**20
 AGAIN = "Trace it again: `vgg-profile trace FILE.py:NAME -o net.json`."
 
@@ -48,6 +48,13 @@ ROW = (
     "macs",
     "block",
     "note",
+    "receptive_field",
+    "stride",
+    "more_outputs",
+    "calls",
+    "frozen",
+    "uncounted_macs",
+    "uncounted_backward_macs",
 )
 """The fields of a row, as a file has them; and the MACs of its backward pass."""
 
@@ -84,6 +91,13 @@ class _Row(Struct, forbid_unknown_fields=True):
     backward_macs: Whole | None
     block: Text
     note: Text
+    receptive_field: Whole | None
+    stride: Whole | None
+    more_outputs: list[list[Whole]]
+    calls: Whole
+    frozen: Whole
+    uncounted_macs: Whole
+    uncounted_backward_macs: Whole
 
 
 class _Storage(Struct, forbid_unknown_fields=True, array_like=True):
@@ -118,7 +132,9 @@ class _Trace(Struct, forbid_unknown_fields=True):
     doubts: list[Text]
     only: Whole
     least: Size
+    most: Whole
     rows: Annotated[list[_Row], Meta(min_length=1)]
+    groups: list[_Row]
     words: list[Text]
     storages: list[_Storage]
     events: list[_Event]
@@ -156,7 +172,9 @@ def dumps(step: Step) -> str:
         "doubts": list(step.doubts),
         "only": book.only,
         "least": book.least,
+        "most": book.most,
         "rows": [_row(row) for row in step.profile.module_rows],
+        "groups": [_row(row) for row in step.profile.groups.values()],
         "storages": [
             [
                 words.place(each.layer),
@@ -191,7 +209,11 @@ def _row(row: Row) -> dict[str, Any]:
     counts = {name: getattr(row, name).value for name in ("values", "weights", "macs")}
     plainly = {name: getattr(row, name) for name in ROW if name not in counts}
     back = None if row.backward_macs is None else row.backward_macs.value
-    return {**plainly, **counts, "output_shape": list(row.output_shape), "backward_macs": back}
+    shapes = {
+        "output_shape": list(row.output_shape),
+        "more_outputs": [list(shape) for shape in row.more_outputs],
+    }
+    return {**plainly, **counts, **shapes, "backward_macs": back}
 
 
 def _digest(content: dict[str, Any]) -> str:
@@ -256,7 +278,8 @@ def _step(content: _Trace) -> Step:
     rows = tuple(_read_row(row, saved) for row in content.rows)
     if len({row.name for row in rows}) != len(rows):
         raise MisfitError("two rows have one name")
-    return Step(Profile(network, setting, rows), book, tuple(content.doubts))
+    groups = {str(row.module): _read_row(row, {}) for row in content.groups}
+    return Step(Profile(network, setting, rows, groups=groups), book, tuple(content.doubts))
 
 
 def _input(content: _Input) -> Input:
@@ -276,8 +299,13 @@ def _read_row(row: _Row, saved: dict[str, tuple[Storage, ...]]) -> Row:
         biases=row.biases,
         buffers=row.buffers,
         macs=plain(row.macs) if row.macs else ZERO,
-        receptive_field=1 if row.name == "input" else None,
-        stride=1 if row.name == "input" else None,
+        receptive_field=row.receptive_field,
+        stride=row.stride,
+        more_outputs=tuple(map(tuple, row.more_outputs)),
+        calls=row.calls,
+        frozen=row.frozen,
+        uncounted_macs=row.uncounted_macs,
+        uncounted_backward_macs=row.uncounted_backward_macs,
         head=row.name,
         block=row.block,
         saved=saved.get(row.name, ()),
@@ -333,4 +361,4 @@ def _book(content: _Trace) -> Book:
     is_in_order = starts == sorted(starts) and starts[0] == 0 and starts[-1] <= len(events)
     if unborn or not is_in_order or marks[0].phase is not Phase.LOAD or len(events) <= starts[1]:
         raise MisfitError("events and marks that are no step")
-    return Book(tuple(events), tuple(marks), content.only, content.least)
+    return Book(tuple(events), tuple(marks), content.only, content.least, content.most)

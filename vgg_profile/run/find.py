@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from inspect import Parameter, signature
 from pathlib import Path
@@ -27,14 +27,32 @@ _PYTHON = re.compile(r"(?P<home>.+\.py|[A-Za-z_]\w*(?:\.\w+)*):(?P<name>[A-Za-z_
 class Found(NamedTuple):
     """A module, or a function that builds it; its inputs and its loss, if somebody named them."""
 
-    network: nn.Module | Callable[[], nn.Module]
+    network: nn.Module | Callable[..., nn.Module]
     inputs: tuple[Input, ...]
     loss: Loss | None
 
-    def built(self) -> tuple[nn.Module, tuple[Input, ...], Loss | None]:
+    def built(self, batch: int) -> tuple[nn.Module, tuple[Input, ...], Loss | None]:
         """The network with weights, what it takes, and its loss."""
         network = self.network
-        return network if isinstance(network, nn.Module) else network(), self.inputs, self.loss
+        made = network if isinstance(network, nn.Module) else for_batch(network, batch)()
+        return made, self.inputs, self.loss
+
+
+BATCH = "batch"
+"""The parameter by which a function that builds a network is told the batch."""
+
+
+def for_batch(build: Callable[..., Any], batch: int) -> Callable[[], Any]:
+    """A function that builds a network, for a batch: it is told, if it has a parameter ``batch``."""
+    return partial(build, **{BATCH: batch}) if BATCH in _parameters(build) else build
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, Parameter]:
+    """A function's parameters by name; any, for one of C's that does not tell."""
+    try:
+        return signature(function).parameters
+    except (TypeError, ValueError):
+        return {"arguments": Parameter("arguments", Parameter.VAR_KEYWORD)}
 
 
 def find(source: str, options: Sequence[str], inputs: tuple[Input, ...], loss: str | None) -> Found:
@@ -53,7 +71,7 @@ def find(source: str, options: Sequence[str], inputs: tuple[Input, ...], loss: s
         network = target
     elif callable(target):
         _check_options(target, given, source)
-        network = partial(_call, target, given, source)
+        network = _builder(target, given, source)
     else:
         raise InputError(
             f"{source} is of type {type(target).__name__}, not a network nor what builds one.",
@@ -61,7 +79,7 @@ def find(source: str, options: Sequence[str], inputs: tuple[Input, ...], loss: s
         )
     named = None if loss is None else _loss(loss)
     if not inputs and not isinstance(network, nn.Module):
-        inputs, own = _described(target, given)
+        inputs, own = _described(for_batch(partial(target, **given), 1))
         named = named or own
     if not inputs:
         raise InputError(
@@ -71,11 +89,11 @@ def find(source: str, options: Sequence[str], inputs: tuple[Input, ...], loss: s
     return Found(network, inputs, named)
 
 
-def _described(target: Callable[..., Any], given: dict[str, Any]) -> tuple[tuple[Input, ...], Loss | None]:
+def _described(target: Callable[[], Any]) -> tuple[tuple[Input, ...], Loss | None]:
     """The inputs and the loss that a function returns beside its network; on the meta device."""
     try:
         with torch.device("meta"):
-            made = target(**given)
+            made = target()
     except Exception:  # what it raises is told when it is traced
         return (), None
     if not isinstance(made, tuple) or len(made) < 2:
@@ -99,9 +117,15 @@ def _named(source: str) -> Any:
     return _attribute(_import(found["home"], source), found["name"], source)
 
 
-def _call(target: Callable[..., Any], given: dict[str, Any], source: str) -> Any:
-    """What a class or a function gives; raises ``InputError`` if it is no network."""
-    made = target(**given)
+def _builder(target: Callable[..., Any], given: dict[str, Any], source: str) -> Callable[..., nn.Module]:
+    """What builds the network; it takes a ``batch`` if the target does, and nobody has given it one."""
+    if BATCH in _parameters(target) and BATCH not in given:
+        return lambda batch: _network(target(**given, batch=batch), source)
+    return lambda: _network(target(**given), source)
+
+
+def _network(made: Any, source: str) -> nn.Module:
+    """What a class or a function gave; raises ``InputError`` if it is no network."""
     if isinstance(made, tuple) and made:
         made = made[0]
     if not isinstance(made, nn.Module):
@@ -138,10 +162,7 @@ def _option(text: str) -> tuple[str, Any]:
 
 def _check_options(target: Callable[..., Any], given: dict[str, Any], source: str) -> None:
     """Refuse options that a function does not take, and those missing that it needs."""
-    try:
-        parameters = signature(target).parameters
-    except (TypeError, ValueError):
-        return
+    parameters = _parameters(target)
     takes_any = any(each.kind is Parameter.VAR_KEYWORD for each in parameters.values())
     for name in given:
         if name not in parameters and not takes_any:
@@ -154,7 +175,7 @@ def _check_options(target: Callable[..., Any], given: dict[str, Any], source: st
         each.name
         for each in parameters.values()
         if each.default is Parameter.empty
-        and each.name not in given
+        and each.name not in (*given, BATCH)
         and each.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
     ]
     if missing:

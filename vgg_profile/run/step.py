@@ -61,7 +61,7 @@ class TrainingStep:
         recorder = _LastMark(instrument)
         try:
             return self._run(recorder, before_step)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             error.add_note(f"{AT}{recorder.phase} of {recorder.layer or 'the step'}")
             raise
 

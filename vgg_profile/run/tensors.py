@@ -30,6 +30,16 @@ class Loss(NamedTuple):
     """The targets' shape for a batch; ``None`` where it takes none."""
 
 
+def of_an_image(shape: Sequence[int], batch: int, batch_dim: int) -> tuple[int, ...]:
+    """A shape without the batch, where its dimension is that of the input's.
+
+    >>> of_an_image((2, 8, 4), 2, 0), of_an_image((5, 2, 4), 2, 1), of_an_image((10, 4), 2, 0)
+    ((8, 4), (5, 4), (10, 4))
+    """
+    is_batched = len(shape) > batch_dim and shape[batch_dim] == batch
+    return (*shape[:batch_dim], *shape[batch_dim + 1 :]) if is_batched else tuple(shape)
+
+
 def give(inputs: Sequence[Input], loss: Loss, batch: int, dtype: torch.dtype, device: torch.device) -> Given:
     """Make the inputs and the targets: random values, zeros for integers below 1."""
     args: list[Tensor] = []

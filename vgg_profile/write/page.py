@@ -117,7 +117,9 @@ def _controls(data: Mapping[str, Any]) -> dict[str, str]:
         "dtype": _select("dtype", "dtype", data["itemsizes"], setting),
         "optimizer": _select("optimizer", "optimizer", data["optimizers"], setting),
         "size": _select("size", "image", data["planes"], setting),
-        "norm": _choice("norm", "batch norm", {"false": "off", "true": "on"}, setting["norm"]),
+        "norm": _choice("norm", "batch norm", {"false": "off", "true": "on"}, setting["norm"])
+        if data["has_norms"]
+        else '<input type="hidden" name="norm" value="false">\n',
         "device": _select("device", "rules of", data["reserves"], setting),
         "card": _select("card", "card", ["", *data["cards"]], setting),
         "unit": _choice("unit", "unit", {unit: unit for unit in data["units"]}, "MiB"),

@@ -128,6 +128,8 @@ def _shares(profile: Profile) -> Figure:
             ("parameters", "parameters", attrgetter("parameters"), PALETTE[Category.WEIGHTS]),
         )
     ]
+    shares = [share for share in shares if any(block.size for block in share[2])]
+    shares = [share for share in shares if any(block.size for block in share[2])]
     finding = "Where it sits: " + ", ".join(f"{what} in {leaders(blocks)}" for what, _, blocks, _ in shares)
     panels, said = [], []
     for _, of, blocks, colour in shares:
@@ -161,8 +163,9 @@ def _receptive_field(profile: Profile) -> Figure:
     rows = [row for row in profile.rows[1:] if row.receptive_field is not None]
     if not rows:
         raise InputError(
-            f"What one value of {profile.config.label} sees is not known: it is worked out for VGGs alone.",
-            "Ask for memory, parameters or macs; or name a config.",
+            f"There is no one figure for what a value of {profile.config.label} sees: it takes no images, or "
+            "its paths see differently.",
+            "Ask for memory, parameters or macs.",
         )
     fields = [row.receptive_field or 0 for row in rows]
     sides = sorted(set(profile.input[1:]))

@@ -22,7 +22,7 @@ from vgg_profile.describe.words import marked, rules, title, unverified_points
 @figure_of("batch", Fit)
 def _fit(fit: Fit) -> Figure:
     """The peak against the batch, and the largest batch that a memory holds."""
-    step, largest, have = fit.step, fit.largest_batch, fit.memory.label
+    step, largest, have = fit.step.for_any_batch(), fit.largest_batch, fit.memory.label
     top = max(8, largest + largest // 4, fit.asked or 0)
     # in the memory's own unit, so that its line stands at a round number
     unit = next(unit for unit in (*BINARY_UNITS, Unit("bytes")) if fit.memory.bytes >= unit.scale)
@@ -75,7 +75,7 @@ def _finding_on_a_card(fit: Fit) -> str:
 @figure_of("batch", Step)
 def _batch(step: Step) -> Figure:
     """The peak against the batch, where no memory limits it."""
-    top = 64
+    step, top = step.for_any_batch(), 64
     peak = step.peak_bytes(top)
     unit = byte_unit(peak)
     each = units.binary(step.highest(top).per_image)
@@ -130,14 +130,15 @@ def _batches(step: Step, top: int, wanted: Sequence[int]) -> list[int]:
     for left, right in pairwise(step.lines):
         turn = (left.fixed - right.fixed) // (right.per_image - left.per_image)
         batches |= {turn, turn + 1}
-    return sorted(batch for batch in batches if 1 <= batch <= top)
+    least = 1 if step.write else step.book.least
+    return sorted(batch for batch in batches if least <= batch <= top)
 
 
 MOST_LINES = 8
 
 _SETTINGS: dict[str, Callable[[GridPoint], str]] = {
     "batch": lambda point: f"batch {point.batch:,}",
-    "image": lambda point: f"{point.height}×{point.width}",
+    "image": lambda point: point.input or f"{point.height}×{point.width}",
     "dtype": lambda point: point.dtype,
     "optimizer": lambda point: point.optimizer if point.optimizer != "none" else "no optimizer",
 }
@@ -163,7 +164,7 @@ _ALONG = {"batch": "batch", "height": "image"}
 def _sweep(grid: Sweep) -> Figure:
     """The peak against the batch, or against the image where there is one batch; a line a setting."""
     varied = [what for what, tell in _SETTINGS.items() if len(set(map(tell, grid.points))) > 1]
-    is_square = all(point.height == point.width for point in grid.points)
+    is_square = all(point.height == point.width is not None for point in grid.points)
     along = "height" if len({point.batch for point in grid.points}) == 1 and is_square else "batch"
     lines: dict[str, list[GridPoint]] = {}
     for point in sorted(grid.points, key=attrgetter(along)):
@@ -183,7 +184,7 @@ def _sweep(grid: Sweep) -> Figure:
     what = "batch (images)" if along == "batch" else "side of the image (pixels)"
     return Figure(
         title=finding,
-        subtitle=f"VGG config {grid.config.label}, {_constant(grid, varied)}; "
+        subtitle=f"{_kind(grid)}{grid.config.label}, {_constant(grid, varied)}; "
         f"{units.plural(len(grid.points), 'point')}",
         panels=(
             Panel(
@@ -208,6 +209,10 @@ def _sweep(grid: Sweep) -> Figure:
         footer=(f"Of {len(lines)} lines, {len(shown)} are drawn. " if left_out else "")
         + f"Tensors alone, by the rules of device {grid.device}. {unit_convention(unit)}",
     )
+
+
+def _kind(grid: Sweep) -> str:
+    return "VGG config " if grid.is_of_images else ""
 
 
 def _constant(grid: Sweep, varied: Sequence[str]) -> str:

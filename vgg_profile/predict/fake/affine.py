@@ -44,12 +44,24 @@ def join(books: Sequence[tuple[int, Book]]) -> Book | None:
     return Book(tuple(events), first.marks)
 
 
+def joins(book: Book, batch: int, other: Book) -> bool:
+    """Whether another batch's book is what a book of every batch says of it."""
+    if not _is_alike(book, other):
+        return False
+    pairs = zip(book.events, other.events, strict=True)
+    return all(
+        line.size.at(batch) == seen.size.fixed
+        for one, another in pairs
+        for line, seen in zip(one.allocated, another.allocated, strict=True)
+    )
+
+
 def _line(sizes: Sequence[tuple[int, int]]) -> Bytes | None:
     """The size as a function of the batch, if all sizes lie on one line of whole numbers."""
     (batch, size), (other, larger) = sizes[:2]
     per_image, rest = divmod(larger - size, other - batch)
     line = Bytes(size - per_image * batch, per_image)
-    fits = not rest and per_image >= 0 and line.at(1) >= 0
+    fits = not rest and per_image >= 0
     return line if fits and all(line.at(batch) == size for batch, size in sizes) else None
 
 

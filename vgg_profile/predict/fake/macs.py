@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 from torch import Tensor
+from torch.utils.flop_counter import flop_registry
 
 Formula = Callable[[tuple[Any, ...], Any], Any]
 """From an operation's arguments and its result to its MACs, a whole number."""
@@ -30,6 +31,11 @@ def macs(func: Any, args: tuple[Any, ...], out: Any) -> int:
     """The MACs of one operation."""
     formula = FORMULAS.get(func._schema.name.removeprefix("aten::"))
     return 0 if formula is None else int(formula(args, out))
+
+
+def is_counted_by_torch(func: Any) -> bool:
+    """Whether torch's FlopCounterMode has a formula for an operation, too."""
+    return func._overloadpacket in flop_registry
 
 
 @_formula("mm", "bmm")

@@ -21,14 +21,16 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.fake.answers import real_answers
 from vgg_profile.predict.fake.building import built, check_not_compiled, faked
+from vgg_profile.predict.fake.fields import IMAGE, IMAGE_DIMENSIONS
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.modules import Outputs, Seen
 from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.readers import note_readers
 from vgg_profile.predict.fake.recording import Recording
 from vgg_profile.predict.fake.watch import Temporaries, Watch
-from vgg_profile.run.marks import every_module, marked_modules
-from vgg_profile.run.step import AT, TrainingStep, onednn, optimizer_of
+from vgg_profile.run.find import for_batch
+from vgg_profile.run.marks import every_module
+from vgg_profile.run.step import TrainingStep, onednn, optimizer_of
 from vgg_profile.run.tensors import Loss, default_loss, give
 
 STATE_NAMES = {
@@ -44,10 +46,11 @@ STATE_NAMES = {
 class Subject:
     """What is traced: a network, or a function that builds one, and how a step of it is run.
 
-    ``names`` are the marks' names by module path; every module by its path if there are none.
+    A function that takes a ``batch`` is given it. ``names`` are the marks' names by module path; every module
+    by its path if there are none.
     """
 
-    network: nn.Module | Callable[[], nn.Module]
+    network: nn.Module | Callable[..., nn.Module]
     inputs: tuple[Input, ...]
     loss: Loss | None
     dtype: str
@@ -72,16 +75,32 @@ class Traced:
     """Operations that were run alone to learn what they take, and how often they ran."""
     unknown: Mapping[str, int] = field(default_factory=dict)
     """Operations of whose kernels nobody knows what they take, and how often they ran."""
+    uncounted: Mapping[tuple[Phase, str], int] = field(default_factory=dict)
+    """Of the MACs, those that torch's FlopCounterMode does not see."""
+    where: str = ""
+    """The module in which the pass was, where it was broken off."""
+
+
+class BrokenOffError(Exception):
+    """A step that raised, as its cause says, and what had been seen until then."""
+
+    def __init__(self, so_far: Traced) -> None:
+        super().__init__(so_far.where)
+        self.so_far = so_far
 
 
 def run_on_fakes(subject: Subject, batch: int) -> Traced:
     """Run one training step of a network on tensors without data, and write its book.
 
-    Raises ``InputError`` for a network whose course or sizes depend on data, or that raises itself.
+    Raises :class:`BrokenOffError` for a network whose course or sizes depend on data, or that raises itself.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
+    this = _Pass(subject, batch)
     with mode, _quiet(), uncollected(), onednn(enabled=subject.setup.onednn):
-        return _Pass(subject, batch).run()
+        try:
+            return this.run()
+        except (Exception, SystemExit) as error:
+            raise BrokenOffError(this.traced()) from error
 
 
 class _Pass:
@@ -101,51 +120,67 @@ class _Pass:
         )
         self.recording.before_mark = self.watch.numbers.settle
         self.dtype = getattr(torch, subject.dtype)
+        self.outputs = Outputs(self.watch.fields, batch, subject.inputs[0].batch_dim)
+        self.model: Any = None
+        self.names: dict[str, str] = {}
+        self.loss = Loss(lambda output, targets: output, "none")
 
     def run(self) -> Traced:
         subject = self.subject
-        with self._watched():
-            self.model = self._network()
-            self.model.train(subject.setup.mode == "train")
-            loss = subject.loss or self._loss()
-        optimizer = optimizer_of(self.model, subject.setup)
-        names = dict(subject.names or every_module(self.model))
-        gc.collect()
-        self.recording.forget_before()
-        for seen in (self.watch.macs, self.watch.probed, self.watch.unknown):
-            seen.clear()
-        self.recording.mark("load")
-        self.recording.load(self._loaded(names))
-        outputs = Outputs()
-        hook = register_module_forward_hook(outputs.note)
-        with self._watched():
-            self.recording.mark("input")
-            step = TrainingStep(
-                self.model,
-                self._give(loss),
-                self._noting(loss.function),
-                names,
-                subject.setup,
-                subject.device,
-                optimizer,
-            )
-            self._call_inputs(step)
-            output = step.run(self.recording, lambda: self._before_step(optimizer, names))
-            self.watch.numbers.settle()
-        hook.remove()
-        self._call_gradients_and_state(optimizer, names)
-        book = Book(tuple(self.recording.events), tuple(self.recording.marks))
+        hook = register_module_forward_hook(self.outputs.note)
+        try:
+            with self._watched():
+                self.model = self._network()
+                self.model.train(subject.setup.mode == "train")
+                self.names = dict(subject.names or every_module(self.model))
+                self.loss = subject.loss or self._loss()
+            optimizer = optimizer_of(self.model, subject.setup)
+            self._begin()
+            with self._watched():
+                self.recording.mark("input")
+                step = TrainingStep(
+                    self.model,
+                    self._give(self.loss),
+                    self._noting(self.loss.function),
+                    self.names,
+                    subject.setup,
+                    subject.device,
+                    optimizer,
+                )
+                self._call_inputs(step)
+                output = step.run(self.recording, lambda: self._before_step(optimizer, self.names))
+                self.watch.numbers.settle()
+        finally:
+            hook.remove()
+        self._call_gradients_and_state(optimizer, self.names)
+        traced = self.traced()
         self.recording.forget_before()
         del output, step
-        modules = outputs.seen(self.model, names, self.batch)
+        return traced
+
+    def _begin(self) -> None:
+        """The network is built: from here on everything is of the step."""
+        gc.collect()
+        self.recording.forget_before()
+        self.outputs.clear()
+        for seen in (self.watch.macs, self.watch.uncounted, self.watch.probed, self.watch.unknown):
+            seen.clear()
+        self.recording.mark("load")
+        self.recording.load(self._loaded(self.names))
+
+    def traced(self) -> Traced:
+        """What was seen, be it the whole step or its beginning."""
+        watch = self.watch
         return Traced(
-            book,
-            loss.words,
+            Book(tuple(self.recording.events), tuple(self.recording.marks)),
+            self.loss.words,
             tuple(self.paths.assumed),
-            modules,
-            dict(self.watch.macs),
-            dict(self.watch.probed),
-            dict(self.watch.unknown),
+            () if self.model is None else self.outputs.seen(self.model, self.names),
+            dict(watch.macs),
+            dict(watch.probed),
+            dict(watch.unknown),
+            dict(watch.uncounted),
+            self.recording.layer,
         )
 
     @contextmanager
@@ -157,7 +192,7 @@ class _Pass:
 
     def _network(self) -> nn.Module:
         network = self.subject.network
-        model = faked(network) if isinstance(network, nn.Module) else built(network)
+        model = faked(network) if isinstance(network, nn.Module) else built(for_batch(network, self.batch))
         assert isinstance(model, nn.Module)
         check_not_compiled(model)
         if self.subject.setup.freeze:
@@ -174,14 +209,12 @@ class _Pass:
 
     def _loss(self) -> Loss:
         """The loss that goes with the output of a forward pass."""
-        args, kwargs, _ = self._give(Loss(lambda output, targets: output, "none"))
-        self.recording.mark("forward")
-        with torch.no_grad(), marked_modules(self.model, every_module(self.model), self.recording):
+        args, kwargs, _ = self._give(self.loss)
+        with torch.no_grad():
             try:
                 output = self.model(*args, **kwargs)
-            except BaseException as error:
-                error.add_note(f"{AT}forward of {self.recording.layer or 'the step'}")
-                raise
+            except (Exception, SystemExit):
+                return self.loss  # the step raises it again, where everything is marked
         return default_loss(output, self.batch)
 
     def _loaded(self, names: Mapping[str, str]) -> Iterator[tuple[str, str, Tensor, Category]]:
@@ -198,6 +231,8 @@ class _Pass:
         named = [("images" if i == 0 else f"input {i + 1}", x) for i, x in enumerate(step.given.args)]
         for what, tensor in [*named, *step.given.kwargs.items(), ("targets", step.given.targets)]:
             storage = None if tensor is None else self.recording.known(tensor)
+            if tensor is not None and tensor.dim() == IMAGE_DIMENSIONS and tensor.is_floating_point():
+                self.watch.fields.tell(tensor, IMAGE)
             if storage is not None:
                 storage.layer, storage.what, storage.category = "input", what, Category.INPUT
 

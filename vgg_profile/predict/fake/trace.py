@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import prod
+from pathlib import Path
+from traceback import extract_tb
+from types import TracebackType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+import vgg_profile.core.errors
 from vgg_profile.core.book import Book
 from vgg_profile.core.counts import ZERO, Count, plain, product
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.events import Event, Phase, Storage, kept
+from vgg_profile.core.events import Phase, kept
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
-from vgg_profile.predict.fake.affine import join
+from vgg_profile.predict.fake.affine import join, joins
 from vgg_profile.predict.fake.modules import Seen
-from vgg_profile.predict.fake.one_step import Subject, Traced, run_on_fakes
+from vgg_profile.predict.fake.one_step import BrokenOffError, Subject, Traced, run_on_fakes
 from vgg_profile.predict.fake.probe import by_rule_or_probe
 from vgg_profile.predict.fake.temporaries import by_rule
 from vgg_profile.run.tensors import Loss
@@ -29,12 +34,17 @@ from vgg_profile.run.tensors import Loss
 OTHERS = (1, 3)
 """The batches beside the one that is asked about, added to it, that the book is joined with and proved on."""
 
+FAR = 30
+"""Another, where a book is to be carried and nobody can ask again: a kernel may go another way for many."""
+
 PLAIN = Setup()
+
+Given = str | Input | Tensor
 
 
 def trace(
-    network: nn.Module | Callable[[], nn.Module],
-    inputs: str | Input | Tensor | Sequence[str | Input | Tensor],
+    network: nn.Module | Callable[..., nn.Module],
+    inputs: Given | Sequence[Given],
     *,
     loss: Callable[[Any, Any], Any] | Loss | None = None,
     batch: int | None = None,
@@ -42,17 +52,22 @@ def trace(
     setup: Setup = PLAIN,
     probe: bool = True,
     every_batch: bool = True,
+    is_carried: bool = False,
     name: str = "",
     source: str = "",
 ) -> Step:
     """One training step of any network, predicted: nothing is allocated, and no kernel of it is run here.
 
-    ``network`` is a module, which is left as it is, or a function that builds one without memory. ``inputs``
-    are shapes without the batch (``"3x224x224"``, ``"128:int64<50257"``) or tensors whose dimension 0 is the
-    batch. ``loss(output, targets)`` is cross entropy, the output's own or its mean unless it is given.
-    With ``probe``, an operation of whose kernel no rule knows what it takes is run alone, in another process,
-    to learn it. Unless ``every_batch`` is off, the step is traced at three batches, and answers for all of
-    them. Raises ``InputError`` for a network that cannot be traced, naming the operation.
+    ``network`` is a module, which is left as it is, or a function that builds one without memory, for a
+    ``batch`` if it has a parameter of that name. ``inputs`` are shapes without the batch (``"3x224x224"``,
+    ``"128:int64<50257"``) or tensors whose dimension 0 is the batch. ``loss(output, targets)`` is cross
+    entropy, the output's own or its mean unless it is given. With ``probe``, an operation of whose kernel no
+    rule knows what it takes is run alone, in another process, to learn it.
+    Unless ``every_batch`` is off, the step is traced at three batches, and its book answers for all of them
+    where one book can; one that ``is_carried`` away from its network is proved on a fourth, of many images.
+    A step that is asked about a batch that its book does not answer for traces the network again. Raises
+    ``InputError`` for a network that cannot be traced, naming the operation; its ``so_far`` is the profile as
+    far as it came.
 
     >>> step = trace(nn.Linear(8, 4), "8", batch=2, probe=False)
     >>> step.peak_bytes(2), step.peak_bytes(3)
@@ -70,28 +85,76 @@ def trace(
     if loss is not None and not isinstance(loss, Loss):
         loss = Loss(loss, getattr(loss, "__name__", "a loss of your own"))
     subject = Subject(network, specs, loss, dtype, "cpu", setting.setup, _temporaries(probe))
-    traced = _run(subject, batch)
-    book, doubts = traced.book, list(_doubts(traced))
-    if every_batch:
-        others = [_run(replace(subject, loss=subject.loss), batch + more).book for more in OTHERS]
-        joined = join([(batch, book), *zip((batch + more for more in OTHERS), others, strict=True)])
-        book = replace(book, only=batch) if joined is None else replace(joined, least=min(batch, 2))
+    passes = _Passes(subject, setting, name or _name(network), source or name or _name(network))
+    traced = passes.at(batch)
+    doubts = list(_doubts(traced))
+    if not every_batch:
+        book = replace(traced.book, only=batch)
+    elif is_carried:
+        book, far = passes.proved(batch)
+        doubts += [far] * bool(far)
     else:
-        book = replace(book, only=batch)
-    rows = tuple(_rows(traced, book, specs[0].shape, batch))
-    label = name or _name(network)
-    owning = sum(1 for row in rows if row.parameters)
-    about = TracedNetwork(
-        label,
-        source or label,
-        traced.modules[0].kind,
-        owning,
-        specs,
-        traced.loss,
-        torch.__version__,
-        torch.get_num_threads(),
-    )
-    return Step(Profile(about, setting, rows), book, tuple(doubts))
+        book = passes.write_on(batch)
+    profile = passes.profile(traced, book)
+    return Step(profile, book, tuple(doubts), write=passes.write, write_on=passes.write_on)
+
+
+class _Passes:
+    """The passes of one network at several batches, each made once."""
+
+    def __init__(self, subject: Subject, setting: Setting, name: str, source: str) -> None:
+        self.subject, self.setting, self.name, self.source = subject, setting, name, source
+        self._traced: dict[int, Traced] = {}
+
+    def at(self, batch: int) -> Traced:
+        """The pass at a batch; what the network raises is said in one line, with what came before it."""
+        if batch not in self._traced:
+            try:
+                self._traced[batch] = run_on_fakes(self.subject, batch)
+            except BrokenOffError as broken:
+                error = _explained(broken)
+                seen = replace(broken.so_far, modules=tuple(_reached(broken.so_far)))
+                if seen.modules:
+                    error.so_far = self.profile(seen, seen.book)
+                raise error from broken.__cause__
+        return self._traced[batch]
+
+    def write(self, batch: int) -> Book:
+        """The book of a batch; its bytes are affine between that one and the next, if both go one way."""
+        book = self.at(batch).book
+        return replace(join([(batch, book), (batch + 1, self.at(batch + 1).book)]) or book, only=batch)
+
+    def write_on(self, batch: int) -> Book:
+        """The book of a batch and of all larger ones, if one line joins three of them; else of the batch."""
+        joined = join([(batch + more, self.at(batch + more).book) for more in (0, *OTHERS)])
+        return self.write(batch) if joined is None else replace(joined, least=batch)
+
+    def proved(self, batch: int) -> tuple[Book, str]:
+        """The same, and why it does not answer for many images, if it does not."""
+        book = self.write_on(batch)
+        most, far = batch + max(OTHERS), batch + FAR
+        if book.only or joins(book, far, self.at(far).book):
+            return book, ""
+        return (
+            replace(book, most=most),
+            f"at batch {far} kernels or operations are others: the book answers for {batch} to {most} images",
+        )
+
+    def profile(self, traced: Traced, book: Book) -> Profile:
+        """The modules of a pass as rows, under the network's name."""
+        rows = tuple(_rows(traced, book, self.setting.input, self.setting.batch))
+        about = TracedNetwork(
+            self.name,
+            self.source,
+            traced.modules[0].kind,
+            sum(1 for row in rows if row.parameters),
+            self.subject.inputs,
+            traced.loss,
+            torch.__version__,
+            torch.get_num_threads(),
+        )
+        groups = {each.path: _row(each) for each in traced.modules if not each.is_leaf and each.calls}
+        return Profile(about, self.setting, rows, groups=groups)
 
 
 def _temporaries(probe: bool) -> Any:
@@ -100,21 +163,35 @@ def _temporaries(probe: bool) -> Any:
     return lambda func, args, kwargs, results: by_rule(func, args, results)
 
 
-def _run(subject: Subject, batch: int) -> Traced:
-    """One pass; what the network itself raises is said in one line."""
-    try:
-        return run_on_fakes(subject, batch)
-    except InputError:
-        raise
-    except (Exception, SystemExit) as error:
-        notes = "".join(f" {note}" for note in getattr(error, "__notes__", [])[:1])
-        raise InputError(
-            f"The network raises {type(error).__name__}{notes}: {excerpt(str(error), 300)}.",
-            "Check its inputs, each without the batch: --input 3x224x224, --input 128:int64.",
-        ) from error
+def _reached(traced: Traced) -> Iterator[Seen]:
+    """The modules that a pass came to, before it was broken off."""
+    return (each for each in traced.modules if each.calls or each.name == traced.where)
 
 
-def _input(given: str | Input | Tensor, dtype: str) -> Input:
+def _explained(broken: BrokenOffError) -> InputError:
+    """Why a pass was broken off, as a user's mistake: what raised, in which module, at which line."""
+    error = broken.__cause__
+    line = _line_of(error.__traceback__) if error is not None else ""
+    if isinstance(error, InputError):
+        return InputError(f"{error.problem.rstrip('.')}{line}.", error.next_step)
+    notes = "".join(f" {note}" for note in getattr(error, "__notes__", [])[:1])
+    said = f"The network raises {type(error).__name__}{notes}: {excerpt(str(error), 300)}{line}."
+    if not broken.so_far.modules:
+        return InputError(said, "It is not built yet: check what its constructor takes, --with NAME=VALUE.")
+    return InputError(said, "Check its inputs, each without the batch: --input 3x224x224, --input 128:int64.")
+
+
+_NOT_THEIRS = (str(Path(torch.__file__).parent), str(Path(vgg_profile.core.errors.__file__).parents[1]))
+"""The folders of PyTorch's own files, and of these."""
+
+
+def _line_of(traceback: TracebackType | None) -> str:
+    """The last line of the network's own code in a traceback: `` (net.py, line 12)``."""
+    frames = [frame for frame in extract_tb(traceback) if not frame.filename.startswith((*_NOT_THEIRS, "<"))]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def _input(given: Given, dtype: str) -> Input:
     if isinstance(given, str):
         return Input.parse(given)
     if isinstance(given, Input):
@@ -146,7 +223,8 @@ def _rows(traced: Traced, book: Book, shape: Shape, batch: int) -> Iterator[Row]
     """The input, then each module that owns something or does something, in the network's order."""
     saved = kept(book.events)
     forward, backward = _macs(traced.macs, batch)
-    making = {event.layer for event in book.events if event.phase is Phase.FORWARD and _makes(event)}
+    uncounted, uncounted_backward = _macs(traced.uncounted, batch)
+    making = {event.layer for event in book.events if event.phase is Phase.FORWARD and event.allocated}
     yield Row(
         "input", "", "input", shape, product(*shape) if shape else ZERO, ZERO, 0, 0, ZERO, 1, 1, head="input"
     )
@@ -154,32 +232,45 @@ def _rows(traced: Traced, book: Book, shape: Shape, batch: int) -> Iterator[Row]
         acts = module.name in making or module.name in saved or module.name in forward
         if not (module.is_leaf and module.calls) and not acts and not (module.weights or module.biases):
             continue
-        yield Row(
-            name=module.name,
-            module=module.path,
-            kind=module.kind,
-            output_shape=module.output,
+        yield replace(
+            _row(module),
             values=_values(module) if module.is_leaf and module.name in making else ZERO,
-            weights=plain(module.weights),
-            biases=module.biases,
-            buffers=module.buffers,
-            macs=forward.get(module.name, ZERO),
-            receptive_field=None,
-            stride=None,
-            head=module.name,
-            block=module.path.partition(".")[0],
+            macs=plain(forward.get(module.name, 0)),
             saved=saved.get(module.name, ()),
             note=_note(module, making),
-            backward_macs=backward.get(module.name, ZERO),
+            backward_macs=plain(backward.get(module.name, 0)),
+            uncounted_macs=uncounted.get(module.name, 0),
+            uncounted_backward_macs=uncounted_backward.get(module.name, 0),
         )
 
 
-def _makes(event: Event) -> tuple[Storage, ...]:
-    return event.allocated
+def _row(module: Seen) -> Row:
+    """What a module is, owns and gives, without what happens in it."""
+    return Row(
+        name=module.name,
+        module=module.path,
+        kind=module.kind,
+        output_shape=module.outputs[0] if module.outputs else (),
+        values=ZERO,
+        weights=plain(module.weights),
+        biases=module.biases,
+        buffers=module.buffers,
+        macs=ZERO,
+        receptive_field=module.field.size if module.field else None,
+        stride=module.field.stride if module.field else None,
+        head=module.name,
+        block=module.path.partition(".")[0] or module.name,
+        more_outputs=module.outputs[1:],
+        calls=module.calls,
+        frozen=module.frozen,
+    )
 
 
 def _values(module: Seen) -> Count:
-    return product(*module.output) if len(module.output) > 1 else plain(sum(module.output))
+    """The values of an image that a module gives; of one output, with their working."""
+    if len(module.outputs) == 1 and len(module.outputs[0]) > 1 and prod(module.outputs[0]) == module.values:
+        return product(*module.outputs[0])
+    return plain(module.values)
 
 
 def _note(module: Seen, making: set[str]) -> str:
@@ -190,16 +281,16 @@ def _note(module: Seen, making: set[str]) -> str:
     return "" if module.name in making else "no new memory"
 
 
-def _macs(counted: Mapping[tuple[Phase, str], int], batch: int) -> tuple[dict[str, Count], dict[str, Count]]:
-    """MACs an image by layer, of the forward and of the backward pass."""
+def _macs(counted: Mapping[tuple[Phase, str], int], batch: int) -> tuple[dict[str, int], dict[str, int]]:
+    """MACs an image by layer, of the forward pass, and of the backward pass with what it runs again."""
     forward: dict[str, int] = {}
     backward: dict[str, int] = {}
     for (phase, layer), macs in counted.items():
-        if macs:
-            pass_ = backward if phase is Phase.BACKWARD else forward
-            if phase in (Phase.FORWARD, Phase.BACKWARD):
-                pass_[layer] = pass_.get(layer, 0) + macs
+        if phase is Phase.FORWARD:
+            forward[layer] = forward.get(layer, 0) + macs
+        elif phase is Phase.BACKWARD:
+            backward[layer] = backward.get(layer, 0) + macs
     return (
-        {layer: plain(macs // batch) for layer, macs in forward.items()},
-        {layer: plain(macs // batch) for layer, macs in backward.items()},
+        {layer: macs // batch for layer, macs in forward.items()},
+        {layer: macs // batch for layer, macs in backward.items()},
     )

@@ -24,8 +24,9 @@ from torch.utils._pytree import tree_leaves
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase, Storage
 from vgg_profile.core.sizes import Bytes
+from vgg_profile.predict.fake.fields import Fields
 from vgg_profile.predict.fake.known import Known
-from vgg_profile.predict.fake.macs import macs
+from vgg_profile.predict.fake.macs import is_counted_by_torch, macs
 from vgg_profile.predict.fake.numbers import Numbers, is_borrowed, number_bytes
 from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.recording import Recording, storages
@@ -63,7 +64,10 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """The nodes whose saved tensors a hook took away, by their numbers: a checkpoint's."""
         self.has_autocast = has_autocast
         self._is_closed = False
+        self.fields = Fields()
         self.macs: Counter[tuple[Phase, str]] = Counter()
+        self.uncounted: Counter[tuple[Phase, str]] = Counter()
+        """Of these, the MACs of operations that torch's own counter does not see."""
         self.probed: Counter[str] = Counter()
         """Operations that were run alone to learn what they take."""
         self.unknown: Counter[str] = Counter()
@@ -89,8 +93,17 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.known.follow(func, args, kwargs, out)
         if _has_tensors(args, out):
             self._write_down(func, args, kwargs, out)
-        self.macs[self.recording.phase, self.recording.layer] += macs(func, args, out)
+        if self.recording.phase is Phase.FORWARD:
+            self.fields.follow(func, args, out)
+        self._count(macs(func, args, out), func)
         return out
+
+    def _count(self, number: int, func: Any) -> None:
+        if number:
+            place = self.recording.phase, self.recording.layer
+            self.macs[place] += number
+            if not is_counted_by_torch(func):
+                self.uncounted[place] += number
 
     @contextmanager
     def closed(self) -> Iterator[None]:

@@ -38,6 +38,11 @@ class Blocks(NamedTuple):
     unknown: str = ""
 
 
+def working(size: Bytes) -> Blocks:
+    """What a kernel takes beside its output, all at once."""
+    return Blocks((f"+{OUTPUT}", "+workspace", "-workspace"), {"workspace": size})
+
+
 class Kernels(NamedTuple):
     """Whose kernels run on the CPU, and for how many images.
 

@@ -68,7 +68,7 @@ def _step(profile: Profile, setup: Setup, kernels_of: KernelsOf) -> Step:
     return Step(
         replace(profile, setting=setting, module_rows=rows),
         book,
-        write=write if _is_of_a_batch(kernels_of(setting), setting.dtype) else None,
+        write=write if book.only else None,
     )
 
 
@@ -80,8 +80,10 @@ def _is_of_a_batch(kernels: Kernels | None, dtype: str) -> bool:
 def _write(net: Config, setting: Setting, kernels_of: KernelsOf, batch: int) -> Book:
     """The book of a step: load, forward, loss, backward, and the optimizer's step."""
     here = replace(setting, batch=batch)
+    kernels = kernels_of(here)
     with uncollected():
-        return _run(net, here, kernels_of(here))
+        book = _run(net, here, kernels)
+    return replace(book, only=batch) if _is_of_a_batch(kernels, setting.dtype) else book
 
 
 def _run(net: Config, setting: Setting, kernels: Kernels | None) -> Book:
@@ -114,7 +116,7 @@ def _run(net: Config, setting: Setting, kernels: Kernels | None) -> Book:
 def out_of_memory(step: Step, why: str, phase: str = "", layer: str = "") -> str:
     """What to say when a device had no memory left: what it lacked, what the step needs, what would fit."""
     peak = step.peak
-    images = 0 if step.book.only else step.largest_batch(peak.peak // 2)
+    images = 0 if step.book.only and step.write is None else step.largest_batch(peak.peak // 2)
     fits = f"a batch of {images:,}" if images else "not even one image"
     return (
         f"Out of memory: {why}.{_live_at(step, phase, layer)} The step needs {peak.peak:,} bytes = "

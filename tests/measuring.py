@@ -1,0 +1,37 @@
+"""Small networks, measured and checked."""
+
+from __future__ import annotations
+
+from vgg_profile.check.crosscheck import crosscheck
+from vgg_profile.check.results import Checks, Verdict
+from vgg_profile.check.subject import profile_for
+from vgg_profile.core.setting import Setup
+from vgg_profile.measure import measure
+from vgg_profile.predict.vgg.configs import Config, from_dict
+
+SMALL = from_dict(
+    {"name": "small", "layers": [8, "M", 4, "conv1-4", "M"], "classifier": [16, 8], "classes": 5}
+)
+
+
+NORMALISED = from_dict({"name": "lrn", "layers": [8, "LRN", "M", 4, "M"], "classifier": [16], "classes": 5})
+STEPS = [
+    ("train", "none"),
+    ("train", "sgd"),
+    ("train", "momentum"),
+    ("train", "adam"),
+    ("train", "adamw"),
+    ("eval", "none"),
+    ("inference", "none"),
+]
+
+
+def check(net: Config, **setting: object) -> Checks:
+    choices = {key: setting.pop(key) for key in Setup.__dataclass_fields__ if key in setting}
+    setting = {"input": (3, 20, 33), "batch": 2, "repeats": 0} | setting
+    measurement = measure(net, setup=Setup(**choices), **setting)  # type: ignore[arg-type]
+    return crosscheck(profile_for(net, measurement), measurement)
+
+
+def failures(checks: Checks) -> list[str]:
+    return [f"{c.quantity} {c.layer}" for c in checks.checks if c.verdict is not Verdict.PASS]

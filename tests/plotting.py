@@ -1,0 +1,122 @@
+"""Figures to draw and to look at: every kind of result, and the marks of what is drawn."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
+
+from vgg_profile.ask.cards import memory
+from vgg_profile.ask.compare import Comparison
+from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
+from vgg_profile.ask.sweep import Sweep, sweep
+from vgg_profile.check.crosscheck import crosscheck, overlay
+from vgg_profile.check.results import Checks, Overlay
+from vgg_profile.check.subject import profile_for
+from vgg_profile.core.figures import Figure, Series, Style
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import Step
+from vgg_profile.core.tree import Profile
+from vgg_profile.describe.figures import KINDS
+from vgg_profile.measure.reading import load
+from vgg_profile.measure.record import Measurement
+from vgg_profile.predict.vgg.configs import config, from_dict
+from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.vgg.walk import walk
+from vgg_profile.write.plots import SMALLEST
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "reports" / "measured"
+RECORD = FOLDER / "D-cpu.json"
+NETS = {
+    "D": "D",
+    "D-BN": "D-BN",
+    "tiny": "8,M,16,M",
+    "one layer": "8,",
+    "60 layers": ",".join([*["64", "64", "M"] * 3, *["64"] * 54]),
+    "300 layers": ",".join(["8"] * 300),
+}
+
+
+EVERY = [
+    pytest.param(kind, result, id=f"{kind} of a {result.__name__}")
+    for kind, of in KINDS.items()
+    for result in of
+]
+
+
+@cache
+def subject(result: type, net: str = "D", optimizer: str = "adam") -> object:
+    """A result of a type, of one of the networks."""
+    if result in (Checks, Measurement, Overlay):
+        record = load(RECORD)
+        net_of_it = from_dict(record.subject["config"])
+        checks = crosscheck(profile_for(net_of_it, record), record)
+        made = (record, checks, overlay(net_of_it, record))
+        return next(each for each in made if type(each) is result)
+    if result is Sweep:
+        return sweep(
+            config(NETS[net]), inputs=(32, 64, 96), batches=range(1, 9), optimizers=("sgd", optimizer)
+        )
+    if result is Comparison:
+        return Comparison(tuple(walk(each) for each in "ABDE"), Setup())
+    profile = walk(NETS[net], batch=2, input=32 if net == "300 layers" else None)
+    if result is Profile:
+        return profile
+    step = ledger(profile, Setup(optimizer=optimizer))
+    return step if result is Step else Fit(step, memory("8GiB"), (DEFAULT_RESERVE["cpu"],))
+
+
+def series(figure: Figure, panel: int = 0, style: Style = Style.BARS) -> list[Series]:
+    return [each for each in figure.panels[panel].series if each.style is style]
+
+
+def only(figure: Figure, panel: int = 0, style: Style = Style.BARS) -> list[float]:
+    """The numbers of a panel's one series of that style."""
+    (found,) = series(figure, panel, style)
+    return list(found.y)
+
+
+# -- nothing clipped, nothing overlapping, nothing too small
+
+
+def drawn(canvas: Canvas) -> list[Text]:
+    """Every text that is really drawn; matplotlib keeps others, such as ticks beyond the axes."""
+    texts: list[Text] = []
+    draw_text = Text.draw
+
+    def keep(text: Text, renderer: object) -> None:
+        if text.get_visible() and text.get_text().strip():
+            texts.append(text)
+        draw_text(text, renderer)
+
+    with mock.patch.object(Text, "draw", keep):
+        canvas.draw_without_rendering()
+    return texts
+
+
+def faults(canvas: Canvas) -> list[str]:
+    """Every text that leaves the canvas, lies on another, or is too small to read."""
+    texts = drawn(canvas)
+    assert texts
+    width, height = canvas.get_size_inches() * canvas.dpi
+    found = []
+    for text in texts:
+        box = text.get_window_extent()
+        if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height:
+            found.append(f"clipped: {text.get_text()}")
+        if text.get_fontsize() < SMALLEST:
+            found.append(f"small: {text.get_text()}")
+    boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in texts]
+    found += [f"overlap: {a} / {b}" for (a, one), (b, other) in combinations(boxes, 2) if one.overlaps(other)]
+    return found
+
+
+def of_a_card(have: str) -> Fit:
+    step = ledger(walk("D", batch=2, device="cuda"), Setup(optimizer="adam"))
+    return Fit(step, memory(have), (DEFAULT_RESERVE["cuda"],))

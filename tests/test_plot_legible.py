@@ -1,0 +1,208 @@
+"""Pictures are legible: nothing is clipped, overlaps, or is too small."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure as Canvas
+from matplotlib.text import Text
+from plotting import EVERY, FOLDER, NETS, RECORD, faults, of_a_card, subject
+
+from vgg_profile.ask.cards import memory
+from vgg_profile.ask.compare import Comparison
+from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
+from vgg_profile.check.crosscheck import overlay
+from vgg_profile.check.results import Overlay
+from vgg_profile.core.figures import Figure
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import Step
+from vgg_profile.core.tree import Profile
+from vgg_profile.describe.figures import KINDS, depict
+from vgg_profile.measure.reading import load
+from vgg_profile.predict.vgg.configs import from_dict
+from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.vgg.walk import walk
+from vgg_profile.write.plots import WIDTH, draw, to_bytes
+from vgg_profile.write.plots.lettering import break_lines, inches
+
+OF_A_PROFILE = [kind for kind, of in KINDS.items() if Profile in of]
+
+
+@pytest.mark.parametrize("kind", OF_A_PROFILE)
+@pytest.mark.parametrize("net", ["D-BN", "tiny", "one layer"])
+def test_a_profile_is_legible(net: str, kind: str) -> None:
+    assert faults(draw(depict(subject(Profile, net), kind))) == []
+
+
+@pytest.mark.parametrize("kind", ["memory", "shares"])
+@pytest.mark.parametrize("net", ["60 layers", "300 layers"])
+def test_a_deep_network_is_legible(net: str, kind: str) -> None:
+    assert faults(draw(depict(subject(Profile, net), kind))) == []
+
+
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize(("kind", "result"), [("timeline", Step), ("batch", Fit)], ids=["timeline", "batch"])
+def test_a_step_is_legible(net: str, kind: str, result: type) -> None:
+    assert faults(draw(depict(subject(result, net), kind))) == []
+
+
+@pytest.mark.parametrize("kind", ["timeline", "batch"])
+@pytest.mark.parametrize("net", ["D", "tiny"])
+def test_a_step_without_an_optimizer_is_legible(net: str, kind: str) -> None:
+    assert faults(draw(depict(subject(Step, net, "none"), kind))) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "result"), [each for each in EVERY if each.values[1] not in (Profile, Step, Fit)]
+)
+def test_a_record_and_a_comparison_are_legible(kind: str, result: type) -> None:
+    assert faults(draw(depict(subject(result), kind))) == []
+
+
+@pytest.mark.parametrize("record", ["D-adam-cpu", "D-amp-cpu", "D-checkpoint-cpu", "E-BN-cpu"])
+def test_other_steps_are_legible(record: str) -> None:
+    measurement = load(RECORD.with_name(f"{record}.json"))
+    curve = overlay(from_dict(measurement.subject["config"]), measurement)
+    for kind in ("timeline", "check"):
+        assert faults(draw(depict(curve, kind))) == []
+
+
+def test_long_names_are_legible_and_shown_as_they_are() -> None:
+    name = "<b>$x^{2}$ --> & " + "w" * 43
+    config = from_dict({"name": name, "layers": [8, "M"], "classifier": []})
+    profiles = (walk(config, input=16), walk("A", input=32))
+    assert faults(draw(depict(Comparison(profiles, Setup())))) == []
+    canvas = draw(depict(profiles[0], "memory"))
+    assert faults(canvas) == []
+    words = "".join(text.get_text() for text in canvas.findobj(Text)).replace("\n", "")
+    assert "<b>$x^{2}$" in words
+    picture = to_bytes(depict(profiles[0], "memory"), "svg")
+    assert ElementTree.fromstring(picture).tag.endswith("svg")
+
+
+@pytest.mark.parametrize(
+    "text", ["word " * 30, "w" * 150, "a peak of 1,115.39 MiB in block 3 " * 4, "short", ""], ids=len
+)
+def test_lines_are_broken_to_a_width_and_no_letter_is_lost(text: str) -> None:
+    canvas = Canvas(figsize=(WIDTH, 2))
+    label = canvas.text(0, 0, "")
+    break_lines(label, text, 2)
+    assert inches(label).width <= 2
+    assert re.sub(r"\s", "", label.get_text()) == re.sub(r"\s", "", text)
+    lines = label.get_text().split("\n")
+    assert not any(line.endswith(("39", "block")) for line in lines), "a number stands with its unit"
+
+
+def test_a_text_that_is_too_wide_is_measured_so() -> None:
+    canvas = Canvas(figsize=(WIDTH, 2))
+    assert inches(canvas.text(0, 0, "word " * 30)).width > 2
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"), [(Profile, "memory"), (Step, "timeline"), (Overlay, "timeline"), (Fit, "batch")]
+)
+def test_the_figure_that_a_result_shows_unasked(result: type, kind: str) -> None:
+    assert depict(subject(result)) == depict(subject(result), kind)
+
+
+def test_a_card_with_its_limits_close_together_is_legible() -> None:
+    step = ledger(walk("D", batch=2, device="cuda"), Setup(optimizer="adam"))
+    assert faults(draw(depict(Fit(step, memory("rtx4090"), (DEFAULT_RESERVE["cuda"],))))) == []
+
+
+def test_a_clipped_a_small_and_an_overlapping_label_are_found() -> None:
+    canvas = draw(depict(walk("D"), "parameters"))
+    canvas.text(0.99, 0.5, "beyond the edge")
+    canvas.text(0.5, 0.012, "tiny", fontsize=5)
+    canvas.text(0.02, 0.96, "on the title", va="top")
+    found = faults(canvas)
+    assert {fault.partition(":")[0] for fault in found} == {"clipped", "small", "overlap"}
+    assert "clipped: beyond the edge" in found
+
+
+def test_a_crowd_of_labels_is_thinned() -> None:
+    axes = draw(depict(subject(Profile, "300 layers"), "macs")).axes[0]
+    shown = [label for label in axes.get_yticklabels() if label.get_visible()]
+    assert 50 < len(shown) < 150
+    assert len(axes.get_yticks()) == 303
+
+
+def test_bars_reach_as_far_as_their_numbers() -> None:
+    profile = walk("D")
+    axes = draw(depict(profile, "parameters")).axes[0]
+    widths = [bar.get_width() for bar in axes.patches[-16:]]
+    assert widths == pytest.approx([row.parameters / 10**6 for row in profile.rows if row.parameters])
+    assert axes.get_xlabel() == "parameters (millions)"
+
+
+def crossed(canvas: Canvas) -> list[str]:
+    """Every text at a bar or a point that a limit, a curve or a tick of another figure runs through."""
+    canvas.draw_without_rendering()
+    found = []
+    for axes in canvas.axes:
+        lines = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
+        for ticks in axes.collections:
+            if isinstance(ticks, LineCollection):
+                lines += [ticks.get_transform().transform_path(path) for path in ticks.get_paths()]
+        for text in axes.texts:
+            box = text.get_window_extent().padded(-1)
+            if text.get_visible() and any(line.intersects_bbox(box, filled=False) for line in lines):
+                found.append(text.get_text())
+    return found
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        lambda: depict(walk(",".join(["16,16,16,16,16,16,16,M"] * 4)), "receptive-field"),
+        lambda: depict(walk("D", input=220), "receptive-field"),
+        lambda: depict(load(FOLDER / "B-BN-cpu.json")),
+        lambda: depict(load(FOLDER / "E-BN-cpu.json")),
+        lambda: depict(walk("8,"), "memory"),
+        lambda: depict(ledger(walk("D"), Setup(amp="bfloat16")).profile, "memory"),
+        lambda: depict(ledger(walk("D"), Setup(checkpoint="blocks")).profile, "memory"),
+        lambda: depict(of_a_card("rtx4090")),
+        lambda: depict(of_a_card("8GiB")),
+        lambda: depict(of_a_card("24GB")),
+    ],
+)
+def test_no_line_runs_through_a_text(figure: Callable[[], Figure]) -> None:
+    canvas = draw(figure())
+    assert crossed(canvas) == []
+    assert faults(canvas) == []
+
+
+def test_a_line_through_a_text_is_found() -> None:
+    canvas = draw(depict(walk("D"), "receptive-field"))
+    axes = canvas.axes[0]
+    x, _ = axes.texts[-1].xy  # type: ignore[attr-defined]
+    axes.axvline(x + 4)
+    assert crossed(canvas)
+
+
+def test_a_number_stands_at_the_end_of_its_bar_whatever_else_is_marked() -> None:
+    axes = draw(depict(walk("8,"), "memory")).axes[0]
+    (of_the_input,) = (text for text in axes.texts if text.get_text() == "0")
+    assert of_the_input.xy == (0, 0)  # type: ignore[attr-defined]
+
+
+def test_shares_are_drawn_to_one_scale() -> None:
+    canvas = draw(depict(walk("D-BN"), "shares"))
+    (reach,) = {axes.get_xlim() for axes in canvas.axes}
+    assert reach[0] == 0
+    assert reach[1] > 100
+    assert len({round(axes.get_position().width, 3) for axes in canvas.axes}) == 1
+    assert len({axes.get_xlim() for axes in draw(depict(subject(Comparison))).axes}) > 1
+
+
+def test_bands_and_names_stand_within_the_axes() -> None:
+    panel = depict(subject(Step), "timeline").panels[0]
+    assert all(one.stop == other.start for one, other in pairwise(panel.bands))
+    assert [band.text for band in panel.bands] == ["load", "input", "forward", "loss", "backward", "step"]
+    assert [name for _, name in panel.names] == [*"12345", "fc", "fc", *"54321"]
+    assert all(panel.bands[0].start < place < panel.bands[-1].stop for place, _ in panel.names)

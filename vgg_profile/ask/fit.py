@@ -213,6 +213,7 @@ class Fit(Displayed):
         return {
             **heading(self.step.profile.config, self.here.setting.to_dict()),
             **self._on_a_card(),
+            "pooled": self.step.profile.pooled,
             "memory": self.memory.label,
             "memory_bytes": self.memory.bytes,
             "reserve_bytes": self.reserve_bytes,

@@ -54,7 +54,7 @@ def table(
     \b
     vgg-profile table D --batch 8
     vgg-profile table vgg16_bn --all-layers
-    vgg-profile table "64,64,M,128,conv1-128,M" --input 3x192x256
+    vgg-profile table "64,64,M,128,conv1-128,M,GAP" --input 3x192x256
     vgg-profile table tiny.toml -o tiny.md
 
     \b

@@ -19,7 +19,7 @@ HEAVY: dict[str, set[str]] = {
     "matplotlib": {"write.plots"},
     "msgspec": {
         "core.validate",
-        "diagnose.draft",
+        "diagnose.answer",
         "measure.reading",
         "predict.traced",
         "predict.vgg.config_form",

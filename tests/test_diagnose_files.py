@@ -21,8 +21,9 @@ from diagnosing import (
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.diagnose import Diagnosis, Draft, Hint, Kind
+from vgg_profile.diagnose.answer import decode
 from vgg_profile.diagnose.child import inspect_model
-from vgg_profile.diagnose.draft import decode, encode
+from vgg_profile.diagnose.draft import encode
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.spelled_out import modules
 from vgg_profile.render import FORMATS, render
@@ -69,7 +70,7 @@ def test_a_model_of_torchvisions_form_is_read_as_it_is(monkeypatch, tmp_path):
     ]
     assert (draft.defects, draft.differences, draft.remarks, draft.refused) == ((), (), (), "")
     assert draft.layers[0].written.line == 13
-    assert decode(encode(draft)) == draft
+    assert decode(encode(draft), tmp_path) == draft
 
 
 FUNCTIONS = f"""{HEAD}

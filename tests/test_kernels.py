@@ -17,9 +17,10 @@ import pytest
 
 from vgg_profile import ledger
 from vgg_profile.check.subject import profile_for, setup_of
+from vgg_profile.core.events import Provenance
 from vgg_profile.measure.reading import load
 from vgg_profile.predict.kernels import aten_cpu, convolution, onednn, onednn_threads
-from vgg_profile.predict.kernels.events import Passing, Provenance, in_order
+from vgg_profile.predict.kernels.events import Passing, in_order
 from vgg_profile.predict.kernels.onednn_products import scratch
 from vgg_profile.predict.kernels.shapes import Convolution, Product
 from vgg_profile.predict.vgg.configs import from_dict

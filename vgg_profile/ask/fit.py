@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from vgg_profile.ask.cards import Memory
+from vgg_profile.ask.machine import Machine
 from vgg_profile.core.book import Line
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
@@ -33,12 +34,32 @@ class Reserve(NamedTuple):
     source: str
 
 
+PROCESS = Reserve(
+    320 * 2**20,
+    "Python, PyTorch and its threads",
+    "a process took 308 to 312 MiB with torch 2.13 and 2 threads; --calibrate measures it here",
+)
+
+MALLOC = Reserve(
+    400 * 2**20,
+    "freed memory that malloc keeps",
+    "0 to 394 MiB on 13 setups, no more than a fifth of what there was; --calibrate measures it here",
+)
+"""At most so much, and a fifth of what the process leaves: blocks of up to 32 MiB are kept in pieces."""
+
+
+def process(memory: int) -> tuple[Reserve, Reserve]:
+    """What a process on the CPU is taken to need beside its tensors, in a memory of so many bytes.
+
+    >>> [reserve.bytes >> 20 for reserve in process(2**30)]
+    [320, 140]
+    """
+    kept = min(MALLOC.bytes, max(0, memory - PROCESS.bytes) // 5)
+    return PROCESS, MALLOC._replace(bytes=kept)
+
+
 DEFAULT_RESERVE = {
-    "cpu": Reserve(
-        2**30,
-        "Python, PyTorch and malloc",
-        "measured on 12 setups by examples/measure_reserve.py, see reports/reserve.md",
-    ),
+    "cpu": Reserve(PROCESS.bytes + MALLOC.bytes, "Python, PyTorch and malloc", "at most, unasked"),
     "cuda": Reserve(
         806_158_336,
         "CUDA context and kernels",
@@ -75,6 +96,8 @@ class Fit(Displayed):
     given: tuple[Reserve, ...] | None = None
     asked: int | None = None
     expandable: bool = False
+    machine: Machine | None = None
+    """On the CPU: whose kernels the step is asked about, and how that was settled."""
 
     def __post_init__(self) -> None:
         device = self.step.profile.device
@@ -103,7 +126,10 @@ class Fit(Displayed):
 
     @property
     def reserves(self) -> tuple[Reserve, ...]:
-        return (DEFAULT_RESERVE[self.step.profile.device],) if self.given is None else self.given
+        if self.given is not None:
+            return self.given
+        on_cpu = self.step.profile.device == "cpu"
+        return process(self.memory.bytes) if on_cpu else (DEFAULT_RESERVE["cuda"],)
 
     @property
     def reserve_bytes(self) -> int:
@@ -214,6 +240,7 @@ class Fit(Displayed):
             **heading(self.step.profile.config, self.here.setting.to_dict()),
             **self._on_a_card(),
             "pooled": self.step.profile.pooled,
+            **({} if self.machine is None else {"machine": self.machine._asdict()}),
             "memory": self.memory.label,
             "memory_bytes": self.memory.bytes,
             "reserve_bytes": self.reserve_bytes,
@@ -225,6 +252,7 @@ class Fit(Displayed):
             "fixed_bytes": self.fixed_bytes,
             "bytes_per_image": self.bytes_per_image,
             "peak_bytes": self.peak_bytes,
+            "peak_bytes_by": {known.value: size for known, size in self.here.provenance.items()},
             "is_at_least": self.here.is_at_least,
             "peak_phase": phase.value,
             "peak_layer": layer,

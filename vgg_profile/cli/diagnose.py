@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from vgg_profile.cli.options import Output, gives_output, input_option, names_network
+from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import input_shape
@@ -25,7 +26,7 @@ HAS_DEFECTS = 3
 @names_network
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
     default=60,
     show_default=True,
     metavar="SECONDS",
@@ -44,8 +45,11 @@ def diagnose_command(
     """Find every mistake in a hand-written model, each with its fix.
 
     NAME is an nn.Module class or a function that returns a module, called without arguments, or a module.
-    THE FILE IS RUN AS PYTHON, with your rights, in a process of its own: diagnose only files that you trust.
-    So is the model's forward, on images that have a shape but no values. What either prints goes to stderr.
+    THE FILE IS RUN AS PYTHON, and so is the model's forward, on images that have a shape but no values. It
+    runs in a process of its own, WITH YOUR RIGHTS: it may read, write and send whatever you may, and what it
+    answers may be forged, so diagnose only files that you trust. What it prints goes to stderr, without what
+    a terminal obeys. The processes that it started end with it, and its temporary files go.
+
     A model without Conv2d is given what --input says, such as 1x128 or 3x16x112x112; one whose forward wants
     several inputs, an image for each.
 
@@ -69,7 +73,7 @@ def diagnose_command(
         )
     wanted = None if like is None else config(like, batch_norm=batch_norm, classes=classes)
     shape = input_shape(input_, wanted.in_channels) if wanted else _sizes(input_)
-    diagnosis = diagnose(subject, shape, wanted, timeout)
+    diagnosis = diagnose(subject, shape, wanted, timeout, say)
     out.deliver(diagnosis)
     if diagnosis.defects or diagnosis.differences:
         click.get_current_context().exit(HAS_DEFECTS)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from vgg_profile.ask.cards import memory, reserve
-from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve
+from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve, process
+from vgg_profile.ask.machine import settle
 from vgg_profile.check.crosscheck import remainders
 from vgg_profile.check.subject import check_network, check_setting, setup_of
+from vgg_profile.cli.calibrating import as_calibrated, calibrate
 from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
 from vgg_profile.cli.options import Output, gives_output, only_input, takes_any_network, takes_setup
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.step import SEVERAL
-from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.walk import walk
 
@@ -45,7 +46,7 @@ DOES_NOT_FIT = 4
     "--reserve",
     "reserve_",
     metavar="SIZE",
-    help="Kept free for what is not a tensor; on a card, the CUDA context.  [default: 1GiB; an H100's]",
+    help="Kept free for what is no tensor; on a card, the CUDA context.  [default: up to 720 MiB; an H100's]",
 )
 @click.option(
     "--expandable-segments",
@@ -58,6 +59,12 @@ DOES_NOT_FIT = 4
     type=click.Path(path_type=Path),
     metavar="RECORD",
     help="On the CPU, its processor and threads; on a card, the scratch that it shows.",
+)
+@click.option(
+    "--calibrate",
+    "calibrates",
+    is_flag=True,
+    help="On the CPU: measure what the process takes, by small steps in one of its own, and keep it.",
 )
 @takes_setup
 @gives_output
@@ -72,12 +79,16 @@ def fit_command(
     reserve_: str | None,
     expandable: bool,
     measured: Path | None,
+    calibrates: bool,
     setup: Setup,
     out: Output,
 ) -> None:
     """The largest batch that fits into a memory, with the working.
 
     NET is what `table` takes: a config, a network of yours, or a traced one.
+
+    What the CPU's kernels take depends on the processor: it is the one that you name, else the one that
+    `doctor` or --calibrate last saw here, else the worst that is known.
 
     Exit code 0 if it fits, 4 if it does not.
 
@@ -88,7 +99,7 @@ def fit_command(
     """
     have = memory(memory_)
     rules = device or have.device or "cpu"
-    reserves = [DEFAULT_RESERVE[rules]]
+    reserves = list(process(have.bytes)) if rules == "cpu" else [DEFAULT_RESERVE[rules]]
     if reserve_ is not None:
         kept = reserve(reserve_)
         what = "all that is no tensor" if rules == "cpu" else "the CUDA context"
@@ -113,8 +124,14 @@ def fit_command(
             setup = _as_measured(setup, profile.config, record)
         else:
             reserves += _scratch(profile.config, record, measured)
-    step = trace(profile, setup)
-    fit = Fit(step, have, tuple(reserves), batch, expandable)
+    limit = have.bytes - sum(each.bytes for each in reserves)
+    if calibrates:
+        calibrate(profile, setup, limit)
+    step, machine = settle(profile, setup, limit, batch)
+    known = as_calibrated(step) if reserve_ is None and machine is not None else None
+    if known is not None:
+        reserves = [known]
+    fit = Fit(step, have, tuple(reserves), batch, expandable, machine)
     out.deliver(fit)
     if not fit.fits:
         click.get_current_context().exit(DOES_NOT_FIT)

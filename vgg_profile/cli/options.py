@@ -135,6 +135,14 @@ _conditions = (
         help="Keep each conv block's input alone; run the block again in the backward pass.",
     ),
     click.option(
+        "--accumulate",
+        type=int,
+        default=1,
+        show_default=True,
+        metavar="K",
+        help="Micro-batches whose gradients are added up before the step: it is the last of them.",
+    ),
+    click.option(
         "--onednn/--no-onednn", default=True, help="Whether oneDNN convolves on the CPU.", show_default=True
     ),
     freeze_option,

@@ -7,7 +7,7 @@ import sys
 from collections import UserDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -37,9 +37,29 @@ class Commands(UserDict[str, Any]):
         home = super().__getitem__(name)
         if isinstance(home, str):
             module, _, attribute = home.partition(":")
-            self[name] = getattr(import_module(module), attribute)
-        command: click.Command = self.data[name]
-        return command
+            command = getattr(import_module(module), attribute)
+            command.callback = _frugal(command.callback)
+            self[name] = command
+        found: click.Command = self.data[name]
+        return found
+
+
+def _frugal(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """A callback that has let go of all that it held when it says that memory is short.
+
+    CPython 3.11 pushes a new integer as it leaves a ``with`` by an exception, and tries for ever where there
+    is no room for that integer (``exception_unwind`` in ``ceval.c``); click calls from within several.
+    """
+
+    @wraps(callback)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return callback(*args, **options)
+        except MemoryError:
+            pass  # with it goes the traceback, and with that the frames and what they held
+        raise MemoryError
+
+    return call
 
 
 class Interruption(click.ClickException):
@@ -66,6 +86,8 @@ def _explained() -> Iterator[None]:
             raise
         if _is_lack_of_memory(error):
             raise Failure("There is not enough memory for this. Free some, or ask for less.") from None
+        if isinstance(error, ImportError):
+            raise Failure(_what_is_wrong(error)) from None
         if not isinstance(error, OSError):
             raise
         finish()  # it is stdout, if that says so
@@ -82,6 +104,7 @@ def _is_lack_of_memory(error: BaseException) -> bool:
 
 
 _SIGNS_OF_NO_MEMORY = (
+    "MemoryError",
     "can't start new thread",
     "Cannot allocate memory",
     "can't allocate memory",

@@ -14,12 +14,15 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
+from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.fold import at_batch, largest_batch, levels, parts
 from vgg_profile.core.sizes import NOTHING, Bytes
 
 CATEGORIES = tuple(Category)
 """In the order of a row of levels."""
+
+
+_PROVENANCES = tuple(Provenance)
 
 
 class Moment(NamedTuple):
@@ -123,9 +126,26 @@ class Book:
 
     def live_at(self, event: int) -> dict[Category, Bytes]:
         """What is live at an event before it frees, by category; those of which nothing is are left out."""
+        if event not in self._live_at:  # the peaks of many batches are at one event
+            self._live_at[event] = self._worked_out_at(event)
+        return self._live_at[event]
+
+    @cached_property
+    def _live_at(self) -> dict[int, dict[Category, Bytes]]:
+        return {}
+
+    def _worked_out_at(self, event: int) -> dict[Category, Bytes]:
         fixed, per_image = (self._rows(sizes)[2 * event] for sizes in self.columns[2:])
         sizes = zip(CATEGORIES, map(Bytes, fixed, per_image), strict=True)
         return {category: size for category, size in sizes if size != NOTHING}
+
+    def known_at(self, event: int, batch: int) -> dict[Provenance, int]:
+        """How the bytes are known that are live at an event before it frees; only what there is of each."""
+        storages = [storage for each in self.events for storage in each.allocated]
+        places = [_PROVENANCES.index(storage.provenance) for storage in storages]
+        sizes = at_batch(self.columns.fixed, self.columns.per_image, batch)
+        row = levels(self.columns.events, places, sizes, len(_PROVENANCES))[2 * event]
+        return {known: size for known, size in zip(_PROVENANCES, row, strict=True) if size}
 
     def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""
@@ -159,7 +179,9 @@ class Book:
     @cached_property
     def _bounds(self) -> list[bool]:
         """By storage, whether its size is the most that it may be."""
-        return [storage.is_bound for event in self.events for storage in event.allocated]
+        return [
+            storage.provenance is Provenance.BOUND for event in self.events for storage in event.allocated
+        ]
 
     @cached_property
     def _totals(self) -> tuple[list[int], list[int]]:

@@ -44,6 +44,24 @@ class Phase(StrEnum):
     STEP = "step"
 
 
+class Provenance(StrEnum):
+    """How a figure is known; the later of two is the less certain."""
+
+    RULE = "rule"
+    PROBE = "probe"
+    BOUND = "bound"
+    UNKNOWN = "unknown"
+
+
+def least_certain(known: Iterable[Provenance]) -> Provenance:
+    """How a sum of figures is known: as the least certain of them.
+
+    >>> least_certain([Provenance.BOUND, Provenance.RULE]).value
+    'bound'
+    """
+    return max(known, key=list(Provenance).index, default=Provenance.RULE)
+
+
 @dataclass(eq=False, slots=True)
 class Storage:
     """One block of memory: who allocated it, what for, and who still holds it."""
@@ -56,8 +74,8 @@ class Storage:
     """The operations whose backward reads it, as ``conv1_2's backward``."""
     holders: int = 0
     """How many names and nodes hold it while the tape runs; 0 once it is freed."""
-    is_bound: bool = False
-    """Whether its size is the most that it may be, and not what it is."""
+    provenance: Provenance = Provenance.RULE
+    """How its size is known; by ``BOUND`` it is the most that it may be."""
     of: str = ""
     """Which of its layer's tensors a gradient belongs to."""
 

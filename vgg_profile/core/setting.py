@@ -32,7 +32,7 @@ CHECKPOINTS = ("none", "blocks")
 PROCESSORS = ("avx2", "avx512", "avx512_bf16", "amx")
 """Families of x86 processors, as oneDNN tells them apart: AVX2, AVX-512, with bfloat16, with matrix tiles."""
 
-LATER = ("fused", "freeze", "processor", "threads")
+LATER = ("fused", "accumulate", "freeze", "processor", "threads")
 """The fields of a :class:`Setup` that the first records do not have, and that were at their default there."""
 
 SWITCHES = ("foreach", "fused", "first_step", "onednn")
@@ -62,8 +62,10 @@ class Setup:
     habit: so on CUDA, not on the CPU. ``fused`` does it in one kernel, which takes nothing beside the state.
     ``first_step`` is the step in which the optimizer makes its state; in every later one that state is there
     from the start. ``amp`` is the dtype of ``torch.autocast``. ``checkpoint`` "blocks" keeps each block's
-    input alone and runs the block again in the backward pass. ``freeze`` has paths of modules, ``features``
-    or ``features.0``, whose parameters are not trained: ``requires_grad`` is off.
+    input alone and runs the block again in the backward pass. ``accumulate`` is how many micro-batches'
+    gradients are added up before the optimizer steps: with several, the step is that of the last, and
+    gradients are there from the start (a third adds nothing to a second). ``freeze`` has paths of modules,
+    ``features`` or ``features.0``, whose parameters are not trained: ``requires_grad`` is off.
     Without ``onednn``, the CPU convolves by im2col. ``processor`` is a family of processors, and ``threads``
     how many compute: what the CPU's kernels take in passing follows from them, and is not counted for a
     processor that is not named. Raises ``InputError`` for a step that cannot be.
@@ -79,6 +81,7 @@ class Setup:
     first_step: bool = False
     amp: str = "none"
     checkpoint: str = "none"
+    accumulate: int = 1
     onednn: bool = True
     freeze: tuple[str, ...] = ()
     processor: str | None = None
@@ -95,6 +98,9 @@ class Setup:
             check_choice(getattr(self, what), allowed, what)
         if self.processor is not None:
             check_choice(self.processor, PROCESSORS, "processor")
+        check_size(self.accumulate, "number of micro-batches", "--accumulate 4")
+        if self.accumulate > 1 and not self.has_backward:
+            raise InputError("Inference makes no gradients to add up.", "Leave --accumulate out.")
         if self.threads is not None:
             check_size(self.threads, "number of threads", "--threads 1")
         if self.fused and self.foreach:
@@ -168,6 +174,8 @@ class Setup:
         if self.optimizer != "none":
             yield from ["foreach"] * bool(self.foreach) + ["fused"] * self.fused
             yield from ["first step"] * self.first_step
+        if self.accumulate > 1:
+            yield f"the last of {self.accumulate:,} micro-batches"
         yield from lowered
         yield from ["without oneDNN"] * (not self.onednn)
         if self.processor is not None:
@@ -202,6 +210,7 @@ class Setup:
             foreach=None,
             fused=False,
             first_step=False,
+            accumulate=1,
             onednn=True,
             processor=None,
             threads=None,

@@ -1,8 +1,7 @@
 """One training step of one network: its book, at a setting.
 
-Micro-batches (gradient accumulation) need no setting of their own: each frees its activations before the
-next begins, and adds its gradients in place to those that are there. From the second on, one set of
-gradients is there from the beginning (the topic ``micro-batches``); more micro-batches add nothing.
+Of several micro-batches (``Setup.accumulate``) it is the last: each frees its activations before the next
+begins, and adds its gradients in place to those that are there.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any
 from vgg_profile.core.book import Book, Line, Moment
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
+from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.setting import LARGEST, Setting, Setup
 from vgg_profile.core.sizes import Bytes
 from vgg_profile.core.tree import Profile, heading
@@ -137,6 +136,12 @@ class Step(Displayed):
         event = self.events[self.highest(self.setting.batch).event]
         return event.phase, event.layer
 
+    @cached_property
+    def provenance(self) -> dict[Provenance, int]:
+        """The bytes of the peak by how they are known: by rule, by a probe, or at most (``BOUND``)."""
+        batch = self.setting.batch
+        return self.book.known_at(self.highest(batch).event, batch)
+
     @property
     def fixed_points(self) -> dict[Phase, int]:
         """Live bytes at the end of each phase; a recompute is part of the backward pass."""
@@ -229,6 +234,8 @@ class Step(Displayed):
             "peak_bytes": self.peak.peak,
             "peak_phase": phase.value,
             "peak_layer": layer,
+            "peak_bytes_by": {known.value: size for known, size in self.provenance.items()},
+            "is_at_least": self.is_at_least,
             **({"doubts": list(self.doubts)} if self.doubts else {}),
             "recomputed_flops": sum(self.recomputed_flops.values()),
             "fixed_points": {phase.value: live for phase, live in self.fixed_points.items()},

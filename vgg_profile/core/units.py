@@ -89,13 +89,17 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else ending)
 
 
-def listed(words: Iterable[str], last_word: str = "and") -> str:
-    """Words as a list in a sentence.
+def listed(words: Iterable[str], last_word: str = "and", most: int | None = None) -> str:
+    """Words as a list in a sentence; of more than ``most``, the first and how many more there are.
 
     >>> listed(["A"]), listed(["A", "B", "D"]), listed(["A", "B"], "or")
     ('A', 'A, B and D', 'A or B')
+    >>> listed(["A", "B", "C", "D"], most=2)
+    'A, B and 2 more'
     """
     *others, last = words
+    if most is not None and len(others) >= most:
+        others, last = others[:most], f"{len(others) + 1 - most} more"
     return f"{', '.join(others)} {last_word} {last}" if others else last
 
 

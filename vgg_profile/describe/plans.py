@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vgg_profile.ask.fit import Fit
+from vgg_profile.ask.machine import LAST_SEEN, NAMED, Machine
 from vgg_profile.ask.sweep import Sweep
 from vgg_profile.core import units
 from vgg_profile.core.forms import Cell, Column, Table
@@ -142,11 +143,27 @@ def _working(fit: Fit) -> Iterator[str]:
         yield f"Workspace of {workspace.what}: {workspace.source}."
     if fit.step.profile.device == "cpu" and not fit.step.profile.is_traced:
         yield scratch_counted(fit.here)
+        yield from _machine(fit.machine)
     for reserve in fit.reserves:
         yield f"Reserve for {reserve.what}: {reserve.source}."
     if fit.memory.source:
         yield f"{fit.memory.label}: {fit.memory.source}."
     yield from remarks(fit.step.at(fit.batch))
+
+
+def _machine(machine: Machine | None) -> Iterator[str]:
+    """Whose kernels were counted, where nobody named a processor."""
+    if machine is None or machine.source == NAMED:
+        return
+    if machine.source == LAST_SEEN:
+        yield "The processor is the one last seen on this machine, by doctor or --calibrate."
+        return
+    yield (
+        f"At most: the processor is not known here, and of the families that are, {machine.processor} takes "
+        "most. Name your --processor, or let `vgg-profile doctor` look once."
+    )
+    for family in machine.left_out:
+        yield f"Not counted among them is {family}: no rule knows all that its kernels take here."
 
 
 @describe_kind.register

@@ -141,7 +141,8 @@ def _trained(profile: Profile) -> Iterator[str]:
     frozen = sum(row.frozen for row in profile.module_rows)
     if frozen:
         trained = profile.totals.parameters - frozen
-        yield f"Trained: {trained:,} of {profile.totals.parameters:,} parameters; the others want no gradient."
+        whole = profile.totals.parameters
+        yield f"Trained: {trained:,} of {whole:,} parameters; the others want no gradient."
     elif setup.freeze:
         rows = profile.module_rows
         trained = sum(row.parameters for row in rows if not setup.is_frozen(row.module))

@@ -1,19 +1,20 @@
-"""Reads a model from a file, in a process of its own: runs the file, finds the layers, writes them as JSON.
+"""Reads a model from a file, in a process of its own: runs the file, finds the layers, answers in JSON.
 
-``python -m vgg_profile.diagnose.child FILE NAME 3x224x224 ANSWER`` is what ``reader.read`` starts. The model
-is built and run on the meta device, where shapes need no memory; ``run`` notes what it calls, ``examine``
-says what comes of that.
+``keeper`` runs this in a process that it has set apart. The model is built and run on the meta device, where
+shapes need no memory; ``run`` notes what it calls, ``examine`` says what comes of that. Whatever the file
+raises, and whatever it has done to Python meanwhile, there is an answer.
 """
 
 from __future__ import annotations
 
 import inspect
 import io
-import os
 import sys
 import tokenize
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from os import _exit, write
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,31 +24,55 @@ from torch import nn
 
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.diagnose.calls import is_layer
-from vgg_profile.diagnose.draft import Defect, Draft, Kind, Written, encode, read_wanted
+from vgg_profile.diagnose.draft import PREFIX, READY, Defect, Draft, Kind, Written, encode, read_wanted
 from vgg_profile.diagnose.examine import examine
 from vgg_profile.diagnose.given import as_input, images_wanted, unwrapped
 from vgg_profile.diagnose.modules import Births, ModulePaths
 from vgg_profile.diagnose.trouble import asks_for_values, error_line, explained, in_pythons_words, shown
 from vgg_profile.diagnose.words import Subject
+from vgg_profile.run.siblings import name_module, see_siblings
 
 
-def main() -> None:
-    """Write what is found, or what is wrong, as JSON; then end at once, whatever the file left running."""
-    file, name, size, answer, *like = sys.argv[1:]
-    sys.argv = [file]
-    wanted, label = read_wanted(Path(like[0]).read_bytes()) if like else ((), "")
+def main(request: Mapping[str, Any], answer: int) -> None:
+    """Send what is found, or what is wrong, and end at once, whatever the file left running."""
+    write(answer, READY)
+    sys.argv = [request["file"]]
+    sys.dont_write_bytecode = True  # what lies beside the file stays as it is
+    see_siblings(Path(request["file"]))
+    found = answered(request)
+    with suppress(BaseException):  # they may be the file's own by now
+        sys.stdout.flush()
+        sys.stderr.flush()
+    _send(found.encode(), answer)
+    _exit(0)
+
+
+def answered(request: Mapping[str, Any]) -> str:
+    """What there is to answer, whatever the file raises: every exception is its own, or comes of it."""
+    path = Path(request["file"])
+    wanted, label = read_wanted(request["like"]) if request["like"] else ((), "")
     try:
-        found: Draft | InputError = inspect_model(
-            Path(file), name, tuple(map(int, size.split("x"))), wanted, label
+        return encode(inspect_model(path, request["name"], tuple(request["shape"]), wanted, label))
+    except BaseException as error:
+        return encode(error if isinstance(error, InputError) else _untold(error, path))
+
+
+def _untold(error: BaseException, path: Path) -> InputError:
+    """What nobody has words for: an end, or an exception that came of what the file is."""
+    try:
+        return explained(error, path)
+    except BaseException:
+        return InputError(
+            f"{shown(path)} raises an exception that cannot be told: what it says raises another.",
+            "Fix its __str__, or raise another.",
         )
-    except InputError as error:
-        found = error
-    part = Path(f"{answer}.part")
-    part.write_text(encode(found))
-    part.replace(answer)  # so the answer is there whole, or not at all
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+
+
+def _send(content: bytes, answer: int) -> None:
+    """Write an answer after its length."""
+    waiting = memoryview(len(content).to_bytes(PREFIX, "big") + content)
+    while waiting:
+        waiting = waiting[write(answer, waiting) :]
 
 
 def inspect_model(
@@ -160,7 +185,7 @@ def _run(path: Path, device: str) -> dict[str, Any]:
     except InputError:
         raise
     except BaseException as error:
-        if device == "meta" and isinstance(error, Exception) and asks_for_values(error):
+        if device == "meta" and asks_for_values(error):
             raise
         raise explained(error, path) from None
 
@@ -169,8 +194,7 @@ def _namespace(path: Path) -> dict[str, Any]:
     _check_is_text(path)
     module = ModuleType(path.stem)
     module.__file__ = str(path)
-    sys.path.insert(0, str(path.resolve().parent))
-    sys.modules.setdefault(path.stem, module)
+    name_module(module)
     exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     return module.__dict__
 
@@ -219,7 +243,3 @@ def _last_built(modules: list[nn.Module]) -> nn.Module:
     roots = [module for module in modules if id(module) not in inner]
     containers = [module for module in roots if any(module.children())]
     return containers[-1] if containers else nn.Sequential(*roots)
-
-
-if __name__ == "__main__":
-    main()

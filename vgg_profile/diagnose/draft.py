@@ -281,10 +281,20 @@ class Draft:
     """How many images ``forward`` was given, each in an argument of its own."""
 
 
+READY = b"r"
+"""What a child sends before it runs the file: whatever ends it until then is not the file's doing."""
+
+PREFIX = 8
+"""The bytes before an answer that say how long it is."""
+
+_encode = json.JSONEncoder().encode
+"""Held from before the file runs, which may put another function in the place of ``json.dumps``."""
+
+
 def encode(answer: Draft | InputError) -> str:
     """The child's answer as JSON: a draft, or why there is none."""
     if isinstance(answer, InputError):
-        return json.dumps({"problem": answer.problem, "next_step": answer.next_step})
+        return _encode({"problem": answer.problem, "next_step": answer.next_step})
     layers = [
         replace(
             visit,
@@ -293,24 +303,7 @@ def encode(answer: Draft | InputError) -> str:
         )
         for visit in answer.layers
     ]
-    return json.dumps(asdict(replace(answer, layers=tuple(layers))))
-
-
-def decode(answer: str | bytes) -> Draft:
-    """The draft that the child sent; raises its ``InputError``, if it sent that.
-
-    >>> decode(encode(Draft((), refused="no"))).refused
-    'no'
-    """
-    import msgspec
-
-    content = parse_json(answer)  # takes the infinities of a Hardtanh, which msgspec's own parser does not
-    if "problem" in content:
-        raise InputError(content["problem"], content["next_step"])
-    for visit in content.get("layers", ()) if isinstance(content.get("layers"), list) else ():
-        for layer in filter(None, (visit["written"], visit["fixed"])):
-            layer["arguments"] = _counted(layer["arguments"])
-    return msgspec.convert(content, Draft)
+    return _encode(asdict(replace(answer, layers=tuple(layers))))
 
 
 def write_wanted(layers: Sequence[Written], label: str) -> str:
@@ -327,7 +320,7 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_wanted(content: bytes) -> tuple[list[Written], str]:
+def read_wanted(content: str) -> tuple[list[Written], str]:
     """What :func:`write_wanted` wrote."""
     found = parse_json(content)
     layers = [Written(each["name"], _counted(each["arguments"])) for each in found["layers"]]

@@ -92,6 +92,10 @@ def _is_narrow(layer: Written) -> bool:
     return isinstance(kernel, list) and 1 in kernel
 
 
+MOST_NAMED = 20
+"""Of more layers than so many, a remark names the first and counts the others."""
+
+
 def _lacking(
     graph: Graph,
     family: Family,
@@ -106,7 +110,7 @@ def _lacking(
     next_one = [call for call in lacking if call in straight]
     pool = [call for call in lacking if call not in straight]
     ways = [
-        f"{units.listed([graph.at(each) for each in calls])} {'run' if len(calls) > 1 else 'runs'} {where}"
+        f"{units.listed(map(graph.at, calls), most=MOST_NAMED)} {'run' if len(calls) > 1 else 'runs'} {where}"
         for calls, where in ((next_one, "straight into the next layer"), (pool, "into a pool"))
         if calls
     ]

@@ -1,56 +1,87 @@
-"""Reads a hand-written model from its file, which is run as Python in a process of its own (``child``).
+"""Reads a hand-written model from its file, which is run as Python in a process of its own (``asking``).
 
-Whatever the file does ends there: it may hang, print or exit, and this process goes on and says so.
+Whatever the file does ends there: it may hang, print or exit, and this process goes on and says so. What it
+answers is its own word: held against its form, and no more.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
+from math import isfinite
 from pathlib import Path
 
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.diagnose.draft import Draft, decode, write_wanted
+from vgg_profile.diagnose.asking import Hear, TimeIsUp, ask
+from vgg_profile.diagnose.draft import Draft, write_wanted
 from vgg_profile.diagnose.findings import Diagnosis
 from vgg_profile.diagnose.wanted import wanted
 from vgg_profile.predict.vgg.configs import Config
 from vgg_profile.predict.vgg.walk import walk
 
+LARGEST_FILE = 2**20
+
+LONGEST = 24 * 60 * 60
+"""The most seconds that a file may run."""
+
+
+def unheard(line: str) -> None:
+    """What a file prints, where nobody asked for it."""
+
 
 def diagnose(
-    subject: str, shape: tuple[int, ...], like: Config | None = None, timeout: float = 60
+    subject: str,
+    shape: tuple[int, ...],
+    like: Config | None = None,
+    timeout: float = 60,
+    hear: Hear = unheard,
 ) -> Diagnosis:
     """Examine ``FILE.py:NAME`` on an image (C, H, W), or any input without its batch.
 
     Fewer sizes are an image's sides, where the model takes images. Raises ``InputError`` as
     :func:`read` does.
     """
-    draft = read(subject, shape, timeout, like)
+    draft = read(subject, shape, timeout, like, hear)
     return Diagnosis(subject, draft.input or shape, draft, like)
 
 
-def read(subject: str, shape: tuple[int, ...], timeout: float = 60, like: Config | None = None) -> Draft:
+def read(
+    subject: str,
+    shape: tuple[int, ...],
+    timeout: float = 60,
+    like: Config | None = None,
+    hear: Hear = unheard,
+) -> Draft:
     """Run ``FILE.py:NAME`` and examine the model that NAME is, makes or returns.
 
     ``shape`` (C, H, W) is the image that the model is tried with, ``timeout`` in seconds, ``like`` the config
-    that it should be. What the file prints goes to stderr. Raises ``InputError`` for whatever keeps the file
-    from giving a model, at its line.
+    that it should be; ``hear`` is told each line that the file prints. Raises ``InputError`` for whatever
+    keeps the file from giving a model, at its line.
     """
     path, name = _parted(subject)
-    with tempfile.TemporaryDirectory(prefix="vgg-profile-") as folder:
-        answer = Path(folder, "draft.json")
-        arguments = [str(path), name, "x".join(map(str, shape)), str(answer)]
-        if like is not None:
-            walk(like, input=shape)  # refuses an image too small for it
-            plan = Path(folder, "like.json")
-            plan.write_text(write_wanted(wanted(like, shape), like.label))
-            arguments.append(str(plan))
-        code = _run(arguments, path, timeout)
-        if answer.exists():
-            return decode(answer.read_bytes())
+    if not (isfinite(timeout) and 0 < timeout <= LONGEST):
+        raise InputError(
+            f"A file cannot run for {timeout:g} seconds.", f"Give a number of seconds up to {LONGEST}."
+        )
+    if like is not None:
+        walk(like, input=shape)  # refuses an image too small for it
+    request = {
+        "file": str(path),
+        "name": name,
+        "shape": shape,
+        "timeout": timeout,
+        "like": "" if like is None else write_wanted(wanted(like, shape), like.label),
+    }
+    try:
+        answer, code = ask(request, hear)
+    except TimeIsUp:
+        raise InputError(
+            f"Running {path} took longer than {timeout:g} seconds.",
+            "A file to diagnose only builds its model: move training or input() under "
+            '`if __name__ == "__main__":`, or give more time with --timeout.',
+        ) from None
+    if answer is not None:
+        from vgg_profile.diagnose.answer import decode  # and with it msgspec
+
+        return decode(answer, path)
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
     raise InputError(
         f"Running {path} ended the process {how} before its model could be read.",
@@ -70,37 +101,16 @@ def _parted(subject: str) -> tuple[Path, str]:
     if path.suffix != ".py":
         raise InputError(f"{excerpt(file, 200)} is no Python file.", "Its name should end in .py.")
     try:
+        if not path.is_file() and path.exists():  # a pipe would wait for somebody to write
+            raise InputError(f"{excerpt(file, 200)} is no regular file.", "Name a file.")
         path.open("rb").close()
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(
+                f"{excerpt(file, 200)} is over {LARGEST_FILE // 2**20} MiB.", "Diagnose its model alone."
+            )
     except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         why = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{excerpt(file, 200)} cannot be read: {why}.", "Check the path.") from None
     return path, name
-
-
-def _run(arguments: list[str], path: Path, timeout: float) -> int:
-    """Run the child to its end, or end it and all that it started; returns its exit code."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vgg_profile.diagnose.child", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=2,  # what the file prints must not stand among the results
-        start_new_session=True,
-    )
-    try:
-        return process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        raise InputError(
-            f"Running {path} took longer than {timeout:g} seconds.",
-            "A file to diagnose only builds its model: move training or input() under "
-            '`if __name__ == "__main__":`, or give more time with --timeout.',
-        ) from None
-    finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()

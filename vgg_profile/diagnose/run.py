@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import class_name, is_layer, of_function, of_module
 from vgg_profile.diagnose.draft import KNOWN, Family, Kind, Written
-from vgg_profile.diagnose.trouble import asks_for_values, in_pythons_words, innermost, next_step
+from vgg_profile.diagnose.trouble import asks_for_values, in_pythons_words, innermost, message, next_step
 from vgg_profile.diagnose.values import (
     as_given,
     as_if_it_fitted,
@@ -159,7 +159,7 @@ class Run(TorchFunctionMode):
         if call.what in ("view", "reshape", "flatten") and x.dim() > 2:
             return self._flattened(call, x)
         fault = in_pythons_words(error)
-        fix = next_step(str(error)) or one_shape([args, kwargs]) or "not known here"
+        fix = next_step(message(error)) or one_shape([args, kwargs]) or "not known here"
         edit = Edit(call.site, "pass", Kind.DOES_NOT_RUN, None, fault, "what PyTorch runs", fix)
         self.mends.append(edit)
         with self._paused():

@@ -20,6 +20,14 @@ def innermost(frame: FrameType | None, path: Path) -> int | None:
     return frame and frame.f_lineno
 
 
+def message(error: BaseException) -> str:
+    """What an exception says; it may be the file's own, and then saying it may raise."""
+    try:
+        return str(error)
+    except BaseException as another:
+        return f"a message that cannot be read ({type(another).__name__})"
+
+
 def explained(error: BaseException, path: Path) -> InputError:
     """An exception of the file as one paragraph: where, what Python says and suggests, and the line."""
     where, line = place(error, path)
@@ -29,9 +37,11 @@ def explained(error: BaseException, path: Path) -> InputError:
             'Move what ends the program under `if __name__ == "__main__":`.',
         )
     if isinstance(error, ModuleNotFoundError):
-        return InputError(f"{where} needs a package that is not here: {error}.", "Install it and try again.")
+        return InputError(
+            f"{where} needs a package that is not here: {message(error)}.", "Install it and try again."
+        )
     quoted = f" The line reads `{shown(line)[:200]}`." if line else ""
-    step = next_step(str(error)) or "Fix it and try again."
+    step = next_step(message(error)) or "Fix it and try again."
     return InputError(f"{where}: {in_pythons_words(error)}{quoted}", step)
 
 
@@ -56,17 +66,17 @@ _ADVICE = (
 """What somebody who reads such a message should do."""
 
 
-def next_step(message: str) -> str:
+def next_step(said: str) -> str:
     """What to do about such a message, if that is known."""
     for pattern, advice in _ADVICE:
-        if found := re.search(pattern, message):
+        if found := re.search(pattern, said):
             return found.expand(advice)
     return ""
 
 
 def asks_for_values(error: BaseException) -> bool:
     """Whether it comes of tensors without values, and not of the file."""
-    return "meta" in str(error).lower()
+    return "meta" in message(error).lower()
 
 
 def shown(text: object) -> str:
@@ -98,9 +108,9 @@ def in_pythons_words(error: BaseException) -> str:
     """Type, message and suggestion, as Python prints them at the end of a traceback."""
     with redirect_stderr(io.StringIO()) as printed:
         sys.__excepthook__(type(error), error, error.__traceback__)
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
-    suggestion = printed.getvalue().rpartition(message)[2].strip(" .\n") if message else ""
-    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    said = str(error.msg) if isinstance(error, SyntaxError) else message(error)
+    suggestion = printed.getvalue().rpartition(said)[2].strip(" .\n") if said in printed.getvalue() else ""
+    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
     first = excerpt(text.partition("\n")[0].rstrip("."), 400)[1:-1]
     stop = "" if first.endswith("?") else "."
     return f"{first}{stop} {suggestion}".rstrip()

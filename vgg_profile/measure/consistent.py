@@ -5,12 +5,14 @@ Nothing here knows what was predicted; ``check`` holds the figures themselves ag
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from vgg_profile.core.errors import excerpt
+from vgg_profile.core.events import Phase
 from vgg_profile.core.validate import MisfitError
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Reading
 from vgg_profile.measure.vocabulary import ENVIRONMENT, RATE, SECONDS, TIMED, TIMES, quantities, time_of
@@ -22,7 +24,7 @@ def check_consistent(measurement: Measurement) -> None:
     Every reading is one that is known, taken once, in its unit and by its method; what is missing of the
     times is named as skipped; no part of the step has less within it than at its ends.
     """
-    for look in (_input, _readings, _environment, _skipped, _times, _moments):
+    for look in (_input, _readings, _environment, _skipped, _times, _clock, _speed, _moments):
         for problem in look(measurement):
             raise MisfitError(problem)
 
@@ -110,6 +112,42 @@ def _times(measurement: Measurement) -> Iterator[str]:
     for (quantity, layer), reading in read.items():
         if layer and (whole := read.get((quantity, ""))) and _seconds(reading) > _seconds(whole):
             yield f"{_name(reading)} is longer than all of {quantity}"
+
+
+def _clock(measurement: Measurement) -> Iterator[str]:
+    """A clock counts whole nanoseconds, and a median is one of its times or the middle of two.
+
+    A time is a sum of one float a part at most, and each addition rounds once.
+    """
+    roundings = len(measurement.timeline) + 2
+    for reading in measurement.readings:
+        if reading.unit == SECONDS:
+            halves = _seconds(reading) * 2e9
+            if abs(halves - round(halves)) > roundings * math.ulp(halves):
+                yield f"{_name(reading)} is {reading.value!r} s, and a clock counts whole nanoseconds"
+
+
+MOST_FLOPS = 64
+"""A core's FLOPs in a cycle, in float32: two units, 16 values each, a multiplication and an addition."""
+MOST_HERTZ = 10**10
+"""No processor has run so fast."""
+FEWEST_MULTIPLICATIONS = 9
+"""A 3×3 convolution needs no less than one in so many (Winograd 1980, Arithmetic Complexity)."""
+
+
+def _speed(measurement: Measurement) -> Iterator[str]:
+    """On a processor, in float32, a VGG's convolutions are no faster than any processor could be."""
+    subject = measurement.subject
+    if subject["device"] != "cpu" or subject["dtype"] != "float32" or subject["amp"] != "none":
+        return
+    if "layers" not in (subject["config"] or {}):
+        return
+    most = int(measurement.environment["threads"]) * MOST_FLOPS * MOST_HERTZ
+    flops, seconds, rate = (measurement.get(each) for each in ("forward_flops", time_of(Phase.FORWARD), RATE))
+    if rate and _seconds(rate) > most:
+        yield f"{RATE} is {rate.value} FLOP/s, and no processor reaches {most:,}"
+    if flops and seconds and int(str(flops.value)) > _seconds(seconds) * most * FEWEST_MULTIPLICATIONS:
+        yield f"{_name(seconds)} is {seconds.value} s, and no processor is so fast"
 
 
 def _seconds(reading: Reading) -> float:

@@ -40,6 +40,13 @@ def processor() -> str | None:
         torch.set_num_threads(threads)
 
 
+def why_unknown() -> str:
+    """Why no rule says what this process's kernels take, where :func:`processor` is ``None``."""
+    if ONEDNN not in torch.__config__.show():
+        return f"the rules hold for oneDNN 3.12, of torch 2.13, and torch {torch.__version__} has another"
+    return "its convolutions take blocks of a form that no rule has"
+
+
 def _block(dtype: torch.dtype) -> int | None:
     """How many channels a result of one is padded to; ``None`` if the maps are in no such blocks."""
     images = torch.zeros(2, _CHANNELS, _SIDE, _SIDE, dtype=dtype)

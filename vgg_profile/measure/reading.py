@@ -48,6 +48,7 @@ class _Moment(Struct, forbid_unknown_fields=True):
 
 
 _OF_SETUP: dict[str, Any] = dict.fromkeys(SWITCHES, bool) | {
+    "accumulate": Size,
     "freeze": list[Text],
     "processor": Text | None,
     "threads": Size | None,

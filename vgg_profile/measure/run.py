@@ -302,12 +302,23 @@ class _Run:
             recorder.mark("end")
         self.loaded = recorder.moments[0].live
 
+    def _first_micro_batch(self) -> None:
+        """Let a micro-batch leave its gradients under the eyes of the allocator."""
+        with self._memory(self.loaded) as recorder, self._checkpointing():
+            recorder.mark("load")
+            self._step().run(Deaf())
+            recorder.mark("end")
+        self.loaded = recorder.moments[0].live
+
     def record_memory(self, timeline: list[MeasuredMoment], readings: list[Reading]) -> None:
         """One whole step under the eyes of the allocator."""
         optimizer = optimizer_of(self.model, self.setup)
         gc.collect()
         if optimizer is not None and not self.setup.first_step:
             self._first_step(optimizer)
+            timeline[0] = timeline[0]._replace(live=self.loaded, peak=self.loaded)
+        if self.setup.accumulate > 1:
+            self._first_micro_batch()
             timeline[0] = timeline[0]._replace(live=self.loaded, peak=self.loaded)
         with self._memory(self.loaded) as recorder, self._checkpointing():
             recorder.mark("input")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
@@ -24,6 +25,11 @@ def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
 
     A traced step holds what the kernels of its own machine take: it is asked for no other's.
     """
+    if profile.run is not None and setup.accumulate > 1:
+        raise InputError(
+            "Micro-batches are predicted for a VGG alone.",
+            "Leave --accumulate out, and keep room for one set of gradients more.",
+        )
     if profile.run is not None:
         step: Step = profile.run(replace(setup.on(profile.device), processor=None, threads=None))
         return step.at(profile.batch)

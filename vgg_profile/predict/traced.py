@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from vgg_profile.core.book import Book
 from vgg_profile.core.counts import ZERO, plain
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.events import Category, Event, Mark, Phase, Storage, kept
+from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage, kept
 from vgg_profile.core.inputs import INTEGERS, Input
 from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.parsing import parse_json
@@ -107,6 +107,7 @@ class _Storage(Struct, forbid_unknown_fields=True, array_like=True):
     fixed: Signed
     per_image: Whole
     readers: list[Place]
+    provenance: Provenance
 
 
 class _Event(Struct, forbid_unknown_fields=True, array_like=True):
@@ -183,6 +184,7 @@ def dumps(step: Step) -> str:
                 each.size.fixed,
                 each.size.per_image,
                 [words.place(reader) for reader in each.readers],
+                each.provenance.value,
             ]
             for each in storages
         ],
@@ -329,6 +331,7 @@ def _book(content: _Trace) -> Book:
             each.category,
             Bytes(each.fixed, each.per_image),
             [word(reader) for reader in each.readers],
+            provenance=each.provenance,
         )
         for each in content.storages
     ]

@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.inputs import Input
+from vgg_profile.run.siblings import name_module, see_siblings
 from vgg_profile.run.tensors import Loss
 
 _PYTHON = re.compile(r"(?P<home>.+\.py|[A-Za-z_]\w*(?:\.\w+)*):(?P<name>[A-Za-z_]\w*)")
@@ -216,8 +217,8 @@ def _from_file(path: Path) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.parent.resolve()))
-    sys.modules[path.stem] = module
+    see_siblings(path)
+    name_module(module)
     spec.loader.exec_module(module)
     return module
 

@@ -37,7 +37,14 @@ def join(books: Sequence[tuple[int, Book]]) -> Book | None:
             size = _line(sizes)
             if size is None:
                 return None
-            known[id(storage)] = Storage(storage.layer, storage.what, storage.category, size, storage.readers)
+            known[id(storage)] = Storage(
+                storage.layer,
+                storage.what,
+                storage.category,
+                size,
+                storage.readers,
+                provenance=storage.provenance,
+            )
             allocated.append(known[id(storage)])
         freed = tuple(known[id(storage)] for storage in event.freed)
         events.append(event._replace(allocated=tuple(allocated), freed=freed))

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
+from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
 from vgg_profile.predict.kernels import convolution as kernels
-from vgg_profile.predict.kernels.events import Provenance
 from vgg_profile.predict.kernels.shapes import Convolution
 
 Changes = tuple[int, ...]

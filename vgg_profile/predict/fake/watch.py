@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category, Phase, Storage
+from vgg_profile.core.events import Category, Phase, Provenance, Storage
 from vgg_profile.core.sizes import Bytes
 from vgg_profile.predict.fake.fields import Fields
 from vgg_profile.predict.fake.known import Known
@@ -156,14 +156,21 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if (taken is None or taken.is_least) and _is_work(out):
             scratch = name
             self.unknown[name] += 1
-        self._events(name, changes, made, [] if number is None else [number], scratch)
+        how = Provenance.PROBE if taken is not None and taken.is_probed else Provenance.RULE
+        self._events(name, changes, made, [] if number is None else [number], scratch, how)
         for tensor, storage in zip(fresh, made, strict=True):
             self.recording.watch(tensor.untyped_storage(), storage)
         if number is not None:
             self.numbers.made(number, out)
 
     def _events(
-        self, name: str, changes: Changes, made: list[Storage], first: list[Storage], scratch: str
+        self,
+        name: str,
+        changes: Changes,
+        made: list[Storage],
+        first: list[Storage],
+        scratch: str,
+        known: Provenance,
     ) -> None:
         """One event for each stretch of allocations and the releases after it."""
         open_: list[Storage] = []
@@ -176,6 +183,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if given_back[size]:
                     given_back[size] -= 1
                     storage = self.recording.new("workspace", size, Category.TEMPORARY)
+                    storage.provenance = known
                     open_.append(storage)
                 else:
                     storage = next(each for each in remaining if each.size.fixed == size)

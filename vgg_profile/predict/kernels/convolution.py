@@ -10,9 +10,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from vgg_profile.core.events import Provenance, least_certain
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.predict.kernels import aten_cpu, onednn
-from vgg_profile.predict.kernels.events import Passing, Provenance, in_order, least_certain
+from vgg_profile.predict.kernels.events import Passing, in_order
 from vgg_profile.predict.kernels.shapes import Convolution
 
 SMALL = 20_480

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-
-class Provenance(StrEnum):
-    """How a figure is known; the later of two is the less certain."""
-
-    RULE = "rule"
-    PROBE = "probe"
-    BOUND = "bound"
-    UNKNOWN = "unknown"
-
-
-def least_certain(known: Iterable[Provenance]) -> Provenance:
-    """How a sum of figures is known: as the least certain of them.
-
-    >>> least_certain([Provenance.BOUND, Provenance.RULE]).value
-    'bound'
-    """
-    return max(known, key=list(Provenance).index, default=Provenance.RULE)
+from vgg_profile.core.events import Provenance
 
 
 class Event(NamedTuple):

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF
 from vgg_profile.predict.kernels import onednn_columns, onednn_threads
-from vgg_profile.predict.kernels.events import Provenance
 from vgg_profile.predict.kernels.onednn_threads import BARRIER, BOOKING
 from vgg_profile.predict.kernels.shapes import Convolution, up
 

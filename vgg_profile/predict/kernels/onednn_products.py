@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF
-from vgg_profile.predict.kernels.events import Provenance
 from vgg_profile.predict.kernels.onednn_threads import BOOKING, PAGE, SECOND_CACHE
 from vgg_profile.predict.kernels.shapes import Product, blocks, up
 

@@ -1,9 +1,10 @@
 """The backward pass on paper: every node of a tape once, last created first.
 
 A node allocates the gradients of its inputs, then its saved tensors and the gradient it was given are
-released. Gradients of parameters stay; a second gradient for the same tensor is added into the first, in
-place. Source: PyTorch's ``torch/csrc/autograd/engine.cpp`` and ``input_buffer.cpp``; for checkpoints
-``torch/utils/checkpoint.py``, ``use_reentrant=False``.
+released. Gradients of parameters stay, or are added to those of an earlier micro-batch, as soon as their node
+has run (``AccumulateGrad`` comes before any other: ``accumulate_grad.h``); a second gradient for the same
+tensor is added into the first, in place. Source: PyTorch's ``torch/csrc/autograd/engine.cpp`` and
+``input_buffer.cpp``; for checkpoints ``torch/utils/checkpoint.py``, ``use_reentrant=False``.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def _run(tape: Tape, node: Node, gradient: Storage, gradients: dict[int, Storage
     name, blocks = node.rule.node, node.rule.blocks
     made: dict[str, list[Storage]] = {}
     surplus: list[Storage] = []
+    added: list[Storage] = []
     for place, tensor in enumerate(node.inputs):
         if not tensor.requires_grad:
             continue
@@ -51,10 +53,12 @@ def _run(tape: Tape, node: Node, gradient: Storage, gradients: dict[int, Storage
             incoming = gradient
             incoming.holders += 1
         else:
-            kind = Category.GRADIENTS if tensor.is_parameter else Category.IN_FLIGHT
+            is_kept = tensor.is_parameter and not tape.accumulates
+            kind = Category.GRADIENTS if is_kept else Category.IN_FLIGHT
             of = tensor.storage.what
             incoming = Storage(node.layer, f"gradient of {of}", kind, tensor.size, holders=1, of=of)
             made.setdefault(GRADIENTS[place], []).append(incoming)
+            added += [incoming] * tensor.is_parameter
         size = node.rule.temporary(place)
         if size != NOTHING:
             work = Storage(node.layer, "temporary", Category.TEMPORARY, size)
@@ -63,6 +67,8 @@ def _run(tape: Tape, node: Node, gradient: Storage, gradients: dict[int, Storage
         if tensor.node is not None and gradients.setdefault(id(tensor.node), incoming) is not incoming:
             surplus.append(incoming)
     tape.kernel(name, blocks, made, let_go([gradient, *node.saved, *surplus]))
+    if tape.accumulates:
+        tape.release("add_", added)
 
 
 def _run_again(tape: Tape, last: Node, block: Checkpoint) -> Node:

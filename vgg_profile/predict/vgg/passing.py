@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from vgg_profile.core.events import Provenance, least_certain
 from vgg_profile.core.setting import AMP_ITEMSIZE, Setting
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, HALF, Bytes, Shape
 from vgg_profile.predict.kernels import convolution
 from vgg_profile.predict.kernels.aten_cpu import batch_norm_sums
-from vgg_profile.predict.kernels.events import Order, Provenance, least_certain
+from vgg_profile.predict.kernels.events import Order
 from vgg_profile.predict.kernels.onednn_products import scratch
 from vgg_profile.predict.kernels.shapes import Convolution, Product
 
@@ -28,13 +29,13 @@ Sizes = Mapping[str, int]
 class Blocks(NamedTuple):
     """An operation's results and what it takes beside them, in the order in which they come and go.
 
-    ``sizes`` has the bytes of what it takes. Of those in ``bounds`` a most is known, and no more; ``unknown``
-    names who may take memory beside all that, of which nothing is known.
+    ``sizes`` has the bytes of what it takes, and ``known`` how those are known that are not by rule;
+    ``unknown`` names who may take memory beside all that, of which nothing is known.
     """
 
     order: Order = ()
     sizes: Mapping[str, Bytes] = {}
-    bounds: frozenset[str] = frozenset()
+    known: Mapping[str, Provenance] = {}
     unknown: str = ""
 
 
@@ -167,7 +168,7 @@ class Kernels(NamedTuple):
         return Blocks(
             order,
             taken,
-            frozenset(what for what in taken if is_bound and what.startswith(_SCRATCH)),
+            {what: Provenance.BOUND for what in taken if is_bound and what.startswith(_SCRATCH)},
             who if provenance is Provenance.UNKNOWN else "",
         )
 

@@ -100,6 +100,8 @@ def _run(net: Config, setting: Setting, kernels: Kernels | None) -> Book:
     optimizer = None if setup.optimizer == "none" else Optimizer(tape, setup, trained)
     if optimizer and not setup.first_step:
         optimizer.make_state()
+    if setup.accumulate > 1:
+        tape.accumulate(trained)
     with tape.autocast(AMP_ITEMSIZE[setup.amp]):
         logits = forward(tape, net, setting.input, parameters, checkpoint_blocks=setup.checkpoint == "blocks")
         if setup.has_backward:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
+from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, NOTHING, Bytes, Shape
 from vgg_profile.predict.vgg.passing import OUTPUT, Blocks, Kernels
 from vgg_profile.predict.vgg.tensors import Autocast, Backward, Checkpoint, Node, Result, Tensor
@@ -49,11 +49,22 @@ class Tape:
         self.events: list[Event] = []
         self.marks: list[Mark] = []
         self.nodes: list[Node] = []
+        self.accumulates = False
         self.needed_nodes: int | None = None
         """While a checkpoint is run again: how many nodes its backward needs from it."""
         self._block: Checkpoint | None = None
         self._lowering = 0
         self._lowered: dict[int, Tensor] = {}
+
+    def accumulate(self, weights: Iterable[Storage]) -> None:
+        """Gradients of an earlier micro-batch are there, and new ones are added to them in place."""
+        self.accumulates = True
+        for weight in weights:
+            self.layer = weight.layer
+            what = f"gradient of {weight.what}"
+            self.allocate(
+                "gradient", Storage(weight.layer, what, Category.GRADIENTS, weight.size, of=weight.what)
+            )
 
     def begin(self, phase: Phase, layer: str = "") -> None:
         """From here on, what happens belongs to this phase and layer; a boundary of the timeline."""
@@ -167,7 +178,7 @@ class Tape:
         ``results`` are its results' storages by the names that they have in that order.
         """
         taken = {
-            what: [self._temporary(what, size, is_bound=what in blocks.bounds)]
+            what: [self._temporary(what, size, blocks.known.get(what, Provenance.RULE))]
             for what, size in blocks.sizes.items()
             if size != NOTHING
         }
@@ -297,8 +308,8 @@ class Tape:
         """Write down what one operation allocated and freed, in the phase and layer that we are in."""
         self.events.append(Event(self.phase, self.layer, op, tuple(allocated), tuple(freed), scratch))
 
-    def _temporary(self, what: str, size: Bytes, *, is_bound: bool = False) -> Storage:
-        return Storage(self.layer, what, Category.TEMPORARY, size, is_bound=is_bound)
+    def _temporary(self, what: str, size: Bytes, known: Provenance = Provenance.RULE) -> Storage:
+        return Storage(self.layer, what, Category.TEMPORARY, size, provenance=known)
 
     def _new(
         self,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from vgg_profile.core import units
-from vgg_profile.core.counts import ZERO, Count, plain, product, total
-from vgg_profile.core.events import Category, Phase, Storage
+from vgg_profile.core.counts import Count, plain, product, total
+from vgg_profile.core.events import Category
+from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.teach.forms import Section, Working
 from vgg_profile.teach.topic import kept, step_of, topic
@@ -19,7 +20,7 @@ from vgg_profile.teach.topic import kept, step_of, topic
     "first and of later micro-batches are as predicted, to the byte. The figures for D are predicted by "
     "the same rule.",
     "vgg-profile timeline D --batch 8",
-    "vgg-profile timeline D --batch 64",
+    "vgg-profile timeline D --batch 8 --accumulate 8",
     place=440,
     aliases=("gradient-accumulation",),
 )
@@ -27,7 +28,7 @@ def micro_batches() -> Iterator[Section]:
     """Why a second micro-batch needs more, and a third does not."""
     whole, part = 64, 8
     at_once, piece = step_of(batch=whole), step_of(batch=part)
-    later = later_peak(piece)
+    later = _later_peak(step_of(batch=part, setup=Setup(accumulate=whole // part)))
     gradients = product(piece.profile.totals.parameters, piece.profile.itemsize)
     yield Section(
         "One after the other",
@@ -61,22 +62,14 @@ def micro_batches() -> Iterator[Section]:
     )
 
 
-def later_peak(step: Step) -> Count:
-    """The peak of a step whose gradients are there from the start and are added into, tensors alone.
-
-    A new gradient lives until it has been added to the one that is there, so it is a temporary. The working
-    is what else is live, the gradients, and the new one.
-    """
+def _later_peak(step: Step) -> Count:
+    """The peak of a later micro-batch: what else is live, the gradients that are there, and the new one."""
     batch = step.profile.batch
-    sums = step.profile.totals.parameters * step.profile.itemsize
-    made, most = 0, ZERO
-    for event, live in step.contents():
-        new = _bytes(event.allocated, Category.GRADIENTS, batch)
-        made += new
-        if event.phase is not Phase.LOAD:
-            most = max(most, total((sum(live.values()) - made, sums, new)), key=lambda count: count.value)
-    return most
+    line = step.highest(batch)
+    gradients = step.live_at(line)[Category.GRADIENTS].at(batch)
+    allocated = step.events[line.event].allocated
+    new = sum(storage.size.at(batch) for storage in allocated if storage.of in _PARAMETERS)
+    return total((line.at(batch) - gradients - new, gradients, new))
 
 
-def _bytes(storages: Iterable[Storage], category: Category, batch: int) -> int:
-    return sum(storage.size.at(batch) for storage in storages if storage.category is category)
+_PARAMETERS = ("weight", "bias")

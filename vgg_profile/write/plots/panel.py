@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -11,6 +12,17 @@ from matplotlib.ticker import MaxNLocator
 
 from vgg_profile.core.figures import Panel, Series, Style
 from vgg_profile.write.plots.style import DASHES, GREY, LIMIT, SHADE, dot
+
+CROWD = 200
+"""More bars than so many have no room on a page for a text each, nor to be told apart."""
+
+
+def legible(panel: Panel) -> Panel:
+    """A panel with no more texts beside its bars than there is room for; the bars are one outline then."""
+    crowd = len(panel.names)
+    if not panel.sideways or crowd <= CROWD:
+        return panel
+    return replace(panel, names=panel.names[:: -(-crowd // CROWD)], ends=())
 
 
 def draw_panel(axes: Axes, panel: Panel, *, is_named: bool = True) -> None:
@@ -38,7 +50,11 @@ def draw_panel(axes: Axes, panel: Panel, *, is_named: bool = True) -> None:
 
 def _bars(axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool) -> list[float]:
     look: dict[str, Any] = {"color": series.colour, "edgecolor": "white", "linewidth": 0.4, "zorder": 2}
-    if sideways:
+    if sideways and len(values) > CROWD:
+        edges = [series.x[0] - 0.5, *(place + 0.5 for place in series.x)]
+        left, right = [base[0], *base], [base[0] + values[0], *map(sum, zip(base, values, strict=True))]
+        axes.fill_betweenx(edges, left, right, step="pre", color=series.colour, linewidth=0, zorder=2)
+    elif sideways:
         axes.barh(series.x, values, 0.72, left=base, **look)
     else:
         axes.bar(series.x, values, 0.72, bottom=base, **look)

@@ -5,6 +5,7 @@ Nothing is cut off and nothing overlaps, whatever the names and however many lay
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -18,7 +19,7 @@ from vgg_profile.core.figures import INK, Figure, Panel
 from vgg_profile.write.plots.labels import write_labels
 from vgg_profile.write.plots.legend import add_legend
 from vgg_profile.write.plots.lettering import GAP, Column, break_lines, inches, thin
-from vgg_profile.write.plots.panel import draw_panel
+from vgg_profile.write.plots.panel import draw_panel, legible
 from vgg_profile.write.plots.style import DPI, GREY, MARGIN, SMALLEST, WIDTH, styled
 
 _LABELS = 0.55
@@ -73,6 +74,7 @@ class PictureAxes(Axes):
 
 def draw(figure: Figure) -> Canvas:
     """A figure as matplotlib has it, laid out, to be saved or built on."""
+    figure = replace(figure, panels=tuple(map(legible, figure.panels)))
     with styled():
         canvas = Canvas(figsize=(WIDTH, 1), dpi=DPI)
         FigureCanvasAgg(canvas)
@@ -144,7 +146,7 @@ def to_axes(figure: Figure, axes: Axes | None = None) -> Axes:
     """
     if axes is None:
         return draw(figure).axes[0]
-    panel = figure.panels[0]
+    panel = legible(figure.panels[0])
     canvas = axes.figure.canvas.figure
     # hinted as it will be when its owner draws it, for texts to be as high then as they are now
     with styled({"text.hinting": matplotlib.rcParams["text.hinting"]}):

@@ -1,0 +1,85 @@
+"""Gradient accumulation as a setting: the last micro-batch's step, predicted and measured."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from vgg_profile import InputError, walk
+from vgg_profile.check.crosscheck import crosscheck
+from vgg_profile.check.results import Verdict
+from vgg_profile.check.subject import profile_for
+from vgg_profile.cli import main
+from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.setting import Setup
+from vgg_profile.measure import measure
+from vgg_profile.predict.vgg.step import ledger
+
+NET = "16,M,conv1-24,32,M"
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        Setup(accumulate=3),
+        Setup(accumulate=2, optimizer="adam"),
+        Setup(accumulate=2, optimizer="momentum", first_step=True, checkpoint="blocks"),
+        Setup(accumulate=4, optimizer="sgd", amp="bfloat16"),
+        Setup(accumulate=2, optimizer="adam", foreach=True, freeze=("features",)),
+    ],
+    ids=lambda setup: setup.label,
+)
+def test_the_last_micro_batch_takes_what_is_predicted(setup: Setup) -> None:
+    record = measure(NET, input=(3, 20, 20), batch=5, setup=setup, repeats=0)
+    checks = crosscheck(profile_for(NET, record), record)
+    wrong = [check for check in checks.checks if check.verdict is Verdict.FAIL]
+    assert not wrong
+    assert {check.verdict for check in checks.checks if "bytes" in check.quantity} == {Verdict.PASS}
+    assert record.setting.setup.accumulate == setup.accumulate
+
+
+def test_a_step_whose_gradients_are_not_there_from_the_start_is_found_out() -> None:
+    record = measure(NET, input=(3, 20, 20), batch=5, setup=Setup(accumulate=2), repeats=0)
+    record.subject["accumulate"] = 1
+    assert crosscheck(profile_for(NET, record), record).verdict is Verdict.FAIL
+
+
+def test_gradients_of_what_is_trained_are_there_from_the_start_and_a_third_adds_nothing() -> None:
+    profile = walk("D", batch=4)
+    second, third = (ledger(profile, Setup(accumulate=number)) for number in (2, 3))
+    assert second.peak.peak == third.peak.peak
+    load = next(moment for moment in second.moments if moment.phase is Phase.LOAD)
+    assert load.categories[Category.GRADIENTS] == profile.totals.parameters * 4
+    frozen = ledger(profile, Setup(accumulate=2, freeze=("features",)))
+    load = next(moment for moment in frozen.moments if moment.phase is Phase.LOAD)
+    classifier = sum(row.parameters for row in profile.module_rows if row.kind == "fc")
+    assert load.categories[Category.GRADIENTS] == classifier * 4
+
+
+def test_fit_has_fewer_images_a_micro_batch() -> None:
+    def asked(*more: str) -> dict[str, int]:
+        arguments = ["fit", "D", "--memory", "8GiB", "--processor", "avx512", *more, "--format", "json"]
+        return dict(json.loads(CliRunner().invoke(main, arguments).stdout))
+
+    alone, one_of_many = asked(), asked("--accumulate", "8")
+    assert one_of_many["accumulate"] == 8
+    assert one_of_many["largest_batch"] < alone["largest_batch"]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1e3"])
+def test_a_number_of_micro_batches_that_is_none_is_refused(number: str) -> None:
+    done = CliRunner().invoke(main, ["timeline", "D", "--accumulate", number])
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
+
+
+def test_inference_and_other_networks_are_refused() -> None:
+    with pytest.raises(InputError, match="no gradients to add up"):
+        Setup(mode="inference", accumulate=2)
+    done = CliRunner().invoke(
+        main,
+        ["timeline", "examples/my_net.py:UNet", "--input", "3x32x32", "--batch", "2", "--accumulate", "2"],
+    )
+    assert (done.exit_code, "for a VGG alone" in done.stderr) == (2, True)

@@ -1,0 +1,50 @@
+"""Times that lie: all divided alike they are no longer a clock's, or no processor's; what is left is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_forged_records import NAMES, few, folder, fresh, signed, verdict
+
+__all__ = ["folder"]  # a fixture, which pytest finds by its name here
+
+
+def divided(name: str, by: float, *, to_the_nanosecond: bool = False, with_rate: bool = False) -> str:
+    """A record whose times are all divided, signed anew."""
+    content: dict[str, Any] = fresh(name)
+    for reading in content["readings"]:
+        if reading["unit"] == "s":
+            reading["value"] /= by
+            if to_the_nanosecond:
+                reading["value"] = round(reading["value"] * 1e9) / 1e9
+        elif reading["unit"] == "FLOP/s" and with_rate:
+            reading["value"] *= by
+    return signed(content)
+
+
+@few
+@given(by=st.integers(3, 10**6) | st.floats(1.001, 1e6))
+@pytest.mark.parametrize("name", NAMES)
+def test_times_divided_alike_are_no_clocks(name: str, by: float, folder: Path) -> None:
+    assert verdict(divided(name, by), name, folder) == "REFUSED"
+
+
+@few
+@given(by=st.integers(1000, 10**6), with_rate=st.booleans())
+@pytest.mark.parametrize("name", ["A-cpu", "D-checkpoint-cpu"])
+def test_no_processor_is_a_thousand_times_as_fast(name: str, by: int, with_rate: bool, folder: Path) -> None:
+    forged = divided(name, by, to_the_nanosecond=True, with_rate=with_rate)
+    assert verdict(forged, name, folder) == "REFUSED"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_record_cannot_prove_is_said(name: str, folder: Path) -> None:
+    """Times of half the length, to the nanosecond, pass: README says that no record proves its times."""
+    forged = divided(name, 2, to_the_nanosecond=True, with_rate=True)
+    assert verdict(forged, name, folder) == "PASS"
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert "no record proves its times" in " ".join(readme.split())

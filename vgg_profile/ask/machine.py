@@ -1,0 +1,126 @@
+"""The machine that a step is asked about, where nobody names one: the last that was seen, or the worst known.
+
+``doctor`` and ``fit --calibrate`` look at this machine and keep what they saw in a small file, so that the
+next question is answered without torch. Nothing here looks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vgg_profile.core.files import write_all
+from vgg_profile.core.parsing import parse_json
+from vgg_profile.core.setting import LARGEST, PROCESSORS, Setting, Setup
+from vgg_profile.core.step import Step
+from vgg_profile.core.tree import Profile
+from vgg_profile.predict.steps import trace
+
+NAMED, LAST_SEEN, WORST = "named", "last seen", "worst known"
+"""Where a machine comes from."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was last seen of this machine: its family of processors, PyTorch's threads, and what a process
+    takes beside its tensors, by :func:`key_of` a step.
+    """
+
+    processor: str | None
+    threads: int
+    torch: str
+    beside: Mapping[str, int] = field(default_factory=dict)
+
+
+class Machine(NamedTuple):
+    """Whose kernels a step is asked about, and how that was settled.
+
+    ``left_out`` are families of which no rule knows all: the worst known may be better than they are.
+    """
+
+    processor: str | None
+    threads: int
+    source: str
+    left_out: tuple[str, ...] = ()
+
+
+def kept_in() -> Path:
+    """The file in which what was seen is kept."""
+    folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(folder) / "vgg-profile" / "machine.json"
+
+
+def last_seen() -> Seen | None:
+    """What was last seen of this machine; ``None`` if nothing was, or what is kept is not to be read."""
+    try:
+        content = parse_json(kept_in().read_text(encoding="utf-8"))
+        if content["host"] != platform.node():  # a home that several machines share
+            return None
+        seen = Seen(content["processor"], content["threads"], content["torch"], content["beside"])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        return None
+    sizes = [seen.threads, *seen.beside.values()] if isinstance(seen.beside, dict) else [None]
+    are_sizes = all(isinstance(size, int) and 0 < size < LARGEST * 2**20 for size in sizes)
+    return seen if are_sizes and seen.processor in (None, *PROCESSORS) and type(seen.torch) is str else None
+
+
+def keep(seen: Seen) -> Path | None:
+    """Keep what was seen for the next question; ``None`` where nothing can be written."""
+    before = last_seen()
+    same = before is not None and replace(before, beside=seen.beside) == seen
+    beside = {**before.beside, **seen.beside} if before is not None and same else seen.beside
+    content = {**replace(seen, beside=beside).__dict__, "host": platform.node()}
+    with suppress(OSError, ValueError, RuntimeError):
+        path = kept_in()
+        path.parent.parent.mkdir(parents=True, exist_ok=True)
+        write_all({path: json.dumps(content, indent=1) + "\n"}, folder=path.parent, force=True)
+        return path
+    return None
+
+
+def key_of(network: Mapping[str, Any], setting: Setting) -> str:
+    """A step, whatever its batch, as what was measured of it is kept."""
+    content = {**network, **setting.to_dict(), "batch": None}
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def settle(profile: Profile, setup: Setup, limit: int, batch: int | None) -> tuple[Step, Machine | None]:
+    """A step on the CPU with the machine that it is asked about, named or not; none for a traced step.
+
+    ``limit`` is what its tensors may take, in bytes, and ``batch`` the one in question, or ``None``.
+    """
+    if profile.device != "cpu" or profile.run is not None:
+        return trace(profile, setup), None
+    if setup.processor is not None:
+        return trace(profile, setup), Machine(setup.processor, setup.threads or 1, NAMED)
+    seen = last_seen()
+    if seen is not None:
+        threads = setup.threads or seen.threads
+        here = replace(setup, processor=seen.processor, threads=threads)
+        return trace(profile, here), Machine(seen.processor, threads, LAST_SEEN)
+    return _worst(profile, setup, limit, batch)
+
+
+def _worst(profile: Profile, setup: Setup, limit: int, batch: int | None) -> tuple[Step, Machine]:
+    """The family on which a batch takes most, or on which the fewest images fit."""
+    threads = setup.threads or os.cpu_count() or 1
+    steps = {
+        family: trace(profile, replace(setup, processor=family, threads=threads)) for family in PROCESSORS
+    }
+    known = {family: step for family, step in steps.items() if not step.at(batch or 2).is_at_least} or steps
+
+    def badness(family: str) -> tuple[int, int]:
+        step = known[family]
+        largest = batch or step.largest_batch(limit)
+        return -largest, step.peak_bytes(largest + (batch is None))
+
+    worst = max(known, key=badness)
+    left_out = tuple(family for family in steps if family not in known)
+    return known[worst], Machine(worst, threads, WORST, left_out)

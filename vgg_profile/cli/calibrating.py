@@ -1,0 +1,59 @@
+"""``fit --calibrate``: what a process takes beside its tensors here, by real steps in one of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vgg_profile.ask.fit import Reserve
+from vgg_profile.ask.machine import Seen, keep, key_of, last_seen, settle
+from vgg_profile.cli.program import undivided
+from vgg_profile.cli.speech import Failure, say
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import Step
+from vgg_profile.core.tree import Profile
+from vgg_profile.core.units import exact
+from vgg_profile.predict.steps import trace
+
+SHARE = 2
+"""The steps that are run take no more than so large a part of the memory in question."""
+
+MOST = 2 * 2**30
+"""And no more than so many bytes: it shall not take long."""
+
+
+def calibrate(profile: Profile, setup: Setup, limit: int) -> None:
+    """Take a few small steps of this network in a process, and keep what it took beside its tensors."""
+    if profile.device != "cpu" or profile.run is not None:
+        raise InputError(
+            "What a process takes is measured for a VGG on the CPU.",
+            "Leave --calibrate out, or give --reserve.",
+        )
+    step, _ = settle(profile, setup, limit, None)
+    batch = max(2, step.largest_batch(min(limit // SHARE, MOST)))
+    say(f"{profile.config.label}: taking three steps of batch {exact(batch)} in a process …")
+    with undivided():
+        from vgg_profile.measure.process import steps_in_a_process
+    try:
+        took = steps_in_a_process(profile.config, replace(step.at(batch).setting, setup=setup))
+    except RuntimeError as error:
+        raise Failure(f"It could not be measured: {error}.") from None
+    assert took.peak is not None
+    there = trace(profile, replace(setup, processor=took.processor, threads=took.threads))
+    beside = max(1, took.peak - there.peak_bytes(batch))
+    if keep(Seen(took.processor, took.threads, took.torch, {_key(there): beside})) is None:
+        raise Failure("What was measured cannot be kept: there is no place to write. Set XDG_CACHE_HOME.")
+
+
+def as_calibrated(step: Step) -> Reserve | None:
+    """What was measured beside the tensors of such a step, on this machine, at whatever batch."""
+    seen = last_seen()
+    beside = None if seen is None else seen.beside.get(_key(step))
+    if seen is None or beside is None:
+        return None
+    source = f"measured on this machine by --calibrate, with torch {seen.torch}"
+    return Reserve(beside, "the process: Python, PyTorch, malloc", source)
+
+
+def _key(step: Step) -> str:
+    return key_of(step.profile.config.to_dict(), step.setting)

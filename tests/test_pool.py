@@ -134,3 +134,22 @@ def test_json_has_the_pool_and_what_it_does(net):
     swept = json.loads(CliRunner().invoke(main, ["sweep", net, "--input", "32", "--format", "json"]).stdout)
     assert swept["pool"] == wanted["pool"]
     assert list(swept["pooled"].values()) == [wanted["pooled"]] * bool(wanted["pooled"])
+
+
+@pytest.mark.parametrize(
+    "kind", ["memory", "parameters", "macs", "shares", "timeline", "batch", "compare", "sweep"]
+)
+def test_every_figure_says_what_the_pool_does(kind):
+    from vgg_profile import Comparison, ledger
+    from vgg_profile.ask.sweep import sweep
+    from vgg_profile.describe.figures import depict
+
+    profile = walk("8,M", input=32)
+    result = {
+        "timeline": lambda: ledger(profile),
+        "batch": lambda: ledger(profile),
+        "compare": lambda: Comparison((profile, walk("16,M,none", input=32))),
+        "sweep": lambda: sweep(config("8,M"), inputs=(32,), batches=(1, 2)),
+    }.get(kind, lambda: profile)()
+    figure = depict(result, kind)
+    assert f"average pool {profile.pooled}" in f"{figure.title} {figure.subtitle}"

@@ -54,6 +54,15 @@ def _heeding_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_was_seen(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Of this machine nothing was last seen, and what a test lets be seen no other test knows."""
+    folder = tmp_path_factory.getbasetemp() / "seen" / str(abs(hash(request.node.nodeid)))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium, for what only a browser can prove; without it, its tests skip and say why."""

@@ -17,6 +17,7 @@ from vgg_profile.check.crosscheck import crosscheck, overlay
 from vgg_profile.check.subject import profile_for
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.parsing import parse_json, parse_toml
+from vgg_profile.core.signed import sign
 from vgg_profile.measure import record
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.vocabulary import ENVIRONMENT
@@ -41,9 +42,7 @@ def fresh(name: str) -> dict[str, Any]:
 
 
 def signed(content: dict[str, Any]) -> str:
-    return json.dumps(
-        {**content, "sha256": record.digest({k: v for k, v in content.items() if k != "sha256"})}
-    )
+    return json.dumps(sign(content))
 
 
 def verdict(forged: str, name: str, folder: Path) -> str:

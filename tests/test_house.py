@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from copy import deepcopy
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 import grimp
@@ -18,7 +19,6 @@ from importing import PACKAGE, PROJECT, ROOT, house, ours, rebuilt, sources
 from importlinter.api import read_configuration
 from importlinter.contracts.forbidden import ForbiddenContract
 from importlinter.contracts.layers import LayersContract
-from importlinter.domain.helpers import MissingImport
 
 import vgg_profile
 from docs import draw_rooms
@@ -115,24 +115,33 @@ def test_a_right_arrow_is_left_alone(arrow):
     assert broken(rebuilt(arrow)) == []
 
 
-IGNORED = [
-    (name, arrow) for name, options in CONTRACTS.items() for arrow in options.get("ignore_imports", [])
-]
+def test_no_arrow_is_excepted():
+    assert not [name for name, options in CONTRACTS.items() if "ignore_imports" in options]
 
 
-@pytest.mark.parametrize(("contract", "arrow"), IGNORED)
-def test_an_arrow_that_is_gone_is_not_ignored_any_longer(contract, arrow):
-    graph = deepcopy(house())
-    importer, imported = arrow.split(" -> ")
-    graph.remove_import(importer=importer, imported=imported)
-    with pytest.raises(MissingImport, match=re.escape(arrow)):
-        broken(graph)
+# -- size
+
+MOST_LINES = 400
 
 
-def test_an_ignored_arrow_has_its_reason_beside_it():
-    text = (ROOT / "pyproject.toml").read_text("utf-8")
-    assert len(IGNORED) == len(re.findall(r'^    "[\w.]+ -> [\w.]+", # \w', text, re.MULTILINE))
-    assert not any("unmatched_ignore_imports_alerting" in options for options in CONTRACTS.values())
+def too_long(folder: Path) -> list[str]:
+    """Files of code that ask for a scroll bar; data and whole outputs are not read, but compared."""
+    suffixes = {".css", ".html", ".js", ".py", ".toml"}
+    return [
+        path.name
+        for room in ("vgg_profile", "tests", "examples", "docs")
+        for path in sorted((folder / room).rglob("*"))
+        if path.suffix in suffixes and not {"data", "golden", "__pycache__"} & set(path.parts)
+        if path.read_text("utf-8").count("\n") > MOST_LINES
+    ]
+
+
+def test_no_file_asks_for_a_scroll_bar(tmp_path):
+    assert too_long(ROOT) == []
+    (tmp_path / "tests").mkdir()
+    for lines in (MOST_LINES, MOST_LINES + 1):
+        (tmp_path / "tests" / f"test_{lines}.py").write_text("\n" * lines)
+    assert too_long(tmp_path) == [f"test_{MOST_LINES + 1}.py"]
 
 
 # -- circles

@@ -72,6 +72,7 @@ def calls_of_the_fold(count, chance):
         yield "live_bytes", [rows[-1]]
         yield "peak_part", [fold.parts(rows, starts)]
         fixed, per_image = ([chance.randrange(2**30) for _ in range(9)] for _ in range(2))
+        yield "memory_bytes", [chance.randrange(2**30), chance.choice((2, 4, 8)), chance.randint(1, 10**5)]
         yield "at_batch", [fixed, per_image, chance.randint(1, 10**5)]
         yield "total_at", [fixed, per_image, chance.randint(1, 10**5)]
         lines = [[chance.randrange(2**34), chance.choice((0, chance.randrange(1, 2**28)))] for _ in range(3)]
@@ -111,6 +112,28 @@ def test_the_rules_of_a_page_are_pythons(page):
     assert [call for call, one, other in zip(calls, shown, wanted, strict=True) if one != other] == []
 
 
+def counted_by_hand(script):
+    """Products and quotients in a script, outside what it says."""
+    return re.findall(r"[\w.]*[\w)\]] [*/%] [\w.(]+", script)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("figures.js", ["1000 * good.memory"]),  # as it was typed, with three decimals at most
+        ("words.js", []),
+        ("table.js", ["sign * (value(one"]),  # the order of rows
+    ],
+)
+def test_a_page_counts_nothing_by_hand(name, known):
+    script = files("vgg_profile.write").joinpath("assets", name).read_text("utf-8")
+    assert counted_by_hand(script) == known
+    assert counted_by_hand(script + "const macs = view.totals.values * 9;") == [
+        *known,
+        "view.totals.values * 9",
+    ]
+
+
 MUTANTS = {
     "frees count on": ("] -= size[", "] += size["),
     "a release of the storage beside it": ("category[-storage - 1]", "category[-storage - 2]"),
@@ -121,6 +144,7 @@ MUTANTS = {
     "one image too many": ("(limit - fixed) // per_image", "(limit - fixed) // per_image + 1"),
     "a full memory holds nothing": ("> limit", ">= limit"),
     "the largest line": ("return min([(limit", "return max([(limit"),
+    "values of one image": ("values * itemsize * batch", "values * itemsize"),
     "fixed bytes per image": ("size + each * batch", "(size + each) * batch"),
     "half up": ("twice == scale and count % 2 == 1", "twice == scale"),
     "half down": ("twice == scale and count % 2 == 1", "twice == scale and count < 0"),

@@ -44,6 +44,7 @@ def untrue(shown: str, printed: str) -> list[str]:
 @pytest.mark.parametrize(("command", "shown"), BLOCKS, ids=[command for command, _ in BLOCKS])
 def test_the_readme_shows_what_is_printed(command: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
     result = CliRunner().invoke(main, shlex.split(command))
     assert result.exit_code == 0
     assert untrue(shown, result.stdout) == []

@@ -88,7 +88,7 @@ def test_a_record_with_any_digit_changed_is_refused(saved: Path, tmp_path: Path)
     for place in digits[:: max(1, len(digits) // 150)]:
         edited.write_text(f"{text[:place]}{(int(text[place]) + 1) % 10}{text[place + 1 :]}")
         if not _reads_as(edited, load(saved)):
-            with pytest.raises(InputError, match=r"changed after it was measured|schema|damaged"):
+            with pytest.raises(InputError, match=r"changed after it was written|schema|damaged"):
                 load(edited)
 
 

@@ -11,6 +11,7 @@ import pytest
 from recording import resigned, run
 
 from vgg_profile.core.errors import InputError
+from vgg_profile.core.signed import sign
 from vgg_profile.measure import record
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import MeasuredMoment, Reading
@@ -20,8 +21,7 @@ EVIL = "\x1b[31mevil"
 
 def _signed(content: dict[str, Any], path: Path) -> Path:
     """A record with a digest that fits, whatever it holds."""
-    content.pop("sha256", None)
-    path.write_text(json.dumps({**content, "sha256": record.digest(content)}))
+    path.write_text(json.dumps(sign(content)))
     return path
 
 

@@ -11,6 +11,7 @@ import pytest
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
+from vgg_profile.core.signed import sign
 from vgg_profile.predict import traced
 from vgg_profile.predict.fake.trace import trace
 
@@ -21,8 +22,7 @@ def rewritten(path: Path, change: Any, target: Path) -> Path:
     """A trace with one thing changed, and signed again: a digest says who did not write it, not who did."""
     content = json.loads(path.read_text())
     change(content)
-    content["sha256"] = traced._digest({key: value for key, value in content.items() if key != "sha256"})
-    target.write_text(json.dumps(content))
+    target.write_text(json.dumps(sign(content)))
     return target
 
 

@@ -33,6 +33,7 @@ _HOMES = {
     "config": "predict.vgg.configs",
     "ledger": "predict.steps",
     "memory": "ask.cards",
+    "trace": "predict.fake.trace",
     "walk": "predict.vgg.walk",
 }
 """Public name → the module that has it."""
@@ -54,6 +55,7 @@ __all__ = [
     "config",
     "ledger",
     "memory",
+    "trace",
     "walk",
 ]
 
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from vgg_profile.core.step import Step
     from vgg_profile.core.tree import Profile, Row
     from vgg_profile.measure.record import Measurement
+    from vgg_profile.predict.fake.trace import trace
     from vgg_profile.predict.steps import ledger
     from vgg_profile.predict.vgg.configs import Config, config
     from vgg_profile.predict.vgg.walk import walk

@@ -16,7 +16,8 @@ from vgg_profile.check.results import Verdict
 from vgg_profile.check.subject import profile_for
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.setting import Setup
-from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading, digest, dumps
+from vgg_profile.core.signed import digest
+from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading, dumps
 from vgg_profile.predict.caching import CachingAllocator
 from vgg_profile.predict.reserved import workspaces
 from vgg_profile.predict.vgg.configs import config

@@ -21,7 +21,6 @@ import torch
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.inputs import Input
-from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.measure.memory import CpuMemory
 from vgg_profile.measure.record import MeasuredMoment
@@ -31,9 +30,6 @@ from vgg_profile.run.step import TrainingStep, optimizer_of
 from vgg_profile.run.tensors import Loss, default_loss, give
 
 from .models import Animal, animals
-
-BATCH = 2
-SETUP = Setup(optimizer="adam").on("cpu")
 
 
 class Row(NamedTuple):
@@ -55,26 +51,29 @@ class Row(NamedTuple):
 
 
 def measured(animal: Animal, inputs: tuple[Input, ...]) -> list[MeasuredMoment]:
-    """A later step of Adam under the allocator's events, after a first one."""
+    """The step under the allocator's events, after a first one unless it is the first."""
     torch.manual_seed(0)
+    setup, batch = animal.setup.on("cpu"), animal.batch
     model = animal.build()
-    model.train()
-    optimizer = optimizer_of(model, SETUP)
+    model.train(setup.mode == "train")
+    optimizer = optimizer_of(model, setup)
     loss = Loss(animal.loss, "its own") if animal.loss else _default(animal, model, inputs)
 
     def step() -> TrainingStep:
-        given = give(inputs, loss, BATCH, torch.float32, torch.device("cpu"))
-        return TrainingStep(model, given, loss.function, every_module(model), SETUP, "cpu", optimizer)
+        given = give(inputs, loss, batch, torch.float32, torch.device("cpu"))
+        return TrainingStep(model, given, loss.function, every_module(model), setup, "cpu", optimizer)
 
     tensors = [*model.parameters(), *model.buffers()]
     start = sum({each.untyped_storage()._cdata: each.untyped_storage().nbytes() for each in tensors}.values())
-    with CpuMemory(start) as first:
-        first.mark("load")
-        step().run(Deaf())
-        model.zero_grad(set_to_none=True)
-        first.mark("end")
+    if optimizer is not None and not setup.first_step:
+        with CpuMemory(start) as first:
+            first.mark("load")
+            step().run(Deaf())
+            model.zero_grad(set_to_none=True)
+            first.mark("end")
+        start = first.moments[0].live
     gc.collect()
-    with CpuMemory(first.moments[0].live) as later:
+    with CpuMemory(start) as later:
         later.mark("input")
         step().run(later)
     return [moment for moment in later.moments if moment.phase != "end"]
@@ -82,9 +81,9 @@ def measured(animal: Animal, inputs: tuple[Input, ...]) -> list[MeasuredMoment]:
 
 def _default(animal: Animal, model: torch.nn.Module, inputs: tuple[Input, ...]) -> Loss:
     nothing = Loss(lambda output, targets: output, "none")
-    args, kwargs, _ = give(inputs, nothing, BATCH, torch.float32, torch.device("cpu"))
+    args, kwargs, _ = give(inputs, nothing, animal.batch, torch.float32, torch.device("cpu"))
     with torch.no_grad():
-        return default_loss(model(*args, **kwargs), BATCH)
+        return default_loss(model(*args, **kwargs), animal.batch)
 
 
 def row(animal: Animal) -> Row:
@@ -93,10 +92,17 @@ def row(animal: Animal) -> Row:
     before = time.process_time()
     try:
         step = trace(
-            animal.build, list(inputs), loss=animal.loss, batch=BATCH, setup=SETUP, every_batch=False
+            animal.build,
+            list(inputs),
+            loss=animal.loss,
+            batch=animal.batch,
+            setup=animal.setup,
+            every_batch=False,
         )
     except InputError as error:
         return Row(animal.name, why=f"refused: {error.problem}")
+    except Exception as error:
+        return Row(animal.name, why=f"failed: {type(error).__name__}: {error}")
     seconds = time.process_time() - before
     try:
         real = measured(animal, inputs)
@@ -131,8 +137,8 @@ def report(rows: list[Row]) -> Iterator[str]:
     yield ""
     yield (
         f"{len(rows)} networks that nobody here wrote, each predicted on tensors without data, then run: "
-        f"a later step of Adam, batch {BATCH}, float32, torch {torch.__version__} on the CPU with "
-        f"{torch.get_num_threads()} threads. Made by `python examples/run_zoo.py`."
+        "a later step of Adam at batch 2, float32, unless its name says otherwise, torch "
+        f"{torch.__version__} on the CPU with {torch.get_num_threads()} threads. Made by `python examples/run_zoo.py`."
     )
     yield ""
     yield (
@@ -162,6 +168,7 @@ def main() -> None:
     for animal in animals():
         if asked.names and animal.name not in asked.names:
             continue
+        gc.collect()
         rows.append(row(animal))
         print(rows[-1], file=sys.stderr, flush=True)
         if asked.output:

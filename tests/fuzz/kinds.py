@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vgg_profile.measure.record import digest
+from vgg_profile.core.signed import sign
 
 ROOT = Path(__file__).parents[2]
 
@@ -145,7 +145,7 @@ def _record(chance: random.Random, folder: Path) -> Case:
     else:
         changed[key] += chance.choice([1, -1, 4, 10**12, -(10**12), changed[key] + 1])
     del record["sha256"]
-    signed = json.dumps({**record, "sha256": digest(record)})
+    signed = json.dumps(sign(record))
     return Case(["check", "A", "r.json"], folder, {"r.json": signed.encode()}, is_lie=True)
 
 

@@ -28,6 +28,7 @@ class Shared:
 
 
 def key(*parts: object) -> str:
+    """The key of several choices together, as the script's own lists become one."""
     return ",".join(map(str, parts))
 
 

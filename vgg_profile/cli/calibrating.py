@@ -15,11 +15,12 @@ from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import exact
 from vgg_profile.predict.steps import trace
 
-SHARE = 2
-"""The steps that are run take no more than so large a part of the memory in question."""
+MOST = 3 * 2**30
+"""The steps that are run take no more than so many bytes: it shall not take long.
 
-MOST = 2 * 2**30
-"""And no more than so many bytes: it shall not take long."""
+Below that they are of the batch that fits: blocks of up to 32 MiB are malloc's to keep, larger ones are not,
+so that a smaller batch may leave more behind.
+"""
 
 
 def calibrate(profile: Profile, setup: Setup, limit: int) -> None:
@@ -30,7 +31,7 @@ def calibrate(profile: Profile, setup: Setup, limit: int) -> None:
             "Leave --calibrate out, or give --reserve.",
         )
     step, _ = settle(profile, setup, limit, None)
-    batch = max(2, step.largest_batch(min(limit // SHARE, MOST)))
+    batch = max(2, step.largest_batch(min(limit, MOST)))
     say(f"{profile.config.label}: taking three steps of batch {exact(batch)} in a process …")
     with undivided():
         from vgg_profile.measure.process import steps_in_a_process

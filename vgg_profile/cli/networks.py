@@ -88,7 +88,8 @@ def _show_so_far(error: InputError) -> None:
     if isinstance(error.so_far, Profile) and len(error.so_far.rows) > 1:
         from vgg_profile.render import render
 
-        say(f"Up to where it stops:\n\n{render(error.so_far, 'table').rstrip()}\n")
+        for line in ("Up to where it stops:", "", *render(error.so_far, "table").splitlines(), ""):
+            say(line)
 
 
 def open_python(source: str, asked: Asked, setup: Setup, batch: int, *, is_carried: bool = False) -> Profile:
@@ -113,7 +114,7 @@ def open_python(source: str, asked: Asked, setup: Setup, batch: int, *, is_carri
                     found.inputs,
                     loss=found.loss,
                     batch=batch,
-                    dtype=asked.dtype or "float32",
+                    dtype=asked.dtype or None,
                     setup=setup,
                     probe=asked.probe,
                     every_batch=is_carried,
@@ -125,4 +126,5 @@ def open_python(source: str, asked: Asked, setup: Setup, batch: int, *, is_carri
                 _show_so_far(error)
                 raise
 
-    return as_traced(run(setup), run, partial(found.built, batch))
+    step = run(setup)
+    return as_traced(step, run, partial(found.built, batch, step.setting.dtype))

@@ -226,10 +226,13 @@ def _subject(
 def _grid(profile: Profile, setup: Setup) -> Sweep:
     """The peak over batches, and of a VGG over image sizes; `vgg-profile sweep` takes any other grid."""
     if profile.run is not None:
+        step = trace(profile, setup)
+        book = step.for_any_batch().book
+        least, most = (1, 0) if step.write else (book.least, book.most)
         return sweep_any(
-            lambda size, dtype, setup: trace(profile, setup),
+            lambda size, dtype, setup: step,
             inputs=(profile.input,),
-            batches=range(1, 65),
+            batches=range(least, min(64, most or 64) + 1),
             dtypes=(profile.dtype,),
             optimizers=(setup.optimizer,),
             setup=setup,

@@ -51,8 +51,11 @@ def table(
     LRN a local response norm; the last may be GAP (a global average pool before the classifier) or none (no
     pool there). Whoever does not say gets the paper's 7×7.
 
+    NET may be any network: FILE.py:NAME, package.module:NAME, or a traced one.
+
     \b
     vgg-profile table D --batch 8
+    vgg-profile table torchvision.models:resnet50 --input 3x224x224 --depth 1
     vgg-profile table vgg16_bn --all-layers
     vgg-profile table "64,64,M,128,conv1-128,M,GAP" --input 3x192x256
     vgg-profile table tiny.toml -o tiny.md

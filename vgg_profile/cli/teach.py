@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from vgg_profile.cli.networks import is_python, is_trace_file
 from vgg_profile.cli.options import Output, gives_output, rules_option, takes_walk
 from vgg_profile.cli.steps import one_measurement, run_now
 from vgg_profile.core.errors import InputError, excerpt
@@ -69,9 +70,10 @@ def explain(
     vgg-profile explain pool-indices
     vgg-profile explain D conv3_2 --batch 8
     vgg-profile explain "64,64,M,128,M,GAP" pool1 --input 3x192x256
+    vgg-profile explain my/net.py:UNet down.0 --input 3x64x64
     """
+    from vgg_profile.teach import any_layer, topics
     from vgg_profile.teach import layer as layers
-    from vgg_profile.teach import topics
 
     if what is None:
         _refuse_options("The list of topics")
@@ -87,9 +89,11 @@ def explain(
         _refuse_options(f"The topic {lesson.name}")
         out.deliver(lesson)
         return
-    topics.check_known(what)
+    if not is_python(what) and not is_trace_file(what):
+        topics.check_known(what)
     profile = walk_one(what, device)
-    out.deliver(layers.contents(profile) if layer is None else layers.lesson(profile, layer))
+    of = any_layer if profile.is_traced else layers
+    out.deliver(of.contents(profile) if layer is None else of.lesson(profile, layer))
 
 
 def _refuse_options(who: str) -> None:

@@ -7,10 +7,10 @@ asks names one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from vgg_profile.core.errors import InputError
@@ -38,8 +38,14 @@ class Moment(NamedTuple):
     live: int
     peak: int
     least: int
-    categories: dict[Category, int]
+    by_category: tuple[int, ...]
+    """What is live when it is over, in the order of ``CATEGORIES``."""
     scratch: str
+
+    @property
+    def categories(self) -> dict[Category, int]:
+        """What is live when it is over, by category."""
+        return _by_category(self.by_category)
 
 
 class Line(NamedTuple):
@@ -153,28 +159,35 @@ class Book:
 
     def moments(self, batch: int) -> tuple[Moment, ...]:
         """Live and peak bytes of each part of the step, in order."""
-        starts = [mark.event for mark in self.marks]
-        scratch = [
-            next((event.scratch for event in self.events[first:after] if event.scratch), "")
-            for first, after in pairwise([*starts, len(self.events)])
-        ]
         sizes = at_batch(self.columns.fixed, self.columns.per_image, batch)
-        steps = [parts(self._rows(sizes), starts)] * 2
+        live = parts(self._live(sizes), self._starts)
+        peaks = least = [max(rows)[0] for rows in live]
         if any(self._bounds):
             known = [0 if is_bound else size for size, is_bound in zip(sizes, self._bounds, strict=True)]
-            steps[1] = parts(self._rows(known), starts)
+            least = [max(rows)[0] for rows in parts(self._live(known), self._starts)]
+        of_events = [event.scratch for event in self.events]
+        scratch = [next(filter(None, of_events[first:after]), "") for first, after in self._spans]
+        left = map(tuple, self._left_by_parts(sizes))
         return tuple(
-            Moment(
-                mark.phase,
-                mark.layer,
-                live=sum(rows[-1]),
-                peak=max(map(sum, rows)),
-                least=max(map(sum, known)),
-                categories=_by_category(rows[-1]),
-                scratch=who,
-            )
-            for mark, rows, known, who in zip(self.marks, *steps, scratch, strict=True)
+            Moment(mark.phase, mark.layer, rows[-1][0], *rest)
+            for mark, rows, *rest in zip(self.marks, live, peaks, least, left, scratch, strict=True)
         )
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """The number of the first event of each part."""
+        return [mark.event for mark in self.marks]
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        """The events of each part: the number of its first, and that of the first after it."""
+        return list(pairwise([*self._starts, len(self.events)]))
+
+    def _left_by_parts(self, sizes: list[int]) -> list[list[int]]:
+        """Live bytes by category when each part is over: the levels of each part as a single event."""
+        events = self.columns.events
+        as_one = [list(chain.from_iterable(events[first:after])) for first, after in self._spans]
+        return levels(as_one, self.columns.category, sizes, len(CATEGORIES))[1::2]
 
     @cached_property
     def _bounds(self) -> list[bool]:
@@ -183,12 +196,16 @@ class Book:
             storage.provenance is Provenance.BOUND for event in self.events for storage in event.allocated
         ]
 
+    def _live(self, sizes: list[int]) -> list[list[int]]:
+        """Live bytes in all, as rows of one number: those of a book that has one category."""
+        return levels(self.columns.events, [0] * len(sizes), sizes, 1)
+
     @cached_property
     def _totals(self) -> tuple[list[int], list[int]]:
         """What is live before and after each event's releases, fixed and per image: two an event."""
-        events, category, *sizes = self.columns
-        alike = [0] * len(category)
-        fixed, per_image = ([row[0] for row in levels(events, alike, size, 1)] for size in sizes)
+        fixed, per_image = (
+            [row[0] for row in self._live(sizes)] for sizes in (self.columns.fixed, self.columns.per_image)
+        )
         return fixed, per_image
 
     @property
@@ -246,7 +263,7 @@ class Book:
         return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
 
 
-def _by_category(row: list[int]) -> dict[Category, int]:
+def _by_category(row: Iterable[int]) -> dict[Category, int]:
     return dict(zip(CATEGORIES, row, strict=True))
 
 

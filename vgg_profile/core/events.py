@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -70,7 +70,7 @@ class Storage:
     what: str
     category: Category
     size: Bytes
-    readers: list[str] = field(default_factory=list)
+    readers: tuple[str, ...] = ()
     """The operations whose backward reads it, as ``conv1_2's backward``."""
     holders: int = 0
     """How many names and nodes hold it while the tape runs; 0 once it is freed."""

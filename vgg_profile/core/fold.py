@@ -10,6 +10,15 @@ up, the levels of any batch.
 from __future__ import annotations
 
 
+def memory_bytes(values: int, itemsize: int, batch: int) -> int:
+    """The bytes of so many values an image, for a batch.
+
+    >>> memory_bytes(1000, itemsize=4, batch=2)
+    8000
+    """
+    return values * itemsize * batch
+
+
 def at_batch(fixed: list[int], per_image: list[int], batch: int) -> list[int]:
     """Sizes in bytes for a batch, each ``fixed + per_image * batch``.
 

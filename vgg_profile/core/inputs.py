@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import LARGEST
@@ -79,12 +78,3 @@ class Input:
         name = f"{self.name}=" if self.name else ""
         bound = f"<{self.below}" if self.below > 1 else ""
         return f"{name}{'x'.join(map(str, self.shape))}{f':{self.dtype}' if self.dtype else ''}{bound}"
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "shape": list(self.shape),
-            "dtype": self.dtype,
-            "below": self.below,
-            "name": self.name,
-            "batch_dim": self.batch_dim,
-        }

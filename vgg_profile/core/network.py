@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgg_profile.core.inputs import Input
+from vgg_profile.core.jsonable import jsonable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class TracedNetwork:
     @property
     def heading(self) -> dict[str, Any]:
         """How it is named in every JSON form."""
-        return {"network": self.name, "inputs": [each.to_dict() for each in self.inputs], "loss": self.loss}
+        return {"network": self.name, "inputs": jsonable(self.inputs), "loss": self.loss}
 
     @property
     def facts(self) -> dict[str, Any]:

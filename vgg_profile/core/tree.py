@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from vgg_profile.core.counts import Count, plain, total
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.events import Storage
+from vgg_profile.core.fold import memory_bytes
 from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.sizes import Shape
@@ -61,7 +62,7 @@ class Row:
 
     def memory_bytes(self, batch: int, itemsize: int) -> int:
         """Bytes of the values that the layer makes, for a whole batch."""
-        return self.values.value * batch * itemsize
+        return memory_bytes(self.values.value, itemsize, batch)
 
     def saved_bytes(self, batch: int) -> int:
         return sum(storage.size.at(batch) for storage in self.saved)

@@ -55,4 +55,6 @@ def conditions(setting: Setting) -> dict[str, Any]:
     if setup["optimizer"] == "none":
         setup |= {"foreach": False, "fused": False, "first_step": False}
     del setup["onednn"], setup["processor"], setup["threads"]  # they are the CPU's
+    if setup["accumulate"] == 1:
+        del setup["accumulate"]  # as it was before it could be said
     return {"device": setting.device, "dtype": setting.dtype, **setup}

@@ -140,9 +140,8 @@ def _trained(profile: Profile) -> Iterator[str]:
     setup = profile.setting.setup
     frozen = sum(row.frozen for row in profile.module_rows)
     if frozen:
-        trained = profile.totals.parameters - frozen
         whole = profile.totals.parameters
-        yield f"Trained: {trained:,} of {whole:,} parameters; the others want no gradient."
+        yield f"Trained: {whole - frozen:,} of {whole:,} parameters; the others want no gradient."
     elif setup.freeze:
         rows = profile.module_rows
         trained = sum(row.parameters for row in rows if not setup.is_frozen(row.module))

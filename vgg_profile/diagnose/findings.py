@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from vgg_profile.core.display import Displayed
+from vgg_profile.core.jsonable import jsonable
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.draft import Defect, Draft, Remark, Visit
 from vgg_profile.predict.vgg.configs import Config
@@ -92,9 +93,9 @@ class Diagnosis(Displayed):
             "runs_as_written": not self.draft.refused,
             "refused": self.draft.refused,
             "stopped": self.draft.stopped,
-            "defects": [_plain(defect) for defect in self.defects],
-            "differences": [_plain(difference) for difference in self.differences],
-            "remarks": [_plain(remark) for remark in self.remarks],
+            "defects": jsonable(self.defects),
+            "differences": jsonable(self.differences),
+            "remarks": jsonable(self.remarks),
             "layers": [
                 {
                     "name": visit.name,
@@ -119,11 +120,6 @@ class Diagnosis(Displayed):
             "parameters": self.parameters,
             "source": self.code,
         }
-
-
-def _plain(finding: Defect | Remark) -> dict[str, Any]:
-    content = asdict(finding)
-    return {**content, "kind": str(finding.kind)}
 
 
 def _comment(visit: Visit) -> str:

@@ -17,9 +17,10 @@ from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Phase
 from vgg_profile.core.parsing import parse_json
 from vgg_profile.core.setting import LARGEST, LATER, SWITCHES, Setup
+from vgg_profile.core.signed import Kind, unsigned
 from vgg_profile.core.validate import MisfitError, Text, Texts, conform
 from vgg_profile.measure.consistent import check_consistent
-from vgg_profile.measure.record import KIND, RECORD_SCHEMA, MeasuredMoment, Measurement, Reading, digest
+from vgg_profile.measure.record import KIND, RECORD_SCHEMA, MeasuredMoment, Measurement, Reading
 
 LARGEST_FILE = 64 * 2**20
 SMALL_FILE = 2**20
@@ -100,13 +101,13 @@ class _File(_Record, forbid_unknown_fields=True):
 
 
 _AGAIN = "Measure again: `vgg-profile measure D -o record.json`."
+_RECORD = Kind("record", KIND, RECORD_SCHEMA, _AGAIN)
 
 
 def load(path: Path) -> Measurement:
     """Read a record; raises ``InputError`` if it is missing, damaged, altered, or of another schema."""
     name = excerpt(str(path), 200)
-    content = _parsed(path, name)
-    _check_origin(content, name)
+    content = unsigned(_parsed(path, name), _RECORD, name)
     try:
         conform(content, _Record)
         measurement = _measurement(content)
@@ -143,28 +144,6 @@ def _parsed(path: Path, name: str) -> Any:
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         why = excerpt(str(error), 120).strip("'\"")
         raise InputError(f"The record {name} is damaged: {why}.", _AGAIN) from None
-
-
-def _check_origin(content: Any, name: str) -> None:
-    """Refuse what is no record, another schema, and a digest that does not fit; the digest is taken out."""
-    if not isinstance(content, dict) or content.get("kind") != KIND:
-        raise InputError(f"{name} is not a record of vgg-profile.", _AGAIN)
-    if content.get("schema_version") != RECORD_SCHEMA:
-        raise InputError(
-            f"The record {name} has schema {excerpt(content.get('schema_version'))}, "
-            f"and this version reads schema {RECORD_SCHEMA}.",
-            _AGAIN,
-        )
-    signed = content.pop("sha256", None)
-    try:
-        is_genuine = signed == digest(content)
-    except RecursionError:
-        is_genuine = False
-    if not is_genuine:
-        raise InputError(
-            f"The record {name} was changed after it was measured: its digest does not fit its content.",
-            _AGAIN,
-        )
 
 
 def _measurement(content: dict[str, Any]) -> Measurement:

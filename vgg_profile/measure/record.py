@@ -7,7 +7,6 @@ Python's own: a machine that measures can write a record. ``reading`` reads one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.printable import json_printable
 from vgg_profile.core.setting import LATER, Setting
+from vgg_profile.core.signed import sign
 
 RECORD_SCHEMA = 2
 KIND = "vgg-profile measurement"
@@ -95,13 +95,7 @@ class Measurement(Displayed):
             "timeline": [moment._asdict() for moment in self.timeline],
             "skipped": self.skipped,
         }
-        return {**content, "sha256": digest(content)}
-
-
-def digest(content: dict[str, Any]) -> str:
-    """The SHA-256 of a record's content, whatever the order of its keys and the spaces between them."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+        return sign(content)
 
 
 def dumps(measurement: Measurement) -> str:

@@ -26,9 +26,7 @@ from vgg_profile.measure.processor import processor
 from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, Reading
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.measure.vocabulary import COUNT_METHOD, FLOP_COUNTER, MEMORY_METHOD
-from vgg_profile.predict.vgg.configs import Config, Source
-from vgg_profile.predict.vgg.configs import config as find_config
-from vgg_profile.predict.vgg.spelled_out import modules
+from vgg_profile.models import Config, Source
 from vgg_profile.run.marks import Deaf, every_module
 from vgg_profile.run.step import AT, TrainingStep, onednn, optimizer_of
 from vgg_profile.run.tensors import CLASSES, Given, Loss, default_loss, give
@@ -83,7 +81,7 @@ def measure(
     place = _device(device)
     setup = _on_this_machine(setup.on(place.type), place)
     if not isinstance(network, nn.Module):
-        network = find_config(network)
+        network = models.config(network)
     config = network if isinstance(network, Config) else getattr(network, "config", None)
     channels = config.in_channels if isinstance(config, Config) else 3
     shape = (channels, input, input) if isinstance(input, int) else tuple(input)
@@ -177,12 +175,7 @@ class _Run:
             }
             weight = sum(storages.values())
             loaded = MeasuredMoment("load", "", weight, weight, "untyped_storage().nbytes()")
-        config = getattr(self.model, "config", None)
-        self.names = (
-            {module.path: module.name for module in modules(config)}
-            if isinstance(config, Config)
-            else every_module(self.model)
-        )
+        self.names = self.model.names if isinstance(self.model, models.VGG) else every_module(self.model)
         self.loaded = loaded.live
         return loaded
 

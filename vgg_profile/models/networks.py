@@ -78,13 +78,19 @@ class VGG(nn.Module):
         x = self.classifier(x)
         return x  # noqa: RET504
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The paper's names of its layers, by their modules' paths."""
+        return {module.path: module.name for module in modules(self.config)}
+
     def _blocks(self) -> Iterator[nn.Sequential]:
-        """The features cut after each pool."""
+        """The features, block by block."""
         start = 0
-        for index, layer in enumerate(self.features, start=1):
-            if isinstance(layer, nn.MaxPool2d) or index == len(self.features):
-                yield cast(nn.Sequential, self.features[start:index])
-                start = index
+        members = (module for module in modules(self.config) if module.path.startswith("features."))
+        for _, block in groupby(members, key=lambda module: module.block):
+            stop = start + sum(1 for _ in block)
+            yield cast(nn.Sequential, self.features[start:stop])
+            start = stop
 
 
 def _on_meta(layer: Layer, dtype: torch.dtype | None) -> nn.Module:

@@ -6,7 +6,6 @@ book is: each storage is born once and dies at most once, afterwards.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,9 +17,11 @@ from vgg_profile.core.counts import ZERO, plain
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage, kept
 from vgg_profile.core.inputs import INTEGERS, Input
+from vgg_profile.core.jsonable import jsonable
 from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.parsing import parse_json
 from vgg_profile.core.setting import LARGEST, Setting
+from vgg_profile.core.signed import Kind, sign, unsigned
 from vgg_profile.core.sizes import ITEMSIZE, Bytes
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
@@ -30,6 +31,7 @@ KIND = "vgg-profile trace"
 SCHEMA = 2
 LARGEST_FILE = 256 * 2**20
 AGAIN = "Trace it again: `vgg-profile trace FILE.py:NAME -o net.json`."
+_TRACE = Kind("trace", KIND, SCHEMA, AGAIN)
 
 Whole = Annotated[int, Meta(ge=0, le=2**62)]
 Signed = Annotated[int, Meta(ge=-(2**62), le=2**62)]
@@ -140,7 +142,6 @@ class _Trace(Struct, forbid_unknown_fields=True):
     storages: list[_Storage]
     events: list[_Event]
     marks: Annotated[list[_Mark], Meta(min_length=2)]
-    sha256: Text
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -167,7 +168,7 @@ def dumps(step: Step) -> str:
         "schema_version": SCHEMA,
         "network": {
             **{name: getattr(network, name) for name in _Network.__struct_fields__},
-            "inputs": [each.to_dict() for each in network.inputs],
+            "inputs": jsonable(network.inputs),
         },
         "setting": step.setting.to_dict(),
         "doubts": list(step.doubts),
@@ -202,8 +203,9 @@ def dumps(step: Step) -> str:
         "marks": [[mark.phase.value, words.place(mark.layer), mark.event] for mark in book.marks],
     }
     content["words"] = list(words.places)
-    content["sha256"] = _digest(content)
-    lines = (f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in content.items())
+    lines = (
+        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in sign(content).items()
+    )
     return "{\n" + ",\n".join(lines) + "\n}"
 
 
@@ -216,11 +218,6 @@ def _row(row: Row) -> dict[str, Any]:
         "more_outputs": [list(shape) for shape in row.more_outputs],
     }
     return {**plainly, **counts, **shapes, "backward_macs": back}
-
-
-def _digest(content: dict[str, Any]) -> str:
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -244,18 +241,7 @@ def load(path: Path) -> Step:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"The trace {name} is over {LARGEST_FILE // 2**20} MiB.", AGAIN)
         content = parse_json(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get("kind") != KIND:
-            raise InputError(f"{name} is not a trace of vgg-profile.", AGAIN)
-        if content.get("schema_version") != SCHEMA:
-            raise InputError(
-                f"The trace {name} has schema {excerpt(content.get('schema_version'))}, "
-                f"and this version reads schema {SCHEMA}.",
-                AGAIN,
-            )
-        signed = content.get("sha256")
-        if signed != _digest({key: value for key, value in content.items() if key != "sha256"}):
-            raise InputError(f"The trace {name} was changed after it was written.", AGAIN)
-        return _step(conform(content, _Trace))
+        return _step(conform(unsigned(content, _TRACE, name), _Trace))
     except InputError:
         raise
     except (MisfitError, KeyError, TypeError) as error:
@@ -330,7 +316,7 @@ def _book(content: _Trace) -> Book:
             word(each.what),
             each.category,
             Bytes(each.fixed, each.per_image),
-            [word(reader) for reader in each.readers],
+            tuple(word(reader) for reader in each.readers),
             provenance=each.provenance,
         )
         for each in content.storages

@@ -32,11 +32,11 @@ class Found(NamedTuple):
     inputs: tuple[Input, ...]
     loss: Loss | None
 
-    def built(self, batch: int) -> tuple[nn.Module, tuple[Input, ...], Loss | None]:
-        """The network with weights, what it takes, and its loss."""
+    def built(self, batch: int, dtype: str) -> tuple[nn.Module, tuple[Input, ...], Loss | None]:
+        """The network with weights, in a dtype; what it takes, and its loss."""
         network = self.network
         made = network if isinstance(network, nn.Module) else for_batch(network, batch)()
-        return made, self.inputs, self.loss
+        return made.to(getattr(torch, dtype)), self.inputs, self.loss
 
 
 BATCH = "batch"

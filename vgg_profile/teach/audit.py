@@ -30,6 +30,7 @@ from vgg_profile.core import units
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.jsonable import jsonable
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.version import SCHEMA_VERSION
@@ -235,7 +236,7 @@ class Audit(Displayed):
         return {
             "schema_version": SCHEMA_VERSION,
             "rule": RULE,
-            "lines": [line.to_dict() for line in self.lines],
+            "lines": jsonable(self.lines),
             "claims": [claim._asdict() for claim in self.claims],
             "rounded_sum_values": self.rounded_sum,
             "kept_forward_bytes": self.kept_forward,

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from vgg_profile.core.counts import Count
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.forms import Cell
+from vgg_profile.core.jsonable import by_fields, jsonable
 from vgg_profile.core.version import SCHEMA_VERSION
 
 
@@ -25,12 +26,7 @@ class Working:
     unit: str
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "label": self.label,
-            "working": self.count.working,
-            "value": self.count.value,
-            "unit": self.unit,
-        }
+        return {"label": self.label, **by_fields(self.count), "unit": self.unit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +37,6 @@ class Grid:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     total: tuple[Cell, ...] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "title": self.title,
-            "columns": list(self.columns),
-            "rows": [[_raw(cell) for cell in row] for row in self.rows],
-            "total": None if self.total is None else [_raw(cell) for cell in self.total],
-        }
 
 
 Part = str | Working | Grid
@@ -61,12 +49,6 @@ class Section:
 
     heading: str
     parts: tuple[Part, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "heading": self.heading,
-            "parts": [part if isinstance(part, str) else part.to_dict() for part in self.parts],
-        }
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,14 +76,7 @@ class Lesson(Displayed):
 
     def to_dict(self) -> dict[str, Any]:
         """The lesson as JSON has it: sentences as they are, numbers raw with their workings."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "name": self.name,
-            "title": self.title,
-            "sections": [section.to_dict() for section in self.sections],
-            "evidence": self.evidence,
-            "commands": list(self.commands),
-        }
+        return {"schema_version": SCHEMA_VERSION, **by_fields(self)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,16 +93,6 @@ class Contents(Displayed):
         return {
             "schema_version": SCHEMA_VERSION,
             "title": self.title,
-            "entries": [dict(zip(self.columns, map(_raw, row), strict=True)) for row in self.rows],
+            "entries": [dict(zip(self.columns, jsonable(row), strict=True)) for row in self.rows],
             "hint": self.hint,
         }
-
-
-def _raw(cell: Cell) -> Any:
-    match cell:
-        case Count():
-            return {"working": cell.working, "value": cell.value}
-        case tuple():
-            return list(cell)
-        case _:
-            return cell

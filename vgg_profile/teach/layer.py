@@ -64,12 +64,12 @@ def lesson(profile: Profile, name: str) -> Lesson:
     sections = (
         Section("Where it stands", tuple(_place(profile, before, row))),
         Section("Shape", tuple(_shape(module, before, row))),
-        Section("Parameters", tuple(_parameters(profile, row))),
+        Section("Parameters", tuple(parameters(profile, row))),
         Section("Arithmetic", tuple(_arithmetic(profile, row))),
         Section("What it sees", tuple(_field(module, before, row))),
         Section("Memory: its output", tuple(_output(profile, row))),
-        Section("Memory: what autograd keeps for it", tuple(_kept(step, row))),
-        Section("Memory: its backward pass", tuple(_backward(step, row))),
+        Section("Memory: what autograd keeps for it", tuple(kept(step, row))),
+        Section("Memory: its backward pass", tuple(backward(step, row))),
     )
     path = f" ({row.module})" if row.module != row.name else ""
     is_open = profile.device != "cpu" and step.profile.verified is None
@@ -163,7 +163,8 @@ def _shape(module: Module, before: Row, row: Row) -> Iterator[Part]:
     yield f"From {given} to {made}."
 
 
-def _parameters(profile: Profile, row: Row) -> Iterator[Part]:
+def parameters(profile: Profile, row: Row) -> Iterator[Part]:
+    """What it learns, and what share of the network that is."""
     if not row.parameters:
         yield "None: nothing in it is learned."
         return
@@ -183,7 +184,7 @@ def _arithmetic(profile: Profile, row: Row) -> Iterator[Part]:
         return
     first = next(each for each in profile.module_rows if each.macs.value)
     yield Working("MACs, one image", macs, "MACs")
-    forward = product(2, macs.value, *_images(profile))
+    forward = product(2, macs.value, *images(profile))
     yield Working("forward", forward, "FLOPs")
     yield Working("gradient of the weights", forward, "FLOPs")
     if row is not first:
@@ -194,7 +195,7 @@ def _arithmetic(profile: Profile, row: Row) -> Iterator[Part]:
     yield f"A MAC is two FLOPs. Forward, that is {share} of the network's {profile.totals.macs:,} MACs."
 
 
-def _images(profile: Profile) -> tuple[int, ...]:
+def images(profile: Profile) -> tuple[int, ...]:
     """The batch as a factor, where it is one."""
     return (profile.batch,) if profile.batch > 1 else ()
 
@@ -228,7 +229,7 @@ def _output(profile: Profile, row: Row) -> Iterator[Part]:
         yield f"It makes no new values: its output is {_NOTES[row.note]}."
         return
     yield Working("values, one image", row.values, "values")
-    size = product(row.values.value, *_images(profile), profile.itemsize)
+    size = product(row.values.value, *images(profile), profile.itemsize)
     yield Working("output", size, "bytes")
     yield f"That is {units.binary(size.value)}."
 
@@ -236,7 +237,8 @@ def _output(profile: Profile, row: Row) -> Iterator[Part]:
 _NOTES = {"in place": "its input, overwritten", "a view": "a view of its input"}
 
 
-def _kept(step: Step, row: Row) -> Iterator[Part]:
+def kept(step: Step, row: Row) -> Iterator[Part]:
+    """What its backward pass reads again, and why."""
     batch, reader = step.profile.batch, f"{row.name}'s backward"
     read = [storage for storage in _allocated(step.events) if reader in storage.readers]
     if read:
@@ -270,7 +272,8 @@ _WHY = {
 }
 
 
-def _backward(step: Step, row: Row) -> Iterator[Part]:
+def backward(step: Step, row: Row) -> Iterator[Part]:
+    """What its backward pass allocates and frees."""
     batch = step.profile.batch
     events = [e for e in step.events if (e.phase, e.layer) == (Phase.BACKWARD, row.name)]
     made, freed = list(_allocated(events)), [storage for event in events for storage in event.freed]

@@ -89,12 +89,60 @@ def check_not_compiled(model: nn.Module) -> None:
 
 def built(build: Callable[[], Any]) -> Any:
     """What a function returns that builds a network, on fake tensors: to be called under a fake mode."""
-    with _without_initialisers():
+    with _without_initialisers(), _conversions():
         made = build()
     for model in made if isinstance(made, tuple) else (made,):
         if isinstance(model, nn.Module):
             _give_storages(model.modules())
     return made
+
+
+def cast(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The network in a dtype, as ``model.to(dtype)`` makes it of real tensors."""
+    with _conversions():
+        return model.to(dtype)
+
+
+@contextmanager
+def _conversions() -> Iterator[None]:
+    """While this lasts, ``.to()``, ``.half()`` and the like give modules new tensors.
+
+    PyTorch swaps fake tensors for their conversions, and cannot where somebody has a weak reference to one.
+    Ties stay: a tensor that several modules own is converted once.
+    """
+    memo: dict[int, tuple[Tensor, Tensor]] = {}
+    depth = 0
+
+    def converted(tensor: Tensor, convert: Callable[[Tensor], Tensor]) -> Tensor:
+        if id(tensor) not in memo:
+            with torch.no_grad():
+                made = convert(tensor)
+            if made is not tensor and isinstance(tensor, nn.Parameter):
+                made = nn.Parameter(made, tensor.requires_grad)
+            memo[id(tensor)] = tensor, made
+        return memo[id(tensor)][1]
+
+    def apply(self: nn.Module, convert: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+        nonlocal depth
+        depth += 1
+        for child in self.children() if recurse else ():
+            child._apply(convert)  # type: ignore[no-untyped-call]
+        kinds: tuple[dict[str, Any], ...] = (self._parameters, self._buffers)
+        for kind in kinds:
+            for name, tensor in kind.items():
+                if tensor is not None:
+                    kind[name] = converted(tensor, convert)
+        depth -= 1
+        if not depth:
+            memo.clear()
+        return self
+
+    before = nn.Module._apply
+    try:
+        nn.Module._apply = apply  # type: ignore[method-assign]
+        yield
+    finally:
+        nn.Module._apply = before  # type: ignore[method-assign]
 
 
 @contextmanager

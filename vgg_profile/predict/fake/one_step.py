@@ -20,7 +20,7 @@ from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.fake.answers import real_answers
-from vgg_profile.predict.fake.building import built, check_not_compiled, faked
+from vgg_profile.predict.fake.building import built, cast, check_not_compiled, faked
 from vgg_profile.predict.fake.fields import IMAGE, IMAGE_DIMENSIONS
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.modules import Outputs, Seen
@@ -123,7 +123,7 @@ class _Pass:
         self.outputs = Outputs(self.watch.fields, batch, subject.inputs[0].batch_dim)
         self.model: Any = None
         self.names: dict[str, str] = {}
-        self.loss = Loss(lambda output, targets: output, "none")
+        self.loss = Loss(lambda output, targets: output, "no loss yet")
 
     def run(self) -> Traced:
         subject = self.subject
@@ -194,6 +194,7 @@ class _Pass:
         network = self.subject.network
         model = faked(network) if isinstance(network, nn.Module) else built(for_batch(network, self.batch))
         assert isinstance(model, nn.Module)
+        cast(model, self.dtype)
         check_not_compiled(model)
         if self.subject.setup.freeze:
             trained = [name for name, each in model.named_parameters() if each.requires_grad]

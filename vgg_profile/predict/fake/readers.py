@@ -30,7 +30,7 @@ def note_readers(
         for tensor in _saved(node):
             storage = recording.known(tensor)
             if storage is not None:
-                storage.readers.append(f"{layer}'s backward")
+                storage.readers += (f"{layer}'s backward",)
 
 
 def _graph(outputs: Any) -> Iterator[Any]:

@@ -47,8 +47,9 @@ def trace(
     inputs: Given | Sequence[Given],
     *,
     loss: Callable[[Any, Any], Any] | Loss | None = None,
+    setting: Setting | None = None,
     batch: int | None = None,
-    dtype: str = "float32",
+    dtype: str | None = None,
     setup: Setup = PLAIN,
     probe: bool = True,
     every_batch: bool = True,
@@ -62,7 +63,9 @@ def trace(
     ``batch`` if it has a parameter of that name. ``inputs`` are shapes without the batch (``"3x224x224"``,
     ``"128:int64<50257"``) or tensors whose dimension 0 is the batch. ``loss(output, targets)`` is cross
     entropy, the output's own or its mean unless it is given. With ``probe``, an operation of whose kernel no
-    rule knows what it takes is run alone, in another process, to learn it.
+    rule knows what it takes is run alone, in another process, to learn it. The network is cast to a
+    ``dtype`` that is named, else a module has its own, and a function's is taken for float32. A
+    ``setting`` is batch, dtype and setup in one.
     Unless ``every_batch`` is off, the step is traced at three batches, and its book answers for all of them
     where one book can; one that ``is_carried`` away from its network is proved on a fourth, of many images.
     A step that is asked about a batch that its book does not answer for traces the network again. Raises
@@ -73,6 +76,9 @@ def trace(
     >>> step.peak_bytes(2), step.peak_bytes(3)
     (440, 512)
     """
+    if setting is not None:
+        batch, dtype, setup = setting.batch, setting.dtype, setting.setup
+    dtype = dtype or _own_dtype(network)
     given = [inputs] if isinstance(inputs, (str, Input, Tensor)) else list(inputs)
     tensors = [each for each in given if isinstance(each, Tensor)]
     if batch is None:
@@ -155,6 +161,12 @@ class _Passes:
         )
         groups = {each.path: _row(each) for each in traced.modules if not each.is_leaf and each.calls}
         return Profile(about, self.setting, rows, groups=groups)
+
+
+def _own_dtype(network: object) -> str:
+    parameters = network.parameters() if isinstance(network, nn.Module) else ()
+    found = (each.dtype for each in parameters if each.is_floating_point())
+    return str(next(found, torch.float32)).removeprefix("torch.")
 
 
 def _temporaries(probe: bool) -> Any:

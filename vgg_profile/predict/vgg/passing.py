@@ -8,6 +8,7 @@ neighbour.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from vgg_profile.core.events import Provenance, least_certain
@@ -70,6 +71,7 @@ class Kernels(NamedTuple):
         """Whether a rule says what a convolution of that dtype takes."""
         return self.processor is not None or not self.onednn or dtype == "float64"
 
+    @lru_cache(maxsize=4096)  # noqa: B019 - of values, which nobody else holds
     def convolution(
         self,
         x: Shape,
@@ -114,6 +116,7 @@ class Kernels(NamedTuple):
             ),
         )
 
+    @lru_cache(maxsize=4096)  # noqa: B019
     def product(
         self,
         inner: int,

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, NOTHING, Bytes, Shape
@@ -160,10 +161,14 @@ class Tape:
         else:
             freed = let_go(extras)
         if fresh or extras:
-            first = [s for s, extra in zip(extras, backward.extras, strict=True) if extra.comes_first]
-            after = [storage for storage in extras if storage not in first]
-            self.kernel(name, blocks, {OUTPUT: [*first, *fresh, *after]}, freed)
-        self.drop(*(t for t, was in zip(cast, inputs, strict=True) if t is not was and not _is_cached(was)))
+            if extras:
+                first = [s for s, extra in zip(extras, backward.extras, strict=True) if extra.comes_first]
+                fresh = [*first, *fresh, *(storage for storage in extras if storage not in first)]
+            self.kernel(name, blocks, {OUTPUT: fresh}, freed)
+        if cast is not inputs:
+            self.drop(
+                *(t for t, was in zip(cast, inputs, strict=True) if t is not was and not _is_cached(was))
+            )
         return result
 
     def kernel(
@@ -177,14 +182,14 @@ class Tape:
 
         ``results`` are its results' storages by the names that they have in that order.
         """
+        if not blocks.order:
+            self.event(name, chain.from_iterable(results.values()), freed, blocks.unknown)
+            return
         taken = {
             what: [self._temporary(what, size, blocks.known.get(what, Provenance.RULE))]
             for what, size in blocks.sizes.items()
             if size != NOTHING
         }
-        if not blocks.order:
-            self.event(name, [s for each in results.values() for s in each], freed, blocks.unknown)
-            return
         allocated: list[Storage] = []
         released: list[Storage] = []
         for step in blocks.order:
@@ -232,7 +237,7 @@ class Tape:
             storage.holders += 1
         node.saved = (*saves, *extras)
         for storage in node.saved:
-            storage.readers.append(f"{self.layer}'s backward")
+            storage.readers += (f"{self.layer}'s backward",)
         return node, ()
 
     def reduce(self, name: str, x: Tensor, scalar: Tensor, *, node: str, beside: Storage) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vgg_profile.core import units
+from vgg_profile.core.book import Book
 from vgg_profile.core.counts import product
-from vgg_profile.core.events import Category
+from vgg_profile.core.events import Category, Phase
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.layers import ReLU
 from vgg_profile.predict.vgg.spelled_out import modules
@@ -73,20 +74,15 @@ def block_live(*, in_place: bool) -> dict[str, tuple[int, int]]:
     """
     net, tape = config("D"), Tape(itemsize=4)
     parameters = load(tape, net, profile_of().input)
+    tape.begin(Phase.INPUT)
     x = tape.hold(tape.tensor(Category.INPUT, "images", profile_of().input))
-    start, layers = len(tape.events), {}
-    live = 0
     for module in modules(net):
+        tape.begin(Phase.FORWARD, module.name)
         layer = ReLU(in_place=in_place) if module.layer.kind == "relu" else module.layer
         output = layer.trace(tape, x, parameters[module.name])
         tape.drop(x)
-        x, most = output, live
-        for event in tape.events[start:]:
-            live += sum(storage.size.at(1) for storage in event.allocated)
-            most = max(most, live)
-            live -= sum(storage.size.at(1) for storage in event.freed)
-        start = len(tape.events)
-        layers[module.name] = (live, most)
+        x = output
         if module.layer.kind == "maxpool":
             break
-    return layers
+    _, before, *layers = Book(tuple(tape.events), tuple(tape.marks)).moments(batch=1)
+    return {each.layer: (each.live - before.live, each.peak - before.live) for each in layers}

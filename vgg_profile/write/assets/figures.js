@@ -29,18 +29,17 @@ function compute() {
   const peakAt = rules.peak_part(moments.map((moment) => moment.rows));
   const limit = card ? data.cards[card] : rules.from_thousandths(Math.round(1000 * good.memory), GIB);
   const available = limit && limit - data.reserves[device];
-  const bytesOf = (values) => values * itemsize * batch;
   const savedOf = ([, fixed, perImage]) => rules.total_at(fixed, perImage, batch);
   const table = rows.map((row, number) => ({
     ...row,
     number,
     keeps: saved[number],
-    memory: bytesOf(row.values[0]),
+    memory: rules.memory_bytes(row.values[0], itemsize, batch),
     saved: savedOf(saved[number]),
   }));
   return {
     ...setting, isCard, witness, itemsize, alone, batch, table, moments, peakAt, limit, available,
-    totals: { ...totals, memory: bytesOf(totals.values), saved: savedOf(saved.at(-1)) },
+    totals: { ...totals, memory: rules.memory_bytes(totals.values, itemsize, batch), saved: savedOf(saved.at(-1)) },
     peak: moments[peakAt],
     largest: limit && rules.largest_batch(step[3], available),
     memoryLabel: card || `${good.memory} GiB`,
@@ -59,7 +58,7 @@ function tell() {
   const mark = isCard && !witness ? `, ${data.mark}` : "";
   const verdict = spare < 0 ? "No" : isCard ? "Tensors do" : "Yes";
   const figures = {
-    parameters: [exact(totals.parameters), `${sized(totals.parameters * view.itemsize)} as ${dtype}`],
+    parameters: [exact(totals.parameters), `${sized(rules.memory_bytes(totals.parameters, view.itemsize, 1))} as ${dtype}`],
     macs: [exact(totals.macs), `${exact(totals.flops)} FLOPs`],
     kept: [sized(totals.saved), `for ${images(batch)}${mark}`],
     peak: [sized(peak.peak), `in ${place(peak)}${mark}`],

@@ -1,0 +1,193 @@
+"""Whose kernels fit asks about: the processor that is named, the last seen here, or the worst known."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vgg_profile.ask import machine as room
+from vgg_profile.ask.fit import MALLOC, PROCESS, process
+from vgg_profile.ask.machine import Seen, keep, last_seen, settle
+from vgg_profile.cli import calibrating, main
+from vgg_profile.core.setting import PROCESSORS, Setting, Setup
+from vgg_profile.measure.process import Took, steps_in_a_process
+from vgg_profile.predict.steps import ledger
+from vgg_profile.predict.vgg.configs import config
+from vgg_profile.predict.vgg.walk import walk
+
+MIB, GIB = 2**20, 2**30
+NET = ("64,M,128,M", "--input", "64", "--memory", "2GiB")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def asked(*arguments: object) -> dict[str, Any]:
+    done = run("fit", *arguments, "--format", "json")
+    assert done.exit_code in (0, 4), done.output
+    return dict(json.loads(done.stdout))
+
+
+def test_a_named_processor_is_the_one_and_nothing_more_is_said() -> None:
+    said = asked(*NET, "--processor", "avx2", "--threads", 3)
+    assert said["machine"] == {"processor": "avx2", "threads": 3, "source": "named", "left_out": []}
+    shown = run("fit", *NET, "--processor", "avx2").stdout
+    assert "last seen" not in shown
+    assert "At most: the processor" not in shown
+
+
+@pytest.mark.parametrize("batch", [None, 9])
+@pytest.mark.parametrize("net", ["D", "64,M,conv1-128,M", "A"])
+def test_without_a_machine_it_is_the_family_that_takes_most(
+    net: str, batch: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    profile, limit = walk(net, input=64, batch=batch or 1), 3 * GIB
+    step, found = settle(profile, Setup(), limit, batch)
+    assert found is not None
+    assert (found.source, found.threads, found.left_out) == ("worst known", 4, ())
+    others = [ledger(profile, Setup(processor=family, threads=4)) for family in PROCESSORS]
+    largest = batch or min(other.largest_batch(limit) for other in others)
+    assert batch or step.largest_batch(limit) == largest
+    asked_at = largest + (batch is None)
+    assert step.peak_bytes(asked_at) == max(other.peak_bytes(asked_at) for other in others)
+
+
+def test_of_the_worst_it_is_said_that_it_is_at_most_and_whom_no_rule_knows() -> None:
+    shown = run("fit", *NET).stdout
+    assert "At most: the processor is not known here, and of the families that are, " in shown
+    said = asked(*NET, "--amp", "bfloat16")
+    assert said["machine"]["left_out"] == ["amx"]
+    assert not said["is_at_least"]
+    assert "Not counted among them is amx" in run("fit", *NET, "--amp", "bfloat16").stdout
+
+
+def test_doctor_looks_once_and_fit_remembers() -> None:
+    looked = run("doctor")
+    assert looked.exit_code == 0
+    seen = last_seen()
+    assert seen is not None
+    assert f"kept for `fit` in {room.kept_in()}" in looked.stdout
+    said = asked(*NET)
+    assert said["machine"]["source"] == "last seen"
+    assert (said["processor"], said["threads"]) == (seen.processor, seen.threads)
+    assert "The processor is the one last seen on this machine" in run("fit", *NET).stdout
+    assert asked(*NET, "--threads", 7)["threads"] == 7
+    assert asked(*NET, "--processor", "avx2")["machine"]["source"] == "named"
+
+
+def test_a_processor_that_no_rule_knows_is_remembered_too_and_the_answer_is_one_at_least() -> None:
+    keep(Seen(None, 2, "2.99"))
+    assert asked(*NET)["is_at_least"]
+    assert "so the peak is one at least: name your --processor" in run("fit", *NET).stdout
+
+
+def test_what_another_machine_saw_or_what_is_no_such_file_counts_for_nothing() -> None:
+    path = keep(Seen("avx2", 2, "2.13"))
+    assert path is not None
+    good = json.loads(path.read_text())
+    assert last_seen() is not None
+    wrong = (
+        {**good, "host": platform.node() + "x"},
+        {**good, "processor": "z80"},
+        {**good, "threads": 0},
+        {**good, "threads": "2"},
+        {**good, "beside": {"key": -1}},
+        {**good, "beside": [1]},
+        {key: value for key, value in good.items() if key != "torch"},
+        [],
+    )
+    for content in wrong:
+        path.write_text(json.dumps(content))
+        assert last_seen() is None, content
+    path.write_text("{")
+    assert last_seen() is None
+    path.unlink()
+    path.mkdir()
+    assert last_seen() is None
+    assert keep(Seen("avx2", 2, "2.13")) is None
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=60))
+def test_whatever_lies_there_is_no_error(text: str) -> None:
+    path = room.kept_in()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", errors="surrogateescape") if "\ud800" not in text else None
+    assert last_seen() is None
+
+
+def test_calibration_takes_real_steps_and_what_the_process_took_is_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = ("8,M,16,M", "--input", "32", "--optimizer", "sgd", "--memory", "1600MiB")
+    before = asked(*net)
+    monkeypatch.setattr(calibrating, "MOST", 256 * MIB)
+    done = run("fit", *net, "--calibrate", "--format", "json")
+    assert done.exit_code == 0, done.output
+    after = json.loads(done.stdout)
+    assert [each["what"] for each in after["reserves"]] == ["the process: Python, PyTorch, malloc"]
+    assert 150 * MIB < after["reserve_bytes"] < 800 * MIB
+    assert asked(*net)["reserves"] == after["reserves"], "kept for next time"
+    assert asked(*net, "--batch", 3)["reserves"] == after["reserves"], "whatever the batch"
+    assert asked(*net[:-2], "--memory", "2GiB", "--dtype", "float64")["reserves"] != after["reserves"]
+    assert [each["what"] for each in asked(*net, "--reserve", 0)["reserves"]] == []
+    assert before["reserve_bytes"] != after["reserve_bytes"]
+
+
+def test_under_a_hard_limit_a_batch_runs_or_says_that_memory_did_not_suffice() -> None:
+    net = config("8,M,16,M", batch_norm=False)
+    setting = Setting((3, 32, 32), 8, setup=Setup(threads=1))
+    free = steps_in_a_process(net, setting, steps=1)
+    assert free.peak is not None
+    assert free.threads == 1
+    assert steps_in_a_process(net, setting, steps=1, limit=free.peak + 16 * MIB).peak is not None
+    assert steps_in_a_process(net, setting, steps=1, limit=free.peak - 64 * MIB).peak is None
+
+
+def test_a_process_that_ends_otherwise_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = config("8,M,16,M", batch_norm=False)
+    with pytest.raises(RuntimeError, match="ended with code 1"):
+        steps_in_a_process(net, Setting((3, 32, 32), 2, dtype="no such dtype"), steps=1)
+
+    def fails(*_: object) -> Took:
+        raise RuntimeError("it ended")
+
+    monkeypatch.setattr("vgg_profile.measure.process.steps_in_a_process", fails)
+    done = run("fit", *NET, "--calibrate")
+    assert (done.exit_code, "could not be measured: it ended" in done.stderr) == (1, True)
+
+
+def test_what_cannot_be_kept_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    took = Took(GIB, "avx2", 2, "2.13")
+    monkeypatch.setattr("vgg_profile.measure.process.steps_in_a_process", lambda *_: took)
+    assert run("fit", *NET, "--calibrate").exit_code == 0
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    done = run("fit", *NET, "--calibrate")
+    assert (done.exit_code, "cannot be kept" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "question", [("D", "--memory", "rtx4090"), ("D", "--memory", "8GiB", "--device", "cuda")]
+)
+def test_on_a_card_there_is_no_such_machine_and_nothing_to_calibrate(question: tuple[str, ...]) -> None:
+    assert "machine" not in asked(*question)
+    done = run("fit", *question, "--calibrate")
+    assert (done.exit_code, "on the CPU" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("memory", [64 * MIB, 400 * MIB, 1600 * MIB, 8 * GIB, 2**50])
+def test_unasked_the_process_has_a_line_and_malloc_a_fifth_of_the_rest_at_most(memory: int) -> None:
+    own, kept = process(memory)
+    assert own == PROCESS
+    assert kept.bytes == max(0, min(MALLOC.bytes, (memory - PROCESS.bytes) // 5))
+    assert own.bytes + kept.bytes < 0.6 * memory or memory < 800 * MIB

@@ -56,6 +56,9 @@ ON_CUDA = {
 }
 """Record of a CUDA device → what made it; the committed ones are an H100's."""
 
+ON_ANOTHER = sorted(path.stem for path in (ROOT / "reports" / "measured").glob("*-h200-cuda.json"))
+"""Records of an H200: those of `examples/verify_cuda.py`."""
+
 REPORTS = {
     **{f"{net}.md": f"report {net} --measured reports/measured/{net}-cpu.json" for net in NETS},
     "comparison.md": f"report {' '.join(NETS)} --measured reports/measured",
@@ -82,6 +85,10 @@ SHOWN = {
 EXAMPLES = {
     "reserve.md": ("what a training step takes beside its tensors", "measure_reserve.py"),
     "zoo.md": ("networks that nobody here wrote, each predicted, then run", "run_zoo.py"),
+    "zoo-cuda.md": (
+        "the same on a card: predicted anywhere, and what an H200 did",
+        "run_zoo.py --device cuda --against tests/data/h200/zoo.json.gz",
+    ),
     "tools.md": ("what other tools say of VGG-16, and why; [as data](tools.json)", "reconcile_tools.py"),
 }
 """File → what it shows, and the example that measures it."""
@@ -89,7 +96,7 @@ EXAMPLES = {
 
 def example(name: str) -> list[str]:
     """What to type for a page that an example measures."""
-    return ["python", f"examples/{EXAMPLES[name][1]}", "-o", f"reports/{name}"]
+    return ["python", *f"examples/{EXAMPLES[name][1]}".split(), "-o", f"reports/{name}"]
 
 
 def command(name: str) -> list[str]:
@@ -145,10 +152,15 @@ def index() -> str:
             f"| [{name}](measured/{name}.json) | `{shlex.join(measuring(name))}` |"
             for name in (*MEASURED, *ON_CUDA)
         ),
+        *(
+            f"| [{name}](measured/{name}.json) | `python examples/verify_cuda.py -o OUT` |"
+            for name in ON_ANOTHER
+        ),
         "",
-        "Those that end in `-cuda` were made on one NVIDIA H100 with torch 2.11, CUDA 13.0 and cuDNN 9.19.",
+        "Those that end in `-h200-cuda` were made on one NVIDIA H200, the others in `-cuda` on one NVIDIA H100,",
+        "both with torch 2.11, CUDA 13.0 and cuDNN 9.19.",
         "On another card, `python reports/regenerate.py --measure-cuda` makes them anew; `pytest -m cuda`",
-        "runs the CUDA tests. What else that H100 was asked stands in `tests/data/h100`.",
+        "runs the CUDA tests. What else they were asked stands in `tests/data/h100` and `tests/data/h200`.",
     ]
     return "\n".join(lines) + "\n"
 

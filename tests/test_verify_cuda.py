@@ -26,7 +26,7 @@ from reports.regenerate import ON_CUDA
 from vgg_profile.measure.reading import load
 
 ROOT = Path(__file__).parent.parent
-H100 = ROOT / "tests" / "data" / "h100"
+H100, H200 = ROOT / "tests" / "data" / "h100", ROOT / "tests" / "data" / "h200"
 ENVIRONMENT = {"environment": {"device": "NVIDIA H100 80GB HBM3", "is_card": True}}
 
 
@@ -169,20 +169,37 @@ def test_a_limit_says_whether_the_batch_ran_and_none_beyond_the_bound() -> None:
         "limit": 8 * 2**30,
         "predicted": 80,
         "at_most": 86,
-        "tried": {"80": "runs", "87": "out of memory"},
+        "tried": {"64": "runs", "80": "out of memory", "87": "out of memory"},
     }
-    assert verdicts(question.conclude(answer, ENVIRONMENT)) == ["confirmed", "confirmed"]
-    answer["tried"] = {"80": "out of memory", "87": "runs"}
-    assert verdicts(question.conclude(answer, ENVIRONMENT)) == ["refuted", "refuted"]
+    assert verdicts(question.conclude(answer, ENVIRONMENT)) == ["confirmed", "open", "confirmed"]
+    answer["tried"] = {"64": "out of memory", "80": "out of memory", "87": "runs"}
+    assert verdicts(question.conclude(answer, ENVIRONMENT)) == ["refuted", "open", "refuted"]
     small = Machine(stand_in(), "cpu", 0, Path(), gib=(1000, 1000))
     assert list(question.conclude(question.ask(small), ENVIRONMENT)) == []
 
 
-def test_the_context_of_an_h100_confirms_the_reserve() -> None:
+def test_the_context_of_an_h100_and_of_an_h200_confirm_the_reserve() -> None:
     content = json.loads(gzip.decompress((H100 / "context.json.gz").read_bytes()))
-    beside = content["emptied"]["used"] - content["emptied"]["reserved"]
-    assert verdicts(conclude_context({"beside": beside}, ENVIRONMENT)) == ["confirmed"]
-    assert verdicts(conclude_context({"beside": beside + 1}, ENVIRONMENT)) == ["refuted"]
+    h100 = content["emptied"]["used"] - content["emptied"]["reserved"]
+    (h200,) = (json.loads(path.read_text())["answer"]["beside"] for path in H200.glob("*-context.json"))
+    for beside in (h100, h200):
+        assert verdicts(conclude_context({"beside": beside}, ENVIRONMENT)) == ["confirmed"]
+    most = max(h100, h200)  # the reserve is what was seen, and not a byte more
+    assert verdicts(conclude_context({"beside": most + 1}, ENVIRONMENT)) == ["refuted"]
+
+
+def test_what_an_h200_answered_confirms_every_rule(tmp_path: Path) -> None:
+    """Its answers and its records, as the command wrote them, drawn conclusions from anew."""
+    for path in H200.glob("[0-9]*.json"):
+        (tmp_path / path.name).write_text(path.read_text())
+    for number, (name, *_) in enumerate(STEPS, start=50):
+        record = ROOT / "reports" / "measured" / f"{name.removesuffix('-cuda')}-h200-cuda.json"
+        answer = {"question": name, "seconds": 0, "answer": json.loads(record.read_text())}
+        (tmp_path / f"{number}-{name}.json").write_text(json.dumps(answer))
+    done = run("--replay", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdicts_of = list(rows(done).values())
+    assert (verdicts_of.count("confirmed"), verdicts_of.count("refuted")) == (45, 0)
 
 
 def test_its_records_bear_the_names_of_those_that_are_committed() -> None:

@@ -157,8 +157,8 @@ def index() -> str:
             for name in ON_ANOTHER
         ),
         "",
-        "Those that end in `-h200-cuda` were made on one NVIDIA H200, the others in `-cuda` on one NVIDIA H100,",
-        "both with torch 2.11, CUDA 13.0 and cuDNN 9.19.",
+        "Those that end in `-h200-cuda` were made on one NVIDIA H200, the others in `-cuda` on one NVIDIA",
+        "H100, both with torch 2.11, CUDA 13.0 and cuDNN 9.19.",
         "On another card, `python reports/regenerate.py --measure-cuda` makes them anew; `pytest -m cuda`",
         "runs the CUDA tests. What else they were asked stands in `tests/data/h100` and `tests/data/h200`.",
     ]

@@ -97,6 +97,8 @@ def test_every_limit_that_was_asked_for_is_here() -> None:
 
 def test_the_workspaces_are_those_that_every_record_of_an_h100_found() -> None:
     for path in (ROOT / "reports" / "measured").glob("*-cuda.json"):
+        if "h200" in path.stem:
+            continue  # all of one process: by then backward's was there, too
         record = json.loads(path.read_text())
         kept = workspaces("Hopper", has_backward=record["subject"]["mode"] != "inference")
         (found,) = (r["value"] for r in record["readings"] if r["quantity"] == "lasting_workspace_bytes")

@@ -157,6 +157,19 @@ CARD = "an NVIDIA H200 with torch 2.11 and CUDA 13.0"
 """Where what is kept in tests/data/h200 was measured."""
 
 
+TITLES = (
+    "network",
+    "parts",
+    "open",
+    "live off",
+    "most off",
+    "remainder",
+    "peak, predicted",
+    "peak, measured",
+    "CPU s",
+)
+
+
 def report(rows: list[Row], where: str) -> Iterator[str]:
     """The page, line by line."""
     exact = [row for row in rows if row.is_exact]
@@ -180,16 +193,15 @@ def report(rows: list[Row], where: str) -> Iterator[str]:
             "convolutions: of them the most is predicted as one at least, and is off if less was measured."
         )
     yield ""
-    yield "| network | parts | open | live off | most off | remainder | peak, predicted | peak, measured | CPU s |"
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+    yield f"| {' | '.join(TITLES)} |"
+    yield f"|---|{'--:|' * (len(TITLES) - 1)}"
     for each in rows:
         if each.why:
             yield f"| {each.name} | {each.why} | | | | | | | |"
         else:
-            yield (
-                f"| {each.name} | {each.parts:,} | {each.open} | {each.live_off} | {each.most_off} | {each.furthest:,} "
-                f"| {each.predicted:,} | {each.measured:,} | {each.seconds:.1f} |"
-            )
+            counted = (each.parts, each.open, each.live_off, each.most_off, each.furthest)
+            figures = [f"{number:,}" for number in (*counted, each.predicted, each.measured)]
+            yield f"| {' | '.join([each.name, *figures, f'{each.seconds:.1f}'])} |"
 
 
 def read(path: Path) -> dict[str, Moments]:

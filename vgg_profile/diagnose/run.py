@@ -366,15 +366,14 @@ class Run(TorchFunctionMode):
         if self.options is None or not isinstance(value, nn.Module):
             return value
         held = self._derived([*vars(value).values()])
-        name = class_name(value)
-        layer = Written(name, {}, "forward", self.subject.births.line(value))
+        layer = Written(class_name(value), {}, "forward", self.subject.births.line(value))
         if not held or layer.family not in (Family.ACTIVATION, Family.FLATTEN):
             return value
         x, layer = held[0], replace(layer, call=layer.line)
-        call = self._call(name, layer.line, f"{layer.line}:{name}", (layer,), [x])
+        call = self._call(layer.name, layer.line, f"{layer.line}:{layer.name}", (layer,), [x])
         edit = unapplied(call.site, layer)
         with self._paused():
-            result = getattr(nn, name)()(x)
+            result = getattr(nn, layer.name)()(x)
         if call.site not in self.edits:
             self.mends.append(edit)
         call.fixed = (layer,)

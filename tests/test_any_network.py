@@ -117,13 +117,17 @@ def test_a_network_that_is_one_layer_has_its_name_by_block(nets: Path) -> None:
     assert result.stdout.splitlines()[1].startswith("Prints,51,")
 
 
-def test_no_receptive_field_is_invented(nets: Path, tmp_path: Path) -> None:
-    words = ("--input", "6:int64<50", "--no-probe")
-    (network,) = json.loads(run("compare", f"{nets}:Words", *words, "--format", "json").stdout)["configs"]
-    assert network["receptive_field"] is None
-    drawn = run("plot", f"{nets}:Words", "receptive-field", *words, "-o", tmp_path / "figure.svg")
+def test_a_receptive_field_is_read_off_the_layers_and_none_is_invented(nets: Path, tmp_path: Path) -> None:
+    def fields(name: str, given: str) -> list[object]:
+        said = run("compare", f"{nets}:{name}", "--input", given, "--format", "json").stdout
+        return [network["receptive_field"] for network in json.loads(said)["configs"]]
+
+    assert fields("Net", "3x16x16") == [3], "a convolution of 3×3"
+    assert fields("Words", "6:int64<50") == [None], "no images"
+    figure = ("receptive-field", "--input", "6:int64<50", "-o", tmp_path / "figure.svg")
+    drawn = run("plot", f"{nets}:Words", *figure)
     assert drawn.exit_code == 2
-    assert "no one figure" in drawn.stderr
+    assert "no images" in drawn.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
+from torch import nn
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 [PYTHON] = re.findall(r"## From Python\n\n```python\n(.*?)```", README, re.DOTALL)
@@ -20,7 +21,8 @@ def differing(python: str) -> list[str]:
 
     What would load the published weights is left out: they have tests of their own.
     """
-    found, names = [], dict[str, Any]()
+    found: list[str] = []
+    names: dict[str, Any] = {"my_model": nn.Sequential(nn.Flatten(), nn.Linear(3 * 224 * 224, 10))}
     for statement in ast.parse(python).body:
         source = ast.get_source_segment(python, statement) or ""
         beside = python.splitlines()[statement.lineno - 1].partition("#")[2].strip()

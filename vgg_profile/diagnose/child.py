@@ -185,7 +185,7 @@ def _run(path: Path, device: str) -> dict[str, Any]:
     except InputError:
         raise
     except BaseException as error:
-        if device == "meta" and asks_for_values(error):
+        if asks_for_values(error, device):
             raise
         raise explained(error, path) from None
 

@@ -60,7 +60,10 @@ def _plain_name(module: nn.Module) -> str:
 
 
 def check_channels_come_first(model: nn.Module, shape: Shape) -> None:
-    """Refuse an image of height, width and channels, if that is what keeps a model from running."""
+    """Refuse an image of height, width and channels, if that is what keeps a model from running.
+
+    Raises ``InputError``, which says how to give it.
+    """
     first = next((each for each in model.modules() if isinstance(each, nn.Conv2d)), None)
     if first is not None and len(shape) == 3 and shape[2] == first.in_channels != shape[0]:
         size = "x".join(map(str, (shape[2], *shape[:2])))
@@ -71,7 +74,10 @@ def check_channels_come_first(model: nn.Module, shape: Shape) -> None:
 
 
 def check_images_will_do(subject: Subject, verdict: Verdict, found: Found) -> None:
-    """Refuse to judge a ``forward`` that wants several inputs and does not run with an image for each."""
+    """Refuse to judge a ``forward`` that wants several inputs and does not run with an image for each.
+
+    Raises ``InputError``.
+    """
     error = verdict.failed.error
     if subject.takes == 1 or error is None:
         return

@@ -34,7 +34,7 @@ from vgg_profile.diagnose.values import (
     tensors_in,
     why_no_flatten,
 )
-from vgg_profile.diagnose.words import IMAGES, Again, Call, Edit, Site, Subject
+from vgg_profile.diagnose.words import IMAGES, Again, Call, Edit, Site, Subject, unapplied
 
 Edits = Mapping[Site, Sequence[Edit]]
 Options = Callable[["Call", Tensor, Shape], Iterator[Sequence[Edit]]]
@@ -79,7 +79,7 @@ class Run(TorchFunctionMode):
         except Again:
             raise
         except Exception as error:
-            if self._asks_for_values(error):
+            if asks_for_values(error, self.subject.device):
                 raise
             self.error = error
         return self
@@ -154,7 +154,7 @@ class Run(TorchFunctionMode):
     def _mended_function(
         self, call: Call, x: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], error: Exception
     ) -> Any:
-        if self.options is None or self._asks_for_values(error):
+        if self.options is None or asks_for_values(error, self.subject.device):
             self.failing = call
             raise error
         if call.what in ("view", "reshape", "flatten") and x.dim() > 2:
@@ -212,7 +212,7 @@ class Run(TorchFunctionMode):
         try:
             result = self._result_of(own, call, given, kwargs, run)
         except Exception as error:
-            if self.options is None or self._asks_for_values(error):
+            if self.options is None or asks_for_values(error, self.subject.device):
                 self.failing = call
                 raise
             result = self._mended(call, x, error)
@@ -334,9 +334,6 @@ class Run(TorchFunctionMode):
             self.subject.built[known] = module.train(self.subject.model.training)
         return self.subject.built[known]
 
-    def _asks_for_values(self, error: Exception) -> bool:
-        return self.subject.device == "meta" and asks_for_values(error)
-
     # -- bookkeeping
 
     def _note(self, call: Call, result: Any, *edits: Edit) -> Any:
@@ -369,24 +366,14 @@ class Run(TorchFunctionMode):
         if self.options is None or not isinstance(value, nn.Module):
             return value
         held = self._derived([*vars(value).values()])
-        name = class_name(value)
-        layer = Written(name, {}, "forward", self.subject.births.line(value))
+        layer = Written(class_name(value), {}, "forward", self.subject.births.line(value))
         if not held or layer.family not in (Family.ACTIVATION, Family.FLATTEN):
             return value
         x, layer = held[0], replace(layer, call=layer.line)
-        call = self._call(name, layer.line, f"{layer.line}:{name}", (layer,), [x])
-        fix = "torch.flatten(…, 1)" if name == "Flatten" else f"F.{name.lower()}(…)"
-        edit = Edit(
-            call.site,
-            "write",
-            Kind.UNAPPLIED,
-            layer,
-            f"nn.{name}(…) makes a layer, and does not apply it",
-            f"nn.{name}()(…), or the function",
-            f"write {fix}",
-        )
+        call = self._call(layer.name, layer.line, f"{layer.line}:{layer.name}", (layer,), [x])
+        edit = unapplied(call.site, layer)
         with self._paused():
-            result = getattr(nn, name)()(x)
+            result = getattr(nn, layer.name)()(x)
         if call.site not in self.edits:
             self.mends.append(edit)
         call.fixed = (layer,)

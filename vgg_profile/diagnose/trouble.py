@@ -66,9 +66,9 @@ def next_step(said: str) -> str:
     return ""
 
 
-def asks_for_values(error: BaseException) -> bool:
+def asks_for_values(error: BaseException, device: str) -> bool:
     """Whether it comes of tensors without values, and not of the file."""
-    return "meta" in message(error).lower()
+    return device == "meta" and "meta" in message(error).lower()
 
 
 def shown(text: object) -> str:

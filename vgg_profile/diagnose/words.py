@@ -106,3 +106,18 @@ class Again(Exception):  # noqa: N818 - no error: the run begins anew with one e
     def __init__(self, edit: Edit) -> None:
         super().__init__()
         self.edit = edit
+
+
+def unapplied(site: Site, layer: Written) -> Edit:
+    """What to say of ``nn.ReLU(x)``, which makes a layer, and does not apply it."""
+    name = layer.name
+    fix = "torch.flatten(…, 1)" if name == "Flatten" else f"F.{name.lower()}(…)"
+    return Edit(
+        site,
+        "write",
+        Kind.UNAPPLIED,
+        layer,
+        f"nn.{name}(…) makes a layer, and does not apply it",
+        f"nn.{name}()(…), or the function",
+        f"write {fix}",
+    )

@@ -39,6 +39,8 @@ HOPPER = Card(132, 2048)
 
 
 class Dimension(NamedTuple):
+    """One dimension of what is reduced: how many values, how far apart, and whether they become one."""
+
     size: int
     stride: int
     is_reduced: bool

@@ -67,6 +67,7 @@ def test_measuring_ones_own_network_proves_every_figure(nets: Path, traced_net: 
     assert "another" in other.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("net", "given"), [("Blocks", "3x8x8"), ("Words", "6:int64<50")])
 def test_a_timed_record_of_any_network_is_read_again(
     net: str, given: str, nets: Path, tmp_path: Path

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vgg_profile.cli.program import undivided
+from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.inputs import Input
@@ -104,6 +104,7 @@ def open_python(
     """
     from vgg_profile.core.step import as_traced
 
+    lend_a_folder()
     with undivided():
         from vgg_profile.predict.fake.trace import trace
         from vgg_profile.run.find import find

@@ -49,8 +49,8 @@ def trace_command(
     """The book of a network's training step, to carry.
 
     Every command reads it, without torch or the network. NET is FILE.py:NAME or package.module:NAME: a class,
-    a function or a module. It answers for every batch and memory; input, dtype, mode and optimizer are those
-    traced.
+    a function or a module; its code is run here, with your rights. It answers for every batch and memory;
+    input, dtype, mode and optimizer are those traced.
 
     \b
     vgg-profile trace torchvision.models:resnet50 --input 3x224x224 --optimizer adam -o resnet50.json

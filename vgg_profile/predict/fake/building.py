@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.utils._python_dispatch import _disable_current_modes
 
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, excerpt, message
 
 
 def faked(model: nn.Module) -> nn.Module:
@@ -34,7 +34,7 @@ def faked(model: nn.Module) -> nn.Module:
         return copy.deepcopy(model, memo)
     except Exception as error:
         raise InputError(
-            f"The network cannot be copied: {excerpt(str(error), 200)}.",
+            f"The network cannot be copied: {excerpt(message(error), 200)}.",
             "Give the function that builds it instead: it is then built on tensors without data.",
         ) from error
 

@@ -127,7 +127,8 @@ class _Pass:
 
     def __init__(self, subject: Subject, batch: int) -> None:
         self.subject, self.batch = subject, batch
-        self.recording = Recording()
+        self.device = device_of(subject.device)
+        self.recording = Recording(splits=self.device != CARD)
         known = Known()
         self.paths = Paths(known)
         self.watch = Watch(
@@ -135,10 +136,9 @@ class _Pass:
             known,
             self.paths,
             subject.temporaries,
-            device_of(subject.device),
+            self.device,
             has_autocast=subject.setup.amp != "none",
         )
-        self.device = device_of(subject.device)
         self.recording.before_mark = self.watch.numbers.settle
         self.dtype = getattr(torch, subject.dtype)
         self.outputs = Outputs(self.watch.fields, batch, subject.inputs[0].batch_dim)
@@ -300,9 +300,13 @@ class _Pass:
             for parameter in group["params"]:
                 layer, name = owners.get(parameter, ("", "a parameter"))
                 for key, value in optimizer.state.get(parameter, {}).items():
-                    if isinstance(value, Tensor):
+                    if isinstance(value, Tensor) and self._is_here(value):
                         what = STATE_NAMES.get(key, key.replace("_", " "))
                         yield layer, f"{what} of {name}", value, Category.OPTIMIZER
+
+    def _is_here(self, tensor: Tensor) -> bool:
+        """Whether a tensor takes memory of the device that is asked about: not one of a card's host."""
+        return self.device != CARD or tensor.device == CARD
 
     def _owners(self, names: Mapping[str, str]) -> dict[Tensor, tuple[str, str]]:
         """Each parameter's module and name; a shared one's first."""

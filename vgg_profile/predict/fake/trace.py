@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import vgg_profile.core.errors
 from vgg_profile.core.book import Book
 from vgg_profile.core.counts import ZERO, Count, plain, product
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.events import Phase, kept
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.network import TracedNetwork
@@ -188,12 +188,12 @@ def _reached(traced: Traced) -> Iterator[Seen]:
 
 def _explained(broken: BrokenOffError) -> InputError:
     """Why a pass was broken off, as a user's mistake: what raised, in which module, at which line."""
-    error = broken.__cause__
-    line = _line_of(error.__traceback__) if error is not None else ""
+    error = broken.__cause__ or broken
+    line = _line_of(error.__traceback__)
     if isinstance(error, InputError):
         return InputError(f"{error.problem.rstrip('.')}{line}.", error.next_step)
     notes = "".join(f" {note}" for note in getattr(error, "__notes__", [])[:1])
-    said = f"The network raises {type(error).__name__}{notes}: {excerpt(str(error), 300)}{line}."
+    said = f"The network raises {kind(error)}{notes}: {excerpt(message(error), 300)}{line}."
     if not broken.so_far.modules:
         return InputError(said, "It is not built yet: check what its constructor takes, --with NAME=VALUE.")
     return InputError(said, "Check its inputs, each without the batch: --input 3x224x224, --input 128:int64.")

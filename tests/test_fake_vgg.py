@@ -1,8 +1,7 @@
 """Two derivations agree: the paper's book of a VGG's step, and the fake one of its module, event by event.
 
 They share no formula but what kernels take in passing. 100 random networks, each at a random setting, with
-oneDNN on: of PyTorch's own float32 convolution ``predict.kernels``, which the fake book asks, knows more than
-the paper does (the sums of a bias's gradient).
+oneDNN and without.
 """
 
 from __future__ import annotations

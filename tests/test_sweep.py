@@ -65,7 +65,8 @@ def test_csv_opens_in_pandas_with_integer_columns() -> None:
     frame = pd.read_csv(io.StringIO(run(*arguments, "--format", "csv").stdout))
     points = json.loads(run(*arguments, "--format", "json").stdout)["points"]
     assert frame.to_dict("records") == points
-    assert [*frame.columns, "verified_on"] == list(GridPoint._fields)
+    of_a_vgg = [each for each in GridPoint._fields if each != "input"]  # which has channels, height, width
+    assert [*frame.columns, "verified_on"] == of_a_vgg
     assert frame["peak_bytes"].dtype == "int64"
 
 

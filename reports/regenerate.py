@@ -80,7 +80,8 @@ SHOWN = {
 
 
 EXAMPLES = {
-    "reserve.md": ("what a training step takes beside its tensors", "measure_reserve.py"),
+    "reserve.md": ("whether the batch that fits really fits, under a hard limit", "measure_reserve.py"),
+    "proved.md": ("2,100 random networks, really run; the logs' names say with what", "prove.py --page LOG…"),
     "zoo.md": ("networks that nobody here wrote, each predicted, then run", "run_zoo.py"),
     "tools.md": ("what other tools say of VGG-16, and why; [as data](tools.json)", "reconcile_tools.py"),
 }
@@ -89,7 +90,7 @@ EXAMPLES = {
 
 def example(name: str) -> list[str]:
     """What to type for a page that an example measures."""
-    return ["python", f"examples/{EXAMPLES[name][1]}", "-o", f"reports/{name}"]
+    return ["python", *f"examples/{EXAMPLES[name][1]}".split(), "-o", f"reports/{name}"]
 
 
 def command(name: str) -> list[str]:

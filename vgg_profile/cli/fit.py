@@ -19,9 +19,9 @@ from vgg_profile.cli.options import (
     Output,
     gives_output,
     only_input,
-    probe_if_asked,
     takes_any_network,
     takes_setup,
+    was_given,
 )
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import DEVICES, Setup
@@ -74,7 +74,7 @@ DOES_NOT_FIT = 4
     is_flag=True,
     help="On the CPU: measure what the process takes, by small steps in one of its own, and keep it.",
 )
-@takes_setup, was_given
+@takes_setup
 @gives_output
 def fit_command(
     source: str,

@@ -126,8 +126,8 @@ def page(rows: list[Row]) -> Iterator[str]:
         f"{platform.system()}, Python {platform.python_version()}, torch {version('torch')}.\n"
     )
     yield (
-        "| | question | memory | unasked: largest batch | beside tensors, calibrated | largest batch | runs "
-        f"| {CLOSE:.0%} more | |"
+        "| | question | memory | unasked: largest batch | beside tensors, calibrated | largest batch "
+        f"| runs | {CLOSE:.0%} more | |"
     )
     yield "| --- | --- | ---: | ---: | ---: | ---: | --- | --- | --- |"
     for row in rows:

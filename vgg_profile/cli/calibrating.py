@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from vgg_profile.ask.fit import Reserve, process
 from vgg_profile.ask.machine import Seen, keep, key_of, last_seen, settle
-from vgg_profile.cli.program import undivided
+from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
@@ -36,6 +36,7 @@ def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
             "What a process takes is measured for a VGG on the CPU.",
             "Leave --calibrate out, or give --reserve.",
         )
+    lend_a_folder()
     with undivided():
         from vgg_profile.measure.process import steps_in_a_process
     beside, tried = sum(reserve.bytes for reserve in process(memory)), set[int]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from vgg_profile.core import units
@@ -10,6 +11,7 @@ from vgg_profile.core.tree import Profile
 from vgg_profile.core.verified import UNVERIFIED, Verified
 
 if TYPE_CHECKING:
+    from vgg_profile.ask.sweep import Sweep
     from vgg_profile.core.step import Step
 
 
@@ -25,6 +27,20 @@ def title(profile: Profile, *, with_batch: bool = True) -> str:
 def pool_words(profile: Profile) -> str:
     """What the average pool does, to end a title with: only where it changes the map."""
     return f"; average pool {profile.pooled}" if profile.pooled else ""
+
+
+def each_pool_words(profiles: Iterable[Profile]) -> str:
+    """Whose average pool changes the map, to end a title with."""
+    found = [f"{each.config.label}'s average pool {each.pooled}" for each in profiles if each.pooled]
+    return "".join(f"; {each}" for each in found)
+
+
+def grid_pool_words(grid: Sweep) -> str:
+    """Where the average pool changes the map, to end a title with."""
+    if len(grid.pooled) > 1:
+        sizes = len({(point.height, point.width) for point in grid.points})
+        return f"; the average pool changes the map at {len(grid.pooled)} of {sizes} image sizes"
+    return "".join(f"; average pool {what}" for what in grid.pooled.values())
 
 
 def rules(profile: Profile) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import linecache
+import re
 import sys
 from contextlib import redirect_stderr
 from pathlib import Path
 from types import FrameType
 
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, excerpt, kind, message
 
 
 def innermost(frame: FrameType | None, path: Path) -> int | None:
@@ -17,14 +18,6 @@ def innermost(frame: FrameType | None, path: Path) -> int | None:
     while frame is not None and frame.f_code.co_filename != str(path):
         frame = frame.f_back
     return frame and frame.f_lineno
-
-
-def message(error: BaseException) -> str:
-    """What an exception says; it may be the file's own, and then saying it may raise."""
-    try:
-        return str(error)
-    except BaseException as another:
-        return f"a message that cannot be read ({type(another).__name__})"
 
 
 def explained(error: BaseException, path: Path) -> InputError:
@@ -40,12 +33,42 @@ def explained(error: BaseException, path: Path) -> InputError:
             f"{where} needs a package that is not here: {message(error)}.", "Install it and try again."
         )
     quoted = f" The line reads `{shown(line)[:200]}`." if line else ""
-    next_step = "Fix it and try again."
-    if isinstance(error, TypeError) and message(error).startswith(
-        ("list is not a Module", "tuple is not a Module")
-    ):
-        next_step = "Put a star before the list: nn.Sequential(*layers)."
-    return InputError(f"{where}: {in_pythons_words(error)}{quoted}", next_step)
+    step = next_step(message(error)) or "Fix it and try again."
+    return InputError(f"{where}: {in_pythons_words(error)}{quoted}", step)
+
+
+_ADVICE = (
+    (r"^(list|tuple) is not a Module", "Put a star before the list: nn.Sequential(*layers)."),
+    (r"(\w+) is not a Module subclass", r"Make one of the class, with parentheses: nn.\1()."),
+    (
+        r"Module \[Module(List|Dict)\] is missing",
+        "Call its layers in turn, for layer in …: x = layer(x), or make it an nn.Sequential.",
+    ),
+    (
+        r"argument '\w+' .*must be Tensor, not (\w+)",
+        r"Call the \1, and give what it makes: F.relu(self.conv(x)).",
+    ),
+    (r"Module \[.*\] is missing", "Write forward(self, x), indented as __init__ is."),
+    (r"takes [01] positional arguments? but", "Name the model itself first: def forward(self, x)."),
+    (
+        r"not compiled with CUDA|NVIDIA driver|CUDA GPUs are available",
+        "Leave the device to who runs the model: model.to(device) there, and x.device in forward.",
+    ),
+)
+"""What somebody who reads such a message should do."""
+
+
+def next_step(said: str) -> str:
+    """What to do about such a message, if that is known."""
+    for pattern, advice in _ADVICE:
+        if found := re.search(pattern, said):
+            return found.expand(advice)
+    return ""
+
+
+def asks_for_values(error: BaseException) -> bool:
+    """Whether it comes of tensors without values, and not of the file."""
+    return "meta" in message(error).lower()
 
 
 def shown(text: object) -> str:
@@ -78,8 +101,9 @@ def in_pythons_words(error: BaseException) -> str:
     with redirect_stderr(io.StringIO()) as printed:
         sys.__excepthook__(type(error), error, error.__traceback__)
     said = str(error.msg) if isinstance(error, SyntaxError) else message(error)
-    suggestion = printed.getvalue().rpartition(said)[2].strip(" .\n") if said in printed.getvalue() else ""
-    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    whole = printed.getvalue()
+    suggestion = whole.rpartition(said)[2].strip(" .\n") if said and said in whole else ""
+    text = f"{kind(error)}: {said}" if said else kind(error)
     first = excerpt(text.partition("\n")[0].rstrip("."), 400)[1:-1]
     stop = "" if first.endswith("?") else "."
     return f"{first}{stop} {suggestion}".rstrip()

@@ -25,7 +25,7 @@ def trace(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) ->
     """The same for whatever batch will be asked about: a batch that cannot be is refused then.
 
     A traced step holds what the kernels of its own machine take: it is asked for no other's. Of a VGG's
-    kernels, the ``probe`` is asked what no rule knows.
+    kernels, the ``probe`` is asked what no rule knows. Raises ``InputError`` for micro-batches of a traced one.
     """
     if profile.run is not None and setup.accumulate > 1:
         raise InputError(
@@ -34,5 +34,6 @@ def trace(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) ->
         )
     if profile.run is not None:
         step: Step = profile.run(replace(setup.on(profile.device), processor=None, threads=None))
+        step = replace(step, profile=replace(step.profile, run=profile.run, build=profile.build))
         return step.at(profile.batch)
     return paper.trace(profile, setup, probe)

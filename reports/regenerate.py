@@ -81,7 +81,7 @@ SHOWN = {
 
 EXAMPLES = {
     "reserve.md": ("whether the batch that fits really fits, under a hard limit", "measure_reserve.py"),
-    "proved.md": ("2,100 random networks, really run; the logs' names say with what", "prove.py --page LOG…"),
+    "proved.md": ("2,100 random networks, really run; the logs' names say with what", "prove.py --page LOGS"),
     "zoo.md": ("networks that nobody here wrote, each predicted, then run", "run_zoo.py"),
     "tools.md": ("what other tools say of VGG-16, and why; [as data](tools.json)", "reconcile_tools.py"),
 }

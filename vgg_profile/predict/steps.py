@@ -25,7 +25,8 @@ def trace(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) ->
     """The same for whatever batch will be asked about: a batch that cannot be is refused then.
 
     A traced step holds what the kernels of its own machine take: it is asked for no other's. Of a VGG's
-    kernels, the ``probe`` is asked what no rule knows. Raises ``InputError`` for micro-batches of a traced one.
+    kernels, the ``probe`` is asked what no rule knows. Raises ``InputError`` for micro-batches of a traced
+    one.
     """
     if profile.run is not None and setup.accumulate > 1:
         raise InputError(

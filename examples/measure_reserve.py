@@ -141,7 +141,7 @@ def page(rows: list[Row]) -> Iterator[str]:
     beside = [row.beside for row in rows]
     yield (
         f"\n{sum(row.runs for row in rows)} of {len(rows)} batches ran; "
-        f"of {sum(row.is_true for row in rows)} a batch larger by more than {CLOSE:.0%} failed, as it should. "
+        f"of {sum(row.is_true for row in rows)} a batch larger by more than {CLOSE:.0%} failed. "
         f"Beside their tensors these processes took {binary(min(beside))} to {binary(max(beside))}; unasked, "
         f"`fit` keeps {binary(PROCESS.bytes)}, and for malloc at most {binary(MALLOC.bytes)} more, a fifth "
         "of what is left where that is less."

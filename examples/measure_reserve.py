@@ -5,6 +5,7 @@ run, three steps in a process that may have so much private memory and no more (
 batch a little larger, which should fail. Linux alone.
 
     python examples/measure_reserve.py -o reports/reserve.md
+    python examples/measure_reserve.py 4 -o reports/reserve.md      the first four setups alone
 """
 
 from __future__ import annotations
@@ -139,7 +140,8 @@ def page(rows: list[Row]) -> Iterator[str]:
         )
     beside = [row.beside for row in rows]
     yield (
-        f"\n{sum(row.is_true for row in rows)} of {len(rows)}: the batch runs, and {CLOSE:.0%} more fail. "
+        f"\n{sum(row.runs for row in rows)} of {len(rows)} batches ran; "
+        f"of {sum(row.is_true for row in rows)} a batch larger by more than {CLOSE:.0%} failed. "
         f"Beside their tensors these processes took {binary(min(beside))} to {binary(max(beside))}; unasked, "
         f"`fit` keeps {binary(PROCESS.bytes)}, and for malloc at most {binary(MALLOC.bytes)} more, a fifth "
         "of what is left where that is less."
@@ -149,7 +151,8 @@ def page(rows: list[Row]) -> Iterator[str]:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
-        found = [try_one(*setup) for setup in SETUPS]
+        count = int(sys.argv.pop(1)) if sys.argv[1:2] and sys.argv[1].isdecimal() else len(SETUPS)
+        found = [try_one(*setup) for setup in SETUPS[:count]]
         text = "\n".join(page(found)) + "\n"
     if sys.argv[1:2] == ["-o"]:
         write_whole(Path(sys.argv[2]), text, force=True)

@@ -1,9 +1,11 @@
 """Random networks in random settings, run for real on the CPU: is every figure as predicted, to the byte?
 
 Each is measured and checked as ``vgg-profile measure`` does it: live bytes at every boundary, the most within
-every part of the step, shapes, parameters, FLOPs. One line each goes to a log, and the tally to stdout::
+every part of the step, shapes, parameters, FLOPs. One line each goes to a log, and the tally to stdout; of
+logs a page can be made, which is ``reports/proved.md``::
 
     python examples/prove.py 2000 --seed 1 -o prove.log
+    python examples/prove.py --page *.log -o reports/proved.md
 
 Exit code 1 if any check of any network fails. ``ONEDNN_MAX_CPU_ISA=AVX2`` or ``AVX512_CORE`` limits the run
 to an older family of processors.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -58,11 +61,45 @@ def draw(choose: random.Random) -> tuple[Config, Setting]:
     return replace(network, classifier=choose.choice(((16,), (64, 32), (128, 128), (100, 300)))), setting
 
 
+def page(logs: Sequence[Path]) -> Iterator[str]:
+    """What some logs say together: a row for each."""
+    rows, totals = [], [0] * 6
+    for log in logs:
+        lines = [line.split("  ", 2) for line in log.read_text(encoding="utf-8").splitlines()]
+        figures = [[int(part.split()[0]) for part in counts.split(", ")] for _, counts, _ in lines]
+        sums = [sum(column) for column in zip(*figures, strict=True)]
+        failed = sum(verdict == "FAIL" for verdict, *_ in lines)
+        rows.append([len(lines), sum(verdict == "PASS" for verdict, *_ in lines), failed, *sums])
+        totals = [total + value for total, value in zip(totals, rows[-1], strict=True)]
+    yield "# Random networks, really run\n"
+    yield (
+        f"{totals[0]:,} random networks in random settings (float32 and bfloat16, autocast, 1 and 2 threads, "
+        "odd sizes, batch 1 and more, checkpointed blocks, optimizers, with oneDNN and without), each "
+        "measured and held against its prediction as `vgg-profile measure` does it. Made by "
+        "`python examples/prove.py`: a log a row, its name the processor that oneDNN was "
+        "limited to, and the seed.\n"
+    )
+    yield "| log | networks | PASS | FAIL | checks | of these within a bound | not made |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    for name, row in [*zip((log.stem for log in logs), rows, strict=True), ("together", totals)]:
+        yield f"| {name} | {' | '.join(f'{value:,}' for value in row)} |"
+
+
 @click.command()
-@click.argument("runs", type=int)
+@click.argument("runs", nargs=-1, required=True)
+@click.option("--page", "makes_page", is_flag=True, help="Make a page of logs.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("-o", "log", type=click.Path(path_type=Path), required=True)
-def main(runs: int, seed: int, log: Path) -> None:
+def main(runs: tuple[str, ...], makes_page: bool, seed: int, log: Path) -> None:
+    """Run so many networks; or, with --page, make a page of logs."""
+    if makes_page:
+        log.write_text("\n".join(page([Path(each) for each in runs])) + "\n", encoding="utf-8")
+    else:
+        prove(int(runs[0]), seed, log)
+
+
+def prove(runs: int, seed: int, log: Path) -> None:
+    """Run random networks until so many have a verdict; ends the process."""
     choose, tally = random.Random(seed), Counter[str]()
     with log.open("w", encoding="utf-8") as lines:
         while sum(tally.values()) < runs:

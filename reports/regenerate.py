@@ -83,7 +83,8 @@ SHOWN = {
 
 
 EXAMPLES = {
-    "reserve.md": ("what a training step takes beside its tensors", "measure_reserve.py"),
+    "reserve.md": ("whether the batch that fits really fits, under a hard limit", "measure_reserve.py"),
+    "proved.md": ("2,100 random networks, really run; the logs' names say with what", "prove.py --page LOGS"),
     "zoo.md": ("networks that nobody here wrote, each predicted, then run", "run_zoo.py"),
     "zoo-cuda.md": (
         "the same on a card: predicted anywhere, and what an H200 did",

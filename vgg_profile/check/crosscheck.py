@@ -24,15 +24,17 @@ from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading
 from vgg_profile.measure.vocabulary import RATE, SECONDS
 from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import Source
+from vgg_profile.predict.vgg.passing import Probe
 
 
-def crosscheck(profile: Profile, measurement: Measurement) -> Checks:
+def crosscheck(profile: Profile, measurement: Measurement, probe: Probe | None = None) -> Checks:
     """Compare a profile with a measurement of the same network at the same input, quantity by quantity.
 
+    What no rule knows of a kernel is asked of the ``probe``, on the machine that was measured.
     Raises ``InputError`` if the record is of another network or another setting.
     """
     check_subject(profile, measurement)
-    step = ledger(profile, setup_of(measurement))
+    step = ledger(profile, setup_of(measurement), probe)
     checks = [*_tensors(profile)]
     if profile.is_traced:
         checks += _flops_of_any(profile, step)

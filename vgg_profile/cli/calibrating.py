@@ -23,7 +23,7 @@ so that a smaller batch may leave more behind, or less.
 """
 
 SPARE = 32
-"""A part of what was taken that is kept free beside: a batch next to the measured one may leave more."""
+"""So large a part of what was taken is kept free beside: the next batch leaves more behind, or less."""
 
 ROUNDS = 3
 """Each round is of the batch that fits by what the one before it took."""

@@ -15,7 +15,15 @@ from vgg_profile.check.crosscheck import remainders
 from vgg_profile.check.subject import check_network, check_setting, setup_of
 from vgg_profile.cli.calibrating import as_calibrated, calibrate
 from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
-from vgg_profile.cli.options import Output, gives_output, only_input, takes_any_network, takes_setup
+from vgg_profile.cli.options import (
+    Output,
+    gives_output,
+    only_input,
+    takes_any_network,
+    takes_setup,
+    was_given,
+)
+from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.step import SEVERAL
 from vgg_profile.predict.vgg.configs import Source
@@ -128,6 +136,11 @@ def fit_command(
     limit = have.bytes - sum(each.bytes for each in reserves)
     if calibrates:
         calibrate(profile, setup, have.bytes)
+    if profile.run is None and was_given("probe") and asked.probe:
+        raise InputError(
+            "A probe runs a VGG's operations at one batch, and a largest batch is looked for among many.",
+            f"Ask about one: `vgg-profile timeline {source} --batch N --probe`.",
+        )
     step, machine = settle(profile, setup, limit, batch)
     known = as_calibrated(step) if reserve_ is None and machine is not None else None
     if known is not None:

@@ -21,6 +21,7 @@ from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, PROCESSORS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Profile
+from vgg_profile.predict.vgg.passing import Probe
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render, snapshot
 
@@ -64,7 +65,11 @@ _of_any_network = (
     click.option(
         "--batch-dim", type=click.IntRange(0, 64), default=0, help="Where in its inputs the batch is."
     ),
-    click.option("--probe/--no-probe", default=True, help="Run an operation alone to learn what it takes."),
+    click.option(
+        "--probe/--no-probe",
+        default=True,
+        help="Run an operation alone where no rule knows it; of a VGG only if asked to.",
+    ),
 )
 dtype_option = click.option(
     "--dtype", type=click.Choice(list(ITEMSIZE)), default="float32", show_default=True
@@ -270,6 +275,22 @@ def only_input(source: str, asked: Asked) -> str | None:
 def was_given(option: str) -> bool:
     """Whether an option was typed."""
     return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
+
+
+def probe_if_asked(setup: Setup) -> tuple[Setup, Probe | None]:
+    """With ``--probe``, whoever runs an operation alone here, and the setup on this machine; else nobody."""
+    if not (was_given("probe") and click.get_current_context().params["probe"]):
+        return setup, None
+    with undivided():
+        from vgg_profile.predict.fake.probing import OnThisMachine
+    probe = OnThisMachine()
+    here = probe.processor()
+    if setup.processor not in (None, here):
+        raise InputError(
+            f"A probe runs here, and this processor is {here or 'unknown'}, not {setup.processor}.",
+            "Leave --processor out, or leave --probe out.",
+        )
+    return replace(setup, processor=here, threads=setup.threads or probe.threads()), probe
 
 
 def asked_among(options: dict[str, Any]) -> Asked:

@@ -14,6 +14,7 @@ from vgg_profile.cli.options import (
     STDOUT,
     Output,
     gives_output,
+    probe_if_asked,
     rules_option,
     takes_network,
     takes_setup,
@@ -71,7 +72,7 @@ def timeline(
     profile = walk_on(device)
     measurement = one_measurement(record, run, lambda: run_now(profile, setup, device))
     if measurement is None:
-        out.deliver(ledger(profile, setup))
+        out.deliver(ledger(profile, *probe_if_asked(setup)))
         return
     check_network(measurement)
     check_setting(measurement, asked(profile, setup))
@@ -214,7 +215,12 @@ def measure_command(
         device = device_named("auto").type
     profile = walk_on(device)
     measurement = run_now(profile, setup, device, repeats=repeats, keep=keep)
-    checks = crosscheck(profile_of(profile, measurement), measurement)
+    if measurement.setting.device == "cpu" and measurement.setting.setup.processor is None:
+        from vgg_profile.measure.processor import why_unknown
+
+        say(f"No rule knows all that kernels take here: {why_unknown()}. Such checks are no PASS.")
+    _, probe = probe_if_asked(measurement.setting.setup)
+    checks = crosscheck(profile_of(profile, measurement), measurement, probe)
     if out.format == "json":
         out.write(dumps(measurement))
     else:

@@ -9,22 +9,24 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg import step as paper
+from vgg_profile.predict.vgg.passing import Probe
 
 PLAIN = Setup()
 
 
-def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
+def ledger(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) -> Step:
     """The step of a profile at its batch; raises ``InputError`` for one that PyTorch would refuse."""
-    step = trace(profile, setup)
+    step = trace(profile, setup, probe)
     step.check_batch(profile.batch)
     return step
 
 
-def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
+def trace(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) -> Step:
     """The same for whatever batch will be asked about: a batch that cannot be is refused then.
 
-    A traced step holds what the kernels of its own machine take: it is asked for no other's. Raises
-    ``InputError`` for micro-batches of one.
+    A traced step holds what the kernels of its own machine take: it is asked for no other's. Of a VGG's
+    kernels, the ``probe`` is asked what no rule knows. Raises ``InputError`` for micro-batches of a traced
+    one.
     """
     if profile.run is not None and setup.accumulate > 1:
         raise InputError(
@@ -35,4 +37,4 @@ def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
         step: Step = profile.run(replace(setup.on(profile.device), processor=None, threads=None))
         step = replace(step, profile=replace(step.profile, run=profile.run, build=profile.build))
         return step.at(profile.batch)
-    return paper.trace(profile, setup)
+    return paper.trace(profile, setup, probe)

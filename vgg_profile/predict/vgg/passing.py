@@ -7,9 +7,10 @@ neighbour.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from vgg_profile.core.events import Provenance, least_certain
 from vgg_profile.core.setting import AMP_ITEMSIZE, Setting
@@ -45,6 +46,22 @@ def working(size: Bytes) -> Blocks:
     return Blocks((f"+{OUTPUT}", "+workspace", "-workspace"), {"workspace": size})
 
 
+Changes = tuple[int, ...]
+"""What an allocator sees of an operation: bytes taken (> 0) and given back (< 0), in order."""
+
+
+class Probe(Protocol):
+    """Whoever can run one operation alone, where no rule says what it takes."""
+
+    def convolution(
+        self, shape: Convolution, threads: int, *, onednn: bool, is_backward: bool
+    ) -> Changes | None: ...
+
+    def product(
+        self, product: Product, threads: int, *, onednn: bool, turned: tuple[bool, bool]
+    ) -> int | None: ...
+
+
 class Kernels(NamedTuple):
     """Whose kernels run on the CPU, and for how many images.
 
@@ -57,19 +74,21 @@ class Kernels(NamedTuple):
     threads: int
     onednn: bool
     half: str
+    probe: Probe | None = None
 
     @classmethod
-    def of(cls, setting: Setting) -> Kernels | None:
-        """Those of a setting; ``None`` on CUDA."""
+    def of(cls, setting: Setting, probe: Probe | None = None) -> Kernels | None:
+        """Those of a setting; ``None`` on CUDA. What no rule knows is asked of the ``probe``."""
         if setting.device != "cpu":
             return None
         setup = setting.setup
         half = setup.amp if AMP_ITEMSIZE[setup.amp] else setting.dtype
-        return cls(setting.batch, setup.processor, setup.threads or 1, setup.onednn, half)
+        return cls(setting.batch, setup.processor, setup.threads or 1, setup.onednn, half, probe)
 
     def knows(self, dtype: str) -> bool:
         """Whether a rule says what a convolution of that dtype takes."""
-        return self.processor is not None or not self.onednn or dtype == "float64"
+        is_known = self.processor is not None or self.probe is not None
+        return is_known or not self.onednn or dtype == "float64"
 
     @lru_cache(maxsize=4096)  # noqa: B019 - of values, which nobody else holds
     def convolution(
@@ -107,7 +126,7 @@ class Kernels(NamedTuple):
             )
 
         here = sizes(self.batch)
-        return (
+        forward, backward = (
             self._blocks(
                 convolution.FORWARD, lambda batch: sizes(batch).forward, here.forward_provenance, (OUTPUT,)
             ),
@@ -115,6 +134,45 @@ class Kernels(NamedTuple):
                 convolution.BACKWARD, lambda batch: sizes(batch).backward, here.backward_provenance, GRADIENTS
             ),
         )
+        if forward.unknown:
+            results = {OUTPUT: here.forward.get(OUTPUT, 0)}
+            forward = self._probed(shape, results, is_backward=False) or forward
+        if backward.unknown:
+            results = {each: here.backward.get(each, 0) for each in GRADIENTS}
+            backward = self._probed(shape, results, is_backward=True) or backward
+        return forward, backward
+
+    def _probed(self, shape: Convolution, results: Sizes, *, is_backward: bool) -> Blocks | None:
+        """A convolution's blocks as they were seen when it ran alone, in the allocator's order."""
+        changes = self.probe and self.probe.convolution(
+            shape, self.threads, onednn=self.onednn, is_backward=is_backward
+        )
+        if not changes:
+            return None
+        given_back = Counter(-change for change in changes if change < 0)
+        left = {what: size for what, size in results.items() if size}
+        order: list[str] = []
+        taken: dict[str, Bytes] = {}
+        for change in changes:
+            if change < 0:
+                what = next(
+                    each
+                    for each in reversed(taken)
+                    if taken[each].fixed == -change and f"-{each}" not in order
+                )
+                order.append(f"-{what}")
+            elif given_back[change]:
+                given_back[change] -= 1
+                what = f"block {len(taken) + 1}"
+                taken[what] = Bytes(change, 0)
+                order.append(f"+{what}")
+            else:
+                what = next((each for each, size in left.items() if size == change), "")
+                if not what:
+                    return None  # another result than what is written down
+                del left[what]
+                order.append(f"+{what}")
+        return None if left else Blocks(order, taken, dict.fromkeys(taken, Provenance.PROBE))
 
     @lru_cache(maxsize=4096)  # noqa: B019
     def product(
@@ -129,27 +187,44 @@ class Kernels(NamedTuple):
         """A linear layer's product forward, and those of its backward: one for each gradient."""
         dtype = self._dtype(itemsize)
 
-        def taken(*products: Callable[[int], Product]) -> tuple[Callable[[int], Sizes], Provenance]:
+        def taken(*products: _Turned) -> tuple[Callable[[int], Sizes], Provenance]:
             def known(batch: int) -> list[tuple[int, Provenance]]:
-                return [
-                    scratch(product(batch), self.processor, self.threads, with_onednn=self.onednn)
-                    for product in products
-                ]
+                return [self._scratch(product(batch), turned) for product, turned in products]
 
             provenance = least_certain(each for _, each in known(self.batch))
             return lambda batch: {_SCRATCH: max((size for size, _ in known(batch)), default=0)}, provenance
 
-        forward = taken(lambda batch: Product(batch, inner, columns, dtype))
-        to_input: Callable[[int], Product] = lambda batch: Product(batch, columns, inner, dtype)  # noqa: E731
-        to_weight: Callable[[int], Product] = lambda batch: Product(columns, batch, inner, dtype)  # noqa: E731
+        forward = taken((lambda batch: Product(batch, inner, columns, dtype), (False, True)))
+        to_input: _Turned = (lambda batch: Product(batch, columns, inner, dtype), (False, False))
+        to_weight: _Turned = (lambda batch: Product(columns, batch, inner, dtype), (True, False))
         backward = taken(*[to_input] * wants_input_gradient, *[to_weight] * wants_weight_gradient)
         in_passing = (f"+{_SCRATCH}", f"-{_SCRATCH}")
-        return (
-            self._blocks((f"+{OUTPUT}", *in_passing), *forward, (), "the matrix product"),
-            self._blocks(
-                (*(f"+{each}" for each in GRADIENTS), *in_passing), *backward, (), "the matrix product"
-            ),
+        ahead = self._blocks((f"+{OUTPUT}", *in_passing), *forward, (), "the matrix product")
+        if backward[1] is Provenance.PROBE:
+            wanted = [to_input] * wants_input_gradient, [to_weight] * wants_weight_gradient
+            return ahead, self._one_by_one(wanted)
+        return ahead, self._blocks(
+            (*(f"+{each}" for each in GRADIENTS), *in_passing), *backward, (), "the matrix product"
         )
+
+    def _one_by_one(self, wanted: Sequence[Sequence[_Turned]]) -> Blocks:
+        """A backward's products as they come: the input's gradient, the weight's, each with its scratch."""
+        order: list[str] = []
+        sizes: dict[str, Bytes] = {}
+        for gradient, products in zip(GRADIENTS, wanted, strict=False):
+            what = f"{_SCRATCH} of the {gradient}"
+            order += [f"+{gradient}", f"+{what}", f"-{what}"]
+            for product, turned in products:
+                sizes[what] = Bytes(self._scratch(product(self.batch), turned)[0], 0)
+        return Blocks((*order, f"+{GRADIENTS[2]}"), sizes, dict.fromkeys(sizes, Provenance.PROBE))
+
+    def _scratch(self, product: Product, turned: tuple[bool, bool]) -> tuple[int, Provenance]:
+        """What a product takes, by rule, at most, or by running it alone."""
+        known = scratch(product, self.processor, self.threads, with_onednn=self.onednn)
+        if known.provenance is Provenance.UNKNOWN and self.probe is not None:
+            seen = self.probe.product(product, self.threads, onednn=self.onednn, turned=turned)
+            return known if seen is None else (seen, Provenance.PROBE)
+        return known
 
     def batch_norm_sums(self, channels: int, itemsize: int) -> tuple[int, int]:
         """What threads sum in of a batch norm on maps of one value, forward and backward, in bytes."""
@@ -167,16 +242,19 @@ class Kernels(NamedTuple):
         who: str = "the convolution",
     ) -> Blocks:
         taken = {what: size for what, size in _affine(sizes, self.batch).items() if what not in results}
-        is_bound = provenance is Provenance.BOUND
+        is_sure = provenance is Provenance.RULE
         return Blocks(
             order,
             taken,
-            {what: Provenance.BOUND for what in taken if is_bound and what.startswith(_SCRATCH)},
+            {what: provenance for what in taken if what.startswith(_SCRATCH) and not is_sure},
             who if provenance is Provenance.UNKNOWN else "",
         )
 
 
 _SCRATCH = "scratchpad"
+
+_Turned = tuple[Callable[[int], Product], tuple[bool, bool]]
+"""A product by its batch, and which of its operands lie transposed."""
 
 
 def _affine(sizes: Callable[[int], Sizes], batch: int) -> dict[str, Bytes]:

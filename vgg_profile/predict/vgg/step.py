@@ -17,7 +17,7 @@ from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.vgg.autograd import run_backward
 from vgg_profile.predict.vgg.configs import Config, config
 from vgg_profile.predict.vgg.optimizer import Optimizer
-from vgg_profile.predict.vgg.passing import Kernels
+from vgg_profile.predict.vgg.passing import Kernels, Probe
 from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.tensors import Backward, Result, Tensor
 from vgg_profile.predict.vgg.walk import forward, load
@@ -39,12 +39,13 @@ def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
     return step
 
 
-def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
+def trace(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) -> Step:
     """The same for whatever batch will be asked about: a batch that cannot be is refused then.
 
-    Where kernels' needs are known, the book is written anew for each batch that is asked about.
+    Where kernels' needs are known, the book is written anew for each batch that is asked about. What no rule
+    knows is asked of the ``probe``.
     """
-    return _step(profile, setup, Kernels.of)
+    return _step(profile, setup, lambda setting: Kernels.of(setting, probe))
 
 
 def tensors_alone(profile: Profile, setup: Setup = PLAIN) -> Step:

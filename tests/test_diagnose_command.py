@@ -38,7 +38,7 @@ def test_the_command_prints_to_stdout_what_it_found_and_to_stderr_what_the_file_
     assert (ended.returncode, ended.stderr) == (3, "hello\n")
     content = json.loads(ended.stdout)
     assert list(content) == [
-        *("schema_version", "subject", "input", "like", "runs_as_written", "refused", "stopped"),
+        *("schema_version", "subject", "input", "images", "like", "runs_as_written", "refused", "stopped"),
         *("defects", "differences", "remarks", "layers", "fixed", "parameters", "source"),
     ]
     assert [each["fix"] for each in content["defects"]] == ["nn.BatchNorm2d(8)"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -49,6 +51,7 @@ def test_what_a_network_without_a_pool_keeps_is_known():
     assert kept == 53_541_888 + 64 * 10 * 4
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     classifier=st.lists(st.integers(1, 6), max_size=2),
@@ -115,3 +118,39 @@ def test_a_pool_that_changes_nothing_is_not_spoken_of():
         profile = walk(net, input=size)
         assert profile.pooled == ""
         assert "avgpool" not in [row.kind for row in profile.rows]
+
+
+@pytest.mark.parametrize("net", ["D", "8,M,GAP", "8,M,none"])
+def test_json_has_the_pool_and_what_it_does(net):
+    profile = walk(net, input=32)
+    wanted = {
+        "pool": "none" if profile.config.pool is None else profile.config.pool,
+        "pooled": profile.pooled,
+    }
+    for command, *options in (["table"], ["timeline"], ["fit", "--memory", "8GiB"], ["compare"]):
+        result = CliRunner().invoke(main, [command, net, *options, "--input", "32", "--format", "json"])
+        content = json.loads(result.stdout)
+        found = content["configs"][0] if command == "compare" else content
+        assert {key: found[key] for key in wanted} == wanted, command
+    swept = json.loads(CliRunner().invoke(main, ["sweep", net, "--input", "32", "--format", "json"]).stdout)
+    assert swept["pool"] == wanted["pool"]
+    assert list(swept["pooled"].values()) == [wanted["pooled"]] * bool(wanted["pooled"])
+
+
+@pytest.mark.parametrize(
+    "kind", ["memory", "parameters", "macs", "shares", "timeline", "batch", "compare", "sweep"]
+)
+def test_every_figure_says_what_the_pool_does(kind):
+    from vgg_profile import Comparison, ledger
+    from vgg_profile.ask.sweep import sweep
+    from vgg_profile.describe.figures import depict
+
+    profile = walk("8,M", input=32)
+    result = {
+        "timeline": lambda: ledger(profile),
+        "batch": lambda: ledger(profile),
+        "compare": lambda: Comparison((profile, walk("16,M,none", input=32))),
+        "sweep": lambda: sweep(config("8,M"), inputs=(32,), batches=(1, 2)),
+    }.get(kind, lambda: profile)()
+    figure = depict(result, kind)
+    assert f"average pool {profile.pooled}" in f"{figure.title} {figure.subtitle}"

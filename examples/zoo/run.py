@@ -162,7 +162,8 @@ def report(rows: list[Row]) -> Iterator[str]:
     yield (
         f"{len(rows)} networks that nobody here wrote, each predicted on tensors without data, then run: "
         "a later step of Adam at batch 2, float32, unless its name says otherwise, torch "
-        f"{torch.__version__} on the CPU with {torch.get_num_threads()} threads. Made by `python examples/run_zoo.py`."
+        f"{torch.__version__} on the CPU with {torch.get_num_threads()} threads. "
+        "Made by `python examples/run_zoo.py`."
     )
     yield ""
     yield (

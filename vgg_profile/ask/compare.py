@@ -226,6 +226,7 @@ def _headline(profile: Profile) -> dict[str, Any]:
     return {
         **heading(profile.config, profile.setting.tensors),
         **profile.verification,
+        "pooled": profile.pooled,
         "depth": profile.config.depth,
         **profile.to_dict()["totals"],
         "receptive_field": profile.receptive_field,

@@ -239,6 +239,7 @@ class Fit(Displayed):
         return {
             **heading(self.step.profile.config, self.here.setting.to_dict()),
             **self._on_a_card(),
+            "pooled": self.step.profile.pooled,
             **({} if self.machine is None else {"machine": self.machine._asdict()}),
             "memory": self.memory.label,
             "memory_bytes": self.memory.bytes,

@@ -46,7 +46,7 @@ def main() -> None:
 
     \b
     vgg-profile table D                  VGG-16, layer by layer
-    vgg-profile table "64,64,M,128,M"    a network of your own
+    vgg-profile table "64,M,128,M,GAP"   a network of your own
     vgg-profile compare A B D E          networks side by side
     vgg-profile fit D --memory 8GiB      the largest batch that fits
     vgg-profile measure D                every prediction checked against a real pass

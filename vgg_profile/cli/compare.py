@@ -44,7 +44,7 @@ def compare_command(
 
     \b
     vgg-profile compare A B D E --relative-to A
-    vgg-profile compare D D-BN "64,64,M,128,128,M" --batch 32 --optimizer adam
+    vgg-profile compare D D-BN "64,64,M,128,128,M,GAP" --batch 32 --optimizer adam
     vgg-profile compare A B D E --by layer -o layers.csv
     vgg-profile compare A B D E --measured reports/measured
     """

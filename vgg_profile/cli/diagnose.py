@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from vgg_profile.cli.options import Output, gives_output, input_option, names_network
 from vgg_profile.cli.speech import say
-from vgg_profile.core.errors import InputError
+from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import input_shape
+from vgg_profile.core.sizes import Shape
 from vgg_profile.predict.vgg.configs import config
 
 HAS_DEFECTS = 3
@@ -50,6 +50,9 @@ def diagnose_command(
     answers may be forged, so diagnose only files that you trust. What it prints goes to stderr, without what
     a terminal obeys. The processes that it started end with it, and its temporary files go.
 
+    A model without Conv2d is given what --input says, such as 1x128 or 3x16x112x112; one whose forward wants
+    several inputs, an image for each.
+
     PyTorch decides. A model that it runs, in train and in eval mode, has no defect, unless the rows of the
     batch change or a layer is registered nowhere; one that it refuses has at least one, and the fix with the
     fewest changes comes first. Remarks name what runs and is hardly meant; with --like, what is other than in
@@ -69,23 +72,19 @@ def diagnose_command(
             "Name it, such as --like D, or leave them out.",
         )
     wanted = None if like is None else config(like, batch_norm=batch_norm, classes=classes)
-    shape = input_shape(input_, wanted.in_channels if wanted else _channels(input_))
+    shape = input_shape(input_, wanted.in_channels) if wanted else _sizes(input_)
     diagnosis = diagnose(subject, shape, wanted, timeout, say)
     out.deliver(diagnosis)
     if diagnosis.defects or diagnosis.differences:
         click.get_current_context().exit(HAS_DEFECTS)
 
 
-def _channels(size: str | None) -> int:
-    """Those that an image size names first, or else a colour image's; 224x224x3 is left to be refused."""
-    named: re.Match[str] | None = re.match(
-        r"\s*(\d{1,9})\s*[x×]\s*\d+\s*[x×]\s*(\d{1,9})\s*$", size or "", re.ASCII | re.I
-    )
-    if named is None:
-        return 3
-    first, last = map(int, named.groups())
-    return last if last in _USUAL and first not in _USUAL else first
-
-
-_USUAL = (1, 3)
-"""The channels that an image has: grey, or red, green and blue."""
+def _sizes(text: str | None) -> Shape:
+    """The sizes that an input names; how many there must be, the model says."""
+    given = Input.parse(text or "224")
+    if given != Input(given.shape) or not given.shape:
+        raise InputError(
+            f"The input {excerpt(text)} is more, or less, than sizes.",
+            "Give those of one image: --input 224, --input 192x256 or --input 3x192x256.",
+        )
+    return given.shape

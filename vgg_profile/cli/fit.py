@@ -127,7 +127,7 @@ def fit_command(
             reserves += _scratch(profile.config, record, measured)
     limit = have.bytes - sum(each.bytes for each in reserves)
     if calibrates:
-        calibrate(profile, setup, limit)
+        calibrate(profile, setup, have.bytes)
     step, machine = settle(profile, setup, limit, batch)
     known = as_calibrated(step) if reserve_ is None and machine is not None else None
     if known is not None:

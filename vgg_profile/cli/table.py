@@ -57,7 +57,7 @@ def table(
     vgg-profile table D --batch 8
     vgg-profile table torchvision.models:resnet50 --input 3x224x224 --depth 1
     vgg-profile table vgg16_bn --all-layers
-    vgg-profile table "64,64,M,128,conv1-128,M" --input 3x192x256
+    vgg-profile table "64,64,M,128,conv1-128,M,GAP" --input 3x192x256
     vgg-profile table tiny.toml -o tiny.md
 
     \b

@@ -69,7 +69,7 @@ def explain(
     \b
     vgg-profile explain pool-indices
     vgg-profile explain D conv3_2 --batch 8
-    vgg-profile explain "64,64,M,128,M" pool1 --input 3x192x256
+    vgg-profile explain "64,64,M,128,M,GAP" pool1 --input 3x192x256
     vgg-profile explain my/net.py:UNet down.0 --input 3x64x64
     """
     from vgg_profile.teach import any_layer, topics

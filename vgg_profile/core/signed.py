@@ -19,7 +19,7 @@ DIGEST = "sha256"
 """The key under which a file has its digest."""
 
 
-class Kind(NamedTuple):
+class FileKind(NamedTuple):
     """A kind of file: its ``word``, what it says of itself, its schema, and how to get another."""
 
     word: str
@@ -44,7 +44,7 @@ def sign(content: dict[str, Any]) -> dict[str, Any]:
     return {**bare, DIGEST: digest(bare)}
 
 
-def unsigned(content: Any, expected: Kind, name: str) -> dict[str, Any]:
+def unsigned(content: Any, expected: FileKind, name: str) -> dict[str, Any]:
     """The content of a file without its digest.
 
     Raises ``InputError`` for another kind of file, another schema, and a digest that does not fit.

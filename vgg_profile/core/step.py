@@ -230,6 +230,7 @@ class Step(Displayed):
         return {
             **heading(self.profile.config, self.setting.to_dict()),
             **self.profile.verification,
+            "pooled": self.profile.pooled,
             "peak_bytes": self.peak.peak,
             "peak_phase": phase.value,
             "peak_layer": layer,

@@ -11,7 +11,7 @@ from vgg_profile.core import units
 from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.kinds import describe_kind
-from vgg_profile.describe.words import marked, rules
+from vgg_profile.describe.words import each_pool_words, marked, rules
 
 _HEADERS = {
     "parameters": "parameters",
@@ -38,7 +38,7 @@ def _comparison(comparison: Comparison) -> Table:
 
 def _headlines(profiles: tuple[Profile, ...]) -> Table:
     return Table(
-        title=f"VGG configs at {_setting(profiles)}{_pools(profiles)}",
+        title=f"VGG configs at {_setting(profiles)}{each_pool_words(profiles)}",
         columns=(
             Column("config", "config", is_text=True),
             Column("depth", "weight\nlayers"),
@@ -82,12 +82,6 @@ def _setting(profiles: tuple[Profile, ...]) -> str:
     )
 
 
-def _pools(profiles: Iterable[Profile]) -> str:
-    """Whose average pool changes the map, to end a title with."""
-    found = [f"{each.config.label}'s average pool {each.pooled}" for each in profiles if each.pooled]
-    return "".join(f"; {each}" for each in found)
-
-
 def _each(texts: Iterable[str]) -> str:
     return " and ".join(dict.fromkeys(texts))
 
@@ -98,7 +92,7 @@ def _title(comparison: Comparison) -> str:
     said = f"{kind} compared at {_setting(comparison.profiles)}, {setup.label}"
     title = marked(said, *(network.step.profile for network in comparison.networks))
     relative = f", relative to {comparison.origin.label}" if comparison.origin else ""
-    return f"{title}{relative}{_pools(network.profile for network in comparison.networks)}"
+    return f"{title}{relative}{each_pool_words(network.profile for network in comparison.networks)}"
 
 
 def _totals(comparison: Comparison) -> Table:

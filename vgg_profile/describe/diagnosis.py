@@ -62,7 +62,9 @@ def _title(diagnosis: Diagnosis) -> str:
         *([units.plural(len(diagnosis.remarks), "remark")] if diagnosis.remarks else []),
     ]
     found = ", ".join(counts)
-    return f"{diagnosis.subject} on an image of {units.shape(diagnosis.input)}{like}: {found}"
+    images = diagnosis.draft.images
+    given = "an image" if images == 1 else f"{images} images, each"
+    return f"{diagnosis.subject} on {given} of {units.shape(diagnosis.input)}{like}: {found}"
 
 
 def _where(defect: Defect) -> str:
@@ -82,7 +84,7 @@ def _sum(diagnosis: Diagnosis) -> str:
 def _layers(diagnosis: Diagnosis) -> Table:
     """Every layer in its order, with what leaves it once fixed, and the numbers of its defects."""
     return Table(
-        title="Layer by layer, as if every defect before it were fixed",
+        title="Layer by layer" + ", as if every defect before it were fixed" * bool(diagnosis.defects),
         columns=(
             Column("defects", "defect", is_text=True),
             Column("name", "layer", is_text=True),

@@ -14,7 +14,14 @@ from vgg_profile.core.step import in_words
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.step import remarks
-from vgg_profile.describe.words import rules, scratch_counted, sized, title, unverified_points
+from vgg_profile.describe.words import (
+    grid_pool_words,
+    rules,
+    scratch_counted,
+    sized,
+    title,
+    unverified_points,
+)
 
 
 @describe_kind.register
@@ -171,7 +178,8 @@ def _sweep(grid: Sweep) -> Table:
     return Table(
         title=f"Predicted peak over {units.plural(len(grid.points), 'point')}: {grid.config.label}, "
         f"{replace(grid.setup, optimizer='none', fused=False).conditions}, "
-        f"rules of {grid.device}{unverified_points(grid.unverified, len(grid.points))}{_pools(grid)}",
+        f"rules of {grid.device}{unverified_points(grid.unverified, len(grid.points))}"
+        f"{grid_pool_words(grid)}",
         columns=tuple(
             Column(name, name.replace("_bytes", "\n(bytes)").replace("_", " "), is_text=name in _TEXTS)
             for name in grid.fields
@@ -187,14 +195,6 @@ def _sweep(grid: Sweep) -> Table:
 
 def _counted(grid: Sweep) -> str:
     return "tensors, before a backend's scratch" if grid.is_of_images else grid.config.scope
-
-
-def _pools(grid: Sweep) -> str:
-    """Where the average pool changes the map, to end a title with."""
-    if len(grid.pooled) > 1:
-        sizes = len({(point.height, point.width) for point in grid.points})
-        return f"; the average pool changes the map at {len(grid.pooled)} of {sizes} image sizes"
-    return "".join(f"; average pool {what}" for what in grid.pooled.values())
 
 
 _TEXTS = {"input", "dtype", "optimizer", "peak_phase", "peak_layer", "verified_on"}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from vgg_profile.core import units
+from vgg_profile.core.events import Provenance
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.verified import UNVERIFIED, Verified
 
 if TYPE_CHECKING:
+    from vgg_profile.ask.sweep import Sweep
     from vgg_profile.core.step import Step
 
 
@@ -24,6 +27,20 @@ def title(profile: Profile, *, with_batch: bool = True) -> str:
 def pool_words(profile: Profile) -> str:
     """What the average pool does, to end a title with: only where it changes the map."""
     return f"; average pool {profile.pooled}" if profile.pooled else ""
+
+
+def each_pool_words(profiles: Iterable[Profile]) -> str:
+    """Whose average pool changes the map, to end a title with."""
+    found = [f"{each.config.label}'s average pool {each.pooled}" for each in profiles if each.pooled]
+    return "".join(f"; {each}" for each in found)
+
+
+def grid_pool_words(grid: Sweep) -> str:
+    """Where the average pool changes the map, to end a title with."""
+    if len(grid.pooled) > 1:
+        sizes = len({(point.height, point.width) for point in grid.points})
+        return f"; the average pool changes the map at {len(grid.pooled)} of {sizes} image sizes"
+    return "".join(f"; average pool {what}" for what in grid.pooled.values())
 
 
 def rules(profile: Profile) -> str:
@@ -82,6 +99,25 @@ def scratch_counted(step: Step) -> str:
         )
     how = "counted" if step.least_peak == step.peak.peak else "counted at most"
     if setup.processor is None:
-        return f"What PyTorch's own kernels take in passing is {how}."
+        return f"What PyTorch's own kernels take in passing is {how}. {how_known(step)}"
     threads = units.plural(setup.threads or 1, "thread")
-    return f"What kernels take in passing is {how}: {setup.processor}, {threads}, oneDNN 3.12 (torch 2.13)."
+    return (
+        f"What kernels take in passing is {how}: {setup.processor}, {threads}, oneDNN 3.12 (torch 2.13). "
+        f"{how_known(step)}"
+    )
+
+
+def how_known(step: Step) -> str:
+    """How the bytes of the peak are known, in words."""
+    by = dict(step.provenance)
+    rest = by.pop(Provenance.RULE, 0)
+    if not by:
+        return "Every byte of the peak is known by rule."
+    others = (f"{size:,} {_HOW[known]}" for known, size in by.items())
+    return f"Of the peak, {rest:,} bytes are known by rule, {' and '.join(others)}."
+
+
+_HOW = {
+    Provenance.PROBE: "by running one operation alone on this machine",
+    Provenance.BOUND: "at most",
+}

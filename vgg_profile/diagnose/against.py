@@ -115,20 +115,23 @@ _GAP = 6
 def _aligned(mine: Sequence[Written], theirs: Sequence[Written]) -> Iterator[_Pair]:
     """Pair two lists up in order at the least price; of equal ways, the one that pairs early layers.
 
-    ``price[i][j]`` is that of the ends from i and j on (Needleman and Wunsch 1970).
+    A way that leaves ``n`` layers of the two lists without a pair costs ``n`` gaps at least. So ways that
+    leave few are tried first, and the best of them is the best of all once its price is no more than the next
+    would cost (Ukkonen 1985): the work is the length times the difference.
     """
-    rows, columns = len(mine), len(theirs)
-    price = [[_GAP * (rows - i + columns - j) for j in range(columns + 1)] for i in range(rows + 1)]
-    for i in reversed(range(rows)):
-        for j in reversed(range(columns)):
-            paired = price[i + 1][j + 1] + _difference(mine[i], theirs[j])
-            price[i][j] = min(paired, price[i + 1][j] + _GAP, price[i][j + 1] + _GAP)
+    alone = abs(len(mine) - len(theirs)) + 2
+    while True:
+        price = _prices(mine, theirs, alone)
+        if price[0][0] <= _GAP * (alone + 1) or alone > len(mine) + len(theirs):
+            break
+        alone *= 2
     i = j = 0
-    while i < rows and j < columns:
-        if price[i][j] == price[i + 1][j + 1] + _difference(mine[i], theirs[j]):
+    while i < len(mine) and j < len(theirs):
+        own = price[i][j]
+        if own == price[i + 1].get(j + 1, _NEVER) + _difference(mine[i], theirs[j]):
             yield mine[i], theirs[j]
             i, j = i + 1, j + 1
-        elif price[i][j] == price[i + 1][j] + _GAP:
+        elif own == price[i + 1].get(j, _NEVER) + _GAP:
             yield mine[i], None
             i += 1
         else:
@@ -136,6 +139,30 @@ def _aligned(mine: Sequence[Written], theirs: Sequence[Written]) -> Iterator[_Pa
             j += 1
     yield from ((layer, None) for layer in mine[i:])
     yield from ((None, layer) for layer in theirs[j:])
+
+
+_NEVER = 2**62
+"""The price of a way that is not looked at."""
+
+
+def _prices(mine: Sequence[Written], theirs: Sequence[Written], alone: int) -> list[dict[int, int]]:
+    """``price[i][j]`` is that of the ends from i and j on, where at most so many layers are ``alone``.
+
+    Needleman and Wunsch 1970, in the band that such ways stay in.
+    """
+    rows, columns = len(mine), len(theirs)
+    price: list[dict[int, int]] = [{} for _ in range(rows + 1)]
+    for i in range(rows, -1, -1):
+        below = price[i + 1] if i < rows else {}
+        row, right = price[i], _NEVER
+        for j in range(min(columns, i + alone), max(0, i - alone) - 1, -1):
+            if i == rows or j == columns:
+                own = _GAP * (rows - i + columns - j)
+            else:
+                paired = below.get(j + 1, _NEVER) + _difference(mine[i], theirs[j])
+                own = min(paired, below.get(j, _NEVER) + _GAP, right + _GAP)
+            row[j] = right = own
+    return price
 
 
 def _difference(mine: Written, theirs: Written) -> int:

@@ -14,7 +14,7 @@ from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.draft import Written
 from vgg_profile.diagnose.trouble import shown
 
-_CONTAINERS = frozenset(("Module", "Sequential", "ModuleList", "ModuleDict"))
+_CONTAINERS = frozenset(("Module", "Sequential", "ModuleList", "ModuleDict", "DataParallel"))
 
 _POOL = ("kernel_size", "stride", "padding")
 

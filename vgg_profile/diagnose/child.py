@@ -22,12 +22,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from vgg_profile.core.errors import InputError, did_you_mean, excerpt, message
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.diagnose.calls import is_layer
 from vgg_profile.diagnose.draft import PREFIX, READY, Defect, Draft, Kind, Written, encode, read_wanted
 from vgg_profile.diagnose.examine import examine
-from vgg_profile.diagnose.modules import Births, ModulePaths, check_takes_an_image
-from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, shown
+from vgg_profile.diagnose.given import as_input, images_wanted, unwrapped
+from vgg_profile.diagnose.modules import Births, ModulePaths
+from vgg_profile.diagnose.trouble import asks_for_values, error_line, explained, in_pythons_words, shown
 from vgg_profile.diagnose.words import Subject
 from vgg_profile.run.siblings import name_module, see_siblings
 
@@ -87,8 +88,10 @@ def inspect_model(
         try:
             with births.noting(path), torch.device(device):
                 return _examined(path, name, births, device, shape, wanted, label)
-        except Exception as error:
-            if isinstance(error, InputError) or device == "cpu" or "meta" not in message(error):
+        except InputError:
+            raise
+        except Exception:
+            if device == "cpu":
                 raise
     raise AssertionError("the second device returns or raises")
 
@@ -108,15 +111,16 @@ def _examined(
     except (InputError, SystemExit) as error:
         raise error if isinstance(error, InputError) else explained(error, path) from None
     except Exception as error:
-        if device == "meta" and "meta" in message(error):
-            raise
+        if device == "meta":
+            raise  # what cannot be made without values may be made with them
         return _unmade(error, path, name, namespace)
+    model = unwrapped(model, path)
     if is_layer(model):
         model = nn.Sequential(model)
-    check_takes_an_image(model, path)
-    subject = Subject(model.to(device), births, ModulePaths(model), path, device)
+    shape = as_input(model, shape)
+    subject = Subject(model.to(device), births, ModulePaths(model), path, device, images_wanted(model))
     draft = examine(subject, shape, wanted, label)
-    return replace(draft, defects=(*silent, *draft.defects))
+    return replace(draft, input=shape, images=subject.takes, defects=(*silent, *draft.defects))
 
 
 def _unmade(error: Exception, path: Path, name: str, namespace: Mapping[str, Any]) -> Draft:
@@ -181,7 +185,7 @@ def _run(path: Path, device: str) -> dict[str, Any]:
     except InputError:
         raise
     except BaseException as error:
-        if device == "meta" and "meta" in message(error):
+        if device == "meta" and asks_for_values(error):
             raise
         raise explained(error, path) from None
 

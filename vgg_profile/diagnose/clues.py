@@ -70,12 +70,14 @@ def odd_ones(convs: Sequence[Call]) -> Iterator[tuple[str, list[tuple[Call, int]
     """The convolutions of another stride, kernel or padding than most, with what most have."""
     for key, default in (("stride", 1), ("kernel_size", 1), ("padding", 0)):
         values = {
-            call.site: (call.layer.arguments.get(key, default) if call.layer else None) for call in convs
+            call.site: call.layer.arguments.get(key, default)
+            for call in convs
+            if call.layer and (key != "kernel_size" or call.layer.pair(key, 1) != (1, 1))
         }
         tally = Counter(value for value in values.values() if isinstance(value, int))
         if len(tally) > 1:
             (usual, times), *_ = tally.most_common()
-            odd = [call for call in convs if values[call.site] != usual]
+            odd = [call for call in convs if values.get(call.site, usual) != usual]
             if times > len(odd) and len(odd) <= 3:
                 yield key, [(call, usual) for call in odd if not (key == "padding" and lacks_padding(call))]
 

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     FAN_IN = "wrong fan-in"
     WIDTH = "wrong width"
     SETTING = "other than in the config"
+    UNLIKE = "unlike its neighbours"
     PADDING = "other padding than its neighbours"
     NOTHING_LEFT = "nothing left of the map"
     NO_NORM = "missing norm"
@@ -274,6 +275,10 @@ class Draft:
     is_chain: bool = True
     refused: str = ""
     stopped: str = ""
+    input: tuple[int, ...] = ()
+    """An image as the model was given it, without the batch."""
+    images: int = 1
+    """How many images ``forward`` was given, each in an argument of its own."""
 
 
 READY = b"r"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -11,11 +12,14 @@ from vgg_profile.core import units
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.against import Difference, compared
 from vgg_profile.diagnose.draft import Defect, Draft, Family, Hint, Kind, Remark, Visit, Written, located
+from vgg_profile.diagnose.given import check_channels_come_first, check_images_will_do
+from vgg_profile.diagnose.modules import line_of, misspelt
 from vgg_profile.diagnose.names import Unique, block_of, paper_names
 from vgg_profile.diagnose.plan import Plan
 from vgg_profile.diagnose.remarks import remarks
 from vgg_profile.diagnose.search import Cause, Found, needed, search
 from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, shown
+from vgg_profile.diagnose.unregistered import unregistered
 from vgg_profile.diagnose.verdict import Verdict
 from vgg_profile.diagnose.words import Call, Edit, Subject
 
@@ -23,9 +27,13 @@ from vgg_profile.diagnose.words import Call, Edit, Subject
 def examine(subject: Subject, shape: Shape, wanted: Sequence[Written] = (), label: str = "") -> Draft:
     """Run a model on images (C, H, W), as it is written and then mended; ``wanted`` is what it should be."""
     verdict = Verdict(subject, shape)
+    if verdict.refused:
+        check_channels_come_first(subject.model, shape)
     differences = compared(verdict.calls(search(subject, shape).run), wanted, label) if wanted else []
     given = [each.edit for each in differences if each.edit and each.kind is not Kind.HEAD]
-    found = search(subject, shape, given) if verdict.refused or given else Found([], verdict.first)
+    is_wrong = verdict.refused or any(True for _ in verdict.rows())
+    found = search(subject, shape, given) if is_wrong or given else Found([], verdict.first)
+    check_images_will_do(subject, verdict, found)
     needs = needed(subject, shape, given, found) if verdict.refused else []
     return _Report(subject, verdict, found, differences, needs).draft()
 
@@ -56,7 +64,7 @@ class _Report:
             *(self._difference(each) for each in self.differences if each.edit in self.needs),
             *self._stopped(causes),
             *self._rows(),
-            *self._hidden(),
+            *unregistered(self.run),
         ]
         remarks_ = remarks(run, self.verdict.eval, self._name, list(self.subject.births.lost.values()))
         differences = [self._difference(each) for each in self.differences if each.edit not in self.needs]
@@ -198,10 +206,15 @@ class _Report:
 
     def _found(self, cause: Cause) -> str:
         edit = cause.edits[0]
-        if len(cause.edits) == 1 or edit.kind is not Kind.PADDING:
-            return edit.found
         calls = [self.by_site[each.site] for each in cause.edits]
-        return f"{units.listed([self._name(call) for call in calls])} are not padded"
+        names = units.listed([self._name(call) for call in calls])
+        if len(calls) > 1 and edit.kind is Kind.PADDING:
+            return f"{names} are not padded"
+        if len(calls) > 1 and edit.kind is Kind.IN_CHANNELS:
+            own = units.plural(calls[0].layer.size("in_channels") if calls[0].layer else 0, "channel")
+            arrive = units.listed([f"{call.arriving[1]:,}" for call in calls])
+            return f"{names}, made on one line, take {own} each, and {arrive} arrive"
+        return edit.found
 
     def _located_fix(self, edits: Sequence[Edit]) -> str:
         """The same, with the place of a change that stands elsewhere."""
@@ -229,7 +242,10 @@ class _Report:
             padding = layer.arguments.get("padding") if layer else 1
             where = f"line{'s' * (len(lines) > 1)} {units.listed(list(lines))}"
             return f"write padding={padding} in all {len(edits)} of them ({where})"
-        return "; ".join(map(self._one_fix, edits))
+        fixes = "; ".join(map(self._one_fix, edits))
+        if len(edits) > 1 and all(edit.kind is Kind.IN_CHANNELS for edit in edits):
+            return f"go on with the width of the layer before: {fixes}"
+        return fixes
 
     def _one_fix(self, edit: Edit) -> str:
         call = self.by_site.get(edit.site)
@@ -247,11 +263,16 @@ class _Report:
         if run.error is None or ((causes or self.needs) and run is not self.run):
             return
         call, error = run.failing, run.error
-        line = error_line(error, self.subject.path) or (call.made_at if call else None)
+        line = error_line(error, self.subject.path) or (call.made_at if call else self._line_of_forward())
         place = self._name(call) if call else "forward"
         if call and call.layer and run is not self.run:
             place = call.what.lower()
-        refusal = explained(error, self.subject.path)
+        refusal, fix = explained(error, self.subject.path), ""
+        for kind, right in ((NotImplementedError, "forward"), (AttributeError, "__init__")):
+            wrong = isinstance(error, kind) and misspelt(self.subject.model, right, self.subject.path)
+            if wrong:
+                name, at = wrong
+                fix = f"rename {name} (line {at}) to {right}"
         yield Defect(
             place,
             call.place if call and call.layer else "forward",
@@ -260,8 +281,17 @@ class _Report:
             refusal.problem.removeprefix(f"{shown(self.subject.path)}: ")
             + (self.verdict.how and f" It is so{self.verdict.how}."),
             "what PyTorch runs",
-            refusal.next_step,
+            fix or refusal.next_step,
         )
+
+    def _line_of_forward(self) -> int | None:
+        """Where PyTorch did not get into ``forward``: its line, or that of the class that has none."""
+        kind = type(self.subject.model)
+        code = getattr(inspect.unwrap(kind.forward), "__code__", None)
+        if code is not None and code.co_filename == str(self.subject.path):
+            return int(code.co_firstlineno)
+        wrong = misspelt(self.subject.model, "forward", self.subject.path)
+        return wrong[1] if wrong else line_of(kind, self.subject.path)
 
     def _where_it_stopped(self) -> str:
         if self.run.error is None:
@@ -270,17 +300,20 @@ class _Report:
         return f"What follows{f' line {line}' if line else ''} could not be examined."
 
     def _rows(self) -> Iterator[Defect]:
+        mends = [self._located_fix(cause.edits) for cause in self.found.causes]
+        others = [self._located_fix(other) for cause in self.found.causes for other in cause.others]
         for call, rows in self.verdict.rows():
             shapes = f"{units.shape(call.arriving)} become {units.shape(call.output)}"
             found = f"{call.layer or call.what}: {shapes}, {rows}"
             yield Defect(
-                self._name(call),
+                self._name(self.by_site.get(call.site, call)),
                 call.place if call.layer else "forward",
                 call.line or call.made_at,
                 Kind.ROWS,
                 found,
                 "one row an image, whatever the batch",
-                "torch.flatten(x, 1), and a layer of as many values as arrive",
+                "; ".join(mends) or "torch.flatten(x, 1), and a layer of as many values as arrive",
+                others=tuple(dict.fromkeys(others)),
             )
 
     def _silent(self) -> Iterator[Defect]:
@@ -290,39 +323,6 @@ class _Report:
             place = f"{shown(type(self.subject.model).__name__)}.forward()"
             found, fits = "the last layer's result is dropped", "what it makes is returned"
             yield Defect(place, "", unused.line, Kind.SILENT, found, fits, "return it")
-
-    def _hidden(self) -> Iterator[Defect]:
-        """Layers with weights in a plain list or dict, and those that ``forward`` makes anew."""
-        for (path, kind), modules in self.subject.paths.hidden.items():
-            own = [module for module in modules if any(True for _ in module.parameters())]
-            if own:
-                attribute = f"self.{shown(path)}"
-                yield Defect(
-                    attribute,
-                    shown(path),
-                    self.subject.births.line(own[0]),
-                    Kind.HIDDEN,
-                    f"a Python {kind} hides {units.plural(len(own), 'layer')} with weights from PyTorch: "
-                    "parameters(), .to() and state_dict() pass over them",
-                    "nn.ModuleDict" if kind == "dict" else "nn.ModuleList or nn.Sequential(*layers)",
-                    f"{attribute} = nn.Module{kind.title()}({attribute})",
-                )
-        registered = {id(each) for each in self.subject.model.modules()}
-        registered |= {id(each) for of in self.subject.paths.hidden.values() for each in of}
-        for call in self.run.calls:
-            module, layer = call.module, call.layer
-            if module is None or layer is None or layer.module != "forward" or id(module) in registered:
-                continue
-            if any(True for _ in module.parameters()):
-                yield Defect(
-                    "forward",
-                    "forward",
-                    layer.line,
-                    Kind.HIDDEN,
-                    f"{layer} is no module of the model: parameters() passes over it",
-                    "a layer that __init__ makes and registers",
-                    f"make self.layer = nn.{layer} in __init__, and call it here",
-                )
 
     # -- differences, and what a name lost
 

@@ -88,6 +88,7 @@ class Diagnosis(Displayed):
             "schema_version": DIAGNOSIS_SCHEMA,
             "subject": self.subject,
             "input": list(self.input),
+            "images": self.draft.images,
             "like": self.like and self.like.label,
             "runs_as_written": not self.draft.refused,
             "refused": self.draft.refused,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
 import sys
@@ -13,9 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from vgg_profile.core.errors import InputError
-from vgg_profile.diagnose.calls import class_name
-from vgg_profile.diagnose.trouble import innermost, shown
+from vgg_profile.diagnose.trouble import innermost
 
 
 @dataclass
@@ -41,18 +40,28 @@ class Births:
     @contextmanager
     def noting(self, path: Path) -> Iterator[None]:
         """Note every module that is made meanwhile."""
-        initialise, add, births = nn.Module.__init__, nn.Module.add_module, self._of
+        initialise, add, assign = nn.Module.__init__, nn.Module.add_module, nn.Module.__setattr__
+        births = self._of
         lines: dict[tuple[int, str], int | None] = {}
 
-        def added(owner: nn.Module, name: str, module: nn.Module | None) -> None:
-            line, key = innermost(sys._getframe(1), path), (id(owner), name)
+        def named(owner: nn.Module, name: str, module: nn.Module | None) -> None:
+            line, key = innermost(sys._getframe(2), path), (id(owner), name)
             before = owner._modules.get(name)
-            if before is not None and before is not module and line and lines.get(key) == line:
+            is_lost = before is not None and module is not None and before not in [*module.modules()]
+            if before is not None and is_lost and line and lines.get(key) == line:
                 has_parameters = any(True for _ in before.parameters())
                 lost = self.lost.setdefault((name, line), Overwritten(name, line, has_parameters, 0))
                 lost.times += 1
             lines[key] = line
+
+        def added(owner: nn.Module, name: str, module: nn.Module | None) -> None:
+            named(owner, name, module)
             add(owner, name, module)
+
+        def assigned(owner: nn.Module, name: str, value: Any) -> None:
+            if isinstance(value, nn.Module) and "_modules" in vars(owner):
+                named(owner, name, value)
+            assign(owner, name, value)
 
         def noted(self: nn.Module, *args: Any, **kwargs: Any) -> None:
             initialise(self, *args, **kwargs)
@@ -60,11 +69,13 @@ class Births:
 
         nn.Module.__init__ = noted  # type: ignore[method-assign]
         nn.Module.add_module = added  # type: ignore[method-assign,assignment]
+        nn.Module.__setattr__ = assigned  # type: ignore[method-assign,assignment]
         try:
             yield
         finally:
             nn.Module.__init__ = initialise  # type: ignore[method-assign]
             nn.Module.add_module = add  # type: ignore[method-assign]
+            nn.Module.__setattr__ = assign  # type: ignore[method-assign]
 
     def __len__(self) -> int:
         return len(self._of)
@@ -91,13 +102,16 @@ class ModulePaths:
             path, owner = waiting.pop(0)
             for name, value in vars(owner).items():
                 if not name.startswith("_") and isinstance(value, (list, tuple, dict)):
-                    waiting += self._hidden_in(f"{path}.{name}".lstrip("."), value)
+                    attribute = f"{path}.{name}".lstrip(".")
+                    kind = "dict" if isinstance(value, dict) else "list"
+                    waiting += self._hidden_in(attribute, value, (attribute, kind))
 
-    def _hidden_in(self, path: str, value: Any) -> Iterator[tuple[str, nn.Module]]:
+    def _hidden_in(self, path: str, value: Any, of: tuple[str, str]) -> Iterator[tuple[str, nn.Module]]:
         for key, module in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(module, nn.Module) and id(module) not in self._path:
-                kind = "dict" if isinstance(value, dict) else "list"
-                self.hidden.setdefault((path, kind), []).append(module)
+            if isinstance(module, (list, tuple, dict)):
+                yield from self._hidden_in(f"{path}.{key}", module, (of[0], "nested list"))
+            elif isinstance(module, nn.Module) and id(module) not in self._path:
+                self.hidden.setdefault(of, []).append(module)
                 for inner, each in module.named_modules(prefix=f"{path}.{key}"):
                     self._path.setdefault(id(each), inner)
                     yield inner, each
@@ -107,26 +121,20 @@ class ModulePaths:
         return self._path.get(id(module), "forward")
 
 
-def check_takes_an_image(model: nn.Module, path: Path) -> None:
-    """Refuse a ``forward`` that takes more than one image, or nothing: raises ``InputError``."""
-    check_has_forward(model, path)
-    try:
-        inspect.signature(model.forward).bind("an image")
-    except TypeError as error:
-        line = inspect.unwrap(type(model).forward).__code__.co_firstlineno
-        raise InputError(
-            f"{shown(path)}, line {line}: forward cannot be called with an image alone: {error}.",
-            "Let forward(self, x) take the image, and give whatever follows it a default.",
-        ) from None
+def line_of(kind: type, path: Path) -> int | None:
+    """The line on which a class of the file begins."""
+    nodes = ast.walk(ast.parse(path.read_bytes()))
+    return next(
+        (node.lineno for node in nodes if isinstance(node, ast.ClassDef) and node.name == kind.__name__), None
+    )
 
 
-def check_has_forward(module: nn.Module, path: Path) -> None:
-    """Refuse a class without ``forward``: raises ``InputError``, which points at a misspelt one."""
-    kind = type(module)
-    if kind.forward is not nn.Module.forward or class_name(module) in ("ModuleList", "ModuleDict"):
-        return
-    own = {name: value for name, value in vars(kind).items() if inspect.isfunction(value)}
-    close = difflib.get_close_matches("forward", own, n=1)
-    where = f"{shown(path)}, line {own[close[0]].__code__.co_firstlineno}" if close else shown(path)
-    hint = f"Did you mean forward instead of {close[0]}?" if close else "Write forward(self, x)."
-    raise InputError(f"{where}: the class {shown(kind.__name__)} has no forward.", hint)
+def misspelt(model: nn.Module, right: str, path: Path) -> tuple[str, int] | None:
+    """A method of the file whose name is close to ``right``, which its class lacks: its name, its line."""
+    for kind in dict.fromkeys(type(module) for module in model.modules()):
+        own = {name: value for name, value in vars(kind).items() if inspect.isfunction(value)}
+        close = difflib.get_close_matches(right, own, n=1, cutoff=0.75)
+        code = own[close[0]].__code__ if close and right not in own else None
+        if code is not None and code.co_filename == str(path):
+            return close[0], code.co_firstlineno
+    return None

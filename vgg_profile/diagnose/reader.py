@@ -34,8 +34,13 @@ def diagnose(
     timeout: float = 60,
     hear: Hear = unheard,
 ) -> Diagnosis:
-    """Examine ``FILE.py:NAME`` on an image (C, H, W); raises ``InputError`` as :func:`read` does."""
-    return Diagnosis(subject, shape, read(subject, shape, timeout, like, hear), like)
+    """Examine ``FILE.py:NAME`` on an image (C, H, W), or any input without its batch.
+
+    Fewer sizes are an image's sides, where the model takes images. Raises ``InputError`` as
+    :func:`read` does.
+    """
+    draft = read(subject, shape, timeout, like, hear)
+    return Diagnosis(subject, draft.input or shape, draft, like)
 
 
 def read(

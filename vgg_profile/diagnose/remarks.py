@@ -35,7 +35,7 @@ def remarks(
         *neighbours.activations(graph),
         *neighbours.norms(graph),
         *neighbours.hidden_pool(graph),
-        *_idle(graph, eval_run),
+        *(_idle(graph, eval_run) if run.error is None else ()),
     ]
     return sorted(dict.fromkeys(found), key=lambda remark: remark.line or 0)
 
@@ -123,8 +123,10 @@ def _are_scores(number: int) -> bool:
     return number > 1 and (number < 32 or number & (number - 1) != 0)
 
 
+_RECTIFIERS = ("ReLU6", "LeakyReLU", "PReLU", "ELU", "CELU", "SELU", "GELU", "SiLU", "Mish", "Hardswish")
 _ON_LOGITS = {
     "ReLU": "It cuts off every negative score.",
+    **dict.fromkeys(_RECTIFIERS, "It presses every negative score towards 0."),
     "Dropout": "It sets scores to 0 at random in training.",
     "BatchNorm1d": "Each score then depends on the other images of the batch.",
 }

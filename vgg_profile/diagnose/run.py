@@ -23,9 +23,17 @@ from vgg_profile.core.errors import message
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import class_name, is_layer, of_function, of_module
 from vgg_profile.diagnose.draft import KNOWN, Family, Kind, Written
-from vgg_profile.diagnose.modules import check_has_forward
-from vgg_profile.diagnose.trouble import in_pythons_words, innermost
-from vgg_profile.diagnose.values import as_given, loses_rows, noting_the_return, tensors_in, why_no_flatten
+from vgg_profile.diagnose.trouble import asks_for_values, in_pythons_words, innermost, next_step
+from vgg_profile.diagnose.values import (
+    as_given,
+    as_if_it_fitted,
+    inputs,
+    loses_rows,
+    noting_the_return,
+    one_shape,
+    tensors_in,
+    why_no_flatten,
+)
 from vgg_profile.diagnose.words import IMAGES, Again, Call, Edit, Site, Subject
 
 Edits = Mapping[Site, Sequence[Edit]]
@@ -50,25 +58,28 @@ class Run(TorchFunctionMode):
         self._kept: list[object] = []  # an id is of one object as long as that lives
         self._nth: Counter[int | str] = Counter()
         self._by_site: dict[Site, tuple[Call, Tensor]] = {}
+        self.strangers: dict[int, tuple[Tensor, int | None]] = {}
+        """Tensors that want a gradient and are no result, by ``id``: each with the line that uses it."""
         self._is_paused = False
 
     def start(self, shape: Shape, images: int = IMAGES) -> Run:
         """Run the model on images (C, H, W); raises :class:`Again`, and what asks a tensor for its values."""
         model, device = self.subject.model, self.subject.device
         self.images = images
-        x = torch.zeros(images, *shape, device=device)
-        self._made(x, None)
+        given = [inputs(model, images, shape, device) for _ in range(self.subject.takes)]
+        for x in given:
+            self._made(x, None)
         try:
             with (
                 self._calls_of_modules(),
                 noting_the_return(model, str(self.subject.path), self._returned),
                 self,
             ):
-                self.result = self._applied(model(x))
+                self.result = self._applied(model(*given))
         except Again:
             raise
         except Exception as error:
-            if device == "meta" and "meta" in message(error):
+            if self._asks_for_values(error):
                 raise
             self.error = error
         return self
@@ -110,6 +121,9 @@ class Run(TorchFunctionMode):
         if not tensors:
             return func(*args, **kwargs)
         name, line = str(getattr(func, "__name__", func)), innermost(sys._getframe(1), self.subject.path)
+        for each in tensors_in([args, kwargs]):
+            if each.requires_grad and each.is_leaf:
+                self.strangers.setdefault(id(each), (each, line))
         x, layers = tensors[0], None
         given, named = list(args), dict(kwargs)
         first = given.pop(0) if given else named.pop("input", None)
@@ -128,7 +142,7 @@ class Run(TorchFunctionMode):
         try:
             result = func(*args, **kwargs)
         except Exception as error:
-            return self._mended_function(call, x, error)
+            return self._mended_function(call, x, args, kwargs, error)
         if self.options and call.layer and call.layer.family is Family.FLATTEN and loses_rows(result, x):
             return self._flattened(call, x)
         if not list(tensors_in(result)):
@@ -137,16 +151,21 @@ class Run(TorchFunctionMode):
             return result
         return self._note(call, result)
 
-    def _mended_function(self, call: Call, x: Tensor, error: Exception) -> Any:
+    def _mended_function(
+        self, call: Call, x: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any], error: Exception
+    ) -> Any:
         if self.options is None or self._asks_for_values(error):
             self.failing = call
             raise error
         if call.what in ("view", "reshape", "flatten") and x.dim() > 2:
             return self._flattened(call, x)
         fault = in_pythons_words(error)
-        edit = Edit(call.site, "pass", Kind.DOES_NOT_RUN, None, fault, "what PyTorch runs", "not known here")
+        fix = next_step(message(error)) or one_shape([args, kwargs]) or "not known here"
+        edit = Edit(call.site, "pass", Kind.DOES_NOT_RUN, None, fault, "what PyTorch runs", fix)
         self.mends.append(edit)
-        return self._note(call, x.clone(), edit)
+        with self._paused():
+            result = as_if_it_fitted(call.what, args, kwargs, x)
+        return self._note(call, result, edit)
 
     def _flattened(self, call: Call, x: Tensor) -> Any:
         layer = call.layer or Written("Flatten", {}, "forward", call.line, call.line)
@@ -316,7 +335,7 @@ class Run(TorchFunctionMode):
         return self.subject.built[known]
 
     def _asks_for_values(self, error: Exception) -> bool:
-        return self.subject.device == "meta" and "meta" in message(error)
+        return self.subject.device == "meta" and asks_for_values(error)
 
     # -- bookkeeping
 
@@ -382,7 +401,6 @@ class Run(TorchFunctionMode):
                 return original(module, *args, **kwargs)
             if is_layer(module):
                 return self.called(module, args, kwargs, original)
-            check_has_forward(module, self.subject.path)
             return original(module, *args, **kwargs)
 
         nn.Module.__call__ = called  # type: ignore[method-assign]

@@ -8,8 +8,9 @@ and of two as good the one that makes a layer more like the others. What is as g
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from torch import nn
@@ -39,7 +40,7 @@ MOST_CALLS = 20_000
 SIDES = (28, 32, 48, 64, 96, 112, 128, 160, 192, 224, 227, 256, 299)
 """Image sizes that models are made for."""
 
-_SPATIAL = (Kind.FAN_IN, Kind.NOTHING_LEFT)
+_SPATIAL = (Kind.FAN_IN, Kind.NOTHING_LEFT, Kind.DOES_NOT_RUN)
 _WIDTHS = (Kind.FAN_IN, Kind.IN_CHANNELS, Kind.NORM_WIDTH)
 
 
@@ -162,14 +163,16 @@ class _Search:
         ranked.sort(key=lambda pair: pair[0])
         (score, best), *others = ranked
         as_good = [
-            each.edits for other, each in others if other == score or (each is local and other[0] == score[0])
+            each.edits
+            for other, each in others
+            if (other == score or (each is local and other[0] == score[0])) and each.edits[0].do != "pass"
         ]
         cause = Cause(best.edits, call.site, as_good)
         if any(edit.kind is Kind.FAN_IN for edit in first):
             cause.others += self._followed(run, call)
             if best is local:
                 cause.others += self._joint(run, call)
-        if any(edit.kind in _SPATIAL for edit in first) or call.arriving[1:] == self.shape:
+        if _is_spatial(call, first) or call.arriving[1:] == self.shape:
             cause.input = self._other_input(call)
         return cause, best is not local
 
@@ -234,7 +237,9 @@ class _Search:
             return
         if kinds & {*_WIDTHS}:
             yield from self._other_width(run, call)
-        if kinds & {*_SPATIAL}:
+        yield from self._swapped(call, mends)
+        yield from self._in_one_loop(run, call, mends)
+        if _is_spatial(call, mends):
             yield from self._other_windows([*before, call])
             yield from self._lost_pool(before)
 
@@ -277,6 +282,38 @@ class _Search:
         others_of_it = self.widths[width] - (call.layer is not None and call.layer.family is Family.NORM)
         yield _Candidate([edit], (1, -others_of_it))
 
+    def _swapped(self, call: Call, mends: Sequence[Edit]) -> Iterator[_Candidate]:
+        """The layer's own two widths, the other way round: channels grow on the way, values shrink."""
+        layer, arrives = call.fixed[0] if call.fixed else call.layer, mends[0].layer
+        keys = {Family.CONV: ("in_channels", "out_channels"), Family.LINEAR: ("in_features", "out_features")}
+        names = keys.get(layer.family) if layer and mends[0].do == "write" else None
+        written = call.layer
+        if names is None or arrives is None or written is None or len(mends) > 1:
+            return
+        into, out = names
+        shrinks = written.size(out) < written.size(into)
+        if written.size(out) == arrives.size(into) and shrinks is (written.family is Family.CONV):
+            turned = arrives.with_arguments(**{out: written.size(into)})
+            found = f"{written}: its two widths are the wrong way round, {arrives.size(into):,} arrive"
+            yield _Candidate([write(call, Kind.WIDTH, turned, found, str(turned))], (2, 0))
+
+    def _in_one_loop(self, run: Run, call: Call, mends: Sequence[Edit]) -> Iterator[_Candidate]:
+        """All that one line makes for the same channels, whatever arrives: a loop that forgets to go on."""
+        if mends[0].kind is not Kind.IN_CHANNELS or call.layer is None or call.layer.line is None:
+            return
+        line, own = call.layer.line, call.layer.size("in_channels")
+        by_site = {each.site: each.layer for each in run.calls if each.layer and not each.is_inserted}
+        alike = [
+            edit
+            for edit in run.mends
+            if edit.kind is Kind.IN_CHANNELS
+            and (layer := by_site.get(edit.site)) is not None
+            and (layer.line, layer.size("in_channels")) == (line, own)
+        ]
+        arriving = {edit.layer.size("in_channels") for edit in alike if edit.layer}
+        if len(alike) > 1 and len(arriving) > 1:
+            yield _Candidate(alike, (0, 1))
+
     def _other_windows(self, before: Sequence[Call]) -> Iterator[_Candidate]:
         """Paddings, strides and kernels like those of the other convolutions."""
         convs = [
@@ -289,9 +326,9 @@ class _Search:
             if padded:
                 tally = f"{len(padded)} of {len(convs)} convolutions are padded, these {len(plain)} are not"
             yield _Candidate([with_padding(call, tally) for call in plain], (0, 0))
-        if padded:
+        if padded or len(plain) == 1:
+            tally = f"{len(padded)} of {len(convs)} convolutions are padded" if padded else "its map shrinks"
             for call in plain:
-                tally = f"{len(padded)} of {len(convs)} convolutions are padded"
                 yield _Candidate([with_padding(call, tally)], (0, 0))
         for key, odd in odd_ones(convs):
             for call, value in odd:
@@ -301,7 +338,25 @@ class _Search:
                     layer = layer.with_arguments(padding=value // 2)
                 word = "kernel" if key == "kernel_size" else key
                 fits = f"{layer}: the other convolutions have {word} {value}"
-                yield _Candidate([write(call, Kind.SETTING, layer, str(call.layer), fits)], (0, 0))
+                yield _Candidate([write(call, Kind.UNLIKE, layer, str(call.layer), fits)], (0, 0))
+        yield from self._other_pools(before)
+
+    def _other_pools(self, before: Sequence[Call]) -> Iterator[_Candidate]:
+        """A pool with the window of another, where as many pools have that one."""
+        keys = ("kernel_size", "stride", "padding")
+        pools = [(call, layer) for call in before if (layer := call.layer) and layer.family is Family.POOL]
+        windows = {call.site: tuple(layer.arguments.get(key) for key in keys) for call, layer in pools}
+        tally = Counter(windows.values())
+        for call, layer in pools:
+            for other, times in tally.items():
+                own = windows[call.site]
+                if other == own or times < tally[own]:
+                    continue
+                given = {key: value for key, value in zip(keys, other, strict=True) if value is not None}
+                kept = {key: value for key, value in layer.arguments.items() if key not in keys}
+                fixed = replace(layer, arguments={**given, **kept})
+                fits = f"{fixed}, as {times} of the {len(pools)} pools"
+                yield _Candidate([write(call, Kind.UNLIKE, fixed, str(layer), fits)], (0, 0))
 
     def _lost_pool(self, before: Sequence[Call]) -> Iterator[_Candidate]:
         """A pool at the one place where the width grows without one."""
@@ -314,6 +369,12 @@ class _Search:
             found = f"no pool before {call.layer}: the width grows there, and the other blocks end in one"
             edit = Edit(call.site, "insert", Kind.NO_LAYER, pool, found, "a pool at the end of the block")
             yield _Candidate([edit], (0, 0))
+
+
+def _is_spatial(call: Call, mends: Sequence[Edit]) -> bool:
+    """Whether the size of a map may be what is wrong: where a row counts on it, or two maps are joined."""
+    is_row = call.layer is not None and "row" in call.layer.arguments
+    return is_row or any(edit.kind in _SPATIAL for edit in mends)
 
 
 def _fits(run: Run, site: Site) -> bool:

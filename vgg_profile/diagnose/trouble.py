@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import linecache
+import re
 import sys
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -32,12 +33,42 @@ def explained(error: BaseException, path: Path) -> InputError:
             f"{where} needs a package that is not here: {message(error)}.", "Install it and try again."
         )
     quoted = f" The line reads `{shown(line)[:200]}`." if line else ""
-    next_step = "Fix it and try again."
-    if isinstance(error, TypeError) and message(error).startswith(
-        ("list is not a Module", "tuple is not a Module")
-    ):
-        next_step = "Put a star before the list: nn.Sequential(*layers)."
-    return InputError(f"{where}: {in_pythons_words(error)}{quoted}", next_step)
+    step = next_step(message(error)) or "Fix it and try again."
+    return InputError(f"{where}: {in_pythons_words(error)}{quoted}", step)
+
+
+_ADVICE = (
+    (r"^(list|tuple) is not a Module", "Put a star before the list: nn.Sequential(*layers)."),
+    (r"(\w+) is not a Module subclass", r"Make one of the class, with parentheses: nn.\1()."),
+    (
+        r"Module \[Module(List|Dict)\] is missing",
+        "Call its layers in turn, for layer in …: x = layer(x), or make it an nn.Sequential.",
+    ),
+    (
+        r"argument '\w+' .*must be Tensor, not (\w+)",
+        r"Call the \1, and give what it makes: F.relu(self.conv(x)).",
+    ),
+    (r"Module \[.*\] is missing", "Write forward(self, x), indented as __init__ is."),
+    (r"takes [01] positional arguments? but", "Name the model itself first: def forward(self, x)."),
+    (
+        r"not compiled with CUDA|NVIDIA driver|CUDA GPUs are available",
+        "Leave the device to who runs the model: model.to(device) there, and x.device in forward.",
+    ),
+)
+"""What somebody who reads such a message should do."""
+
+
+def next_step(said: str) -> str:
+    """What to do about such a message, if that is known."""
+    for pattern, advice in _ADVICE:
+        if found := re.search(pattern, said):
+            return found.expand(advice)
+    return ""
+
+
+def asks_for_values(error: BaseException) -> bool:
+    """Whether it comes of tensors without values, and not of the file."""
+    return "meta" in message(error).lower()
 
 
 def shown(text: object) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from vgg_profile.core.counts import Count
+from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.draft import Written
 
 
@@ -39,6 +41,40 @@ def why_no_flatten(layer: Written, x: Tensor) -> str:
     if "row" in layer.arguments:
         return f", and {'*'.join(map(str, x.shape[1:]))} = {x[0].numel():,} values an image arrive"
     return ", which does not give one row an image"
+
+
+def inputs(model: nn.Module, count: int, shape: Shape, device: str) -> Tensor:
+    """Images as a model takes them, in the dtype of its weights."""
+    weights = (each.dtype for each in model.parameters() if each.is_floating_point())
+    return torch.zeros(count, *shape, dtype=next(weights, torch.float32), device=device)
+
+
+def as_if_it_fitted(name: str, given: Sequence[Any], named: Mapping[str, Any], x: Tensor) -> Tensor:
+    """What a function that does not run would give, were its tensors of sizes that fit."""
+    joined = [*tensors_in(given[:1])]
+    dim = named.get("dim", given[1] if len(given) > 1 else 0)
+    if name in ("cat", "concat", "concatenate") and isinstance(dim, int) and -x.dim() <= dim < x.dim():
+        sizes = list(x.shape)
+        sizes[dim] = sum(each.shape[dim] for each in joined if each.dim() == x.dim())
+        return x.new_empty(sizes)
+    return x.clone()
+
+
+def one_shape(given: object) -> str:
+    """How to bring two maps to one shape, as a shortcut over a block does; empty for anything else."""
+    maps = [each for each in tensors_in(given) if each.dim() == 4]
+    if len(maps) != 2 or maps[0].shape == maps[1].shape:
+        return ""
+    large, small = sorted(maps, key=lambda each: -each.shape[2])
+    (channels, height, width), (out, *sides) = large.shape[1:], small.shape[1:]
+    if [height % sides[0], width % sides[1]] != [0, 0] or height // sides[0] != width // sides[1]:
+        return ""
+    stride = height // sides[0]
+    layer = Written("Conv2d", {"in_channels": channels, "out_channels": out, "kernel_size": 1})
+    layer = layer.with_arguments(stride=stride) if stride > 1 else layer
+    return (
+        f"bring both to one shape, as nn.{layer} does on the way of the {'larger' if stride > 1 else 'first'}"
+    )
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:

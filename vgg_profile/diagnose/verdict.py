@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.run import Run
-from vgg_profile.diagnose.words import Call, Subject
+from vgg_profile.diagnose.words import IMAGES, Call, Subject
 
 
 class Verdict:
@@ -47,13 +47,15 @@ class Verdict:
         """The call at which the batch's rows become others, and how many there are of an image."""
         if self.refused:
             return
-        for run in (self.first, self.one):
-            for result in run.results if run else ():
-                images, call = run.images if run else 0, run.call_of(result) if run else None
-                if result.dim() == 0 or result.shape[0] == images or call is None or run is None:
+        many = [tuple(result.shape) for result in self.first.results]
+        for run in filter(None, (self.first, self.one)):
+            images = run.images
+            for place, result in enumerate(run.results):
+                call = run.call_of(result)
+                if result.dim() == 0 or result.shape[0] == images or call is None:
                     continue
-                if images > 1 and images in result.shape:
-                    continue  # the batch stands elsewhere
+                if _stands_elsewhere(tuple(result.shape), images, many[place : place + 1]):
+                    continue
                 changed = [
                     each
                     for each in run.leading_to(call)
@@ -63,6 +65,14 @@ class Verdict:
                     rows = changed[-1].output[0] if changed[-1].output else 0
                     yield changed[-1], _rows(rows, images)
                     return
+
+
+def _stands_elsewhere(shape: Shape, images: int, many: Sequence[Shape]) -> bool:
+    """Whether a batch of so many images has a dimension, as that of ``many`` has, though not the first."""
+    return any(
+        IMAGES in each and shape == tuple(images if side == IMAGES else side for side in each)
+        for each in many
+    )
 
 
 def _rows(rows: int, images: int) -> str:

@@ -14,7 +14,7 @@ from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.draft import Kind, Written
 from vgg_profile.diagnose.modules import Births, ModulePaths
 
-IMAGES = 7
+IMAGES = 13
 """How many images a model is tried with: a number that nobody has written into a ``view``."""
 
 
@@ -92,6 +92,8 @@ class Subject:
     paths: ModulePaths
     path: Path
     device: str
+    takes: int = 1
+    """How many images ``forward`` wants."""
     shapes: dict[tuple[str, Shape, torch.dtype, bool], Shape | None] = field(default_factory=dict)
     """What leaves a layer, by its text, what arrives, and whether it trains; ``None``: the tensor itself."""
     built: dict[tuple[str, bool], nn.Module] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from vgg_profile.core.events import Category
 from vgg_profile.core.figures import COMPUTE, PALETTE, Figure, Unit
 from vgg_profile.describe.figures.drawing import bars, byte_unit, count_unit, shortened
 from vgg_profile.describe.kinds import figure_of
-from vgg_profile.describe.words import marked, rules
+from vgg_profile.describe.words import each_pool_words, marked, rules
 
 
 @figure_of("compare", Comparison)
@@ -52,7 +52,7 @@ def _compare(comparison: Comparison) -> Figure:
     return Figure(
         title=finding,
         subtitle=f"input {units.shape(step.profile.input)}, batch {step.profile.batch:,}, "
-        f"{step.profile.dtype}, {step.setup.label}",
+        f"{step.profile.dtype}, {step.setup.label}{each_pool_words(comparison.profiles)}",
         panels=tuple(panels),
         columns=2,
         alt=f"Four bar charts, a bar for each network. {finding}. {' '.join(said)}",

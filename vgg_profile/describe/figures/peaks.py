@@ -16,7 +16,7 @@ from vgg_profile.core.step import Step
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.figures.drawing import BINARY_UNITS, byte_unit, in_unit, stacked, unit_convention
 from vgg_profile.describe.kinds import figure_of
-from vgg_profile.describe.words import marked, rules, title, unverified_points
+from vgg_profile.describe.words import grid_pool_words, marked, rules, title, unverified_points
 
 
 @figure_of("batch", Fit)
@@ -185,7 +185,7 @@ def _sweep(grid: Sweep) -> Figure:
     return Figure(
         title=finding,
         subtitle=f"{_kind(grid)}{grid.config.label}, {_constant(grid, varied)}; "
-        f"{units.plural(len(grid.points), 'point')}",
+        f"{units.plural(len(grid.points), 'point')}{grid_pool_words(grid)}",
         panels=(
             Panel(
                 "peak of live bytes",

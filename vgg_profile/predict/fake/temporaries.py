@@ -186,6 +186,8 @@ def _layer_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int
     """Each thread sums the two parameters' gradients on its own: ``native/cpu/layer_norm_kernel.cpp``."""
     if not (args[0].is_contiguous() and args[1].is_contiguous()):
         return None  # it is copied first
+    if not any(args[7][1:]):
+        return Taken(tuple(results))  # it has no parameters, or they are frozen
     size = prod(args[2]) * 2 * torch.get_num_threads() * args[1].element_size()
     return Taken((*results, size, -size))
 

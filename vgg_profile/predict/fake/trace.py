@@ -119,7 +119,8 @@ class _Passes:
         """The pass at a batch; what the network raises is said in one line, with what came before it."""
         if batch not in self._traced:
             try:
-                self._traced[batch] = run_on_fakes(self.subject, batch)
+                self._traced[batch] = traced = run_on_fakes(self.subject, batch)
+                self.subject = replace(self.subject, loss=traced.loss)
             except BrokenOffError as broken:
                 error = _explained(broken)
                 seen = replace(broken.so_far, modules=tuple(_reached(broken.so_far)))
@@ -158,7 +159,7 @@ class _Passes:
             traced.modules[0].kind,
             sum(1 for row in rows if row.parameters),
             self.subject.inputs,
-            traced.loss,
+            traced.loss.words,
             torch.__version__,
             torch.get_num_threads(),
         )

@@ -122,13 +122,14 @@ class Config:
     @property
     def heading(self) -> dict[str, Any]:
         """How it is named in every JSON form."""
-        return {"config": self.name, "batch_norm": self.batch_norm}
+        pool = NO_POOL if self.pool is None else self.pool
+        return {"config": self.name, "batch_norm": self.batch_norm, "pool": pool}
 
     @property
     def facts(self) -> dict[str, Any]:
         """What the JSON form of its table says of it beside."""
         content = self.to_dict()
-        return {key: content[key] for key in ("classes", "layers", "classifier", "pool")}
+        return {key: content[key] for key in ("classes", "layers", "classifier")}
 
     @property
     def pools(self) -> int:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.interpreter import python
+from vgg_profile.core.parsing import parse_json
 from vgg_profile.core.setting import Setting
 
 STEPS = 3
@@ -61,7 +62,7 @@ def steps_in_a_process(
         check=False,
     )
     if done.returncode == 0:
-        return Took(**json.loads(done.stdout.splitlines()[-1]))
+        return Took(**parse_json(done.stdout.splitlines()[-1]))
     said = done.stderr.decode(errors="replace")
     if limit is not None and any(lack in said.lower() for lack in _LACKS):
         return Took(None, None, 0, "")

@@ -8,7 +8,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 from plotting import EVERY, FOLDER, NETS, RECORD, faults, of_a_card, subject
@@ -29,6 +29,7 @@ from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.write.plots import WIDTH, draw, to_bytes
 from vgg_profile.write.plots.lettering import break_lines, inches
+from vgg_profile.write.plots.panel import CROWD
 
 OF_A_PROFILE = [kind for kind, of in KINDS.items() if Profile in of]
 
@@ -129,7 +130,20 @@ def test_a_crowd_of_labels_is_thinned() -> None:
     axes = draw(depict(subject(Profile, "300 layers"), "macs")).axes[0]
     shown = [label for label in axes.get_yticklabels() if label.get_visible()]
     assert 50 < len(shown) < 150
-    assert len(axes.get_yticks()) == 303
+    assert len(axes.get_yticks()) <= CROWD, "none is made that has no room"
+
+
+def test_the_bars_of_a_crowd_are_one_outline_of_every_value() -> None:
+    profile = subject(Profile, "300 layers")
+    axes = draw(depict(profile, "macs")).axes[0]
+    (outline,) = (each for each in axes.collections if isinstance(each, PolyCollection))
+    counts = {row.macs.value / 10**6 for row in profile.rows if row.macs.value}
+    widths = {float(x) for x, _ in outline.get_paths()[0].vertices}
+    assert sorted(widths - {0}) == pytest.approx(sorted(counts))
+    assert not axes.containers, "and no bar of a few pixels beside it"
+    few = draw(depict(walk("D"), "macs")).axes[0]
+    assert few.containers
+    assert not any(isinstance(each, PolyCollection) for each in few.collections)
 
 
 def test_bars_reach_as_far_as_their_numbers() -> None:

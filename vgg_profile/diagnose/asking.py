@@ -116,6 +116,8 @@ class _Exchange:
             raise NotLoadedError(why, name="torch")
 
     def _take(self, part: bytes) -> None:
+        if len(self.received) > PREFIX + LARGEST_ANSWER:
+            return
         if not self.is_ready:
             self.is_ready, part = part.startswith(READY), part.removeprefix(READY)
         self.received += part

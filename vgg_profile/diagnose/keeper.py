@@ -11,7 +11,6 @@ holds for the session. Nothing here keeps a file from what its user may do.
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import select
 import signal
@@ -21,13 +20,15 @@ from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
+from vgg_profile.core.parsing import parse_json
+
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 """``prctl(2)``: die with the parent; become the parent of every orphan below."""
 
 
 def main() -> None:
     """Read a request from stdin, and run it: its answer goes to stdout, what the file prints to stderr."""
-    request = json.loads(_line(0))
+    request = parse_json(_line(0))
     answer = os.dup(1)
     os.dup2(2, 1)  # what the file prints must not stand among the answers
     if not hasattr(os, "fork"):

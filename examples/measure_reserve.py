@@ -126,8 +126,8 @@ def page(rows: list[Row]) -> Iterator[str]:
         f"{platform.system()}, Python {platform.python_version()}, torch {version('torch')}.\n"
     )
     yield (
-        "| | question | memory | unasked: largest batch | beside tensors, calibrated | largest batch | runs | "
-        f"{CLOSE:.0%} more | |"
+        "| | question | memory | unasked: largest batch | beside tensors, calibrated | largest batch "
+        f"| runs | {CLOSE:.0%} more | |"
     )
     yield "| --- | --- | ---: | ---: | ---: | ---: | --- | --- | --- |"
     for row in rows:
@@ -141,8 +141,8 @@ def page(rows: list[Row]) -> Iterator[str]:
     yield (
         f"\n{sum(row.is_true for row in rows)} of {len(rows)}: the batch runs, and {CLOSE:.0%} more fail. "
         f"Beside their tensors these processes took {binary(min(beside))} to {binary(max(beside))}; unasked, "
-        f"`fit` keeps {binary(PROCESS.bytes)}, and for malloc at most {binary(MALLOC.bytes)} more, a fifth of "
-        "what is left where that is less."
+        f"`fit` keeps {binary(PROCESS.bytes)}, and for malloc at most {binary(MALLOC.bytes)} more, a fifth "
+        "of what is left where that is less."
     )
 
 

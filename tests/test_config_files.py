@@ -131,7 +131,7 @@ def test_markup_in_a_name_is_only_a_name():
         ("classifier", [0], "0"),
         ("classifier", [True], "True"),
         ("classifier", [512, "512"], "'512'"),
-        ("classifier", [1] * (MOST_LAYERS + 1), "at most 100,000"),
+        ("classifier", [1] * (MOST_LAYERS + 1), "at most 10,000"),
         ("classes", 0, "0"),
         ("classes", -1, "-1"),
         ("classes", 1e3, "1000.0"),

@@ -274,6 +274,7 @@ def calls_made(monkeypatch, tmp_path, depth: int, wrong: int) -> int:
     return counted
 
 
+@pytest.mark.slow
 def test_twice_the_depth_is_twice_the_work(monkeypatch, tmp_path):
     first, second = (calls_made(monkeypatch, tmp_path, depth, 0) for depth in (100, 200))
     assert second < 2.1 * first

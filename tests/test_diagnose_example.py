@@ -74,6 +74,7 @@ def test_the_example_fixed_is_vgg19_bn(monkeypatch, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_example_is_fixed_step_by_step(monkeypatch, tmp_path):
     """Each diff takes away just the defects that its heading names, and what was found is quoted."""
     source = BROKEN.read_text()

@@ -40,6 +40,19 @@ def test_what_converts_itself_is_predicted_as_measured(build: Callable[[], nn.Mo
         assert step.profile.totals.parameters == 8 * 8 + 8 + 8
 
 
+def lazy() -> nn.Module:
+    return nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(5))
+
+
+def test_a_lazy_network_takes_its_shapes_from_its_first_pass() -> None:
+    step = trace(lazy, "3x6x6", batch=2, probe=False, every_batch=False)
+    model = lazy()
+    model(torch.zeros(2, 3, 6, 6))
+    assert step.profile.totals.parameters == sum(each.numel() for each in model.parameters())
+    measured = measure(model, inputs=[Input((3, 6, 6))], batch=2, repeats=0)
+    assert [each for each in lay_over(step, measured).boundaries if each.residual] == []
+
+
 def test_a_cast_is_that_of_real_tensors_and_leaves_the_network_alone() -> None:
     model = nn.Sequential(nn.Linear(8, 8), nn.LayerNorm(8), nn.Linear(8, 4))
     step = trace(model, "8", dtype="float64", batch=3, probe=False, every_batch=False)

@@ -45,6 +45,7 @@ def random_case(chance: random.Random) -> tuple[Config, Setting]:
         first_step=chance.random() < 0.4,
         checkpoint=chance.choice(["none", "blocks"]),
         amp="bfloat16" if dtype == "float32" and chance.random() < 0.3 else "none",
+        onednn=chance.random() < 0.7,
         freeze=chance.choice([(), (), ("features",), ("features.0",)]) if mode != "inference" else (),
         **(stepping if optimizer != "none" else {}),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -47,13 +48,17 @@ def test_what_is_frozen_has_no_gradient_and_no_state(optimizer: str) -> None:
     assert "conv5_3" not in {mark.layer for mark in step.marks if mark.phase == "backward"}
 
 
+def slow(*values: object) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("freeze", "more"),
     [
         (("features",), {"optimizer": "adam"}),
-        (("features.0", "features.2"), {"optimizer": "momentum", "checkpoint": "blocks"}),
-        (("classifier",), {"optimizer": "adamw", "foreach": True}),
-        (("features", "classifier.0"), {"amp": "bfloat16", "first_step": True, "optimizer": "adam"}),
+        slow(("features.0", "features.2"), {"optimizer": "momentum", "checkpoint": "blocks"}),
+        slow(("classifier",), {"optimizer": "adamw", "foreach": True}),
+        slow(("features", "classifier.0"), {"amp": "bfloat16", "first_step": True, "optimizer": "adam"}),
         (("classifier.3",), {"mode": "eval", "amp": "bfloat16"}),
         (("features",), {"mode": "inference"}),
     ],

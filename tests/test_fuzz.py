@@ -17,9 +17,12 @@ SHARES = {
     "diagnose": 0.05,
     "signals": 0.1,
 }
+SLOW = {"diagnose", "signals", "weights"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow) if kind in SLOW else kind for kind in KINDS]
+)
 def test_nothing_goes_wrong(kind: str, tmp_path: Path) -> None:
     row = run_kind(kind, SHARES[kind], seed=1, folder=tmp_path)
     assert row.tried >= KINDS[kind][0] * SHARES[kind] - 1

@@ -173,6 +173,7 @@ def test_a_rule_without_one_of_its_blocks_is_found_out(block: str) -> None:
     assert differ
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["avx512", "avx512_bf16"])
 def test_a_product_in_bfloat16_stays_within_its_bound(family: str) -> None:
     here, seen = products_really_run(family)

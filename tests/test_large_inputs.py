@@ -6,12 +6,19 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from vgg_profile.ask.sweep import sweep
 from vgg_profile.cli.sweep import numbers
 from vgg_profile.core.errors import InputError
+from vgg_profile.predict.vgg.configs import config
+from vgg_profile.predict.vgg.limits import MOST_LAYERS
+from vgg_profile.render import render
 
 MOST = 512 * 2**20
 
@@ -74,7 +81,7 @@ def test_many_ranges_are_refused_before_they_are_numbers(tmp_path: Path) -> None
 @pytest.fixture(scope="module")
 def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("deep")
-    for layers in (2_500, 10_000):
+    for layers in (2_500, MOST_LAYERS):
         content = {"name": "deep", "layers": [1] * layers, "classifier": [], "classes": 2}
         (folder / f"{layers}.json").write_text(json.dumps(content))
     return folder
@@ -92,6 +99,9 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["explain", "NET", "conv1_2000"],
         ["sweep", "NET", "--batch", "1..9"],
         ["compare", "NET", "D", "--by", "layer", "--input", "32"],
+        ["plot", "NET", "memory", "-o", "memory.svg"],
+        ["plot", "NET", "timeline", "-o", "timeline.svg"],
+        ["report", "NET", "-o", "report.md"],
     ],
     ids=" ".join,
 )
@@ -102,6 +112,48 @@ def test_ten_thousand_layers_are_no_trouble(words: list[str], deep: Path) -> Non
     code, size, _, said = bill(*(word.replace("NET", "10000.json") for word in given), folder=deep)
     assert code == 0, said
     assert size < MOST
+
+
+LAYERS = """
+import torch
+from torch import nn
+net = nn.Sequential(*[nn.Conv2d(1, 1, 3, padding=1) for _ in range(3000)])
+"""
+
+
+@pytest.mark.slow
+def test_thousands_of_layers_are_diagnosed(tmp_path: Path) -> None:
+    """A remark on all of them names the first, and counts the others."""
+    (tmp_path / "m.py").write_text(LAYERS)
+    code, size, _, said = bill(
+        "diagnose", "m.py:net", "--input", "1x2x2", "--timeout", "600", folder=tmp_path
+    )
+    assert code == 0, said
+    assert size < MOST
+
+
+class Counted(tuple):  # type: ignore[type-arg]
+    """Points that note how often somebody walks through all of them."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        Counted.walks += 1
+        return super().__iter__()
+
+
+def test_a_sweep_is_not_walked_through_for_each_of_its_points() -> None:
+    grid = sweep(config("8,M"), inputs=(8,), batches=range(1, 200))
+    grid = replace(grid, points=Counted(grid.points))
+    assert render(grid, "csv").count("\n") == 200
+    assert Counted.walks < 10
+
+
+def test_a_list_of_layers_has_an_end(tmp_path: Path) -> None:
+    """One more than work in every command is refused, before anything is built."""
+    (tmp_path / "many.json").write_text(json.dumps({"layers": [1] * (MOST_LAYERS + 1)}))
+    code, size, _, said = bill("table", "many.json", "--input", "2", folder=tmp_path)
+    assert (code, f"at most {MOST_LAYERS:,}" in said, size < 100 * 2**20) == (2, True, True)
 
 
 def test_a_bill_is_read(tmp_path: Path) -> None:

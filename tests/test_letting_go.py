@@ -66,7 +66,7 @@ def is_alive(pid: int) -> bool:
 
 
 @linux
-@pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
+@pytest.mark.parametrize("twice", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["once", "twice"])
 @pytest.mark.parametrize("number", CODES, ids=lambda number: signal.Signals(number).name)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_signal_at_any_moment_ends_it_cleanly(

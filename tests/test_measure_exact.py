@@ -18,9 +18,13 @@ from vgg_profile.predict.vgg import optimizer, tape
 from vgg_profile.predict.vgg.configs import PAPER, Config, config, from_dict
 from vgg_profile.predict.vgg.step import ledger
 
+SLOW = pytest.mark.slow
+
 
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
-@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "dtype", ["float32", "bfloat16", *(pytest.param(each, marks=SLOW) for each in ("float64", "float16"))]
+)
 @pytest.mark.parametrize(("mode", "optimizer"), STEPS)
 def test_every_figure_of_a_small_net_is_exact(
     mode: str, optimizer: str, dtype: str, batch_norm: bool
@@ -72,7 +76,13 @@ SETUPS: list[dict[str, object]] = [
 ]
 
 
-@pytest.mark.parametrize("net", [SMALL, dataclasses.replace(SMALL, batch_norm=True), NORMALISED])
+@pytest.mark.parametrize(
+    "net",
+    [
+        dataclasses.replace(SMALL, batch_norm=True),
+        *(pytest.param(each, marks=SLOW) for each in (SMALL, NORMALISED)),
+    ],
+)
 @pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: " ".join(map(str, setup.values())))
 def test_every_way_to_run_a_step_is_exact(net: Config, setup: dict[str, object]) -> None:
     if net is NORMALISED and setup.get("dtype"):

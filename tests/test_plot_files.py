@@ -80,7 +80,7 @@ def test_a_result_plots_itself_as_axes() -> None:
     axes = walk("D").plot()
     assert isinstance(axes, Axes)
     assert axes.get_xlabel() == "saved for backward (MiB)"
-    assert walk("D").plot("macs").get_xlabel() == "MACs of an image (billions)"
+    assert walk("D").plot("macs").get_xlabel() == "MACs per image (billions)"
     assert ledger(walk("D")).plot().get_ylabel() == "live bytes (MiB)"
     shares = walk("D").plot("shares")
     assert len(shares.figure.axes) == 3

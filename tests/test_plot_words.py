@@ -32,7 +32,7 @@ from vgg_profile.predict.vgg.walk import walk
     [
         ("memory", "Block 1 keeps 48.6 % of the 72,757,152 bytes saved for backward"),
         ("parameters", "fc6 holds 74.3 % of the 138,357,544 parameters"),
-        ("macs", "Blocks 3 and 4 each take 29.9 % of the 15,470,264,320 MACs of an image"),
+        ("macs", "Blocks 3 and 4 each take 29.9 % of the 15,470,264,320 MACs per image"),
         (
             "shares",
             "Where it sits: memory in block 1 (48.6 %), MACs in blocks 3 and 4 (29.9 % each), "

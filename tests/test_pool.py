@@ -51,6 +51,7 @@ def test_what_a_network_without_a_pool_keeps_is_known():
     assert kept == 53_541_888 + 64 * 10 * 4
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     classifier=st.lists(st.integers(1, 6), max_size=2),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,9 @@ def test_the_two_commands_of_the_readme_are_those_that_ci_runs() -> None:
     ):
         assert command in (ROOT / "README.md").read_text("utf-8")
         assert command in ci.replace("--quiet ", "")
+
+
+def test_ci_runs_the_long_proofs_that_the_readmes_command_leaves_out() -> None:
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]["ini_options"]
+    assert '-m "not slow"' in options["addopts"]
+    assert re.search(r"^pytest -m slow$", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)

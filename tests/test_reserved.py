@@ -135,6 +135,7 @@ def test_live_is_within_allocated_and_that_within_reserved(
     assert not run.fits(batch, run.least(batch) - 1)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     name=st.sampled_from(["A-LRN", "D-BN", "8,M,conv1-4,M"]),

@@ -26,13 +26,15 @@ ODD = (
     "out.svg", "=1+1", "'", '"', "\\", "%s", "1" * 400,
 )  # fmt: skip
 COMMANDS = (
-    "check", "compare", "doctor", "explain", "fit", "list", "notes", "plot", "report", "sweep", "table",
-    "timeline",
+    "check", "compare", "diagnose", "doctor", "explain", "fit",
+    "list", "notes", "plot", "report", "sweep", "table",
+    "timeline", "trace",
 )  # fmt: skip
 OPTIONS = (
     "--batch", "--input", "--dtype", "--classes", "--batch-norm", "--no-batch-norm", "--format", "-o",
     "--force", "--device", "--optimizer", "--mode", "--foreach", "--fused", "--first-step", "--amp",
     "--checkpoint", "--no-onednn", "--memory", "--reserve", "--by", "--relative-to", "--measured",
+    "--freeze", "--processor", "--threads", "--with", "--loss", "--like", "--timeout",
     "--claims", "--saved", "--all-layers", "--help", "-h", "-V", "--odd", "--all-layers=1",
 )  # fmt: skip
 
@@ -138,15 +140,23 @@ def _record(chance: random.Random, folder: Path) -> Case:
         return Case(["check", "A", "r.json"], folder, {"r.json": content}, is_lie=is_lie)
     record = json.loads(_record_text())
     readings = [each for each in record["readings"] if each["unit"] not in ("s", "FLOP/s")]
+    if chance.random() < 0.1:
+        by = chance.uniform(1.1, 1e4)
+        for each in record["readings"]:
+            each["value"] = each["value"] / by if each["unit"] == "s" else each["value"]
+        return _signed(record, folder)
     changed = chance.choice([chance.choice(readings), chance.choice(record["timeline"])])
     key = "value" if "value" in changed else "live"
     if isinstance(changed[key], list):
         changed[key] = [*changed[key], 1]
     else:
         changed[key] += chance.choice([1, -1, 4, 10**12, -(10**12), changed[key] + 1])
-    del record["sha256"]
-    signed = json.dumps(sign(record))
-    return Case(["check", "A", "r.json"], folder, {"r.json": signed.encode()}, is_lie=True)
+    return _signed(record, folder)
+
+
+def _signed(record: dict[str, Any], folder: Path) -> Case:
+    content = json.dumps(sign(record))
+    return Case(["check", "A", "r.json"], folder, {"r.json": content.encode()}, is_lie=True)
 
 
 def _says_the_same(content: bytes) -> bool:
@@ -174,7 +184,16 @@ def _weights(chance: random.Random, folder: Path) -> Case:
     return Case(["(weights)", "1", "w.pth"], folder, {"w.pth": content})
 
 
+_STARTS = "import os, subprocess, sys\ncode = 'import time; time.sleep(600)'\n"
 _MODELS = (
+    "import json\njson.dumps = lambda *a, **k: '{}'\nfrom torch import nn\nnet = nn.Conv2d(3, 8, 3)\n",
+    "import os\nfor n in range(3, 30):\n    try: os.write(n, b'x' * 40)\n    except OSError: pass\n",
+    f"{_STARTS}subprocess.Popen([sys.executable, '-c', code], start_new_session=True)\n1 / 0\n",
+    f"{_STARTS}os.fork() or (os.setsid(), os.fork() and os._exit(0), subprocess.run(['sleep', '600']))",
+    "class E(Exception):\n    def __str__(self): raise SystemExit\nraise E\n",
+    "import os, tempfile\ntempfile.mkdtemp()\nos.kill(os.getpid(), 9)\n", "print('\x1b]0;x\x07' * 9)\n",
+    "import sys\nsys.stdout.write('x' * 2**22)\n", "import os\nos.closerange(0, 99)\n",
+    "class M(type):\n    __name__ = property(lambda self: 1 / 0)\nclass E(KeyError, metaclass=M): 0\nraise E",
     "from torch import nn\nnet = nn.Conv2d(3, 8, 3)\n", "import os\nos._exit(0)\n", "raise SystemExit(3)\n",
     "def net(): return 1\n", "net = 1\n", "x = (\n", "\x00", "raise KeyboardInterrupt\n", "import nowhere\n",
     "class net:\n    pass\n", "def net():\n    net()\n", "print('\\x1b[31m')\nnet = None\n", "1/0\n",

@@ -81,6 +81,17 @@ def invoke(words):
         return CliRunner().invoke(main, words)
     return CliRunner().invoke(click.Command("x", callback=lambda: build_with(*words[1:])), [])
 
+def left_behind():
+    # processes that still stand in this folder, and what lies in the temporary one
+    found = os.listdir(os.environ["TMPDIR"])
+    for place in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if int(place.parts[2]) != os.getpid() and place.readlink() == Path.cwd():
+                found.append(place.parts[2])
+        except OSError:
+            pass
+    return found
+
 for line in sys.stdin:
     case = json.loads(line)
     for name, content in case["files"].items():
@@ -100,6 +111,8 @@ for line in sys.stdin:
     elif case["is_lie"] and result.exit_code == 0:
         told["odd"] = "a lie passes"
     after = set(os.listdir())
+    if (left := left_behind()):
+        told["odd"] = f"left behind: {left[:3]}"
     if result.exit_code == 2 and after - before:
         told["odd"] = f"debris: {sorted(after - before)[:3]}"
     for name in {*after - before, *case["files"]}:
@@ -112,6 +125,8 @@ for line in sys.stdin:
 
 def _batch(row: Row, cases: list[Case], folder: Path) -> None:
     lines = [json.dumps(each.to_dict()) for each in cases]
+    scratch = folder.parent / "scratch"
+    scratch.mkdir(exist_ok=True)
     ended = subprocess.run(
         [sys.executable, "-c", _WORKER],
         input="\n".join(lines),
@@ -119,7 +134,11 @@ def _batch(row: Row, cases: list[Case], folder: Path) -> None:
         encoding="utf-8",
         errors="replace",
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])},
+        env={
+            **os.environ,
+            "TMPDIR": str(scratch),
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]),
+        },
     )
     told = [json.loads(line) for line in ended.stdout.split("\x1e")[1:]]
     if len(told) < len(cases):
@@ -150,6 +169,7 @@ def _send(row: Row, case: Case, chance: random.Random) -> None:
         env={**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # a run under nohup ignores it
     )
     while process.poll() is None and not _heeds(process.pid):
         time.sleep(0.001)

@@ -160,7 +160,10 @@ def page_data(
 
 
 def traced_page_data(comparison: Comparison) -> dict[str, Any]:
-    """The figures of networks that were traced: at their own inputs, dtype and optimizer, for every batch."""
+    """The figures of networks that were traced: at their own inputs, dtype and optimizer, for every batch.
+
+    Raises ``InputError`` where one was not, or is too large for a page's script.
+    """
     first, setup = comparison.profiles[0], comparison.setup or Setup()
     labels = distinct(each.config.name for each in comparison.profiles)
     given = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -71,12 +72,12 @@ class Sweep(Displayed):
         """How many points are by rules of a card that no card has confirmed."""
         return 0 if self.device == "cpu" else sum(point.verified_on is None for point in self.points)
 
-    @property
+    @cached_property
     def is_of_images(self) -> bool:
         """Whether its inputs are a VGG's images."""
         return all(point.input is None for point in self.points)
 
-    @property
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         """What is said of a point; of the CPU not where it was verified: wherever the tests run."""
         left_out = {"input"} if self.is_of_images else {*_OF_IMAGES}

@@ -164,6 +164,12 @@ class Overlay(Displayed):
     """The measured parts that the prediction does not have."""
 
     @property
+    def highest(self) -> Boundary | None:
+        """The part after loading within which most was measured, the first of several; ``None`` if none."""
+        read = [each for each in self.boundaries if each.phase != "load" and each.measured_peak is not None]
+        return max(read, key=lambda each: each.measured_peak or 0, default=None)
+
+    @property
     def verdict(self) -> Verdict:
         """PASS if the curves meet at every boundary, and within every part; SKIP if no rule says of some."""
         if self.unpredicted:

@@ -61,9 +61,13 @@ def _family(measurement: Measurement) -> str | None:
     return "avx512" if (setting.dtype, setting.setup.amp) == ("float32", "none") else None
 
 
+MACHINE = ("torch", "threads")
+"""What a traced network's description says of where it was traced, and not of the network."""
+
+
 def _check_config(config: Network, measured: object) -> None:
     """Refuse a record of another network, and say in what it is another."""
-    ours = config.to_dict()
+    ours = {key: value for key, value in config.to_dict().items() if key not in MACHINE}
     theirs = recorded(measured) if isinstance(measured, dict) else {}
     for key, value in ours.items():
         if theirs.get(key) != value:

@@ -98,26 +98,27 @@ def fit_command(
     vgg-profile fit D --memory 8GiB --batch 64 --checkpoint blocks
     """
     have = memory(memory_)
-    rules = device or have.device or "cpu"
-    reserves = list(process(have.bytes)) if rules == "cpu" else [DEFAULT_RESERVE[rules]]
-    if reserve_ is not None:
-        kept = reserve(reserve_)
-        what = "all that is no tensor" if rules == "cpu" else "the CUDA context"
-        reserves = [Reserve(kept, what, "--reserve")] if kept else []
+    asked_of = device or have.device
     if is_python(source):
-        profile = open_python(source, asked, setup, batch or SEVERAL)
+        profile = open_python(source, asked, setup, batch or SEVERAL, asked_of or "cpu")
     elif is_trace_file(source):
-        profile = open_trace(source, asked, batch)
+        profile = open_trace(source, asked, batch, asked_of)
     else:
         profile = walk(
             source,
             input=only_input(source, asked),
             batch=1 if batch is None else batch,
             dtype=asked.dtype or "float32",
-            device=rules,
+            device=asked_of or "cpu",
             batch_norm=batch_norm,
             classes=classes,
         )
+    rules = profile.device
+    reserves = list(process(have.bytes)) if rules == "cpu" else [DEFAULT_RESERVE[rules]]
+    if reserve_ is not None:
+        kept = reserve(reserve_)
+        what = "all that is no tensor" if rules == "cpu" else "the CUDA context"
+        reserves = [Reserve(kept, what, "--reserve")] if kept else []
     if measured is not None:
         record = _record(setup.on(rules), list(profile.input), profile.dtype, rules, measured)
         if rules == "cpu":
@@ -126,7 +127,7 @@ def fit_command(
             reserves += _scratch(profile.config, record, measured)
     limit = have.bytes - sum(each.bytes for each in reserves)
     if calibrates:
-        calibrate(profile, setup, limit)
+        calibrate(profile, setup, have.bytes)
     step, machine = settle(profile, setup, limit, batch)
     known = as_calibrated(step) if reserve_ is None and machine is not None else None
     if known is not None:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vgg_profile.cli.program import undivided
+from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.inputs import Input
@@ -51,21 +51,19 @@ class Asked:
     """Whether the command line says how the step is run; else a traced one is taken as it is."""
 
 
-def check_any(source: str, batch_norm: bool | None, classes: int | None, device: str) -> None:
+def check_any(source: str, batch_norm: bool | None, classes: int | None) -> None:
     """Refuse what is said of a VGG alone about any other network: raises ``InputError``."""
     if (batch_norm, classes) != (None, None):
         raise InputError(
             f"{excerpt(source)} is no VGG config: --batch-norm and --classes mean nothing to it.",
             "Leave them out, or give its constructor what it takes: --with NAME=VALUE.",
         )
-    if device == "cuda":
-        raise InputError(f"{excerpt(source)} is traced by the rules of the CPU.", "Leave --device cuda out.")
 
 
-def open_trace(source: str, asked: Asked, batch: int | None) -> Profile:
+def open_trace(source: str, asked: Asked, batch: int | None, device: str | None = None) -> Profile:
     """A traced network at a batch, its own if none is named.
 
-    Raises ``InputError`` for a setting that was not traced.
+    Raises ``InputError`` for a setting, or a ``device``, that was not traced.
     """
     from vgg_profile.core.step import as_traced
     from vgg_profile.predict.traced import load
@@ -77,6 +75,11 @@ def open_trace(source: str, asked: Asked, batch: int | None) -> Profile:
         wanted = tuple(Input.parse(each, asked.batch_dim) for each in asked.inputs)
         if [each.shape for each in wanted] != [tuple(each["shape"]) for each in network.heading["inputs"]]:
             raise InputError(f"{network.label} was traced with another input.", again)
+    if device not in (None, setting.device):
+        raise InputError(
+            f"{network.label} was traced by the rules of {setting.device}, not of {device}.",
+            f"Trace it again: `vgg-profile trace {network.facts['source']} … --device {device} -o {source}`.",
+        )
     if asked.dtype not in ("", setting.dtype):
         raise InputError(f"{network.label} was traced in {setting.dtype}, not in {asked.dtype}.", again)
     at_batch = step if batch is None else step.at(batch)
@@ -92,13 +95,16 @@ def _show_so_far(error: InputError) -> None:
             say(line)
 
 
-def open_python(source: str, asked: Asked, setup: Setup, batch: int, *, is_carried: bool = False) -> Profile:
-    """A network of a Python file or package, traced; raises ``InputError`` for what cannot be.
+def open_python(
+    source: str, asked: Asked, setup: Setup, batch: int, device: str = "cpu", *, is_carried: bool = False
+) -> Profile:
+    """A network of a Python file or package, traced for a device; raises ``InputError`` for what cannot be.
 
     One whose book ``is_carried`` is traced at several batches, else at others only when they are asked about.
     """
     from vgg_profile.core.step import as_traced
 
+    lend_a_folder()
     with undivided():
         from vgg_profile.predict.fake.trace import trace
         from vgg_profile.run.find import find
@@ -115,6 +121,7 @@ def open_python(source: str, asked: Asked, setup: Setup, batch: int, *, is_carri
                     loss=found.loss,
                     batch=batch,
                     dtype=asked.dtype or None,
+                    device=device,
                     setup=setup,
                     probe=asked.probe,
                     every_batch=is_carried,

@@ -226,9 +226,10 @@ def takes_walk(command: Command) -> Command:
 
         def walk_one(source: str, device: str) -> Profile:
             if is_python(source):
-                return open_python(source, asked, setup, batch)
+                return open_python(source, asked, setup, batch, device)
             if is_trace_file(source):
-                return open_trace(source, asked, batch if was_given("batch") else None)
+                named = device if was_given("device") else None
+                return open_trace(source, asked, batch if was_given("batch") else None, named)
             return walk(
                 source,
                 input=only_input(source, asked),

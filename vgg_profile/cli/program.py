@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import os
 import sys
 from collections import UserDict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from importlib import import_module
 from typing import Any, TypeVar
@@ -179,6 +181,20 @@ def bar(items: Iterable[Item], length: int, label: str) -> Iterator[Item]:
         items, length, label, file=sys.stderr, hidden=length < 2 or not sys.stderr.isatty()
     ) as walked:
         yield from walked
+
+
+KERNELS = "TORCHINDUCTOR_CACHE_DIR"
+
+
+def lend_a_folder() -> None:
+    """Give PyTorch a folder that goes with this process: it makes one for kernels before it compiles any."""
+    if KERNELS not in os.environ:
+        import tempfile
+
+        with suppress(OSError):  # then PyTorch says so
+            folder = tempfile.TemporaryDirectory(prefix="vgg-profile-", ignore_cleanup_errors=True)
+            os.environ[KERNELS] = folder.name
+            atexit.register(folder.cleanup)
 
 
 @contextmanager

@@ -18,9 +18,9 @@ from vgg_profile.cli.options import (
     takes_network,
     takes_setup,
 )
-from vgg_profile.cli.program import undivided
+from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say, show
-from vgg_profile.core.errors import InputError
+from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.tree import Profile
@@ -136,15 +136,17 @@ def run_now(
             f"{profile.config.label} is a trace, and a trace has no weights to run.",
             f"Measure the network itself: `vgg-profile measure {profile.config.facts['source']} …`.",
         )
+    lend_a_folder()
     with undivided():
         from vgg_profile.measure import OutOfMemoryError, measure
     network: Any = profile.config
     inputs: tuple[Input, ...] = ()
     loss, about = None, None
-    if profile.build is not None:
-        network, inputs, loss = profile.build()
-        about = profile.config.to_dict()
     try:
+        if profile.build is not None:
+            network, inputs, loss = profile.build()
+            network.to(profile.device)  # for which it was traced
+            about = profile.config.to_dict()
         return measure(
             network,
             input=profile.input,
@@ -162,6 +164,15 @@ def run_now(
         keep(error.partial)
         lack = out_of_memory(step, str(error), error.phase, error.layer)
         raise Failure(lack) from None
+    except (InputError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        if profile.build is None:
+            raise
+        raise InputError(
+            f"The network raises {kind(error)} in a real pass: {excerpt(message(error), 300)}.",
+            "Its forward does otherwise with tensors that have values: mend it there.",
+        ) from None
 
 
 @click.command("measure")
@@ -197,7 +208,11 @@ def measure_command(
         if out.format == "json":
             out.write(dumps(partial), ", as far as it came")
 
-    profile = walk_on("cuda" if device == "cuda" else "cpu")
+    if device == "auto":
+        with undivided():
+            from vgg_profile.measure.run import device_named
+        device = device_named("auto").type
+    profile = walk_on(device)
     measurement = run_now(profile, setup, device, repeats=repeats, keep=keep)
     checks = crosscheck(profile_of(profile, measurement), measurement)
     if out.format == "json":

@@ -69,8 +69,8 @@ def sweep_command(
     dtypes = _choices(dtype, tuple(ITEMSIZE), "dtype")
     optimizers = _choices(optimizer, OPTIMIZERS, "optimizer")
     if is_python(source) or is_trace_file(source):
-        check_any(source, batch_norm, classes, device)
-        steps, sizes = _of_any(source, asked, max(SEVERAL, *batches[:1]))
+        check_any(source, batch_norm, classes)
+        steps, sizes = _of_any(source, asked, max(SEVERAL, *batches[:1]), device)
     else:
         steps = vgg_steps(config(source, batch_norm=batch_norm, classes=classes), device)
         sizes = image_sizes(only_input(source, asked) or "224")
@@ -89,14 +89,14 @@ def sweep_command(
     )
 
 
-def _of_any(source: str, asked: Asked, batch: int) -> tuple[StepOf, list[Any]]:
+def _of_any(source: str, asked: Asked, batch: int, device: str) -> tuple[StepOf, list[Any]]:
     """A step at each point, and the inputs: each alternative of one with each of the others."""
 
     def step_of(inputs: tuple[str, ...], dtype: str, setup: Setup) -> Step:
         here = replace(asked, inputs=inputs, dtype=dtype)
         if is_python(source):
-            return trace(open_python(source, here, setup, batch), setup)
-        return trace(open_trace(source, here, None), setup)
+            return trace(open_python(source, here, setup, batch, device), setup)
+        return trace(open_trace(source, here, None, device if was_given("device") else None), setup)
 
     return step_of, list(product(*(each.split(",") for each in asked.inputs)))
 

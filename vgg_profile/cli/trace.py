@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from vgg_profile.cli.networks import Asked, is_python, open_python
-from vgg_profile.cli.options import force_option, takes_any_network, takes_setup
+from vgg_profile.cli.options import force_option, rules_option, takes_any_network, takes_setup
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.files import check_writable, write_whole
@@ -24,6 +24,7 @@ from vgg_profile.core.step import SEVERAL
     show_default=True,
     help="The least of three to trace at.",
 )
+@rules_option
 @takes_setup
 @click.option(
     "-o",
@@ -40,6 +41,7 @@ def trace_command(
     classes: int | None,
     asked: Asked,
     batch: int,
+    device: str,
     setup: Setup,
     output: Path,
     force: bool,
@@ -47,8 +49,8 @@ def trace_command(
     """The book of a network's training step, to carry.
 
     Every command reads it, without torch or the network. NET is FILE.py:NAME or package.module:NAME: a class,
-    a function or a module. It answers for every batch and memory; input, dtype, mode and optimizer are those
-    traced.
+    a function or a module; its code is run here, with your rights. It answers for every batch and memory;
+    input, dtype, mode and optimizer are those traced.
 
     \b
     vgg-profile trace torchvision.models:resnet50 --input 3x224x224 --optimizer adam -o resnet50.json
@@ -64,7 +66,7 @@ def trace_command(
     from vgg_profile.predict.steps import trace
     from vgg_profile.predict.traced import dumps
 
-    profile = open_python(source, asked, setup, batch, is_carried=True)
+    profile = open_python(source, asked, setup, batch, device, is_carried=True)
     step = trace(profile, setup)
     write_whole(output, dumps(step) + "\n", force=force)
     say(f"Wrote {output}: loss is {step.profile.config.heading['loss']}")

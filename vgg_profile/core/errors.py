@@ -24,6 +24,28 @@ class InputError(ValueError):
         """The result as far as it came, where there is one to show."""
 
 
+def message(error: BaseException) -> str:
+    """What an exception says. It may be of a stranger's making, and then saying it may raise.
+
+    >>> message(KeyError("odd"))
+    "'odd'"
+    """
+    try:
+        return str(error)
+    except BaseException as another:
+        return f"a message that cannot be read ({type(another).__name__})"
+
+
+def kind(error: BaseException) -> str:
+    """The name of an exception's class, whatever that class makes of its name.
+
+    >>> kind(KeyError("odd"))
+    'KeyError'
+    """
+    name: str = vars(type)["__name__"].__get__(type(error))
+    return name
+
+
 def excerpt(text: object, longest: int = 60) -> str:
     """Quote what a user gave: printable, on one line, and short enough for an error message.
 

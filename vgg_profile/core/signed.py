@@ -5,17 +5,21 @@ The digest has no key. It is a check against accidents: whoever forges a file wr
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
+from contextlib import redirect_stderr
 from typing import Any, NamedTuple
 
 from vgg_profile.core.errors import InputError, excerpt
+
+with redirect_stderr(io.StringIO()):  # short of memory, it logs a traceback for each algorithm that it lacks
+    import hashlib
 
 DIGEST = "sha256"
 """The key under which a file has its digest."""
 
 
-class Kind(NamedTuple):
+class FileKind(NamedTuple):
     """A kind of file: its ``word``, what it says of itself, its schema, and how to get another."""
 
     word: str
@@ -40,7 +44,7 @@ def sign(content: dict[str, Any]) -> dict[str, Any]:
     return {**bare, DIGEST: digest(bare)}
 
 
-def unsigned(content: Any, expected: Kind, name: str) -> dict[str, Any]:
+def unsigned(content: Any, expected: FileKind, name: str) -> dict[str, Any]:
     """The content of a file without its digest.
 
     Raises ``InputError`` for another kind of file, another schema, and a digest that does not fit.

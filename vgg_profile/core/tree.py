@@ -280,6 +280,9 @@ class Profile(Displayed):
     @property
     def receptive_field(self) -> int | None:
         """How many pixels of a side one value of the last map sees, 212 for D; ``None``: not known."""
+        if self.is_traced:
+            maps = [row for row in self.module_rows[1:] if len(row.output_shape) == len(self.input) == 3]
+            return maps[-1].receptive_field if maps else None
         fields = (row.receptive_field for row in self.module_rows[1:])
         return max((each for each in fields if each is not None), default=None)
 

@@ -132,8 +132,21 @@ def _overlay(curve: Overlay) -> Table:
             f"Within {exact} of {len(moments)} parts the most that is live is as predicted, too."
             + (f" The rest is {', and '.join(scratch)}." if scratch else ""),
             f"Predicted peak: {sized(step.peak.peak)}, {in_words(*step.place)}.",
+            *_measured_peak(curve),
             *remarks(step),
         ),
+    )
+
+
+def _measured_peak(curve: Overlay) -> Iterator[str]:
+    """The measured peak, and how it differs from the predicted one."""
+    highest, peak = curve.highest, curve.step.peak
+    if highest is None or highest.measured_peak is None:
+        return
+    more = highest.measured_peak - peak.peak
+    differs = f"{abs(more):,} bytes {'more' if more > 0 else 'less'}" if more else "as predicted"
+    yield (
+        f"Measured peak: {sized(highest.measured_peak)}, {in_words(highest.phase, highest.layer)}: {differs}."
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from vgg_profile.core import units
+from vgg_profile.core.events import Provenance
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.verified import UNVERIFIED, Verified
 
@@ -98,6 +99,25 @@ def scratch_counted(step: Step) -> str:
         )
     how = "counted" if step.least_peak == step.peak.peak else "counted at most"
     if setup.processor is None:
-        return f"What PyTorch's own kernels take in passing is {how}."
+        return f"What PyTorch's own kernels take in passing is {how}. {how_known(step)}"
     threads = units.plural(setup.threads or 1, "thread")
-    return f"What kernels take in passing is {how}: {setup.processor}, {threads}, oneDNN 3.12 (torch 2.13)."
+    return (
+        f"What kernels take in passing is {how}: {setup.processor}, {threads}, oneDNN 3.12 (torch 2.13). "
+        f"{how_known(step)}"
+    )
+
+
+def how_known(step: Step) -> str:
+    """How the bytes of the peak are known, in words."""
+    by = dict(step.provenance)
+    rest = by.pop(Provenance.RULE, 0)
+    if not by:
+        return "Every byte of the peak is known by rule."
+    others = (f"{size:,} {_HOW[known]}" for known, size in by.items())
+    return f"Of the peak, {rest:,} bytes are known by rule, {' and '.join(others)}."
+
+
+_HOW = {
+    Provenance.PROBE: "by running one operation alone on this machine",
+    Provenance.BOUND: "at most",
+}

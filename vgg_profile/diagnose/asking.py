@@ -11,15 +11,14 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Any
 
 from vgg_profile.core.errors import InputError
+from vgg_profile.core.interpreter import python
 from vgg_profile.diagnose.draft import PREFIX, READY
 
 LARGEST_ANSWER = 16 * 2**20
@@ -49,7 +48,7 @@ def ask(request: Mapping[str, Any], hear: Hear) -> tuple[bytes | None, int]:
     """
     with tempfile.TemporaryDirectory(prefix="vgg-profile-", ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen(
-            [sys.executable, "-P", str(Path(__file__).with_name("keeper.py"))],
+            python("vgg_profile.diagnose.keeper"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,9 +1,8 @@
 """The process around somebody's file: started apart, and what the file started ends with it.
 
-``python -P keeper.py`` is what ``asking`` starts, by its path. It reads one request from stdin, forks, and
-waits; the fork (``child``) runs the file, in a session of its own and within limits. When that process ends,
-or whoever asked lets go of stdin, everything that it started is ended, and only then the keeper ends, as the
-fork did.
+``asking`` starts it in a Python of its own. It reads one request from stdin, forks, and waits; the fork
+(``child``) runs the file, in a session of its own and within limits. When that process ends, or whoever asked
+lets go of stdin, everything that it started is ended, and only then the keeper ends, as the fork did.
 
 On Linux that holds for processes that left the session as well: they become the keeper's own. Elsewhere it
 holds for the session. Nothing here keeps a file from what its user may do.
@@ -12,7 +11,6 @@ holds for the session. Nothing here keeps a file from what its user may do.
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import json
 import os
 import select
@@ -29,7 +27,6 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 def main() -> None:
     """Read a request from stdin, and run it: its answer goes to stdout, what the file prints to stderr."""
-    _load_this_package()
     request = json.loads(_line(0))
     answer = os.dup(1)
     os.dup2(2, 1)  # what the file prints must not stand among the answers
@@ -65,16 +62,6 @@ def _run(request: dict[str, Any], answer: int) -> None:
 
 
 # -- before the file runs
-
-
-def _load_this_package() -> None:
-    """The package that this file is part of, found in its place: no path is searched for it."""
-    root = Path(__file__).resolve().parents[1]
-    spec = importlib.util.spec_from_file_location(root.name, root / "__init__.py")
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[root.name] = package = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(package)
 
 
 def _line(descriptor: int) -> bytes:

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from vgg_profile.core.errors import message
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import class_name, of_function, of_module
 from vgg_profile.diagnose.draft import KNOWN, Family, Kind, Written
-from vgg_profile.diagnose.trouble import asks_for_values, in_pythons_words, innermost, message, next_step
+from vgg_profile.diagnose.trouble import asks_for_values, in_pythons_words, innermost, next_step
 from vgg_profile.diagnose.values import (
     as_given,
     as_if_it_fitted,

@@ -10,7 +10,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from types import FrameType
 
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, excerpt, kind, message
 
 
 def innermost(frame: FrameType | None, path: Path) -> int | None:
@@ -18,14 +18,6 @@ def innermost(frame: FrameType | None, path: Path) -> int | None:
     while frame is not None and frame.f_code.co_filename != str(path):
         frame = frame.f_back
     return frame and frame.f_lineno
-
-
-def message(error: BaseException) -> str:
-    """What an exception says; it may be the file's own, and then saying it may raise."""
-    try:
-        return str(error)
-    except BaseException as another:
-        return f"a message that cannot be read ({type(another).__name__})"
 
 
 def explained(error: BaseException, path: Path) -> InputError:
@@ -109,8 +101,9 @@ def in_pythons_words(error: BaseException) -> str:
     with redirect_stderr(io.StringIO()) as printed:
         sys.__excepthook__(type(error), error, error.__traceback__)
     said = str(error.msg) if isinstance(error, SyntaxError) else message(error)
-    suggestion = printed.getvalue().rpartition(said)[2].strip(" .\n") if said in printed.getvalue() else ""
-    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    whole = printed.getvalue()
+    suggestion = whole.rpartition(said)[2].strip(" .\n") if said and said in whole else ""
+    text = f"{kind(error)}: {said}" if said else kind(error)
     first = excerpt(text.partition("\n")[0].rstrip("."), 400)[1:-1]
     stop = "" if first.endswith("?") else "."
     return f"{first}{stop} {suggestion}".rstrip()

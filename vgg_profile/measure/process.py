@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.inputs import Input
+from vgg_profile.core.interpreter import python
 from vgg_profile.core.setting import Setting
 
 STEPS = 3
@@ -54,7 +55,7 @@ def steps_in_a_process(
             "Leave --calibrate out: the default stands for it, or give --reserve.",
         )
     done = subprocess.run(
-        [sys.executable, "-m", "vgg_profile.measure.process"],
+        python("vgg_profile.measure.process"),
         input=pickle.dumps((config, setting, steps, limit)),
         capture_output=True,
         check=False,

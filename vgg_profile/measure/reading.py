@@ -17,7 +17,7 @@ from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Phase
 from vgg_profile.core.parsing import parse_json
 from vgg_profile.core.setting import LARGEST, LATER, SWITCHES, Setup
-from vgg_profile.core.signed import Kind, unsigned
+from vgg_profile.core.signed import FileKind, unsigned
 from vgg_profile.core.validate import MisfitError, Text, Texts, conform
 from vgg_profile.measure.consistent import check_consistent
 from vgg_profile.measure.record import KIND, RECORD_SCHEMA, MeasuredMoment, Measurement, Reading
@@ -101,7 +101,7 @@ class _File(_Record, forbid_unknown_fields=True):
 
 
 _AGAIN = "Measure again: `vgg-profile measure D -o record.json`."
-_RECORD = Kind("record", KIND, RECORD_SCHEMA, _AGAIN)
+_RECORD = FileKind("record", KIND, RECORD_SCHEMA, _AGAIN)
 
 
 def load(path: Path) -> Measurement:

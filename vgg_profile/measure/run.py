@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from vgg_profile import models
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.measure import flops
@@ -78,7 +78,7 @@ def measure(
     ``InputError`` if the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory
     does not suffice.
     """
-    place = _device(device)
+    place = device_named(device)
     setup = _on_this_machine(setup.on(place.type), place)
     if not isinstance(network, nn.Module):
         network = models.config(network)
@@ -120,15 +120,16 @@ def measure(
                 else:
                     skipped["time"] = "repeats is 0"
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, NotImplementedError) or "not implemented for" in str(error):
+        if isinstance(error, NotImplementedError) or "not implemented for" in message(error):
             raise InputError(
-                f"PyTorch {torch.__version__} cannot run this network in {dtype} on {place.type}: {error}.",
+                f"PyTorch {torch.__version__} cannot run this network in {dtype} on {place.type}: "
+                f"{message(error)}.",
                 "Try --dtype float32, or another --device.",
             ) from None
         if not _is_out_of_memory(error):
             raise
         skipped[EVERYTHING_ELSE] = "out of memory"
-        why = str(error).splitlines()[0].rpartition("DefaultCPUAllocator: ")[2]
+        why = message(error).splitlines()[0].rpartition("DefaultCPUAllocator: ")[2]
         notes = [note.removeprefix(AT) for note in getattr(error, "__notes__", []) if note.startswith(AT)]
         phase, _, layer = (notes or [""])[0].partition(" of ")
         raise OutOfMemoryError(
@@ -267,7 +268,7 @@ class _Run:
         except Exception as error:  # it traces with TorchScript, which many a network does not pass
             if isinstance(self.network, Config):
                 raise
-            skipped |= dict.fromkeys(FVCORE, f"fvcore cannot trace this network: {type(error).__name__}")
+            skipped |= dict.fromkeys(FVCORE, f"fvcore cannot trace this network: {kind(error)}")
 
     @contextmanager
     def _checkpointing(self) -> Iterator[None]:
@@ -372,7 +373,8 @@ def _threads(number: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
+    """The device of a name, ``auto`` for the best here; raises ``InputError`` for one that is not here."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -391,5 +393,5 @@ def lack(error: ImportError) -> str:
 
 def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
-        sign in str(error) for sign in ("can't allocate memory", "size calculation overflowed")
+        sign in message(error) for sign in ("can't allocate memory", "size calculation overflowed")
     )

@@ -17,7 +17,7 @@ from vgg_profile.core.events import Category
 from vgg_profile.core.fold import at_batch, levels
 from vgg_profile.core.step import Step
 from vgg_profile.predict.caching import Block, CachingAllocator, DoesNotFitError, rounded
-from vgg_profile.predict.vgg.step import trace
+from vgg_profile.predict.steps import trace
 
 MOST_STEPS = 64
 """A run that has not settled after so many steps is not said to fit."""
@@ -99,11 +99,17 @@ class Run:
     expandable: bool = False
 
     @cached_property
-    def _first(self) -> Book:
+    def _first(self) -> Step:
         """The step that loads, and makes the optimizer's state where a user's first step would."""
         if self.step.setup.first_step:
-            return self.step.book
-        return trace(self.step.profile, replace(self.step.setup, first_step=True)).book
+            return self.step
+        return trace(self.step.profile, replace(self.step.setup, first_step=True))
+
+    def _books(self, batch: int) -> tuple[Book, Book]:
+        """The book of the first step, and that of every later one."""
+        if self.step.write is None:
+            return self._first.book, self.step.book
+        return self._first.at(batch).book, self.step.at(batch).book
 
     def taken(self, batch: int, limit: int | None = None, steps: int | None = None) -> Taken:
         """What a batch takes if so many bytes may be reserved; raises :class:`DoesNotFitError` at the limit.
@@ -111,14 +117,20 @@ class Run:
         It runs until it has settled, or for so many steps. Near a limit that can take a while: each step
         leaves the segments in other pieces, and what ran once may run out later.
         """
+        return self._taken(self._books(batch), batch, limit, steps)
+
+    def _taken(
+        self, books: tuple[Book, Book], batch: int, limit: int | None, steps: int | None = None
+    ) -> Taken:
+        first, later = books
         allocator = CachingAllocator(limit=limit, expandable=self.expandable)
         for _, size, _ in self.workspaces:
             allocator.malloc(size)
-        _play(allocator, self._first, batch)
+        _play(allocator, first, batch)
         ran, has_settled = 1, self.step.setup.first_step  # of which nothing follows
         while ran < (steps or MOST_STEPS) and not has_settled:
             before = allocator.free_blocks
-            _play(allocator, self.step.book, batch, start=self.step.marks[1].event)
+            _play(allocator, later, batch, start=later.marks[1].event)
             ran, has_settled = ran + 1, allocator.free_blocks == before
         return Taken(
             allocator.requested.peak,
@@ -130,35 +142,53 @@ class Run:
 
     def fits(self, batch: int, limit: int) -> bool:
         """Whether a batch runs for as long as one likes if so many bytes may be reserved."""
+        return self._fits(self._books(batch), batch, limit)
+
+    def _fits(self, books: tuple[Book, Book], batch: int, limit: int) -> bool:
         try:
-            return self.taken(batch, limit).has_settled
+            return self._taken(books, batch, limit).has_settled
         except DoesNotFitError:
             return False
 
     def least(self, batch: int) -> int:
         """What a batch cannot do without: its blocks at their most, however they lie; a larger needs more."""
-        events, category, fixed, per_image = self.step.book.columns
+        return self._least(self._books(batch)[1], batch)
+
+    def _least(self, book: Book, batch: int) -> int:
+        events, category, fixed, per_image = book.columns
         blocks = [rounded(size) if size else 0 for size in at_batch(fixed, per_image, batch)]
         live = max(row[0] for row in levels(events, [0] * len(category), blocks, 1))
         return live + sum(rounded(size) for _, size, _ in self.workspaces)
 
+    @cached_property
+    def _at_most(self) -> dict[int, int]:
+        return {}
+
     def at_most(self, limit: int) -> int:
         """No batch above this one runs, whatever cuDNN takes: its blocks alone are more than the limit."""
-        low, high = 0, self.step.largest_batch(limit)
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if self.least(middle) <= limit else (low, middle - 1)
-        return low
+        if limit not in self._at_most:
+            low, high = 0, self.step.largest_batch(limit)
+            book = self._books(max(high, 1))[1]
+            while low < high:
+                middle = (low + high + 1) // 2
+                low, high = (middle, high) if self._least(book, middle) <= limit else (low, middle - 1)
+            self._at_most[limit] = low
+        return self._at_most[limit]
 
     def largest_batch(self, limit: int) -> int:
         """The largest batch that runs; 0 if none does.
 
         What is reserved does not grow evenly with the batch: a batch may run where a smaller one does not. So
-        they are tried one by one, from the most that can be downwards; of very many, every n-th.
+        they are tried one by one, from the most that can be downwards; of very many, every n-th. Where each
+        batch has a book of its own, it is written for those that run by the book of the largest.
         """
         most = self.at_most(limit)
         each = -(-most // MOST_TRIED) or 1
-        return next((batch for batch in range(most, 0, -each) if self.fits(batch, limit)), 0)
+        books = self._books(max(most, 1))
+        can = (batch for batch in range(most, 0, -each) if self._fits(books, batch, limit))
+        if self.step.write is None:
+            return next(can, 0)
+        return next((batch for batch in can if self.fits(batch, limit)), 0)
 
 
 def _play(allocator: CachingAllocator, book: Book, batch: int, start: int = 0) -> None:

@@ -23,7 +23,8 @@ def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
 def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
     """The same for whatever batch will be asked about: a batch that cannot be is refused then.
 
-    A traced step holds what the kernels of its own machine take: it is asked for no other's.
+    A traced step holds what the kernels of its own machine take: it is asked for no other's. Raises
+    ``InputError`` for micro-batches of one.
     """
     if profile.run is not None and setup.accumulate > 1:
         raise InputError(
@@ -32,5 +33,6 @@ def trace(profile: Profile, setup: Setup = PLAIN) -> Step:
         )
     if profile.run is not None:
         step: Step = profile.run(replace(setup.on(profile.device), processor=None, threads=None))
+        step = replace(step, profile=replace(step.profile, run=profile.run, build=profile.build))
         return step.at(profile.batch)
     return paper.trace(profile, setup)

@@ -21,7 +21,7 @@ from vgg_profile.core.jsonable import jsonable
 from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.parsing import parse_json
 from vgg_profile.core.setting import LARGEST, Setting
-from vgg_profile.core.signed import Kind, sign, unsigned
+from vgg_profile.core.signed import FileKind, sign, unsigned
 from vgg_profile.core.sizes import ITEMSIZE, Bytes
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
@@ -31,7 +31,7 @@ KIND = "vgg-profile trace"
 SCHEMA = 2
 LARGEST_FILE = 256 * 2**20
 AGAIN = "Trace it again: `vgg-profile trace FILE.py:NAME -o net.json`."
-_TRACE = Kind("trace", KIND, SCHEMA, AGAIN)
+_TRACE = FileKind("trace", KIND, SCHEMA, AGAIN)
 
 Whole = Annotated[int, Meta(ge=0, le=2**62)]
 Signed = Annotated[int, Meta(ge=-(2**62), le=2**62)]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from vgg_profile.core.errors import InputError, did_you_mean, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt, kind, message
 from vgg_profile.core.inputs import Input
 from vgg_profile.run.siblings import name_module, see_siblings
 from vgg_profile.run.tensors import Loss
@@ -205,7 +205,7 @@ def _import(home: str, source: str) -> Any:
         ) from error
     except Exception as error:
         raise InputError(
-            f"{source} raises {type(error).__name__} while it is imported: {excerpt(str(error), 200)}.",
+            f"{source} raises {kind(error)} while it is imported: {excerpt(message(error), 200)}.",
             "Run the file with Python, and mend it there.",
         ) from error
 

@@ -92,17 +92,17 @@ def _parameters(profile: Profile) -> Figure:
 
 @figure_of("macs", Profile)
 def _macs(profile: Profile) -> Figure:
-    """Multiply-accumulates of an image, layer by layer."""
+    """Multiply-accumulates per image, layer by layer."""
     rows = [row for row in profile.rows if row.macs.value]
     counts = [row.macs.value for row in rows]
     takes = most_of(by_block(profile, lambda row: row.macs.value), "takes")
-    finding = f"{takes} of the {sum(counts):,} MACs of an image"
+    finding = f"{takes} of the {sum(counts):,} MACs per image"
     return Figure(
         title=finding,
         subtitle=title(profile),
         panels=(
             replace(
-                bars("MACs of an image", count_unit(max(counts)), counts, COMPUTE, row_names(rows)),
+                bars("MACs per image", count_unit(max(counts)), counts, COMPUTE, row_names(rows)),
                 bands=block_bands(rows),
                 ends=tuple(map(units.exact, counts)),
             ),
@@ -124,7 +124,7 @@ def _shares(profile: Profile) -> Figure:
                 lambda row: row.saved_bytes(profile.batch),
                 PALETTE[Category.ACTIVATIONS],
             ),
-            ("MACs", "MACs of an image", lambda row: row.macs.value, COMPUTE),
+            ("MACs", "MACs per image", lambda row: row.macs.value, COMPUTE),
             ("parameters", "parameters", attrgetter("parameters"), PALETTE[Category.WEIGHTS]),
         )
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import accumulate, pairwise
 
 from vgg_profile.check.crosscheck import overlay
@@ -33,7 +34,7 @@ from vgg_profile.describe.figures.drawing import (
     unit_convention,
 )
 from vgg_profile.describe.kinds import figure_of
-from vgg_profile.describe.words import marked, rules, title
+from vgg_profile.describe.words import marked, rules, scratch_counted, title
 
 
 @figure_of("timeline", Step)
@@ -55,9 +56,12 @@ def _step_figure(step: Step, curve: Overlay | None = None) -> Figure:
     unit = byte_unit(highest)
     finding = marked(f"The peak, {in_unit(highest, unit)}, is in {_place(step.peak)}", step.profile)
     series = [*stacked(places, stacks, Style.AREAS)]
+    points = [Point(places[top], highest, f"peak {in_unit(highest, unit)}")]
     if curve is not None:
         series.append(_measured(curve))
         finding += f"; {_meeting(curve)}"
+        points += (elsewhere := list(_measured_peak(curve, unit)))
+        finding += "".join(f"; {each.text}" for each in elsewhere)
     at_peak = ", ".join(f"{each.value} {size:,}" for each, size in stacks[top].items() if size)
     return Figure(
         title=finding,
@@ -70,13 +74,12 @@ def _step_figure(step: Step, curve: Overlay | None = None) -> Figure:
                 place_label=_IN_STEP,
                 names=_block_names(step),
                 bands=_phase_bands(step),
-                points=(Point(places[top], highest, f"peak {in_unit(highest, unit)}"),),
+                points=tuple(points),
             ),
         ),
         alt=f"Live bytes over one training step, stacked by category. {finding}. "
         f"At the peak {highest:,} bytes are live: {at_peak}.",
-        footer="Tensors alone, before a backend's scratch, by the rules of device "
-        f"{rules(step.profile)}. {unit_convention(unit)}",
+        footer=f"{_counted(step)} {unit_convention(unit)}",
     )
 
 
@@ -99,6 +102,7 @@ def _check(curve: Overlay) -> Figure:
                 unit,
                 (Series("predicted", _edges(step)[1:], predicted, PREDICTED, Style.LINE), measured),
                 bands=bands,
+                points=tuple(_measured_peak(curve, unit)),
             ),
             Panel(
                 "residual",
@@ -134,6 +138,30 @@ def _measured(curve: Overlay) -> Series:
             "Measure again: `vgg-profile measure D -o record.json`.",
         )
     return Series("measured", [end for end, _ in read], [live for _, live in read], MEASURED, Style.DOTS)
+
+
+def _measured_peak(curve: Overlay, unit: Unit) -> Iterator[Point]:
+    """The measured peak, in the middle of its part, where it is not the predicted one."""
+    highest, predicted = curve.highest, curve.step.peak
+    if highest is None or highest.measured_peak is None:
+        return
+    if (highest.measured_peak, highest.phase, highest.layer) != (
+        predicted.peak,
+        predicted.phase,
+        predicted.layer,
+    ):
+        number = curve.boundaries.index(highest)
+        left, right = _edges(curve.step)[number : number + 2]
+        label = f"measured peak {in_unit(highest.measured_peak, unit)}"
+        yield Point((left + right) / 2, highest.measured_peak, label)
+
+
+def _counted(step: Step) -> str:
+    """What the figures count."""
+    profile = step.profile
+    if profile.device == "cpu" and profile.run is None and not step.is_at_least:
+        return scratch_counted(step)
+    return f"Tensors alone, before a backend's scratch, by the rules of device {rules(profile)}."
 
 
 def _meeting(curve: Overlay) -> str:

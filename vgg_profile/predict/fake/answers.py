@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from vgg_profile.core.events import Category
+from vgg_profile.predict.fake.devices import CARD
 from vgg_profile.predict.fake.recording import Recording
 
 _ASK_WHETHER_FAKE = (("transformers.utils.import_utils", "is_fake_tensor"),)
@@ -19,16 +20,18 @@ _ASK_WHETHER_FAKE = (("transformers.utils.import_utils", "is_fake_tensor"),)
 
 
 @contextmanager
-def real_answers(recording: Recording) -> Iterator[None]:
+def real_answers(recording: Recording, device: torch.device) -> Iterator[None]:
     """While this lasts, questions whose answers would differ are answered as in a real run.
 
     The state of the random numbers, which a checkpoint keeps to draw the same again, is a tensor that no
-    operation makes: the generator gives it, so that it is written down here.
+    operation makes: the generator gives it, so that it is written down here. A card's is kept by the host.
     """
 
     def state() -> Tensor:
         with _disable_current_modes():
             tensor: Tensor = torch.default_generator.get_state()
+        if device == CARD:
+            return tensor
         recording.before_mark()
         untyped = tensor.untyped_storage()
         storage = recording.new("state of the random numbers", untyped.nbytes(), Category.ACTIVATIONS)

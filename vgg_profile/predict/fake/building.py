@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+from torch.utils._python_dispatch import _disable_current_modes
 
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, excerpt, message
 
 
 def faked(model: nn.Module) -> nn.Module:
@@ -33,7 +34,7 @@ def faked(model: nn.Module) -> nn.Module:
         return copy.deepcopy(model, memo)
     except Exception as error:
         raise InputError(
-            f"The network cannot be copied: {excerpt(str(error), 200)}.",
+            f"The network cannot be copied: {excerpt(message(error), 200)}.",
             "Give the function that builds it instead: it is then built on tensors without data.",
         ) from error
 
@@ -88,8 +89,11 @@ def check_not_compiled(model: nn.Module) -> None:
 
 
 def built(build: Callable[[], Any]) -> Any:
-    """What a function returns that builds a network, on fake tensors: to be called under a fake mode."""
-    with _without_initialisers(), _conversions():
+    """What a function returns that builds a network, on fake tensors: to be called under a fake mode.
+
+    Raises :class:`LazyError` for one with lazy layers.
+    """
+    with _without_initialisers(), _conversions(), _refusing_lazy():
         made = build()
     for model in made if isinstance(made, tuple) else (made,):
         if isinstance(model, nn.Module):
@@ -97,7 +101,7 @@ def built(build: Callable[[], Any]) -> Any:
     return made
 
 
-def cast(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+def cast_to(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     """The network in a dtype, as ``model.to(dtype)`` makes it of real tensors."""
     with _conversions():
         return model.to(dtype)
@@ -143,6 +147,39 @@ def _conversions() -> Iterator[None]:
         yield
     finally:
         nn.Module._apply = before  # type: ignore[method-assign]
+
+
+class LazyError(Exception):
+    """A network has parameters whose shapes its first pass decides: it cannot be built on fake tensors."""
+
+
+@contextmanager
+def _refusing_lazy() -> Iterator[None]:
+    """While this lasts, a lazy layer raises :class:`LazyError`."""
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise LazyError
+
+    lazy: tuple[Any, ...] = (UninitializedParameter, UninitializedBuffer)
+    before = [each.__new__ for each in lazy]
+    try:
+        for each in lazy:
+            each.__new__ = refuse
+        yield
+    finally:
+        for each, new in zip(lazy, before, strict=True):
+            each.__new__ = new
+
+
+def materialised(build: Callable[[], nn.Module], run: Callable[[nn.Module], Any]) -> nn.Module:
+    """A network with lazy layers after its first pass, which decides their shapes: on the meta device.
+
+    To be called under the fake mode, which is left meanwhile; ``run`` makes the pass.
+    """
+    with _disable_current_modes(), torch.device("meta"), torch.no_grad():
+        model = build()
+        run(model)
+    return model
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,16 @@ from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.fake.answers import real_answers
-from vgg_profile.predict.fake.building import built, cast, check_not_compiled, faked
+from vgg_profile.predict.fake.building import (
+    LazyError,
+    built,
+    cast_to,
+    check_not_compiled,
+    faked,
+    materialised,
+)
+from vgg_profile.predict.fake.card import as_on_a_card
+from vgg_profile.predict.fake.devices import CARD, device_of, move
 from vgg_profile.predict.fake.fields import IMAGE, IMAGE_DIMENSIONS
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.modules import Outputs, Seen
@@ -31,7 +40,7 @@ from vgg_profile.predict.fake.watch import Temporaries, Watch
 from vgg_profile.run.find import for_batch
 from vgg_profile.run.marks import every_module
 from vgg_profile.run.step import TrainingStep, onednn, optimizer_of
-from vgg_profile.run.tensors import Loss, default_loss, give
+from vgg_profile.run.tensors import Given, Loss, default_loss, give
 
 STATE_NAMES = {
     "step": "step count",
@@ -65,8 +74,7 @@ class Traced:
     """The book of one step at one batch, and what was seen on the way."""
 
     book: Book
-    loss: str
-    """The loss, in words."""
+    loss: Loss
     assumed: tuple[str, ...] = ()
     """What was taken to be so because there is no data, in words."""
     modules: tuple[Seen, ...] = ()
@@ -99,8 +107,19 @@ def run_on_fakes(subject: Subject, batch: int) -> Traced:
     with mode, _quiet(), uncollected(), onednn(enabled=subject.setup.onednn):
         try:
             return this.run()
+        except TargetsWantedError as wanted:
+            loss = wanted.loss
         except (Exception, SystemExit) as error:
             raise BrokenOffError(this.traced()) from error
+    return run_on_fakes(replace(subject, loss=loss), batch)
+
+
+class TargetsWantedError(Exception):
+    """The loss that goes with a network's output takes targets, and none were given."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__(loss.words)
+        self.loss = loss
 
 
 class _Pass:
@@ -108,7 +127,8 @@ class _Pass:
 
     def __init__(self, subject: Subject, batch: int) -> None:
         self.subject, self.batch = subject, batch
-        self.recording = Recording()
+        self.device = device_of(subject.device)
+        self.recording = Recording(splits=self.device != CARD)
         known = Known()
         self.paths = Paths(known)
         self.watch = Watch(
@@ -116,6 +136,7 @@ class _Pass:
             known,
             self.paths,
             subject.temporaries,
+            self.device,
             has_autocast=subject.setup.amp != "none",
         )
         self.recording.before_mark = self.watch.numbers.settle
@@ -123,7 +144,7 @@ class _Pass:
         self.outputs = Outputs(self.watch.fields, batch, subject.inputs[0].batch_dim)
         self.model: Any = None
         self.names: dict[str, str] = {}
-        self.loss = Loss(lambda output, targets: output, "no loss yet")
+        self.loss = subject.loss or Loss(self._settle, "no loss yet")
 
     def run(self) -> Traced:
         subject = self.subject
@@ -133,7 +154,6 @@ class _Pass:
                 self.model = self._network()
                 self.model.train(subject.setup.mode == "train")
                 self.names = dict(subject.names or every_module(self.model))
-                self.loss = subject.loss or self._loss()
             optimizer = optimizer_of(self.model, subject.setup)
             self._begin()
             with self._watched():
@@ -144,7 +164,7 @@ class _Pass:
                     self._noting(self.loss.function),
                     self.names,
                     subject.setup,
-                    subject.device,
+                    "cpu",
                     optimizer,
                 )
                 self._call_inputs(step)
@@ -173,7 +193,7 @@ class _Pass:
         watch = self.watch
         return Traced(
             Book(tuple(self.recording.events), tuple(self.recording.marks)),
-            self.loss.words,
+            self.loss,
             tuple(self.paths.assumed),
             () if self.model is None else self.outputs.seen(self.model, self.names),
             dict(watch.macs),
@@ -186,16 +206,20 @@ class _Pass:
     @contextmanager
     def _watched(self) -> Iterator[None]:
         with ExitStack() as modes:
-            for mode in (self.watch, self.paths, real_answers(self.recording)):
+            for mode in (self.watch, self.paths, real_answers(self.recording, self.device)):
                 modes.enter_context(mode)
+            if self.device == CARD:
+                modes.enter_context(as_on_a_card(self.paths))
             yield
 
     def _network(self) -> nn.Module:
         network = self.subject.network
-        model = faked(network) if isinstance(network, nn.Module) else built(for_batch(network, self.batch))
+        model = faked(network) if isinstance(network, nn.Module) else self._built(network)
         assert isinstance(model, nn.Module)
-        cast(model, self.dtype)
+        cast_to(model, self.dtype)
         check_not_compiled(model)
+        if self.device == CARD:
+            move(model.modules())
         if self.subject.setup.freeze:
             trained = [name for name, each in model.named_parameters() if each.requires_grad]
             self.subject.setup.check_freeze(trained)
@@ -204,19 +228,28 @@ class _Pass:
                 model.get_parameter(name).requires_grad_(not frozen)
         return model
 
-    def _give(self, loss: Loss) -> Any:
-        subject = self.subject
-        return give(subject.inputs, loss, self.batch, self.dtype, torch.device("cpu"))
+    def _built(self, network: Callable[..., nn.Module]) -> nn.Module:
+        build = for_batch(network, self.batch)
+        try:
+            return cast(nn.Module, built(build))
+        except LazyError:
+            return faked(materialised(build, self._run_on_meta))
 
-    def _loss(self) -> Loss:
-        """The loss that goes with the output of a forward pass."""
-        args, kwargs, _ = self._give(self.loss)
-        with torch.no_grad():
-            try:
-                output = self.model(*args, **kwargs)
-            except (Exception, SystemExit):
-                return self.loss  # the step raises it again, where everything is marked
-        return default_loss(output, self.batch)
+    def _run_on_meta(self, model: nn.Module) -> None:
+        args, kwargs, _ = self._give(self.loss, torch.device("meta"))
+        model(*args, **kwargs)
+
+    def _give(self, loss: Loss, device: torch.device | None = None) -> Given:
+        subject = self.subject
+        return give(subject.inputs, loss, self.batch, self.dtype, device or self.device)
+
+    def _settle(self, output: Any, targets: Any) -> Any:
+        """The loss that goes with the output; one that takes targets wanted them with the input."""
+        loss = default_loss(output, self.batch)
+        if loss.targets is not None:
+            raise TargetsWantedError(loss)
+        self.loss = loss
+        return loss.function(output, targets)
 
     def _loaded(self, names: Mapping[str, str]) -> Iterator[tuple[str, str, Tensor, Category]]:
         for path, module in self.model.named_modules():
@@ -267,9 +300,13 @@ class _Pass:
             for parameter in group["params"]:
                 layer, name = owners.get(parameter, ("", "a parameter"))
                 for key, value in optimizer.state.get(parameter, {}).items():
-                    if isinstance(value, Tensor):
+                    if isinstance(value, Tensor) and self._is_here(value):
                         what = STATE_NAMES.get(key, key.replace("_", " "))
                         yield layer, f"{what} of {name}", value, Category.OPTIMIZER
+
+    def _is_here(self, tensor: Tensor) -> bool:
+        """Whether a tensor takes memory of the device that is asked about: not one of a card's host."""
+        return self.device != CARD or tensor.device == CARD
 
     def _owners(self, names: Mapping[str, str]) -> dict[Tensor, tuple[str, str]]:
         """Each parameter's module and name; a shared one's first."""

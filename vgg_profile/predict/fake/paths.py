@@ -7,11 +7,13 @@ formulas, and a linear layer's bias. Which of them happened is told from who hol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.library import Library
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
@@ -31,12 +33,8 @@ _LAST_HOLDERS = 4
 """The holders of a gradient that the engine alone still has, seen from a dispatch mode: two of C++ and the
 argument's two of Python. A formula's own temporary has one more: its name."""
 
-_ADD_BIAS = (
-    torch._C._nn.linear,
-    torch.nn.functional.scaled_dot_product_attention,
-    torch._C._nn.scaled_dot_product_attention,
-)
-
+_ADD_BIAS = ("linear", "scaled_dot_product_attention")
+"""Functions of ATen that add a bias to what they made, or a mask."""
 
 _FINITE = {
     torch.isfinite: True,
@@ -64,13 +62,32 @@ class Paths(TorchFunctionMode):
     ) -> Any:
         if func in _FINITE and isinstance(args[0], FakeTensor):
             return self._assume(func, args, kwargs or {})
-        if func not in _ADD_BIAS:
-            return func(*args, **(kwargs or {}))
-        self._adds_in_place += 1
-        try:
-            return func(*args, **(kwargs or {}))
-        finally:
-            self._adds_in_place -= 1
+        return func(*args, **(kwargs or {}))
+
+    def __enter__(self) -> Paths:
+        library: Any = Library("aten", "IMPL")  # type: ignore[no-untyped-call]
+        for name in _ADD_BIAS:
+            whole = getattr(aten, name).default.decompose
+            library.impl(name, self.adding_in_place(whole), "AutogradCPU")
+        self._library = library
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)  # type: ignore[no-untyped-call]
+        self._library._destroy()
+
+    def adding_in_place(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that adds to what it made itself, as a kernel of the dispatcher."""
+
+        def kernel(*args: Any, **kwargs: Any) -> Any:
+            self._adds_in_place += 1
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._adds_in_place -= 1
+
+        return kernel
 
     def _assume(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Values that nobody has are finite."""

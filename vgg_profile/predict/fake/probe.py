@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import pickle
 import subprocess
-import sys
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+from vgg_profile.core.interpreter import python
 from vgg_profile.core.sizes import FLOAT32, ITEMSIZE
 from vgg_profile.predict.fake.temporaries import Taken, by_rule
 from vgg_profile.predict.kernels.onednn_threads import BOOKING
@@ -99,7 +99,7 @@ class Prober:
     def _send(self, asked: bytes) -> Taken | None:
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "vgg_profile.predict.fake.probed"],
+                python("vgg_profile.predict.fake.probed"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -34,9 +34,13 @@ def identity(tensor: Tensor) -> int:
 
 
 class Recording:
-    """A book while it is written. ``layer`` and ``phase`` say where in the step we are."""
+    """A book while it is written. ``layer`` and ``phase`` say where in the step we are.
 
-    def __init__(self) -> None:
+    Unless ``splits``, a part begins at a sure mark alone, as for an instrument that reads counters there.
+    """
+
+    def __init__(self, *, splits: bool = True) -> None:
+        self.splits = splits
         self.events: list[Event] = []
         self.marks: list[Mark] = []
         self.parts = Parts()
@@ -90,7 +94,8 @@ class Recording:
         born = tuple(storage for storage in allocated if storage.size.fixed)
         dead = tuple(storage for storage in freed if storage.size.fixed)
         if born and self.parts.use():
-            self._begin()
+            if self.splits:
+                self._begin()
             for storage in born:
                 storage.layer = self.layer
         if born or dead or scratch:

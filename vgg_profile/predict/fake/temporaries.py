@@ -48,11 +48,12 @@ def _rule(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def _names(words: str) -> frozenset[str]:
+def names(words: str) -> frozenset[str]:
+    """Operations by their names, in one text."""
     return frozenset(words.split())
 
 
-NOTHING_BESIDE = _names(
+NOTHING_BESIDE = names(
     """
     _local_scalar_dense _reshape_alias _to_copy _unsafe_view abs addcdiv_ addcmul addcmul_ alias arange
     as_strided as_strided_ bernoulli_ clamp clone constant_pad_nd copy_ cos detach detach_ empty
@@ -69,7 +70,7 @@ NOTHING_BESIDE = _names(
 )
 """Operations that look at each value alone, or at none, and take nothing beside their results."""
 
-NOTHING_IF_CONTIGUOUS = _names(
+NOTHING_IF_CONTIGUOUS = names(
     """
     _adaptive_avg_pool2d _adaptive_avg_pool2d_backward _log_softmax _log_softmax_backward_data _softmax
     _softmax_backward_data addmm avg_pool2d avg_pool2d_backward avg_pool3d avg_pool3d_backward baddbmm
@@ -185,6 +186,8 @@ def _layer_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int
     """Each thread sums the two parameters' gradients on its own: ``native/cpu/layer_norm_kernel.cpp``."""
     if not (args[0].is_contiguous() and args[1].is_contiguous()):
         return None  # it is copied first
+    if not any(args[7][1:]):
+        return Taken(tuple(results))  # it has no parameters, or they are frozen
     size = prod(args[2]) * 2 * torch.get_num_threads() * args[1].element_size()
     return Taken((*results, size, -size))
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import vgg_profile.core.errors
 from vgg_profile.core.book import Book
 from vgg_profile.core.counts import ZERO, Count, plain, product
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.events import Phase, kept
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.network import TracedNetwork
@@ -25,6 +25,7 @@ from vgg_profile.core.sizes import Shape
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.predict.fake.affine import join, joins
+from vgg_profile.predict.fake.card_temporaries import on_a_card
 from vgg_profile.predict.fake.modules import Seen
 from vgg_profile.predict.fake.one_step import BrokenOffError, Subject, Traced, run_on_fakes
 from vgg_profile.predict.fake.probe import by_rule_or_probe
@@ -50,6 +51,7 @@ def trace(
     setting: Setting | None = None,
     batch: int | None = None,
     dtype: str | None = None,
+    device: str = "cpu",
     setup: Setup = PLAIN,
     probe: bool = True,
     every_batch: bool = True,
@@ -65,7 +67,7 @@ def trace(
     entropy, the output's own or its mean unless it is given. With ``probe``, an operation of whose kernel no
     rule knows what it takes is run alone, in another process, to learn it. The network is cast to a
     ``dtype`` that is named, else a module has its own, and a function's is taken for float32. A
-    ``setting`` is batch, dtype and setup in one.
+    ``setting`` is batch, dtype, ``device`` (whose kernels: "cpu" or "cuda") and setup in one.
     Unless ``every_batch`` is off, the step is traced at three batches, and its book answers for all of them
     where one book can; one that ``is_carried`` away from its network is proved on a fourth, of many images.
     A step that is asked about a batch that its book does not answer for traces the network again. Raises
@@ -77,7 +79,8 @@ def trace(
     (440, 512)
     """
     if setting is not None:
-        batch, dtype, setup = setting.batch, setting.dtype, setting.setup
+        batch, dtype, device = setting.batch, setting.dtype, setting.device
+        setup = setting.setup
     dtype = dtype or _own_dtype(network)
     given = [inputs] if isinstance(inputs, (str, Input, Tensor)) else list(inputs)
     tensors = [each for each in given if isinstance(each, Tensor)]
@@ -86,11 +89,11 @@ def trace(
     specs = tuple(_input(each, dtype) for each in given)
     if not specs:
         raise InputError("A network is traced on an input, and none is given.", "Try --input 3x224x224.")
-    setting = Setting(specs[0].shape, batch, dtype, "cpu", setup.on("cpu"))
+    setting = Setting(specs[0].shape, batch, dtype, device, setup.on(device))
     setting.check()
     if loss is not None and not isinstance(loss, Loss):
         loss = Loss(loss, getattr(loss, "__name__", "a loss of your own"))
-    subject = Subject(network, specs, loss, dtype, "cpu", setting.setup, _temporaries(probe))
+    subject = Subject(network, specs, loss, dtype, device, setting.setup, _temporaries(device, probe))
     passes = _Passes(subject, setting, name or _name(network), source or name or _name(network))
     traced = passes.at(batch)
     doubts = list(_doubts(traced))
@@ -116,7 +119,8 @@ class _Passes:
         """The pass at a batch; what the network raises is said in one line, with what came before it."""
         if batch not in self._traced:
             try:
-                self._traced[batch] = run_on_fakes(self.subject, batch)
+                self._traced[batch] = traced = run_on_fakes(self.subject, batch)
+                self.subject = replace(self.subject, loss=traced.loss)
             except BrokenOffError as broken:
                 error = _explained(broken)
                 seen = replace(broken.so_far, modules=tuple(_reached(broken.so_far)))
@@ -155,7 +159,7 @@ class _Passes:
             traced.modules[0].kind,
             sum(1 for row in rows if row.parameters),
             self.subject.inputs,
-            traced.loss,
+            traced.loss.words,
             torch.__version__,
             torch.get_num_threads(),
         )
@@ -169,7 +173,9 @@ def _own_dtype(network: object) -> str:
     return str(next(found, torch.float32)).removeprefix("torch.")
 
 
-def _temporaries(probe: bool) -> Any:
+def _temporaries(device: str, probe: bool) -> Any:
+    if device == "cuda":
+        return on_a_card
     if probe:
         return by_rule_or_probe
     return lambda func, args, kwargs, results: by_rule(func, args, results)
@@ -182,12 +188,12 @@ def _reached(traced: Traced) -> Iterator[Seen]:
 
 def _explained(broken: BrokenOffError) -> InputError:
     """Why a pass was broken off, as a user's mistake: what raised, in which module, at which line."""
-    error = broken.__cause__
-    line = _line_of(error.__traceback__) if error is not None else ""
+    error = broken.__cause__ or broken
+    line = _line_of(error.__traceback__)
     if isinstance(error, InputError):
         return InputError(f"{error.problem.rstrip('.')}{line}.", error.next_step)
     notes = "".join(f" {note}" for note in getattr(error, "__notes__", [])[:1])
-    said = f"The network raises {type(error).__name__}{notes}: {excerpt(str(error), 300)}{line}."
+    said = f"The network raises {kind(error)}{notes}: {excerpt(message(error), 300)}{line}."
     if not broken.so_far.modules:
         return InputError(said, "It is not built yet: check what its constructor takes, --with NAME=VALUE.")
     return InputError(said, "Check its inputs, each without the batch: --input 3x224x224, --input 128:int64.")

@@ -24,6 +24,7 @@ from torch.utils._pytree import tree_leaves
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase, Provenance, Storage
 from vgg_profile.core.sizes import Bytes
+from vgg_profile.predict.fake.devices import CARD
 from vgg_profile.predict.fake.fields import Fields
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.macs import is_counted_by_torch, macs
@@ -51,6 +52,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known: Known,
         paths: Paths,
         temporaries: Temporaries,
+        device: torch.device,
         *,
         has_autocast: bool = False,
     ) -> None:
@@ -59,6 +61,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.known = known
         self.paths = paths
         self.temporaries = temporaries
+        self.device = device
         self.numbers = Numbers(recording)
         self.hooked: set[int] = set()
         """The nodes whose saved tensors a hook took away, by their numbers: a checkpoint's."""
@@ -137,13 +140,16 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._call_a_mask(args[0])
         fresh = []
         for tensor in storages(tree_leaves(out)):
+            if self.device == CARD and tensor.device != CARD:
+                continue  # a card's memory is asked about, and this is the host's
             known = self.recording.known(tensor)
             if known is None:
                 fresh.append(tensor)
             elif func in _RESIZING and known.size.fixed != tensor.untyped_storage().nbytes():
                 self._resize(name, tensor, known)
         made = [self._name(name, place, tensor) for place, tensor in enumerate(fresh)]
-        number = None if is_borrowed() else self._number(func, args)
+        on_host = self.device == CARD  # where numbers stay
+        number = None if on_host or is_borrowed() else self._number(func, args)
         results = [storage.size.fixed for storage in made]
         taken = self.temporaries(func, args, kwargs, results)
         scratch = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
@@ -15,6 +16,9 @@ from vgg_profile.core.figures import INK, Panel, Point, Style
 _PLACES = tuple((away, up) for away in (7, 20, 35, 50, 70, 90) for up in (4, -4))
 """Where a point's name may stand, in points from it; the first that is free is taken."""
 
+_MARK = 6
+"""Pixels around a point that no name may cover."""
+
 _PADDING = 4
 """Points between a bar and its number."""
 
@@ -23,8 +27,10 @@ def write_labels(axes: Axes, panel: Panel) -> None:
     """The numbers at the ends of the bars, and the names of the points; the axes have their place already."""
     if panel.ends:
         _write_ends(axes, panel)
+    marks = [axes.transData.transform((point.x, point.y / panel.unit.scale)) for point in panel.points]
+    taken = [Bbox([mark - _MARK, mark + _MARK]) for mark in marks]
     for point in panel.points:
-        _write_name(axes, panel, point)
+        taken.append(_write_name(axes, panel, point, taken))
 
 
 # -- the ends of bars
@@ -76,8 +82,8 @@ def _clear(
 # -- the names of points
 
 
-def _write_name(axes: Axes, panel: Panel, point: Point) -> None:
-    """A point's text, towards the middle of the axes: on no line if it can be, at least on no limit."""
+def _write_name(axes: Axes, panel: Panel, point: Point, taken: Sequence[Bbox]) -> Bbox:
+    """A point's text, towards the middle of the axes if it can be: on no line and no other's, or no limit."""
     scale = panel.unit.scale
     left, right = axes.get_xlim()
     is_right = point.x > (left + right) / 2
@@ -86,7 +92,6 @@ def _write_name(axes: Axes, panel: Panel, point: Point) -> None:
         (point.x, point.y / scale),
         (0, 0),
         textcoords="offset points",
-        ha="right" if is_right else "left",
         color=INK,
         weight="bold",
         zorder=7,
@@ -94,8 +99,9 @@ def _write_name(axes: Axes, panel: Panel, point: Point) -> None:
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
     )
 
-    def stand(away: int, up: int) -> Bbox:
-        text.set_position((-away if is_right else away, up))
+    def stand(away: int, up: int, to_left: bool = is_right) -> Bbox:
+        text.set_horizontalalignment("right" if to_left else "left")
+        text.set_position((-away if to_left else away, up))
         text.set_verticalalignment("bottom" if up > 0 else "top")
         return text.get_window_extent().padded(2)
 
@@ -104,10 +110,11 @@ def _write_name(axes: Axes, panel: Panel, point: Point) -> None:
     inside = axes.get_window_extent()
     for points in ([*curves, *limits], limits, []):
         lines = [Path(axes.transData.transform([(x, y / scale) for x, y in line])) for line in points]
-        for place in _PLACES:
-            box = stand(*place)
+        for place, to_left in product(_PLACES, (is_right, not is_right)):
+            box = stand(*place, to_left)
             is_inside = inside.containsx(box.x0) and inside.containsx(box.x1)
             is_inside &= inside.containsy(box.y0) and inside.containsy(box.y1)
-            if is_inside and not any(line.intersects_bbox(box, filled=False) for line in lines):
-                return
-    stand(*_PLACES[0])
+            is_free = not any(box.overlaps(other) for other in taken)
+            if is_inside and is_free and not any(line.intersects_bbox(box, filled=False) for line in lines):
+                return box
+    return stand(*_PLACES[0])

@@ -104,7 +104,7 @@ def findings(answers: dict[str, Any]) -> Iterator[tuple[str, object, object, str
         given = answers.get(question.name, {"skipped": "not asked"})
         if "answer" in given:
             for found in question.conclude(given["answer"], known):
-                yield (*found, found.verdict)
+                yield (found.rule, found.expected, found.seen, found.verdict)
         else:
             why = given.get("skipped") or given["error"].strip().splitlines()[-1][:80]
             yield (question.name, None, why, OPEN)

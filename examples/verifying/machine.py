@@ -25,15 +25,19 @@ SMALL: dict[str, Config] = {
 
 
 class Finding(NamedTuple):
-    """What one rule expects, what was seen (``None``: nothing), and what that says of the rule."""
+    """What one rule expects, what was seen (``None``: nothing), and what that says of the rule.
+
+    What no rule claims is open, whatever was seen.
+    """
 
     rule: str
     expected: object
     seen: object
+    is_claimed: bool = True
 
     @property
     def verdict(self) -> str:
-        if self.seen is None:
+        if self.seen is None or not self.is_claimed:
             return OPEN
         return CONFIRMED if self.seen == self.expected else REFUTED
 

@@ -73,26 +73,26 @@ def measured(animal: Animal, inputs: tuple[Input, ...], device: str) -> Moments:
     def memory(start: int) -> CpuMemory | CudaMemory:
         return CpuMemory(start) if device == "cpu" else CudaMemory(place, start)
 
-    def step() -> TrainingStep:
+    def step(optimizer: torch.optim.Optimizer | None) -> TrainingStep:
         given = give(inputs, loss, batch, torch.float32, place)
         return TrainingStep(model, given, loss.function, every_module(model), setup, device, optimizer)
 
     tensors = [*model.parameters(), *model.buffers()]
     start = sum({each.untyped_storage()._cdata: each.untyped_storage().nbytes() for each in tensors}.values())
+    if device == "cuda":  # the workspaces that libraries keep are taken in a step that nobody reads
+        step(None).run(Deaf())
+        model.zero_grad(set_to_none=True)
     if optimizer is not None and not setup.first_step:
         with memory(start) as first:
             first.mark("load")
-            step().run(Deaf())
+            step(optimizer).run(Deaf())
             model.zero_grad(set_to_none=True)
             first.mark("end")
         start = first.moments[0].live
-    elif device == "cuda":  # what libraries keep is taken in a first step
-        step().run(Deaf())
-        model.zero_grad(set_to_none=True)
     gc.collect()
     with memory(start) as later:
         later.mark("input")
-        step().run(later)
+        step(optimizer).run(later)
     return [moment for moment in later.moments if moment.phase != "end"]
 
 

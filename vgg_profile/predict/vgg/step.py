@@ -94,6 +94,7 @@ def _run(net: Config, setting: Setting, kernels: Kernels | None) -> Book:
         training=setup.mode == "train",
         grad=setup.has_backward,
         kernels=kernels,
+        amp=setup.amp,
     )
     parameters = load(tape, net, setting.input, setup)
     trained = [each.storage for of in parameters.values() for each in of.values() if not each.is_frozen]

@@ -28,7 +28,8 @@ class Tape:
 
     ``device`` is ``"cpu"`` or ``"cuda"``, whose kernels keep different things; ``training`` is the
     module mode; without ``grad`` nothing is kept for a backward pass, as under ``torch.no_grad()``;
-    ``kernels`` are those that run on the CPU; without, it is not counted what they take in passing.
+    ``kernels`` are those that run on the CPU; without, it is not counted what they take in passing. ``amp``
+    is the dtype that autocast lowers to, for the kernels that take one of two bytes and not the other.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class Tape:
         training: bool = True,
         grad: bool = True,
         kernels: Kernels | None = None,
+        amp: str = "none",
     ) -> None:
         self.itemsize = itemsize
         self.device = device
         self.training = training
         self.grad = grad
         self.kernels = kernels
+        self.amp = amp
         self.phase = Phase.LOAD
         self.layer = ""
         self.events: list[Event] = []

@@ -55,12 +55,14 @@ class BatchNorm2d(Layer):
 
         CUDA has two kernels (``_batch_norm_impl_index`` in ATen/native/Normalization.cpp). cuDNN's, for
         float32 weights, keeps them in training alone, and a reserve of no bytes. PyTorch's own, for weights
-        of two bytes or eight, keeps them in eval, too, in float32 at least (cuda/Normalization.cu,
-        ``batch_norm_cuda_out``); on maps of one value its backward takes two sums a channel beside.
+        of two bytes or eight, and for every map in bfloat16, keeps them in eval, too, in float32 at least
+        (cuda/Normalization.cu, ``batch_norm_cuda_out``); on maps of one value its backward takes two sums a
+        channel beside.
         """
         weight, bias = parameters["weight"], parameters["bias"]
         on_cpu = tape.device == "cpu"
-        is_native = not on_cpu and weight.itemsize != FLOAT32
+        is_lowered = tape.amp == "bfloat16" and x.itemsize == HALF
+        is_native = not on_cpu and (weight.itemsize != FLOAT32 or is_lowered)
         is_one_value = x.shape[1:] == (1, 1)
         sums = Bytes(2 * self.channels * max(weight.itemsize, FLOAT32), 0)
         statistic = Bytes(self.channels * max(weight.itemsize, FLOAT32 if is_native else 0), 0)

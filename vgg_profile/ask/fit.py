@@ -10,7 +10,7 @@ through it. cuDNN's scratch is not predicted: the answer is without it, and ``at
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from vgg_profile.core.step import Step
 from vgg_profile.core.tree import heading
 from vgg_profile.core.units import binary, exact
 from vgg_profile.predict.reserved import Run, Taken, workspaces
+from vgg_profile.predict.steps import trace
 
 
 class Reserve(NamedTuple):
@@ -161,6 +162,18 @@ class Fit(Displayed):
         """No larger batch fits, whatever is not predicted; on the CPU, the largest."""
         return self.run.at_most(self.available_bytes) if self.run else self.largest_batch
 
+    @cached_property
+    def with_adam(self) -> int | None:
+        """The largest batch if Adam stepped, 0 if none fits; ``None`` where a step has, or wants, its own."""
+        setup = self.step.setup
+        if self.step.profile.is_traced or not setup.has_backward or setup.optimizer != "none":
+            return None
+        adam = replace(setup, optimizer="adam", foreach=None)
+        try:
+            return replace(self, step=trace(self.step.profile, adam), asked=None).largest_batch
+        except InputError:  # it does not hold the network
+            return 0
+
     @property
     def batch(self) -> int:
         """The batch whose figures are given: the one asked for, or the largest, or one image."""
@@ -250,6 +263,7 @@ class Fit(Displayed):
             "spare_bytes": self.spare_bytes,
             "largest_batch": self.largest_batch,
             "next_short_bytes": self.next_short_bytes,
+            "largest_batch_with_adam": self.with_adam,
             "fixed_bytes": self.fixed_bytes,
             "bytes_per_image": self.bytes_per_image,
             "peak_bytes": self.peak_bytes,

@@ -33,7 +33,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table. ``ends`` are the numbers of the rows that end a group; ``total`` is the last line."""
+    """One table. ``ends`` are the numbers of the rows that end a group; ``total`` is the last line.
+
+    ``answer`` is what the table works out, where it was a question: people read it first.
+    """
 
     title: str
     columns: tuple[Column, ...]
@@ -41,6 +44,7 @@ class Table:
     total: tuple[Cell, ...] | None = None
     ends: frozenset[int] = frozenset()
     footer: tuple[str, ...] = ()
+    answer: str = ""
 
     def __post_init__(self) -> None:
         spell_out(self)

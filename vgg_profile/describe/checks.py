@@ -90,7 +90,23 @@ def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
             f"Measured on {environment.get('device', '?')} ({environment.get('platform', '?')}), "
             f"torch {environment.get('torch', '?')}, {environment.get('threads', '?')} threads.",
         ),
+        answer=_in_one_line(checks),
     )
+
+
+def _in_one_line(checks: Checks) -> str:
+    """The verdict in a sentence; what fails and what could not be checked is counted."""
+    held, made = checks.count(Verdict.PASS), len(checks.checks)
+    failed, skipped = checks.count(Verdict.FAIL), checks.count(Verdict.SKIP)
+    said = f"Every figure holds: {held:,} of {made:,}"
+    if failed or skipped:
+        said = f"{held:,} of {made:,} figures hold"
+        said += f", {failed:,} fail" * bool(failed) + f", {skipped:,} could not be checked" * bool(skipped)
+    elif not any(check.residual for check in checks.checks):
+        said += ", 0 bytes and 0 FLOPs off"
+    environment = checks.measurement.environment
+    where = f"{environment.get('device', '?')}, torch {environment.get('torch', '?')}"
+    return f"{said} ({where}){pool_words(checks.profile)}."
 
 
 def _row(check: Check) -> tuple[Cell, ...]:

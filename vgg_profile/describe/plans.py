@@ -16,6 +16,7 @@ from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.step import remarks
 from vgg_profile.describe.words import (
     grid_pool_words,
+    pool_words,
     rules,
     scratch_counted,
     sized,
@@ -55,7 +56,41 @@ def _fit(fit: Fit) -> Table:
         ends=frozenset({len(tensors) - 1, len(tensors), len(rows) - 2, len(rows) - 2 - len(kept)}),
         total=("left", None, None, fit.spare_bytes),
         footer=tuple(_working(fit)),
+        answer=_in_one_line(fit),
     )
+
+
+def _in_one_line(fit: Fit) -> str:
+    """The answer in people's units; the exact bytes stand below."""
+    memory = fit.memory.label
+    largest = f"{fit.largest_batch:,}"
+    if fit.run is not None:
+        said = f"about {largest} fit in {memory}, {UNVERIFIED}; at most {fit.at_most:,}"
+        if fit.asked is not None:
+            verdict = "fits" if fit.fits else "does not fit"
+            said = f"batch {fit.asked:,} {verdict} in {memory}, {UNVERIFIED}; about {largest} do"
+        said = said[0].upper() + said[1:]
+    elif fit.largest_batch == 0:
+        said = f"Not even one image fits in {memory} ({units.binary(-fit.spare_bytes)} short)"
+    elif fit.asked is None:
+        at_most = "At most batch" if fit.here.is_at_least else "Batch"
+        said = f"{at_most} {largest} fits in {memory} ({units.binary(fit.spare_bytes)} left)"
+        said += f"; {fit.largest_batch + 1:,} does not"
+    elif fit.fits:
+        said = f"Batch {fit.asked:,} fits in {memory} ({units.binary(fit.spare_bytes)} left)"
+        said += f"; the largest is {largest}"
+    else:
+        said = f"Batch {fit.asked:,} does not fit in {memory} ({units.binary(-fit.spare_bytes)} short)"
+        said += f"; the largest that does is {largest}"
+    return f"{said}{pool_words(fit.step.profile)}.{_with_adam(fit)}"
+
+
+def _with_adam(fit: Fit) -> str:
+    if fit.with_adam is None:
+        return ""
+    about = "about " * (fit.run is not None)
+    adam = f"it is {about}{fit.with_adam:,}" if fit.with_adam else "not even one image fits"
+    return f" No optimizer is counted: with Adam {adam}."
 
 
 def _beside_tensors(fit: Fit) -> Iterator[tuple[Cell, ...]]:

@@ -21,12 +21,13 @@ from torch.overrides import TorchFunctionMode
 
 from vgg_profile.core.errors import message
 from vgg_profile.core.sizes import Shape
-from vgg_profile.diagnose.calls import class_name, is_layer, of_function, of_module
+from vgg_profile.diagnose.calls import class_name, of_function, of_module
 from vgg_profile.diagnose.draft import KNOWN, Family, Kind, Written
 from vgg_profile.diagnose.trouble import asks_for_values, in_pythons_words, innermost, next_step
 from vgg_profile.diagnose.values import (
     as_given,
     as_if_it_fitted,
+    calling_layers,
     inputs,
     loses_rows,
     noting_the_return,
@@ -71,7 +72,7 @@ class Run(TorchFunctionMode):
             self._made(x, None)
         try:
             with (
-                self._calls_of_modules(),
+                calling_layers(self.called, lambda: self._is_paused),
                 noting_the_return(model, str(self.subject.path), self._returned),
                 self,
             ):
@@ -378,23 +379,6 @@ class Run(TorchFunctionMode):
             self.mends.append(edit)
         call.fixed = (layer,)
         return self._note(call, result, edit)
-
-    @contextmanager
-    def _calls_of_modules(self) -> Iterator[None]:
-        original: Callable[..., Any] = nn.Module.__call__
-
-        def called(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            if self._is_paused:
-                return original(module, *args, **kwargs)
-            if is_layer(module):
-                return self.called(module, args, kwargs, original)
-            return original(module, *args, **kwargs)
-
-        nn.Module.__call__ = called  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            nn.Module.__call__ = original  # type: ignore[method-assign]
 
     def _returned(self, line: int) -> None:
         self.returns = line

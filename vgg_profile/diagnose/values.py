@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from vgg_profile.core.counts import Count
 from vgg_profile.core.sizes import Shape
+from vgg_profile.diagnose.calls import is_layer
 from vgg_profile.diagnose.draft import Written
 
 
@@ -106,3 +107,20 @@ def noting_the_return(model: nn.Module, path: str, note: Callable[[int], None]) 
         yield
     finally:
         sys.setprofile(before)
+
+
+@contextmanager
+def calling_layers(called: Callable[..., Any], is_paused: Callable[[], bool]) -> Iterator[None]:
+    """While this lasts, ``called`` is given each call of a layer: it, its arguments, and how to run it."""
+    original: Callable[..., Any] = nn.Module.__call__
+
+    def noted(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if is_paused() or not is_layer(module):
+            return original(module, *args, **kwargs)
+        return called(module, args, kwargs, original)
+
+    nn.Module.__call__ = noted  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        nn.Module.__call__ = original  # type: ignore[method-assign]

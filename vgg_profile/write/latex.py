@@ -36,4 +36,5 @@ def to_latex(table: Table) -> str:
     if table.total is not None:
         lines.insert(-3, r"\midrule")
     comments = "".join(f"% {line}\n" for line in table.footer)
-    return f"% {table.title}\n{_NEEDS}" + "\n".join(lines) + f"\n{comments}"
+    answer = f"% {table.answer}\n" if table.answer else ""
+    return f"{answer}% {table.title}\n{_NEEDS}" + "\n".join(lines) + f"\n{comments}"

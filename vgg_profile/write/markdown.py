@@ -47,7 +47,7 @@ def _cell(cell: Cell) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """A heading, the table, and the footnotes as a list."""
+    """The answer, a heading, the table, and the footnotes as a list."""
     rows = [[_cell(cell) for cell in row] for row in table.rows]
     if table.total is not None:
         rows.append([f"**{escape(text.strip())}**" if text.strip() else "" for text in total_texts(table)])
@@ -59,4 +59,5 @@ def to_markdown(table: Table) -> str:
         disable_numparse=True,
     )
     footer = "".join(f"- {opening(line)}\n" for line in table.footer)
-    return f"### {escape(table.title)}\n\n{body}\n" + (f"\n{footer}" if footer else "")
+    answer = f"**{escape(table.answer)}**\n\n" if table.answer else ""
+    return f"{answer}### {escape(table.title)}\n\n{body}\n" + (f"\n{footer}" if footer else "")

@@ -46,7 +46,7 @@ _HEADER_ROOM = 2
 
 
 def to_text(table: Table, *, colour: bool = False) -> str:
-    """Title, table and footnotes, ruled between groups; ``colour`` marks title, totals and rules.
+    """Answer, title, table, footnotes, ruled between groups; ``colour`` marks the first line, totals, rules.
 
     Laid out here and not by tabulate, whose import takes longer than the rest of ``vgg-profile table D``.
     """
@@ -71,7 +71,9 @@ def to_text(table: Table, *, colour: bool = False) -> str:
     if total:
         body += [rule, emphasise(_line(total, widths, sides), bold=True)]
     footer = ["", *table.footer] if table.footer else []
-    return "\n".join([emphasise(table.title, bold=True), "", *body, *footer]) + "\n"
+    answer = [emphasise(table.answer, bold=True), ""] if table.answer else []
+    title = table.title if table.answer else emphasise(table.title, bold=True)
+    return "\n".join([*answer, title, "", *body, *footer]) + "\n"
 
 
 def _line(texts: Sequence[str], widths: Sequence[int], sides: Sequence[str]) -> str:

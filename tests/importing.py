@@ -27,19 +27,26 @@ HEAVY: dict[str, set[str]] = {
     "numpy": set(),
     "pandas": {"write.frame"},
     "torch": {
-        *(f"diagnose.{name}" for name in ("calls", "child", "examine", "modules", "options", "run")),
         *(
             f"diagnose.{name}"
             for name in (
-                "search",
-                "clues",
-                "verdict",
-                "values",
-                "words",
                 "against",
+                "calls",
+                "child",
+                "clues",
+                "examine",
+                "given",
                 "graph",
+                "modules",
                 "neighbours",
+                "options",
                 "remarks",
+                "run",
+                "search",
+                "unregistered",
+                "values",
+                "verdict",
+                "words",
             )
         ),
         "measure",

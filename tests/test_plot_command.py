@@ -77,6 +77,7 @@ GIVEN = {
     "first_step": ("--first-step",),
     "amp": ("--amp", "bfloat16"),
     "checkpoint": ("--checkpoint", "blocks"),
+    "accumulate": ("--accumulate", 2),
     "onednn": ("--no-onednn",),
     "processor": ("--processor", "avx2"),
     "threads": ("--threads", 2),
@@ -107,7 +108,7 @@ def test_an_option_that_is_not_refused_changes_the_figure(tmp_path: Path, kind: 
     path = tmp_path / "x.svg"
     assert run("8,M", kind, "-o", path).exit_code == 0
     plain = path.read_bytes()
-    for name in ("mode", "amp", "checkpoint", "device", "optimizer", "onednn"):
+    for name in ("mode", "amp", "checkpoint", "accumulate", "device", "optimizer", "onednn"):
         if name not in USELESS[kind]:
             done = run("8,M", kind, *GIVEN[name], "-o", path, "--force")
             assert done.exit_code == 0, done.output

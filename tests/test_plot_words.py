@@ -115,11 +115,16 @@ def test_a_sweeps_title_names_what_varies_and_its_subtitle_what_does_not() -> No
     figure = depict(grid)
     low, high = (f"{min_(each.peak_bytes for each in grid.points) / 2**20:,.2f} MiB" for min_ in (min, max))
     assert figure.title == f"The peak grows from {low} (batch 1, 8×8) to {high} (batch 4, 16×16)"
-    assert figure.subtitle == "VGG config 8,M, float32, train, adam, foreach; 4 points"
+    said = "VGG config 8,M, float32, train, adam, foreach; 4 points"
+    assert figure.subtitle == f"{said}; the average pool changes the map at 2 of 2 image sizes"
     figure = depict(sweep(net, inputs=(8,), dtypes=("float32", "bfloat16"), optimizers=("none", "adam")))
     assert "(bfloat16, no optimizer) to " in figure.title
     assert figure.title.endswith("(float32, adam)")
-    assert figure.subtitle == "VGG config 8,M, batch 1, 8×8, train; 4 points"
+    pooled = "average pool 4×4 → 7×7: 49 values out of 16, 1,605,632 weights read them"
+    assert figure.subtitle == f"VGG config 8,M, batch 1, 8×8, train; 4 points; {pooled}"
+    assert depict(sweep(net, inputs=(14,))).subtitle == (
+        "VGG config 8,M, batch 1, 14×14, float32, train, no optimizer; 1 point"
+    )
 
 
 @pytest.mark.parametrize(

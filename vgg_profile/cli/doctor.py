@@ -42,15 +42,13 @@ def _versions() -> Iterator[tuple[str, str]]:
 def _devices() -> Iterator[tuple[str, str]]:
     try:
         with undivided():
-            import torch
-
-            from vgg_profile.measure.environment import devices
+            from vgg_profile.measure.environment import devices, pytorch
             from vgg_profile.measure.processor import processor, why_unknown
     except Failure as error:
         yield "devices", error.message
         return
     yield from devices()
-    seen = Seen(processor(), torch.get_num_threads(), str(torch.__version__))
+    seen = Seen(processor(), *pytorch())
     kept = keep(seen)
     known = f"{seen.processor}, oneDNN 3.12" if seen.processor else f"none known: {why_unknown()}"
     yield "kernels", known + (f"; kept for `fit` in {kept}" if kept else "")

@@ -49,7 +49,9 @@ _EXTRA = frozenset({"have", "record"})
 _SETUP = frozenset(each.name for each in fields(Setup))
 """How a training step is run."""
 
-_AFTER_FORWARD = frozenset({"optimizer", "foreach", "fused", "first_step", "onednn", "processor", "threads"})
+_AFTER_FORWARD = frozenset(
+    {"optimizer", "foreach", "fused", "first_step", "accumulate", "onednn", "processor", "threads"}
+)
 """The part of it that changes nothing in what is saved for the backward pass."""
 
 _COUNTED = _EXTRA | _SETUP | {"device"}

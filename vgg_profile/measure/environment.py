@@ -30,6 +30,11 @@ def environment(device: torch.device) -> dict[str, str]:
     }
 
 
+def pytorch() -> tuple[int, str]:
+    """How many threads PyTorch computes with, and its version with what it is built for: 2.13.0+cpu."""
+    return torch.get_num_threads(), str(torch.__version__)
+
+
 def _installed(package: str) -> str:
     try:
         return version(package)

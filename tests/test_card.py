@@ -227,3 +227,11 @@ def test_a_batch_that_is_said_to_fit_ran_on_the_h200_and_none_beyond_the_bound(a
     tried = {int(batch): ran for batch, ran in asked["tried"].items()}
     assert tried[fit.largest_batch * 9 // 10] == "runs"
     assert {ran for batch, ran in tried.items() if batch > fit.at_most} == {"out of memory"}
+
+
+def test_a_timelines_json_has_the_allocators_three_figures() -> None:
+    found = json.loads(run("timeline", *UNET, "--device", "cuda", "--format", "json").stdout)
+    figures, on_cpu = found["allocator"], json.loads(run("timeline", *UNET, "--format", "json").stdout)
+    assert found["peak_bytes"] + figures["workspace_bytes"] == figures["requested_bytes"]
+    assert figures["requested_bytes"] < figures["allocated_bytes"] < figures["reserved_bytes"]
+    assert "allocator" not in on_cpu

@@ -19,16 +19,19 @@ from torch import Tensor, nn
 from examples.zoo.models import animals
 from examples.zoo.run import compared, read
 from tests.fake_books import fake_book
+from vgg_profile.ask.cards import Memory
+from vgg_profile.ask.fit import Fit
 from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.signed import digest
-from vgg_profile.core.step import Step
+from vgg_profile.core.step import Step, as_traced
 from vgg_profile.measure.record import MeasuredMoment
 from vgg_profile.predict.fake.card_temporaries import on_a_card
 from vgg_profile.predict.fake.trace import trace
 from vgg_profile.predict.kernels.cuda_reduction import reduction
+from vgg_profile.predict.steps import trace as step_of
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
@@ -36,6 +39,7 @@ from vgg_profile.predict.vgg.walk import walk
 H200 = Path(__file__).parent / "data" / "h200"
 ANIMALS = {each.name: each for each in animals()}
 SEEN = read(H200 / "zoo.json.gz")
+FITS = json.loads((H200 / "fit.json").read_text())
 OWN = (
     "TransformerEncoder (SGD, first step, batch 1)",
     "TransformerEncoder (momentum, autocast)",
@@ -204,3 +208,22 @@ def test_every_command_asks_about_the_card_and_says_that_none_has_confirmed_it(t
     refused = run("fit", traced, "--memory", "2GiB", "--device", "cpu")
     assert refused.exit_code == 2
     assert "was traced by the rules of cuda, not of cpu" in refused.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", FITS, ids=lambda asked: asked["network"])
+def test_a_batch_that_is_said_to_fit_ran_on_the_h200_and_none_beyond_the_bound(asked: dict[str, Any]) -> None:
+    """With room for scratch, nine tenths of what is predicted; what was predicted there is predicted here."""
+    pytest.importorskip("transformers", reason="the zoo's other packages are not installed")
+    build = ANIMALS[asked["network"]].build
+
+    def run(setup: Setup) -> Step:
+        return trace(build, "3x224x224", batch=32, device="cuda", setup=setup, every_batch=False)
+
+    setup = Setup(optimizer="adam").on("cuda")
+    step = step_of(as_traced(run(setup), run), setup)
+    fit = Fit(step, Memory(asked["limit"], "the limit", "cuda", architecture="Hopper"), given=())
+    assert (fit.largest_batch, fit.at_most) == (asked["predicted"], asked["at_most"])
+    tried = {int(batch): ran for batch, ran in asked["tried"].items()}
+    assert tried[fit.largest_batch * 9 // 10] == "runs"
+    assert {ran for batch, ran in tried.items() if batch > fit.at_most} == {"out of memory"}

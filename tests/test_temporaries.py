@@ -91,7 +91,7 @@ class Gallery(nn.Module):
         )
 
 
-NO_KERNEL = temporaries._names(
+NO_KERNEL = temporaries.names(
     """
     alias arange as_strided as_strided_ detach detach_ lift_fresh _reshape_alias resize_ set_ split
     scalar_tensor new_empty new_zeros full randn split_with_sizes

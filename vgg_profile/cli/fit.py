@@ -54,7 +54,7 @@ DOES_NOT_FIT = 4
     "--reserve",
     "reserve_",
     metavar="SIZE",
-    help="Kept free for what is no tensor; on a card, the CUDA context.  [default: up to 720 MiB; an H100's]",
+    help="Kept free for what is no tensor; on a card, the CUDA context.  [default: up to 720 MiB; an H200's]",
 )
 @click.option(
     "--expandable-segments",

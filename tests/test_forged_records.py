@@ -144,6 +144,14 @@ def test_no_figure_and_no_word_can_be_another(name: str, data: st.DataObject, fo
     assert verdict(signed(content), name, folder) != "PASS", place
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("word", ["foreach", "fused", "first_step"])
+def test_without_an_optimizer_no_word_says_how_it_steps(name: str, word: str, folder: Path) -> None:
+    content = fresh(name)
+    content["subject"][word] = not content["subject"].get(word, False)
+    assert verdict(signed(content), name, folder) == "REFUSED"
+
+
 # -- parts and readings: none missing, none twice, none out of order
 
 

@@ -120,6 +120,15 @@ class Setup:
             self if self.foreach is not None else replace(self, foreach=device == "cuda" and not self.fused)
         )
 
+    def measured_on(self, device: str) -> Setup:
+        """The setup as a record has it: settled, and of how an optimizer steps no word where there is none.
+
+        >>> Setup(first_step=True, foreach=True).measured_on("cpu") == Setup().on("cpu")
+        True
+        """
+        plain = replace(self, foreach=None, fused=False, first_step=False)
+        return (plain if self.optimizer == "none" else self).on(device)
+
     def on_the_machine_of(self, other: Setup) -> Setup:
         """The setup with the processor and the threads of another, where it leaves them open."""
         return replace(

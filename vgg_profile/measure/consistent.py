@@ -24,7 +24,7 @@ def check_consistent(measurement: Measurement) -> None:
     Every reading is one that is known, taken once, in its unit and by its method; what is missing of the
     times is named as skipped; no part of the step has less within it than at its ends.
     """
-    for look in (_input, _readings, _environment, _skipped, _times, _clock, _speed, _moments):
+    for look in (_input, _setup, _readings, _environment, _skipped, _times, _clock, _speed, _moments):
         for problem in look(measurement):
             raise MisfitError(problem)
 
@@ -35,6 +35,13 @@ def _input(measurement: Measurement) -> Iterator[str]:
     shape = measurement.subject["input"]
     if config and "inputs" not in config and len(shape) != 3:
         yield f"its input has {len(shape)} sizes, and an image has 3"
+
+
+def _setup(measurement: Measurement) -> Iterator[str]:
+    """Where no optimizer steps, every other word on how it would is a word that nothing could confirm."""
+    setting = measurement.setting
+    if setting.setup.measured_on(setting.device) != setting.setup:
+        yield "it says how an optimizer steps, and none does"
 
 
 _KINDS: dict[str, type] = {SECONDS: float, "FLOP/s": float, "values": list}

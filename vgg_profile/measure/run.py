@@ -79,7 +79,7 @@ def measure(
     does not suffice.
     """
     place = device_named(device)
-    setup = _on_this_machine(setup.on(place.type), place)
+    setup = _on_this_machine(setup.measured_on(place.type), place)
     if not isinstance(network, nn.Module):
         network = models.config(network)
     config = network if isinstance(network, Config) else getattr(network, "config", None)

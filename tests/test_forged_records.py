@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vgg_profile.check.crosscheck import crosscheck, overlay
-from vgg_profile.check.subject import profile_for
+from vgg_profile.check.subject import check_setting, profile_for
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.parsing import parse_json, parse_toml
 from vgg_profile.core.signed import sign
@@ -150,6 +150,16 @@ def test_without_an_optimizer_no_word_says_how_it_steps(name: str, word: str, fo
     content = fresh(name)
     content["subject"][word] = not content["subject"].get(word, False)
     assert verdict(signed(content), name, folder) == "REFUSED"
+
+
+@pytest.mark.parametrize("word", ["foreach", "first_step"])
+def test_how_none_steps_is_no_other_setting(word: str) -> None:
+    measurement, with_adam = (load(REPORTS / f"{name}.json") for name in ("D-cpu", "D-adam-cpu"))
+    check_setting(measurement, {word: True})
+    with pytest.raises(InputError, match=f"another {word}: False, and True"):
+        check_setting(with_adam, {word: True})
+    with pytest.raises(InputError, match="another optimizer"):
+        check_setting(measurement, {word: True, "optimizer": "adam"})
 
 
 # -- parts and readings: none missing, none twice, none out of order

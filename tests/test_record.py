@@ -35,7 +35,12 @@ def test_the_committed_records_are_the_eight_classic_nets() -> None:
 def test_every_check_of_a_committed_record_holds(path: Path) -> None:
     measurement = load(path)
     checks = crosscheck(profile_for(from_dict(measurement.subject["config"]), measurement), measurement)
-    assert checks.verdict is Verdict.PASS
+    unmade = {check.quantity for check in checks.checks if check.verdict is Verdict.SKIP}
+    if measurement.environment["fvcore"] == "not installed":  # on the H200, whose records say so
+        assert unmade == {"fvcore_flops", "fvcore_activations"} <= measurement.skipped.keys()
+    else:
+        assert not unmade
+    assert checks.verdict is (Verdict.SKIP if unmade else Verdict.PASS)
     assert len(checks.checks) > 200
     assert all(re.fullmatch("[a-z_]+", each["quantity"]) for each in checks.to_dict()["checks"])
     words = {row[0] for row in describe(checks).rows}

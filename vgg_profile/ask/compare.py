@@ -296,7 +296,8 @@ def _record(
     setting, config = replace(profile.setting, setup=setup), profile.config.to_dict()
     for name, record in records.items():
         subject = record.subject["config"]
-        here = replace(setting, setup=setup.on_the_machine_of(record.setting.setup))
+        plain = setup.measured_on(profile.device)
+        here = replace(setting, setup=plain.on_the_machine_of(record.setting.setup))
         if record.setting == here and subject is not None and recorded(subject) == config:
             checks = crosscheck(profile, record)
             if checks.count(Verdict.FAIL):

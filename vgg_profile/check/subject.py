@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.setting import Setup
+from vgg_profile.core.setting import OF_AN_OPTIMIZER, Setup
 from vgg_profile.core.tree import Network, Profile
 from vgg_profile.measure.record import SUBJECT, Measurement
 from vgg_profile.predict.vgg.configs import Source, recorded
@@ -100,11 +100,12 @@ def check_subject(profile: Profile, measurement: Measurement) -> None:
 def check_setting(measurement: Measurement, asked: dict[str, Any]) -> None:
     """Refuse a record that was measured with another setting than what is asked about: raises ``InputError``.
 
-    ``asked`` has some of the keys of a record's subject.
+    ``asked`` has some of the keys of a record's subject. How an optimizer steps matters where one does.
     """
     subject = _subject(measurement)
+    moot = OF_AN_OPTIMIZER if subject["optimizer"] == "none" else ()
     for key, value in asked.items():
-        if subject[key] != value:
+        if subject[key] != value and key not in moot:
             raise InputError(
                 f"The record was measured with another {key}: {excerpt(subject[key])}, and {excerpt(value)} "
                 "is asked about.",

@@ -38,6 +38,9 @@ LATER = ("fused", "accumulate", "freeze", "processor", "threads")
 SWITCHES = ("foreach", "fused", "first_step", "onednn")
 """The fields of a :class:`Setup` that are on or off."""
 
+OF_AN_OPTIMIZER = ("foreach", "fused", "first_step")
+"""The fields of a :class:`Setup` that change nothing where no optimizer steps."""
+
 
 def check_choice(value: object, allowed: Iterable[str], what: str) -> None:
     """Refuse what is not one of those allowed: raises ``InputError``, which names them."""

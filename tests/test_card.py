@@ -28,6 +28,7 @@ from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.signed import digest
 from vgg_profile.core.step import Step, as_traced
 from vgg_profile.measure.record import MeasuredMoment
+from vgg_profile.predict.fake.card import _kernel
 from vgg_profile.predict.fake.card_temporaries import on_a_card
 from vgg_profile.predict.fake.trace import trace
 from vgg_profile.predict.kernels.cuda_reduction import reduction
@@ -146,6 +147,26 @@ def test_what_the_host_has_is_no_memory_of_the_card_and_cannot_be_mixed_with_it(
     with pytest.raises(InputError, match="same device"):
         trace(lambda: OnTheHost(moves=False), "4", batch=2, device="cuda")
     assert trace(lambda: OnTheHost(moves=False), "4", batch=2).peak_bytes(2)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "heads", "width", "mask", "kernel"),
+    [
+        (torch.float32, (4, 4), 64, None, "efficient"),  # seen on an H100: bert, vit_b_16
+        (torch.float32, (4, 2), 64, None, "math"),  # llama, whose keys are fewer
+        (torch.bfloat16, (4, 4), 64, None, "cudnn"),  # gpt2, vit_b_16 under autocast
+        (torch.bfloat16, (4, 2), 64, None, "cudnn"),  # llama in bfloat16
+        (torch.bfloat16, (4, 4), 192, None, "flash"),  # from here on by the source alone
+        (torch.bfloat16, (4, 4), 192, torch.zeros(1, 1, 8, 8), "efficient"),
+        (torch.float32, (4, 4), 63, None, "math"),
+        (torch.float64, (4, 4), 64, None, "math"),
+    ],
+)
+def test_which_attention_a_hopper_takes(
+    dtype: torch.dtype, heads: tuple[int, int], width: int, mask: Tensor | None, kernel: str
+) -> None:
+    query, key = (torch.zeros(2, number, 8, width, dtype=dtype) for number in heads)
+    assert _kernel(query, key, key, mask, enable_gqa=heads[0] != heads[1]) == kernel
 
 
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])

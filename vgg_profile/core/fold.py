@@ -117,6 +117,15 @@ def largest_batch(lines: list[list[int]], limit: int) -> int:
     return min([(limit - fixed) // per_image for fixed, per_image in lines if per_image > 0])
 
 
+def kept_free(memory: int, process: int, malloc: int) -> int:
+    """Bytes of a memory that are no tensor's: a process's, and a fifth of what it leaves, at most ``malloc``.
+
+    >>> kept_free(1000, 300, 400), kept_free(10000, 300, 400), kept_free(100, 300, 400)
+    (440, 700, 300)
+    """
+    return process + min(malloc, max(0, memory - process) // 5)
+
+
 def widths(phases: list[str]) -> list[int]:
     """How wide each part of a step is drawn, in eighths: an optimizer's step is one part, and long.
 

@@ -14,6 +14,7 @@ from vgg_profile.ask.fit import Fit, beside_tensors
 from vgg_profile.ask.report import Report
 from vgg_profile.core import units
 from vgg_profile.core.events import Phase
+from vgg_profile.core.fold import reserved
 from vgg_profile.core.forms import Picture
 from vgg_profile.core.setting import Setup
 from vgg_profile.describe.documents import compose
@@ -137,7 +138,7 @@ def fit_of(setting, step, sized):
     if not given:
         return ["–", "give a memory or a card"]
     memory, batch = cards.memory(given), step.profile.batch
-    available = memory.bytes - beside_tensors(setting["device"])
+    available = memory.bytes - reserved(memory.bytes, *beside_tensors(setting["device"]))
     largest, spare = step.largest_batch(available), available - step.peak_bytes(batch)
     room = f"{sized(abs(spare))} {'spare' if spare >= 0 else 'short'}; "
     if setting["device"] == "cpu":

@@ -20,6 +20,7 @@ from vgg_profile.core.book import Line
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.fold import reserved
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import heading
 from vgg_profile.core.units import binary, exact
@@ -55,7 +56,7 @@ def process(memory: int) -> tuple[Reserve, Reserve]:
     >>> [reserve.bytes >> 20 for reserve in process(2**30)]
     [320, 140]
     """
-    kept = min(MALLOC.bytes, max(0, memory - PROCESS.bytes) // 5)
+    kept = reserved(memory, PROCESS.bytes, MALLOC.bytes) - PROCESS.bytes
     return PROCESS, MALLOC._replace(bytes=kept)
 
 
@@ -70,10 +71,14 @@ DEFAULT_RESERVE = {
 }
 
 
-def beside_tensors(device: str) -> int:
-    """Bytes that a step on a device needs beside its tensors, in all, by what is assumed unasked."""
-    kept = workspaces(None) if device == "cuda" else ()
-    return DEFAULT_RESERVE[device].bytes + sum(workspace.bytes for workspace in kept)
+def beside_tensors(device: str) -> tuple[int, int]:
+    """Bytes that a step on a device needs beside its tensors, by what is assumed unasked.
+
+    So many in any memory, and at most so many more of what is left of it: see :func:`reserved`.
+    """
+    if device == "cpu":
+        return PROCESS.bytes, MALLOC.bytes
+    return DEFAULT_RESERVE[device].bytes + sum(workspace.bytes for workspace in workspaces(None)), 0
 
 
 @dataclass(frozen=True, repr=False)

@@ -124,3 +124,13 @@ def widths(phases: list[str]) -> list[int]:
     ([8, 8, 8], 21)
     """
     return [max(8, len(phases)) if phase == "step" else 8 for phase in phases]
+
+
+def reserved(memory: int, fixed: int, most: int) -> int:
+    """What is kept free beside tensors in a memory: ``fixed``, and a fifth of the rest, up to ``most``.
+
+    >>> reserved(1000, 500, 300), reserved(9000, 500, 300), reserved(100, 500, 300)
+    (600, 800, 500)
+    """
+    fifth = max(0, memory - fixed) // 5
+    return fixed + min(fifth, most)

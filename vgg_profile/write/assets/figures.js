@@ -28,7 +28,8 @@ function compute() {
   const moments = partsOf(step, batch);
   const peakAt = rules.peak_part(moments.map((moment) => moment.rows));
   const limit = card ? data.cards[card] : rules.from_thousandths(Math.round(1000 * good.memory), GIB);
-  const available = limit && limit - data.reserves[device];
+  const reserve = limit && rules.reserved(limit, ...data.reserves[device]);
+  const available = limit && limit - reserve;
   const savedOf = ([, fixed, perImage]) => rules.total_at(fixed, perImage, batch);
   const table = rows.map((row, number) => ({
     ...row,
@@ -38,7 +39,7 @@ function compute() {
     saved: savedOf(saved[number]),
   }));
   return {
-    ...setting, isCard, witness, itemsize, alone, batch, table, moments, peakAt, limit, available,
+    ...setting, isCard, witness, itemsize, alone, batch, table, moments, peakAt, limit, reserve, available,
     totals: { ...totals, memory: rules.memory_bytes(totals.values, itemsize, batch), saved: savedOf(saved.at(-1)) },
     peak: moments[peakAt],
     largest: limit && rules.largest_batch(step[3], available),
@@ -68,7 +69,7 @@ function tell() {
     byId(name).replaceChildren(element("strong", {}, figure), element("span", {}, remark));
   }
   byId("fit").dataset.verdict = limit ? (spare < 0 ? "short" : "fits") : "";
-  const memory = `, in ${memoryLabel} less ${gibibytes(data.reserves[device], GIB_PLACES)} GiB in reserve`;
+  const memory = `, in ${memoryLabel} less ${gibibytes(view.reserve, GIB_PLACES)} GiB in reserve`;
   const isTheReports = Object.entries(data.setting).every(([name, value]) => String(view[name]) === value);
   byId("whose").textContent = isTheReports ? "Live, at the report’s own setting:" : "Live, at a setting of your own:";
   byId("setting").textContent =

@@ -95,7 +95,7 @@ class Fit(Displayed):
     >>> from vgg_profile import ledger, walk
     >>> fit = Fit(ledger(walk("D")), cards.memory("8GiB"))
     >>> fit.largest_batch, fit.fixed_bytes + fit.bytes_per_image * fit.largest_batch == fit.peak_bytes
-    (87, True)
+    (91, True)
     """
 
     step: Step

@@ -9,8 +9,10 @@ from paging import START, differences, expected
 
 from vgg_profile import walk
 from vgg_profile.ask.compare import Comparison
+from vgg_profile.ask.fit import process
 from vgg_profile.ask.report import Report
 from vgg_profile.core import units
+from vgg_profile.core.digits import rounded, trimmed
 from vgg_profile.render import live_page as to_live_page
 
 
@@ -88,7 +90,9 @@ def test_a_memory_is_read_as_it_is_meant_or_the_doubt_is_said(reader, typed, mea
         assert "the figures are still" in shown["problem"]
     else:
         assert not differences(shown, expected(START | {"memory": meant}))
-        assert f"in {meant} GiB less 1 GiB in reserve" in shown["setting"]
+        kept = sum(reserve.bytes for reserve in process(int(float(meant) * 2**30)))
+        in_reserve = trimmed(rounded(kept, 2**30, 1000), 3)
+        assert f"in {meant} GiB less {in_reserve} GiB in reserve" in shown["setting"]
     assert ("group thousands or begin decimals" in shown["problem"]) == (typed == "1,024")
 
 

@@ -28,6 +28,7 @@ from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.signed import digest
 from vgg_profile.core.step import Step, as_traced
 from vgg_profile.measure.record import MeasuredMoment
+from vgg_profile.predict.fake.card import _kernel
 from vgg_profile.predict.fake.card_temporaries import on_a_card
 from vgg_profile.predict.fake.trace import trace
 from vgg_profile.predict.kernels.cuda_reduction import reduction
@@ -148,6 +149,26 @@ def test_what_the_host_has_is_no_memory_of_the_card_and_cannot_be_mixed_with_it(
     assert trace(lambda: OnTheHost(moves=False), "4", batch=2).peak_bytes(2)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "heads", "width", "mask", "kernel"),
+    [
+        (torch.float32, (4, 4), 64, None, "efficient"),  # seen on an H100: bert, vit_b_16
+        (torch.float32, (4, 2), 64, None, "math"),  # llama, whose keys are fewer
+        (torch.bfloat16, (4, 4), 64, None, "cudnn"),  # gpt2, vit_b_16 under autocast
+        (torch.bfloat16, (4, 2), 64, None, "cudnn"),  # llama in bfloat16
+        (torch.bfloat16, (4, 4), 192, None, "flash"),  # from here on by the source alone
+        (torch.bfloat16, (4, 4), 192, torch.zeros(1, 1, 8, 8), "efficient"),
+        (torch.float32, (4, 4), 63, None, "math"),
+        (torch.float64, (4, 4), 64, None, "math"),
+    ],
+)
+def test_which_attention_a_hopper_takes(
+    dtype: torch.dtype, heads: tuple[int, int], width: int, mask: Tensor | None, kernel: str
+) -> None:
+    query, key = (torch.zeros(2, number, 8, width, dtype=dtype) for number in heads)
+    assert _kernel(query, key, key, mask, enable_gqa=heads[0] != heads[1]) == kernel
+
+
 @pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
 def test_what_cudnn_takes_for_a_recurrent_layer_is_refused_by_name(kind: type[nn.RNNBase]) -> None:
     with pytest.raises(InputError, match=r"What cuDNN takes for \w+ on a card is not known"):
@@ -227,3 +248,11 @@ def test_a_batch_that_is_said_to_fit_ran_on_the_h200_and_none_beyond_the_bound(a
     tried = {int(batch): ran for batch, ran in asked["tried"].items()}
     assert tried[fit.largest_batch * 9 // 10] == "runs"
     assert {ran for batch, ran in tried.items() if batch > fit.at_most} == {"out of memory"}
+
+
+def test_a_timelines_json_has_the_allocators_three_figures() -> None:
+    found = json.loads(run("timeline", *UNET, "--device", "cuda", "--format", "json").stdout)
+    figures, on_cpu = found["allocator"], json.loads(run("timeline", *UNET, "--format", "json").stdout)
+    assert found["peak_bytes"] + figures["workspace_bytes"] == figures["requested_bytes"]
+    assert figures["requested_bytes"] < figures["allocated_bytes"] < figures["reserved_bytes"]
+    assert "allocator" not in on_cpu

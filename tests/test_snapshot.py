@@ -126,9 +126,10 @@ def test_the_command_writes_it_by_the_suffix(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (("timeline", "8,M", "--input", 16), "this step is on the CPU. Add --device cuda."),
-        (("table", "8,M", "--input", 16), "there is none in a Profile. Write it with `vgg-profile timeline"),
-        (("fit", "D", "--memory", "h100"), "there is none in a Fit."),
-        (("sweep", "8,M", "--input", 16), "there is none in a Sweep."),
+        (("table", "8,M", "--input", 16), "this command gives none. Write it with `vgg-profile timeline"),
+        (("fit", "D", "--memory", "h100"), "this command gives none."),
+        (("sweep", "8,M", "--input", 16), "this command gives none."),
+        (("measure", "no-such-network"), "this command gives none."),  # before anything is run
     ],
     ids=lambda words: words[0],
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.forms import Table
 from vgg_profile.core.printable import json_printable
+from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.tables import describe
 
@@ -51,7 +52,7 @@ def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - th
 
         rows = {"all_layers": options.get("all_layers", False)} if isinstance(result, Profile) else {}
         text = StringIO()  # json.dumps would keep every piece until the last
-        json.dump(result.to_dict(**rows), text, indent=2, ensure_ascii=False)
+        json.dump(_content(result, **rows), text, indent=2, ensure_ascii=False)
         return json_printable(text.getvalue()) + "\n"
     if getattr(result, "is_document", False):
         from vgg_profile.describe.documents import compose
@@ -68,6 +69,17 @@ def picture(result: Any, format: str, kind: str | None = None) -> bytes:  # noqa
     from vgg_profile.write.plots import to_bytes
 
     return to_bytes(depict(result, kind), format)
+
+
+def _content(result: Any, **rows: bool) -> dict[str, Any]:
+    """A result as JSON has it; a step on a card with what the allocator makes of it."""
+    content: dict[str, Any] = result.to_dict(**rows)
+    if isinstance(result, Step):
+        from vgg_profile.describe.step import allocator_figures
+
+        figures = allocator_figures(result)
+        content |= {"allocator": figures} if figures else {}
+    return content
 
 
 def snapshot(result: Any) -> bytes:

@@ -308,14 +308,20 @@ def setup_among(options: dict[str, Any]) -> Setup:
     return Setup(**{each.name: options[each.name] for each in fields(Setup) if each.name in options})
 
 
-def gives_output(command: Command) -> Command:
-    """``--format``, ``-o`` and ``--force``, handed to the command as ``out``."""
+def gives_output(command: Command, *, is_step: bool = False) -> Command:
+    """``--format``, ``-o`` and ``--force``, handed to the command as ``out``.
+
+    A command whose result is a step may write it as a snapshot, too.
+    """
 
     @wraps(command)
     def with_output(format_: str | None, output: Path | None, force: bool, **rest: Any) -> Any:
-        return command(out=Output.to(output, format_, force), **rest)
+        return command(out=Output.to(output, format_, force, is_step=is_step), **rest)
 
     return _together(*_output)(cast(Command, with_output))
+
+
+gives_step = partial(gives_output, is_step=True)
 
 
 def check_can_draw() -> None:
@@ -333,13 +339,18 @@ class Output:
     force: bool
 
     @classmethod
-    def to(cls, path: Path | None, format_: str | None, force: bool) -> Output:
+    def to(cls, path: Path | None, format_: str | None, force: bool, *, is_step: bool = False) -> Output:
         if path is None or str(path) == "-":
             return cls(None, format_ or "table", force)
         check_writable(path, force=force)
         chosen = format_ or format_of(path)
         if chosen in PICTURES:
             check_can_draw()
+        if chosen == "snapshot" and not is_step:
+            raise InputError(
+                "A memory snapshot is of a training step, and this command gives none.",
+                "Write it with `vgg-profile timeline CONFIG --device cuda -o step.pickle`.",
+            )
         return cls(path, chosen, force)
 
     def deliver(self, result: Any, **options: bool) -> None:

@@ -14,6 +14,7 @@ from vgg_profile.cli.options import (
     STDOUT,
     Output,
     gives_output,
+    gives_step,
     probe_if_asked,
     rules_option,
     takes_network,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     help="Lay the curve of a record over it, at the setting that was measured.",
 )
 @click.option("--measure", "run", is_flag=True, help="The same with a real step, run now.")
-@gives_output
+@gives_step
 def timeline(
     walk_on: Callable[[str], Profile],
     device: str,

@@ -79,16 +79,33 @@ def _ledger(step: Step) -> Table:
 
 def _on_a_card(step: Step) -> Iterator[str]:
     """What PyTorch's allocator makes of the step, beside what tensors ask for."""
+    taken = allocator_figures(step)
+    if taken is not None:
+        yield (
+            f"Without cuDNN's scratch, {UNVERIFIED}: with {sized(taken['workspace_bytes'])} of cuBLAS "
+            f"workspace {taken['requested_bytes']:,} bytes are requested at most, "
+            f"{taken['allocated_bytes']:,} allocated in blocks and {taken['reserved_bytes']:,} reserved in "
+            "segments; `fit` holds that against a memory."
+        )
+
+
+def allocator_figures(step: Step) -> dict[str, int] | None:
+    """What PyTorch's allocator is asked for in a step on a card, gives in blocks and reserves, at most.
+
+    In bytes, the workspaces of an unknown card's libraries among them, without cuDNN's scratch; ``None`` on
+    the CPU.
+    """
     setting = step.setting
     if setting.device == "cpu":
-        return
+        return None
     kept = workspaces(None, has_backward=setting.setup.has_backward)
     taken = Run(step, kept).taken(setting.batch)
-    yield (
-        f"Without cuDNN's scratch, {UNVERIFIED}: with {sized(sum(each.bytes for each in kept))} of cuBLAS "
-        f"workspace {taken.requested:,} bytes are requested at most, {taken.allocated:,} allocated in blocks "
-        f"and {taken.reserved:,} reserved in segments; `fit` holds that against a memory."
-    )
+    return {
+        "workspace_bytes": sum(each.bytes for each in kept),
+        "requested_bytes": taken.requested,
+        "allocated_bytes": taken.allocated,
+        "reserved_bytes": taken.reserved,
+    }
 
 
 @describe_kind.register

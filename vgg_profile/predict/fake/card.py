@@ -118,6 +118,10 @@ def _attention(
         return aten._scaled_dot_product_cudnn_attention(
             query, key, value, attn_mask, keeps, dropout_p, is_causal, False, scale=scale
         )[0]
+    if kernel == "flash":
+        return aten._scaled_dot_product_flash_attention(
+            query, key, value, dropout_p, is_causal, False, scale=scale
+        )[0]
     if attn_mask is not None:
         attn_mask = attn_mask.expand(*query.shape[:3], key.shape[2])
     return aten._scaled_dot_product_efficient_attention(
@@ -128,7 +132,8 @@ def _attention(
 def _kernel(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, enable_gqa: bool) -> str:
     """Which kernel is asked first: ``native/transformers/cuda/sdp_utils.cpp``, on a Hopper.
 
-    There cuDNN's comes before all others in two bytes a value.
+    There cuDNN's comes before all others in two bytes a value; wider heads without a mask are flash
+    attention's.
     """
     is_4d = all(each.dim() == 4 for each in (query, key, value))
     is_strided = all(each.stride(-1) == 1 for each in (query, key, value, *([] if mask is None else [mask])))
@@ -137,6 +142,14 @@ def _kernel(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, e
     widths, itemsize = (query.shape[-1], value.shape[-1]), query.element_size()
     if itemsize == HALF and max(widths) <= 128 and all(width % 8 == 0 for width in widths):
         return "cudnn"
+    if (
+        itemsize == HALF
+        and mask is None
+        and max(widths) <= 256
+        and widths[0] == widths[1]
+        and widths[0] % 8 == 0
+    ):
+        return "flash"
     is_equal = query.shape[1] == key.shape[1] == value.shape[1] and not enable_gqa
     is_aligned = all(width % (16 // itemsize) == 0 for width in widths)
     return "efficient" if itemsize in (HALF, FLOAT32) and is_equal and is_aligned else "math"

@@ -26,7 +26,8 @@ def on_a_card(
 _TAKE_MORE = names(
     """
     _cudnn_attention_backward _scaled_dot_product_cudnn_attention
-    _scaled_dot_product_cudnn_attention_backward all any avg_pool2d_backward convolution
+    _scaled_dot_product_cudnn_attention_backward _scaled_dot_product_flash_attention
+    _scaled_dot_product_flash_attention_backward all any avg_pool2d_backward convolution
     convolution_backward cumsum embedding_dense_backward index_put index_put_ linalg_vector_norm
     native_group_norm_backward roll sort topk
     """

@@ -78,6 +78,7 @@ def calls_of_the_fold(count, chance):
         lines = [[chance.randrange(2**34), chance.choice((0, chance.randrange(1, 2**28)))] for _ in range(3)]
         lines.append([chance.randrange(2**34), chance.randrange(1, 2**28)])
         yield "largest_batch", [lines, chance.choice((chance.randrange(2**50), max(lines)[0]))]
+        yield "kept_free", [chance.randrange(2**32), chance.randrange(2**30), chance.randrange(2**30)]
         yield "widths", [["load", *(["forward"] * chance.randint(0, 99)), chance.choice(("step", "loss"))]]
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.forms import Table
 from vgg_profile.core.printable import json_printable
-from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.tables import describe
 
@@ -73,6 +72,8 @@ def picture(result: Any, format: str, kind: str | None = None) -> bytes:  # noqa
 
 def _content(result: Any, **rows: bool) -> dict[str, Any]:
     """A result as JSON has it; a step on a card with what the allocator makes of it."""
+    from vgg_profile.core.step import Step
+
     content: dict[str, Any] = result.to_dict(**rows)
     if isinstance(result, Step):
         from vgg_profile.describe.step import allocator_figures

@@ -157,7 +157,10 @@ _conditions = (
         help="The CPU's family: with it, what its kernels take in passing is counted, too.",
     ),
     click.option(
-        "--threads", type=int, metavar="N", help="How many threads compute on the CPU.  [default: 1]"
+        "--threads",
+        type=int,
+        metavar="N",
+        help="How many threads compute on the CPU.  [default: 1; of `fit`, as many as were last seen here]",
     ),
 )
 

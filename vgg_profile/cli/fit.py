@@ -146,6 +146,7 @@ def fit_command(
     if known is not None:
         reserves = [known]
     fit = Fit(step, have, tuple(reserves), batch, expandable, machine)
+    _ = fit.with_adam  # first, while no other book is held: of ten thousand layers each is large
     out.deliver(fit)
     if not fit.fits:
         click.get_current_context().exit(DOES_NOT_FIT)

@@ -107,8 +107,6 @@ class Run:
 
     def _books(self, batch: int) -> tuple[Book, Book]:
         """The book of the first step, and that of every later one."""
-        if self.step.write is None:
-            return self._first.book, self.step.book
         return self._first.at(batch).book, self.step.at(batch).book
 
     def taken(self, batch: int, limit: int | None = None, steps: int | None = None) -> Taken:
@@ -160,20 +158,14 @@ class Run:
         live = max(row[0] for row in levels(events, [0] * len(category), blocks, 1))
         return live + sum(rounded(size) for _, size, _ in self.workspaces)
 
-    @cached_property
-    def _at_most(self) -> dict[int, int]:
-        return {}
-
     def at_most(self, limit: int) -> int:
         """No batch above this one runs, whatever cuDNN takes: its blocks alone are more than the limit."""
-        if limit not in self._at_most:
-            low, high = 0, self.step.largest_batch(limit)
-            book = self._books(max(high, 1))[1]
-            while low < high:
-                middle = (low + high + 1) // 2
-                low, high = (middle, high) if self._least(book, middle) <= limit else (low, middle - 1)
-            self._at_most[limit] = low
-        return self._at_most[limit]
+        low, high = 0, self.step.largest_batch(limit)
+        book = self._books(high)[1] if high else self.step.book
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if self._least(book, middle) <= limit else (low, middle - 1)
+        return low
 
     def largest_batch(self, limit: int) -> int:
         """The largest batch that runs; 0 if none does.
@@ -183,11 +175,11 @@ class Run:
         batch has a book of its own, it is written for those that run by the book of the largest.
         """
         most = self.at_most(limit)
-        each = -(-most // MOST_TRIED) or 1
-        books = self._books(max(most, 1))
+        if not most:
+            return 0
+        each = -(-most // MOST_TRIED)
+        books = self._books(most)
         can = (batch for batch in range(most, 0, -each) if self._fits(books, batch, limit))
-        if self.step.write is None:
-            return next(can, 0)
         return next((batch for batch in can if self.fits(batch, limit)), 0)
 
 

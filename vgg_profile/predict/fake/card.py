@@ -185,9 +185,12 @@ _IN_FLOAT32 = """
 """What a card casts to float32 and the CPU does not: ``AT_FORALL_FP32``, ``ATen/autocast_mode.h``."""
 
 _OUT_IN_FLOAT32 = """
-    sum sum.dim_IntList cumsum cumprod prod prod.dim_int linalg_vector_norm softmax.int log_softmax.int
+    sum sum.dim_IntList cumsum cumprod prod prod.dim_int linalg_vector_norm
 """
 """What a card reads as it is and gives in float32: ``AT_FORALL_FP32_SET_OPT_DTYPE``."""
+
+_SOFTMAXES = {"softmax.int": aten._softmax, "log_softmax.int": aten._log_softmax}
+"""On the same list; each with the kernel that reads float16 as it is."""
 
 _LOWERED = "addmv addr mv prelu"
 """What a card casts down and the CPU does not: ``AT_FORALL_LOWER_PRECISION_FP``."""
@@ -201,6 +204,7 @@ def _casts() -> dict[str, Callable[..., Any]]:
         **{name: _cast(name, torch.float32) for name in _IN_FLOAT32.split()},
         **{name: _cast(name, None) for name in _LOWERED.split()},
         **{name: _out_in_float32(name) for name in _OUT_IN_FLOAT32.split()},
+        **{name: _softmax_in_float32(name, fused) for name, fused in _SOFTMAXES.items()},
         **dict.fromkeys(_AS_IT_IS.split(), fallthrough_kernel),
     }
 
@@ -231,19 +235,24 @@ def _cast(name: str, dtype: torch.dtype | None) -> Callable[..., Any]:
 
 
 def _out_in_float32(name: str) -> Callable[..., Any]:
+    operation = _operation(name)
+
+    def kernel(*args: Any, dtype: torch.dtype | None = None, **kwargs: Any) -> Any:
+        with _without_autocast():
+            return operation(*args, dtype=dtype or torch.float32, **kwargs)
+
+    return kernel
+
+
+def _softmax_in_float32(name: str, fused: Any) -> Callable[..., Any]:
     """float16 comes out of a softmax as float32; bfloat16 is cast before: ``native/SoftMax.cpp``."""
     operation = _operation(name)
-    fused = {"softmax.int": aten._softmax, "log_softmax.int": aten._log_softmax}.get(name)
 
-    def kernel(x: Tensor, *args: Any, **kwargs: Any) -> Any:
-        dtype = kwargs.pop("dtype", None) or torch.float32
+    def kernel(x: Tensor, dim: int, dtype: torch.dtype | None = None) -> Any:
+        wanted = dtype or torch.float32
         with _without_autocast():
-            if fused is not None:
-                dim, *given = args
-                dtype = given[0] if given and given[0] is not None else dtype
-                if x.dtype == torch.float16 and dtype == torch.float32:
-                    return fused(x, dim, True)
-                return operation(x, dim, dtype)
-            return operation(x, *args, dtype=dtype, **kwargs)
+            if x.dtype == torch.float16 and wanted == torch.float32:
+                return fused(x, dim, True)
+            return operation(x, dim, wanted)
 
     return kernel

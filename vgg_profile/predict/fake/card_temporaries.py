@@ -62,8 +62,7 @@ def _efficient_attention(args: tuple[Any, ...], results: Sequence[int]) -> Taken
 
 def _softmax_backward(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
     """The gradient times the output, before: ``native/cuda/SoftMax.cu``."""
-    gradient: Tensor = args[0]
-    size = gradient.numel() * gradient.element_size()
+    size = _bytes(args[0])
     return Taken((size, *results, -size))
 
 

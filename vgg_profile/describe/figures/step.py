@@ -161,7 +161,7 @@ def _counted(step: Step) -> str:
     profile = step.profile
     if profile.device == "cpu" and profile.run is None and not step.is_at_least:
         return scratch_counted(step)
-    return f"Tensors alone, before a backend's scratch, by the rules of device {rules(profile)}."
+    return f"{step.scope[0].upper()}{step.scope[1:]}, by the rules of device {rules(profile)}."
 
 
 def _meeting(curve: Overlay) -> str:

@@ -101,10 +101,10 @@ def built(build: Callable[[], Any]) -> Any:
     return made
 
 
-def cast_to(model: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """The network in a dtype, as ``model.to(dtype)`` makes it of real tensors."""
+def converted_to(model: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """The network on a device and in a dtype, as ``model.to(device, dtype)`` makes it of real tensors."""
     with _conversions():
-        return model.to(dtype)
+        return model.to(device, dtype)
 
 
 @contextmanager

@@ -23,13 +23,13 @@ from vgg_profile.predict.fake.answers import real_answers
 from vgg_profile.predict.fake.building import (
     LazyError,
     built,
-    cast_to,
     check_not_compiled,
+    converted_to,
     faked,
     materialised,
 )
 from vgg_profile.predict.fake.card import as_on_a_card
-from vgg_profile.predict.fake.devices import CARD, device_of, move
+from vgg_profile.predict.fake.devices import CARD, device_of
 from vgg_profile.predict.fake.fields import IMAGE, IMAGE_DIMENSIONS
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.modules import Outputs, Seen
@@ -216,10 +216,8 @@ class _Pass:
         network = self.subject.network
         model = faked(network) if isinstance(network, nn.Module) else self._built(network)
         assert isinstance(model, nn.Module)
-        cast_to(model, self.dtype)
+        converted_to(model, self.device, self.dtype)
         check_not_compiled(model)
-        if self.device == CARD:
-            move(model.modules())
         if self.subject.setup.freeze:
             trained = [name for name, each in model.named_parameters() if each.requires_grad]
             self.subject.setup.check_freeze(trained)

@@ -7,6 +7,7 @@ VGG on CUDA, which records of cards confirm. The two derivations share no rule.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -256,3 +257,14 @@ def test_a_timelines_json_has_the_allocators_three_figures() -> None:
     assert found["peak_bytes"] + figures["workspace_bytes"] == figures["requested_bytes"]
     assert figures["requested_bytes"] < figures["allocated_bytes"] < figures["reserved_bytes"]
     assert "allocator" not in on_cpu
+
+
+def test_the_readme_says_what_the_page_of_the_zoo_says() -> None:
+    page = Path("reports/zoo-cuda.md").read_text(encoding="utf-8")
+    networks, exact = (
+        re.search(pattern, page)[1]  # type: ignore[index]
+        for pattern in (r"(\d+) networks that nobody", r"exact at every boundary of (\d+)")
+    )
+    readme = " ".join(Path("README.md").read_text(encoding="utf-8").split())
+    assert f"live bytes at every boundary of {exact} of the {networks} networks" in readme
+    assert f"did with {networks} networks that nobody here wrote" in readme

@@ -10,6 +10,7 @@ through it. cuDNN's scratch is not predicted: the answer is without it, and ``at
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -125,8 +126,11 @@ class Fit(Displayed):
                 f"One image needs {exact(least)} bytes = {binary(least)} in all: give more --memory, or a "
                 "smaller --reserve.",
             )
-        if self.largest_batch == 1 or self.asked is not None:
+        try:
             self.step.check_batch(self.asked or 1)
+        except InputError:
+            if self.asked or self.largest_batch == 1:
+                raise
 
     @property
     def reserves(self) -> tuple[Reserve, ...]:
@@ -156,8 +160,16 @@ class Fit(Displayed):
     @cached_property
     def largest_batch(self) -> int:
         """0 if not even one image fits. On a card it is without cuDNN's scratch: see ``at_most``."""
-        limit = self.available_bytes
-        return self.run.largest_batch(limit) if self.run else self.step.largest_batch(limit)
+        return self.run.largest_batch(self.available_bytes) if self.run else self._found[0]
+
+    @cached_property
+    def _found(self) -> tuple[int, Mapping[int, Step]]:
+        """On the CPU: the largest batch, and steps close by."""
+        return self.step.search(self.available_bytes)
+
+    def _at(self, batch: int) -> Step:
+        known = {} if self.run else self._found[1]
+        return known.get(batch) or self.step.asked_again(batch)
 
     @cached_property
     def at_most(self) -> int:
@@ -184,12 +196,12 @@ class Fit(Displayed):
     @cached_property
     def here(self) -> Step:
         """The step at that batch."""
-        return self.step.asked_again(self.batch)
+        return self._at(self.batch)
 
     @cached_property
     def beyond(self) -> Step:
         """The step at one image more than the largest batch."""
-        return self.step.asked_again(self.largest_batch + 1)
+        return self._at(self.largest_batch + 1)
 
     @cached_property
     def fits(self) -> bool:

@@ -111,16 +111,16 @@ def settle(profile: Profile, setup: Setup, limit: int, batch: int | None) -> tup
 def _worst(profile: Profile, setup: Setup, limit: int, batch: int | None) -> tuple[Step, Machine]:
     """The family on which a batch takes most, or on which the fewest images fit."""
     threads = setup.threads or os.cpu_count() or 1
-    steps = {
-        family: trace(profile, replace(setup, processor=family, threads=threads)) for family in PROCESSORS
-    }
-    known = {family: step for family, step in steps.items() if not step.at(batch or 2).is_at_least} or steps
+    setups = {family: replace(setup, processor=family, threads=threads) for family in PROCESSORS}
+    here = profile.at(batch or 2)
+    known = [family for family, of in setups.items() if not trace(here, of).is_at_least] or list(setups)
 
     def badness(family: str) -> tuple[int, int]:
-        step = known[family]
-        largest = batch or step.largest_batch(limit)
-        return -largest, step.peak_bytes(largest + (batch is None))
+        step = trace(here, setups[family])
+        largest, steps = (batch, {}) if batch else step.search(limit)
+        asked = largest + (batch is None)
+        return -largest, steps.get(asked, step).peak_bytes(asked)
 
     worst = max(known, key=badness)
-    left_out = tuple(family for family in steps if family not in known)
-    return known[worst], Machine(worst, threads, WORST, left_out)
+    left_out = tuple(family for family in setups if family not in known)
+    return trace(profile, setups[worst]), Machine(worst, threads, WORST, left_out)

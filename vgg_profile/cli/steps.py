@@ -22,6 +22,7 @@ from vgg_profile.cli.options import (
 )
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say, show
+from vgg_profile.core.collecting import collecting
 from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import DEVICES, Setup
@@ -119,6 +120,7 @@ def stage_said(profile: Profile, stage: str) -> None:
     say(f"{profile.config.label}: {stage} …")
 
 
+@collecting(is_on=True)  # as it is while a network trains
 def run_now(
     profile: Profile,
     setup: Setup,

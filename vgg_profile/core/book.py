@@ -200,7 +200,6 @@ class Book:
         """Live bytes in all, as rows of one number: those of a book that has one category."""
         return levels(self.columns.events, [0] * len(sizes), sizes, 1)
 
-    @cached_property
     def _totals(self) -> tuple[list[int], list[int]]:
         """What is live before and after each event's releases, fixed and per image: two an event."""
         fixed, per_image = (
@@ -211,8 +210,9 @@ class Book:
     @property
     def loaded_bytes(self) -> int:
         """What is live before the first image comes, whatever the batch."""
-        fixed, _ = self._totals
-        return fixed[2 * self.marks[1].event - 1]
+        loading = self.columns.events[: self.marks[1].event]
+        fixed = self.columns.fixed
+        return levels(loading, [0] * len(fixed), fixed, 1)[-1][0]
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -222,7 +222,7 @@ class Book:
         peak of any batch, and the largest batch within any limit, can be read off these few.
         """
         steepest: dict[int, Line] = {}
-        before_releases = (totals[::2] for totals in self._totals)
+        before_releases = (totals[::2] for totals in self._totals())
         for number, (fixed, per_image) in enumerate(zip(*before_releases, strict=True)):
             known = steepest.get(per_image)
             if number >= self.marks[1].event and (known is None or fixed > known.fixed):

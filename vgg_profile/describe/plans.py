@@ -29,7 +29,7 @@ from vgg_profile.describe.words import (
 def _fit(fit: Fit) -> Table:
     """What a batch takes at the event that decides, and what is left of the memory."""
     batch = fit.batch
-    step = fit.step.at(batch)
+    step = fit.here
     binding = fit.binding
     tensors = [
         (category.value, size.fixed, size.per_image, size.at(batch))
@@ -190,7 +190,7 @@ def _working(fit: Fit) -> Iterator[str]:
         yield f"Reserve for {reserve.what}: {reserve.source}."
     if fit.memory.source:
         yield f"{fit.memory.label}: {fit.memory.source}."
-    yield from remarks(fit.step.at(fit.batch))
+    yield from remarks(fit.here)
 
 
 def _machine(machine: Machine | None) -> Iterator[str]:

@@ -8,12 +8,12 @@ from functools import partial
 from itertools import pairwise
 
 from vgg_profile.core.book import Book
+from vgg_profile.core.collecting import collecting
 from vgg_profile.core.events import Category, Phase, Storage, kept
 from vgg_profile.core.setting import AMP_ITEMSIZE, Setting, Setup
 from vgg_profile.core.step import Step, in_words
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import binary
-from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.vgg.autograd import run_backward
 from vgg_profile.predict.vgg.configs import Config, config
 from vgg_profile.predict.vgg.optimizer import Optimizer
@@ -82,7 +82,7 @@ def _write(net: Config, setting: Setting, kernels_of: KernelsOf, batch: int) -> 
     """The book of a step: load, forward, loss, backward, and the optimizer's step."""
     here = replace(setting, batch=batch)
     kernels = kernels_of(here)
-    with uncollected():
+    with collecting(is_on=False):
         book = _run(net, here, kernels)
     return replace(book, only=batch) if _is_of_a_batch(kernels, setting.dtype) else book
 

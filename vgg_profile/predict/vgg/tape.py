@@ -101,8 +101,8 @@ class Tape:
     def work(self, op: str, size: Bytes) -> None:
         """What an operation takes and gives back, and nothing else of it."""
         if size != NOTHING:
-            storage = self._temporary("workspace", size)
-            self.event(op, (storage,), (storage,))
+            taken = (self._temporary("workspace", size),)
+            self.event(op, taken, taken)
 
     def tensor(self, category: Category, what: str, shape: Shape, itemsize: int | None = None) -> Tensor:
         """A new tensor of a value for each image and place, of the network's dtype, held once."""

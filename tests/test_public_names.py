@@ -1,4 +1,4 @@
-"""The Python in docs/python.md does what is written beside it, and the names of the first README still lead home."""
+"""The Python in docs/python.md does what stands beside it, and older names still lead home."""
 
 from __future__ import annotations
 

@@ -9,11 +9,18 @@ from typing import Any
 import click
 
 from vgg_profile.ask.sweep import MOST_POINTS, StepOf, sweep_any, vgg_steps
-from vgg_profile.cli.networks import Asked, check_any, is_python, is_trace_file, open_python, open_trace
+from vgg_profile.cli.networks import (
+    Asked,
+    check_any,
+    is_python,
+    is_trace_file,
+    only_input,
+    open_python,
+    open_trace,
+)
 from vgg_profile.cli.options import (
     Output,
     gives_output,
-    only_input,
     rules_option,
     takes_conditions,
     takes_named_network,

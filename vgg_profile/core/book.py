@@ -259,7 +259,12 @@ class Book:
         return found
 
     def guess(self, limit: int) -> int:
-        """What the largest batch were if the book were that of every batch."""
+        """What the largest batch were if the book were that of every batch.
+
+        Of a batch that no line joins to the next, what it were if all its bytes were the images'.
+        """
+        if self.only and not any(line.per_image for line in self.lines):
+            return self.only * limit // max(line.fixed for line in self.lines)
         return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
 
 

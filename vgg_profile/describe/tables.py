@@ -22,6 +22,8 @@ def describe(result: object, **options: bool) -> Table:
             import vgg_profile.describe.checks
         case "Fit" | "Sweep":
             import vgg_profile.describe.plans
+        case "WhatIf" | "Fits":
+            import vgg_profile.describe.questions
         case "Diagnosis":
             import vgg_profile.describe.diagnosis
         case "Lesson" | "Contents" | "Audit":

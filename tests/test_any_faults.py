@@ -95,14 +95,3 @@ def test_what_a_constructor_raises_is_said() -> None:
     with pytest.raises(InputError, match="not built yet") as refused:
         trace(build, "4", probe=False)
     assert refused.value.so_far is None
-
-
-def test_a_network_whose_batches_no_line_joins_is_asked_batch_by_batch(nets: Path) -> None:
-    """Under autocast a convolution's kernel rounds its batch up: two images go another way than three."""
-    words = ("fit", f"{nets}:Net", "--input", "3x16x16", "--no-probe", "--amp", "bfloat16")
-    words = (*words, "--memory", "780MiB")
-    result = run(*words)
-    assert result.exit_code == 0, result.exception
-    largest = int(result.stdout.split()[1].replace(",", ""))
-    for batch, code in ((largest, 0), (largest + 1, 4)):
-        assert run(*words, "--batch", batch).exit_code == code

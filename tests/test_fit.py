@@ -315,8 +315,8 @@ def test_bad_input_is_a_clear_error(arguments: tuple[object, ...], said: str) ->
 
 def test_a_memory_that_does_not_hold_the_weights_names_the_least_that_holds_one_image() -> None:
     step = ledger(walk("D"))
-    with pytest.raises(InputError, match=f"{step.peak_bytes(1) + GIB:,} bytes"):
-        fit(step, GIB, GIB)
+    needed, *_ = describe(fit(step, GIB, GIB)).footer
+    assert f"One needs {step.peak_bytes(1) + GIB:,} bytes = " in needed
 
 
 @pytest.mark.cuda

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, NamedTuple
 
 from vgg_profile.ask.cards import Memory
 from vgg_profile.ask.fit import Fit
-from vgg_profile.core import units
+from vgg_profile.ask.question import Question
+from vgg_profile.ask.sweep import Look, Progress, check_grid
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.network import TracedNetwork
+from vgg_profile.core.setting import Setup
 from vgg_profile.core.version import SCHEMA_VERSION
 
 
@@ -44,10 +47,11 @@ class FitPoint(NamedTuple):
 def point(fit: Fit) -> FitPoint:
     """An answer as one row, without the book that it was read off."""
     profile, setup = fit.step.profile, fit.step.setup
-    given = profile.config.given if isinstance(profile.config, TracedNetwork) else units.shape(profile.input)
+    network = profile.config
+    given = network.given if isinstance(network, TracedNetwork) else "x".join(map(str, profile.input))
     phase, layer = fit.place
     return FitPoint(
-        profile.config.label,
+        network.label,
         given,
         profile.dtype,
         profile.device,
@@ -93,3 +97,32 @@ class Fits(Displayed):
             "fits": self.fits,
             "points": [each._asdict() for each in self.points],
         }
+
+
+def fits_of_grid(
+    look: Look,
+    memory: Memory,
+    *,
+    inputs: Sequence[Any],
+    dtypes: Sequence[str],
+    optimizers: Sequence[str],
+    batches: Sequence[int] = (),
+    setup: Setup,
+    progress: Progress = lambda steps, length: steps,
+) -> Fits:
+    """What fits at every point of a grid: the largest batch, or each of the ``batches`` asked about.
+
+    Raises ``InputError`` for an empty grid, one of more than a million points, and for any point that
+    cannot be.
+    """
+    check_grid(inputs=len(inputs), dtypes=len(dtypes), optimizers=len(optimizers), batches=len(batches) or 1)
+    settings = list(product(inputs, dtypes, optimizers))
+
+    def answers() -> Iterator[Fit]:
+        for size, dtype, optimizer in progress(iter(settings), len(settings)):
+            there = replace(setup, optimizer=optimizer)
+            question = Question(look(size, dtype, there), memory, there)
+            largest = question.answer()
+            yield from [question.about(batch, largest) for batch in batches] or [largest]
+
+    return Fits.of(memory, answers())

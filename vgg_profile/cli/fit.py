@@ -19,7 +19,7 @@ from vgg_profile.check.subject import check_network, check_setting, setup_of
 from vgg_profile.cli.calibrating import calibrate
 from vgg_profile.cli.networks import Asked, open_any
 from vgg_profile.cli.options import Output, gives_output, takes_any_networks, takes_setup, was_given
-from vgg_profile.cli.program import bar
+from vgg_profile.cli.program import bar, exit_unless
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.tree import Profile
@@ -27,8 +27,6 @@ from vgg_profile.predict.vgg.configs import Source
 
 if TYPE_CHECKING:
     from vgg_profile.measure.record import Measurement
-
-DOES_NOT_FIT = 4
 
 
 @click.command("fit")
@@ -120,7 +118,7 @@ def fit_command(
         def look(inputs: tuple[str, ...]) -> Profile:
             return open_any(
                 source,
-                replace(asked, inputs=inputs),
+                asked._replace(inputs=inputs),
                 setup,
                 batch,
                 device or have.device,
@@ -141,7 +139,7 @@ def fit_command(
         asking = bar(sources, len(sources), "Asking")
         several = Fits.of(have, (question(each).answer() for each in asking))
         out.deliver(several)
-        _exit_unless(several.fits)
+        exit_unless(several.fits)
         return
     one = question(*sources)
     if measured is not None:
@@ -151,17 +149,12 @@ def fit_command(
     if what_if_:
         changed = what_if(one, lambda changes: bar(changes, len(changes), "Asking what if"))
         out.deliver(changed)
-        _exit_unless(changed.fit.fits)
+        exit_unless(changed.fit.fits)
         return
     fit = one.answer()
     _ = fit.with_adam  # first, while no other book is held: of ten thousand layers each is large
     out.deliver(fit)
-    _exit_unless(fit.fits)
-
-
-def _exit_unless(fits: bool) -> None:
-    if not fits:
-        click.get_current_context().exit(DOES_NOT_FIT)
+    exit_unless(fit.fits)
 
 
 def _kept(text: str, device: str) -> Iterator[Reserve]:

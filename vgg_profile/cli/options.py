@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -21,8 +21,10 @@ from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, PROCESSORS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Profile
-from vgg_profile.predict.vgg.passing import Probe
 from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render, snapshot
+
+if TYPE_CHECKING:
+    from vgg_profile.predict.vgg.passing import Probe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -328,8 +330,7 @@ def check_can_draw() -> None:
         import vgg_profile.write.plots  # noqa: F401
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """Where a result goes and in which format; what cannot be written is refused at once."""
 
     path: Path | None

@@ -158,7 +158,11 @@ def _answer(fit: Fit) -> Iterator[str]:
     elif largest:
         yield f"The largest batch is {largest:,}; one more would be short by {sized(fit.next_short_bytes)}."
     else:
-        yield f"Not even one image fits: it is short by {sized(-fit.spare_bytes)}."
+        needed = fit.taken_bytes + fit.reserve_bytes
+        yield (
+            f"Not even one image fits: it is short by {sized(-fit.spare_bytes)}. One needs {sized(needed)} "
+            "in all: give more --memory, or a smaller --reserve."
+        )
     if fit.asked is None and largest and not line.per_image:
         yield f"Each batch was traced by itself: no line joins {largest + 1:,} images to the next."
     elif fit.asked is None and largest:

@@ -8,7 +8,6 @@ from vgg_profile.ask.fits import Fits
 from vgg_profile.ask.what_if import WhatIf, flops_of
 from vgg_profile.core import units
 from vgg_profile.core.forms import Column, Table
-from vgg_profile.core.step import in_words
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.plans import in_one_line
@@ -98,7 +97,8 @@ def _fits(several: Fits) -> Table:
         *([Column("largest_batch_at_most", "at most")] if on_a_card else []),
         Column("taken_bytes", "reserved\n(bytes)" if on_a_card else "peak\n(bytes)"),
         Column("spare_bytes", "left\n(bytes)"),
-        Column("peak", "peak", is_text=True),
+        Column("peak_phase", "peak\nphase", is_text=True),
+        Column("peak_layer", "peak\nlayer", is_text=True),
     ]
     rows = tuple(
         (
@@ -112,7 +112,8 @@ def _fits(several: Fits) -> Table:
             *([point.largest_batch_at_most] if on_a_card else []),
             point.taken_bytes,
             point.spare_bytes,
-            in_words(point.peak_phase, point.peak_layer),
+            point.peak_phase,
+            point.peak_layer,
         )
         for point in points
     )

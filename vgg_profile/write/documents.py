@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import click
 
-from vgg_profile.core.forms import Code, Document, Heading, Items, Picture, Table
+from vgg_profile.core.documents import Code, Document, Heading, Items, Picture
+from vgg_profile.core.forms import Table
 from vgg_profile.write.markdown import escape as escape_markdown
 from vgg_profile.write.markdown import opening
 from vgg_profile.write.markdown import to_markdown as table_to_markdown

@@ -15,7 +15,8 @@ from conftest import Golden
 
 AVX512 = ("--processor", "avx512", "--threads", "2")
 LIKE_FIT = (
-    "largest_batch", "batch", "fits", "spare_bytes", "reserve_bytes", "memory_bytes", "peak_phase", "peak_layer",
+    "largest_batch", "batch", "fits", "spare_bytes", "reserve_bytes", "memory_bytes",
+    "peak_phase", "peak_layer",
 )  # fmt: skip
 
 

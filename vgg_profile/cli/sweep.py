@@ -10,15 +10,8 @@ import click
 
 from vgg_profile.ask.sweep import MOST_POINTS, StepOf, sweep_any, vgg_steps
 from vgg_profile.cli.networks import Asked, check_any, is_python, is_trace_file, open_python, open_trace
-from vgg_profile.cli.options import (
-    Output,
-    gives_output,
-    only_input,
-    rules_option,
-    takes_conditions,
-    takes_named_network,
-    was_given,
-)
+from vgg_profile.cli.options import only_input, rules_option, takes_conditions, takes_named_network, was_given
+from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.cli.program import bar
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST, OPTIMIZERS, Setup

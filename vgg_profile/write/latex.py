@@ -22,7 +22,7 @@ def to_latex(table: Table) -> str:
         rows.append(total_texts(table))
     body = tabulate(
         rows,
-        headers=[column.header.replace("\n", " ") for column in table.columns],
+        headers=[column.label.replace("\n", " ") for column in table.columns],
         tablefmt="latex_booktabs",
         colalign=alignments(table),
         disable_numparse=True,

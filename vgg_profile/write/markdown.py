@@ -53,7 +53,7 @@ def to_markdown(table: Table) -> str:
         rows.append([f"**{escape(text.strip())}**" if text.strip() else "" for text in total_texts(table)])
     body = tabulate(
         rows,
-        headers=[escape(column.header.replace("\n", " ")) for column in table.columns],
+        headers=[escape(column.label.replace("\n", " ")) for column in table.columns],
         tablefmt="pipe",
         colalign=alignments(table),
         disable_numparse=True,

@@ -18,8 +18,9 @@ from conftest import Golden
 from vgg_profile.cli import main
 from vgg_profile.cli import output as on_screen
 from vgg_profile.core.counts import Count
-from vgg_profile.core.forms import Column, Table, columns_of
+from vgg_profile.core.forms import Column, Table
 from vgg_profile.render import render
+from vgg_profile.write.columns import columns_of
 from vgg_profile.write.text import Screen, to_text
 
 ROOT = Path(__file__).parent.parent

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.forms import Table, columns_of
+from vgg_profile.core.forms import Table
 from vgg_profile.core.printable import json_printable
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.tables import describe
@@ -74,7 +74,10 @@ def render(
             document = compose(result)
             return to_text(document, screen) if format == "table" else WRITERS[format](document)
     table = describe(result, **options)
-    table = columns_of(table, columns) if columns else table
+    if columns:
+        from vgg_profile.write.columns import columns_of
+
+        table = columns_of(table, columns)
     return table_to_text(table, screen) if format == "table" else _renderer(format)(table)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import partial, wraps
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from click.core import ParameterSource
@@ -17,8 +17,10 @@ from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, PROCESSORS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Profile
-from vgg_profile.predict.vgg.passing import Probe
 from vgg_profile.predict.vgg.walk import walk
+
+if TYPE_CHECKING:
+    from vgg_profile.predict.vgg.passing import Probe
 
 _config = click.argument("config_", metavar="NET")
 _configs = click.argument("configs", metavar="NET…", nargs=-1, required=True)

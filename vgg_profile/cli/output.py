@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import click
 
@@ -93,8 +92,7 @@ def check_can_draw() -> None:
         import vgg_profile.write.plots  # noqa: F401
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """Where a result goes and in which format; what cannot be written is refused at once."""
 
     path: Path | None

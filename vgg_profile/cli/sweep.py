@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -86,7 +85,7 @@ def _of_any(source: str, asked: Asked, batch: int, device: str) -> tuple[StepOf,
     """A step at each point, and the inputs: each alternative of one with each of the others."""
 
     def step_of(inputs: tuple[str, ...], dtype: str, setup: Setup) -> Step:
-        here = replace(asked, inputs=inputs, dtype=dtype)
+        here = asked._replace(inputs=inputs, dtype=dtype)
         if is_python(source):
             return trace(open_python(source, here, setup, batch, device), setup)
         return trace(open_trace(source, here, None, device if was_given("device") else None), setup)

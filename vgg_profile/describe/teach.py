@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 
-from vgg_profile.core.forms import Cell, Code, Column, Document, Heading, Part, Table
+from vgg_profile.core.documents import Code, Document, Heading, Part
+from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.describe.kinds import compose_kind, describe_kind
 from vgg_profile.teach.audit import RULE, Audit, Claim
 from vgg_profile.teach.forms import Contents, Grid, Lesson, Section, Working

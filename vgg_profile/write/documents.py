@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
-from vgg_profile.core.forms import Code, Document, Heading, Items, Picture, Table
+from vgg_profile.core.documents import Code, Document, Heading, Items, Picture
+from vgg_profile.core.forms import Table
+from vgg_profile.write.cells import wrap
 from vgg_profile.write.markdown import escape as escape_markdown
 from vgg_profile.write.markdown import opening
 from vgg_profile.write.markdown import to_markdown as table_to_markdown
-from vgg_profile.write.text import WHOLE, Screen, wrap
+from vgg_profile.write.text import WHOLE, Screen
 from vgg_profile.write.text import to_text as table_to_text
 
 WIDTH = 88

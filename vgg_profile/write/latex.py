@@ -5,7 +5,7 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from vgg_profile.core.forms import Table
-from vgg_profile.write.text import alignments, cell_text, total_texts
+from vgg_profile.write.cells import alignments, cell_text, total_texts
 
 _NEEDS = r"""% needs \usepackage{booktabs}
 % wider than the page: \resizebox{\linewidth}{!}{\input{FILE}}, with \usepackage{graphicx}

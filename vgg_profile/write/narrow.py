@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from vgg_profile.core import units
-from vgg_profile.core.forms import Cell, Table, names_of
-from vgg_profile.write.text import Laid, cell_text, width_of, width_of_all
+from vgg_profile.core.forms import Cell, Table
+from vgg_profile.write.cells import Laid, cell_text, width_of, width_of_all
+from vgg_profile.write.columns import names_of
 
 _LONG = 24
 """How wide a column of words may be before its cells go on in another line, where there is room."""

@@ -81,7 +81,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
     def as_wide(width: int) -> None:
         monkeypatch.setattr(on_screen, "_is_terminal", lambda: True)
-        monkeypatch.setattr(on_screen, "get_terminal_size", lambda: os.terminal_size((width, 10**6)))
+        monkeypatch.setattr(on_screen, "_size", lambda: os.terminal_size((width, 10**6)))
 
     return as_wide
 

@@ -54,6 +54,8 @@ def render(
     for, as ``columns_of`` reads them. ``options`` are those of the result's kind, such as ``all_layers`` of a
     profile. JSON holds everything that a result knows, whatever is shown of it; only a profile chooses
     between its two sets of rows.
+
+    Raises ``InputError`` for columns that there are not.
     """
     if format == "json":
         import json

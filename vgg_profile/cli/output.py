@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
-from shutil import get_terminal_size
 from typing import Any, NamedTuple, TypeVar, cast
 
 import click
@@ -137,7 +136,7 @@ class Output(NamedTuple):
         if self.path is not None or not _is_terminal():
             return WHOLE
         is_dull = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-        width = None if self.is_wide else get_terminal_size().columns
+        width = None if self.is_wide else _size().columns
         return Screen(width, self.is_exact, not is_dull, _HINT)
 
     def write(self, content: str | bytes, remark: str = "") -> None:
@@ -146,7 +145,7 @@ class Output(NamedTuple):
             write_whole(self.path, content, force=self.force)
             say(f"Wrote {self.path}{remark}")
         elif isinstance(content, str):
-            is_long = _is_terminal() and content.count("\n") >= get_terminal_size().lines
+            is_long = _is_terminal() and content.count("\n") >= _size().lines
             (page if is_long else show)(content)
 
 
@@ -157,3 +156,10 @@ STDOUT = Output(None, "table", force=False)
 
 def _is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+def _size() -> os.terminal_size:
+    """How many columns and lines the terminal has; ``COLUMNS`` and ``LINES`` overrule it."""
+    from shutil import get_terminal_size
+
+    return get_terminal_size()

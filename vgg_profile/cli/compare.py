@@ -12,14 +12,8 @@ from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import BY, Comparison, read_records
 from vgg_profile.ask.difference import Difference, measured, predicted
 from vgg_profile.cli.networks import is_python
-from vgg_profile.cli.options import (
-    Output,
-    gives_output,
-    rules_option,
-    takes_networks,
-    takes_setup,
-    was_given,
-)
+from vgg_profile.cli.options import rules_option, takes_networks, takes_setup, was_given
+from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile

@@ -22,13 +22,13 @@ def _what_if(asked: WhatIf) -> Table:
         title=f"What would help, each change alone: {fit.step.profile.config.label}, {fit.step.setup.label}, "
         f"in {fit.memory.label}",
         columns=(
-            Column("change", "change", is_text=True),
+            Column("change", "change", is_text=True, rank=3),
             Column("options", "to type", is_text=True),
             Column("images", "images\na step"),
             Column("gained_images", "gained"),
-            Column("batch", "batch"),
-            Column("taken_bytes", f"{taken}\n(bytes)"),
-            Column("saved_bytes", "saved\n(bytes)"),
+            Column("batch", "batch", rank=2),
+            Column("taken_bytes", taken, unit="bytes", rank=2),
+            Column("saved_bytes", "saved", unit="bytes"),
             Column("flops_ratio", "FLOPs"),
         ),
         rows=(
@@ -89,16 +89,16 @@ def _fits(several: Fits) -> Table:
     columns = [
         Column("network", "network", is_text=True),
         Column("input", "input", is_text=True),
-        Column("dtype", "dtype", is_text=True),
+        Column("dtype", "dtype", is_text=True, rank=1),
         Column("optimizer", "optimizer", is_text=True),
         Column("batch", "batch"),
         Column("fits", "fits", is_text=True),
         Column("largest_batch", "largest\nbatch"),
         *([Column("largest_batch_at_most", "at most")] if on_a_card else []),
-        Column("taken_bytes", "reserved\n(bytes)" if on_a_card else "peak\n(bytes)"),
-        Column("spare_bytes", "left\n(bytes)"),
-        Column("peak_phase", "peak\nphase", is_text=True),
-        Column("peak_layer", "peak\nlayer", is_text=True),
+        Column("taken_bytes", "reserved" if on_a_card else "peak", unit="bytes"),
+        Column("spare_bytes", "left", unit="bytes"),
+        Column("peak_phase", "peak\nphase", is_text=True, rank=2),
+        Column("peak_layer", "peak\nlayer", is_text=True, rank=2),
     ]
     rows = tuple(
         (

@@ -40,7 +40,8 @@ class Commands(UserDict[str, Any]):
         home = super().__getitem__(name)
         if isinstance(home, str):
             module, _, attribute = home.partition(":")
-            command = getattr(import_module(module), attribute)
+            with collecting(is_on=False):
+                command = getattr(import_module(module), attribute)
             command.callback = _frugal(command.callback)
             self[name] = command
         found: click.Command = self.data[name]
@@ -183,6 +184,15 @@ def bar(items: Iterable[Item], length: int, label: str) -> Iterator[Item]:
         items, length, label, file=sys.stderr, hidden=length < 2 or not sys.stderr.isatty()
     ) as walked:
         yield from walked
+
+
+DOES_NOT_FIT = 4
+
+
+def exit_unless(fits: bool) -> None:
+    """End the command with its exit code where something does not fit."""
+    if not fits:
+        click.get_current_context().exit(DOES_NOT_FIT)
 
 
 KERNELS = "TORCHINDUCTOR_CACHE_DIR"

@@ -21,6 +21,7 @@ from vgg_profile.cli.networks import Asked, open_any
 from vgg_profile.cli.options import takes_any_networks, takes_setup, was_given
 from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.cli.program import bar, exit_unless
+from vgg_profile.cli.spelling import Whole, Word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.tree import Profile
@@ -39,10 +40,10 @@ if TYPE_CHECKING:
     metavar="SIZE",
     help="8GiB, 8 GB, 24576MiB, bytes, or a card: rtx4090.",
 )
-@click.option("--batch", type=int, metavar="N", help="Ask about this batch (default: find the largest).")
+@click.option("--batch", type=Whole(), metavar="N", help="Ask about this batch (default: find the largest).")
 @click.option(
     "--device",
-    type=click.Choice(DEVICES),
+    type=Word(DEVICES),
     help="Whose rules hold.  [default: cuda for a card, else cpu]",
 )
 @click.option(

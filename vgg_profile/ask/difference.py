@@ -31,6 +31,7 @@ class Version:
     label: str
     setting: Setting
     figures: Mapping[str, Figure]
+    is_measured: bool = False
 
 
 class Changed(NamedTuple):
@@ -76,14 +77,14 @@ def measured(label: str, record: Measurement) -> Version:
             layers = record.layers(quantity) if times == 1 else {}
             by_layer = {name: int(each.value) for name, each in layers.items() if isinstance(each.value, int)}
             found[name] = Figure(round(whole.value * times), by_layer)
-    return Version(label, record.setting, found)
+    return Version(label, record.setting, found, is_measured=True)
 
 
 @dataclass(frozen=True, repr=False)
 class Difference(Displayed):
     """Two versions, old and new; ``memory`` is what the largest batch fits into.
 
-    Raises ``InputError`` for versions that have no figure in common.
+    Raises ``InputError`` if one was measured, and the other is predicted.
 
     >>> from vgg_profile.predict.vgg.walk import walk
     >>> old, new = (predicted(name, walk(name), Setup(), None) for name in ("D", "E"))
@@ -96,10 +97,11 @@ class Difference(Displayed):
     memory: Memory | None = None
 
     def __post_init__(self) -> None:
-        if not {*self.old.figures} & {*self.new.figures}:
+        if self.old.is_measured != self.new.is_measured:
             raise InputError(
-                f"{excerpt(self.old.label)} and {excerpt(self.new.label)} have no figure in common.",
-                "Compare two networks, or two records.",
+                f"Of {excerpt(self.old.label)} and {excerpt(self.new.label)} one is a record, and one is none.",
+                "Compare two networks, or two records; `vgg-profile check NET RECORD` holds one against the "
+                "other.",
             )
 
     @property
@@ -108,7 +110,7 @@ class Difference(Displayed):
         return tuple(
             _changed(name, figure, self.new.figures[name])
             for name, figure in self.old.figures.items()
-            if name in self.new.figures
+            if name in self.new.figures  # a record may lack one
         )
 
     def to_dict(self) -> dict[str, Any]:

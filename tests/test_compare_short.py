@@ -189,7 +189,7 @@ def test_within_a_hook_git_says_which_repository_and_is_not_believed(
         (("A", "D", "E", "--memory", "8GiB"), "`vgg-profile fit A B D E"),
         (("A", "D", "--short", "--by", "layer"), "side by side"),
         (("A", "D", "--short", "--memory", "8G"), "GiB"),
-        ((REPORTS / "D-cpu.json", "D", "--short"), "one is a record"),
+        ((REPORTS / "D-cpu.json", "D", "--short"), "One is a record and one is not"),
     ],
 )
 def test_what_cannot_be_compared_is_a_clear_error(

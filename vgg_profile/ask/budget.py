@@ -53,6 +53,8 @@ class Limit(NamedTuple):
     allowed: int
     found: int
     is_least: bool
+    device: str = "cpu"
+    """By whose rules it was found."""
 
     @property
     def left(self) -> int:
@@ -105,8 +107,18 @@ def limits(entry: Entry, open_: Open) -> Iterator[Limit]:
     if entry.most:
         figures = predicted(entry.label, *on(entry.device), None).figures
         for figure, allowed in entry.most.items():
-            yield Limit(entry.label, figure, "", allowed, figures[figure].value, is_least=False)
+            yield Limit(
+                entry.label, figure, "", allowed, figures[figure].value, is_least=False, device=entry.device
+            )
     for memory, allowed in entry.least:
         profile, setup = on(memory.device or entry.device)
         fit = Question(profile, memory, setup).answer()
-        yield Limit(entry.label, "largest_batch", memory.label, allowed, fit.largest_batch, is_least=True)
+        yield Limit(
+            entry.label,
+            "largest_batch",
+            memory.label,
+            allowed,
+            fit.largest_batch,
+            is_least=True,
+            device=profile.device,
+        )

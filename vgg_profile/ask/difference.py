@@ -32,6 +32,8 @@ class Version:
     setting: Setting
     figures: Mapping[str, Figure]
     is_measured: bool = False
+    is_unverified: bool = False
+    """Whether it is by rules of a card that no card has confirmed."""
 
 
 class Changed(NamedTuple):
@@ -59,7 +61,9 @@ def predicted(label: str, profile: Profile, setup: Setup, memory: Memory | None)
     }
     if memory is not None:
         figures["largest_batch"] = Figure(Question(profile, memory, setup).answer().largest_batch, {})
-    return Version(label, step.setting, figures)
+    on_a_card = profile.device != "cpu"
+    is_open = on_a_card and (memory is not None or step.profile.verified is None)
+    return Version(label, step.setting, figures, is_unverified=is_open)
 
 
 def measured(label: str, record: Measurement) -> Version:
@@ -99,7 +103,7 @@ class Difference(Displayed):
     def __post_init__(self) -> None:
         if self.old.is_measured != self.new.is_measured:
             raise InputError(
-                f"Of {excerpt(self.old.label)} and {excerpt(self.new.label)} one is a record, and one is none.",
+                f"One is a record and one is not: {excerpt(self.old.label)} and {excerpt(self.new.label)}.",
                 "Compare two networks, or two records; `vgg-profile check NET RECORD` holds one against the "
                 "other.",
             )

@@ -8,7 +8,7 @@ from vgg_profile.ask.budget import Budget, Limit
 from vgg_profile.ask.difference import Difference
 from vgg_profile.core import units
 from vgg_profile.core.forms import Column, Said, Table
-from vgg_profile.core.setting import Setting
+from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
 
 _NAMES = {
@@ -47,7 +47,7 @@ def _difference(difference: Difference) -> Table:
             )
             for each in difference.changes
         ),
-        footer=tuple(_settings(difference.old.setting, difference.new.setting)),
+        footer=tuple(_settings(difference)),
         answer=_in_one_line(difference),
     )
 
@@ -73,8 +73,9 @@ def _in_one_line(difference: Difference) -> str:
     return f"The {_NAMES[first.figure]} {verb} by {units.of_figure(first.figure, abs(first.change))}{where}."
 
 
-def _settings(old: Setting, new: Setting) -> Iterator[str]:
-    """The setting of both, or in what they differ."""
+def _settings(difference: Difference) -> Iterator[str]:
+    """The setting of both, or in what they differ; whether a card has confirmed them."""
+    old, new = difference.old.setting, difference.new.setting
     there, here = old.to_dict(), new.to_dict()
     differing = [f"{name} {there[name]} and {here[name]}" for name in there if there[name] != here[name]]
     yield (
@@ -82,6 +83,8 @@ def _settings(old: Setting, new: Setting) -> Iterator[str]:
     )
     if differing:
         yield f"Old and new differ in their setting: {', '.join(differing)}."
+    if difference.new.is_unverified:
+        yield f"By a card's rules, {UNVERIFIED}."
 
 
 @describe_kind.register
@@ -110,12 +113,20 @@ def _budget(budget: Budget) -> Table:
             )
             for limit in budget.limits
         ),
-        footer=(f"A peak on the CPU is of tensors and of what {_KERNELS}.",),
+        footer=tuple(_by_whose_rules(budget)),
         answer=f"{over:,} of {every} {'is' if over == 1 else 'are'} exceeded." if over else f"{every} held.",
     )
 
 
-_KERNELS = "PyTorch's own kernels take; with a `processor`, of all that kernels take"
+def _by_whose_rules(budget: Budget) -> Iterator[str]:
+    devices = {limit.device for limit in budget.limits}
+    if "cpu" in devices:
+        yield (
+            "On the CPU a peak is of tensors and PyTorch's own kernels; where the file names a processor, "
+            "of every kernel."
+        )
+    if devices - {"cpu"}:
+        yield f"A card's figures are without cuDNN's scratch, and {UNVERIFIED}."
 
 
 def _allowed(limit: Limit) -> str:

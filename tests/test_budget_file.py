@@ -112,15 +112,10 @@ def test_every_option_of_a_step_may_be_said(written: Any) -> None:
     assert peak["found"] == ledger(walk("A", input=64), said).peak.peak
 
 
-def test_the_screen(written: Any, golden: Golden) -> None:
-    name = written(
-        'name = "D"\nbatch = 32\noptimizer = "adam"\n' + HERE + "[network.limits]\n"
-        'peak = "4GiB"\nparameters = 140_000_000\nbatch = { "8GiB" = 64, h100 = 512 }\n',
-        'name = "8,M,16,M"\nlimits = { macs = 1_000_000 }\n',
-    )
-    result = run("budget", name)
-    golden("budget.txt", f"$ vgg-profile budget budget.toml\n{result.stdout}")
-    golden("budget.md", run("budget", name, "--format", "markdown").stdout)
+def test_the_screen(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parent / "data")
+    golden("budget.txt", f"$ vgg-profile budget budget.toml\n{run('budget', 'budget.toml').stdout}")
+    golden("budget.md", run("budget", "budget.toml", "--format", "markdown").stdout)
 
 
 LIMITS = "limits = { parameters = 1 }"

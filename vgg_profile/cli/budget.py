@@ -17,7 +17,7 @@ from vgg_profile.core.tree import Profile
 @click.argument("file", type=click.Path(path_type=Path))
 @gives_output
 def budget_command(file: Path, out: Output) -> None:
-    """Hold networks against the limits in a file, for a CI job or before a commit.
+    """Hold networks against the limits in a file, as for a CI job.
 
     FILE is TOML: for each network its setting, with the names of the options of `fit`, and its limits. Files
     that it names stand beside it. Exit code 0 if every limit holds, 4 if one is exceeded, 2 for a bad file.

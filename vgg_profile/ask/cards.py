@@ -290,7 +290,9 @@ def _key(name: str) -> str:
     ('4090', 'v10016gb', 'a10040gb')
     """
     words = re.split(r"[\s_-]+", name.lower())
-    key = "".join(word for word in words if not re.fullmatch(r"sxm[0-9]?|pcie|hbm[0-9]?e?|\(pascal\)", word))
+    key = "".join(
+        word for word in words if not re.fullmatch(r"sxm[0-9]?|pcie|hbm[0-9]?e?|\(pascal\)|generation", word)
+    )
     for family in ("nvidia", "geforce", "tesla", "rtx", "gtx"):
         key = key.removeprefix(family)
     return key

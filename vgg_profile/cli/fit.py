@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vgg_profile.ask.cards import memory, reserve
+from vgg_profile.ask.cards import CARDS, memory, reserve
 from vgg_profile.ask.fit import Reserve
 from vgg_profile.ask.fits import Fits
 from vgg_profile.ask.question import Question
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from vgg_profile.measure.record import Measurement
 
 
-@click.command("fit")
+@click.command("fit", epilog=f"Cards: {', '.join(card.name for card in CARDS)}.")
 @takes_any_networks
 @click.option(
     "--memory",

@@ -81,6 +81,7 @@ SMALL = {
     "patch_size": 16,
     "attention_window": [8, 8],
     "embedding_size": 64,
+    "layerdrop": 0.0,
 }
 """A transformer's config, small; each takes the keys that it knows."""
 
@@ -96,6 +97,27 @@ PARTICULAR: dict[str, dict[str, Any]] = {
     "xglm": {"attention_heads": 4, "ffn_dim": 128},
     "opt": {"ffn_dim": 128, "word_embed_proj_dim": 64},
     "mamba": {"state_size": 8, "time_step_rank": 4},
+    "deit": {"architectures": ["DeiTForImageClassification"]},
+    "levit": {
+        "architectures": ["LevitForImageClassification"],
+        "patch_size": 16,
+        "num_attention_heads": [4, 8, 12],
+    },
+    "swin": {
+        "num_attention_heads": [3, 6, 12, 24],
+        "num_hidden_layers": 4,
+        "hidden_size": 768,
+        "patch_size": 4,
+    },
+    "swinv2": {
+        "num_attention_heads": [3, 6, 12, 24],
+        "num_hidden_layers": 4,
+        "hidden_size": 768,
+        "patch_size": 4,
+    },
+    "convnext": {"patch_size": 4},
+    "convnextv2": {"patch_size": 4},
+    "mobilevitv2": {"patch_size": 2},
     "segformer": {"hidden_sizes": [16, 32, 40, 64], "depths": [1, 1, 1, 1]},
     "beit": {"image_size": 64},
     "wav2vec2": {"conv_dim": [32] * 7},

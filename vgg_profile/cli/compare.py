@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from vgg_profile.ask.compare import BY, Comparison, read_records
-from vgg_profile.cli.options import Output, gives_output, rules_option, takes_networks, takes_setup
+from vgg_profile.cli.options import rules_option, takes_networks, takes_setup
+from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
 

@@ -15,14 +15,8 @@ from vgg_profile.check.crosscheck import remainders
 from vgg_profile.check.subject import check_network, check_setting, setup_of
 from vgg_profile.cli.calibrating import as_calibrated, calibrate
 from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
-from vgg_profile.cli.options import (
-    Output,
-    gives_output,
-    only_input,
-    takes_any_network,
-    takes_setup,
-    was_given,
-)
+from vgg_profile.cli.options import only_input, takes_any_network, takes_setup, was_given
+from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.step import SEVERAL

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
 
 if TYPE_CHECKING:
+    from vgg_profile.core.inputs import Input
     from vgg_profile.core.step import Step
 
 _PYTHON = re.compile(r".+:[A-Za-z_]\w*")
@@ -37,8 +36,7 @@ def is_trace_file(source: str) -> bool:
     return is_trace(Path(source))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a command line says of any network beside its name."""
 
     inputs: tuple[str, ...] = ()
@@ -49,6 +47,12 @@ class Asked:
     probe: bool = True
     is_about_setup: bool = False
     """Whether the command line says how the step is run; else a traced one is taken as it is."""
+
+    def read_inputs(self) -> tuple[Input, ...]:
+        """Its ``inputs``, read; raises ``InputError`` for what is none."""
+        from vgg_profile.core.inputs import Input
+
+        return tuple(Input.parse(each, self.batch_dim) for each in self.inputs)
 
 
 def check_any(source: str, batch_norm: bool | None, classes: int | None) -> None:
@@ -72,7 +76,7 @@ def open_trace(source: str, asked: Asked, batch: int | None, device: str | None 
     network, setting = step.profile.config, step.setting
     again = f"Trace it again: `vgg-profile trace {network.facts['source']} … -o {source}`."
     if asked.inputs:
-        wanted = tuple(Input.parse(each, asked.batch_dim) for each in asked.inputs)
+        wanted = asked.read_inputs()
         if [each.shape for each in wanted] != [tuple(each["shape"]) for each in network.heading["inputs"]]:
             raise InputError(f"{network.label} was traced with another input.", again)
     if device not in (None, setting.device):
@@ -108,7 +112,7 @@ def open_python(
     with undivided():
         from vgg_profile.predict.fake.trace import trace
         from vgg_profile.run.find import find
-    inputs = tuple(Input.parse(each, asked.batch_dim) for each in asked.inputs)
+    inputs = asked.read_inputs()
     with redirect_stdout(sys.stderr):  # a network that prints does not print into the result
         found = find(source, asked.given, inputs, asked.loss)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -10,15 +9,8 @@ import click
 
 from vgg_profile.ask.sweep import MOST_POINTS, StepOf, sweep_any, vgg_steps
 from vgg_profile.cli.networks import Asked, check_any, is_python, is_trace_file, open_python, open_trace
-from vgg_profile.cli.options import (
-    Output,
-    gives_output,
-    only_input,
-    rules_option,
-    takes_conditions,
-    takes_named_network,
-    was_given,
-)
+from vgg_profile.cli.options import only_input, rules_option, takes_conditions, takes_named_network, was_given
+from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.cli.program import bar
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST, OPTIMIZERS, Setup
@@ -93,7 +85,7 @@ def _of_any(source: str, asked: Asked, batch: int, device: str) -> tuple[StepOf,
     """A step at each point, and the inputs: each alternative of one with each of the others."""
 
     def step_of(inputs: tuple[str, ...], dtype: str, setup: Setup) -> Step:
-        here = replace(asked, inputs=inputs, dtype=dtype)
+        here = asked._replace(inputs=inputs, dtype=dtype)
         if is_python(source):
             return trace(open_python(source, here, setup, batch, device), setup)
         return trace(open_trace(source, here, None, device if was_given("device") else None), setup)

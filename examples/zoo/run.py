@@ -35,7 +35,7 @@ from vgg_profile.run.marks import Deaf, every_module
 from vgg_profile.run.step import TrainingStep, optimizer_of
 from vgg_profile.run.tensors import Loss, default_loss, give
 
-from .models import Animal, animals
+from .models import Animal, animals, is_variant
 
 
 class Row(NamedTuple):
@@ -108,6 +108,7 @@ def _default(animal: Animal, model: torch.nn.Module, inputs: tuple[Input, ...], 
 def row(animal: Animal, device: str, kept: dict[str, Moments] | None) -> Row:
     """Predict one network, then run it, or compare with what was ``kept`` of its run."""
     inputs = tuple(map(Input.parse, animal.inputs))
+    torch.set_num_threads(animal.threads)
     before = time.process_time()
     try:
         step = trace(
@@ -177,16 +178,21 @@ TITLES = (
 )
 
 
+CAUSES: dict[str, str] = {}
+"""Why a network is off, as far as that is known."""
+
+
 def report(rows: list[Row], where: str) -> Iterator[str]:
     """The page, line by line."""
     exact = [row for row in rows if row.is_exact]
     live = [row for row in rows if not row.why and not row.live_off]
+    networks = sum(not is_variant(row.name) for row in rows)
     yield "# The zoo"
     yield ""
     yield (
-        f"{len(rows)} networks that nobody here wrote, each predicted on tensors without data with torch "
-        f"{torch.__version__}, and run: a later step of Adam at batch 2, float32, unless its name says "
-        f"otherwise, on {where}."
+        f"{len(rows)} steps of {networks} networks that nobody here wrote, each predicted on tensors "
+        f"without data with torch {torch.__version__}, and run: a later step of Adam at batch 2, float32, "
+        f"unless its name says otherwise, on {where}."
     )
     yield ""
     yield (
@@ -209,6 +215,12 @@ def report(rows: list[Row], where: str) -> Iterator[str]:
             counted = (each.parts, each.open, each.live_off, each.most_off, each.furthest)
             figures = [f"{number:,}" for number in (*counted, each.predicted, each.measured)]
             yield f"| {' | '.join([each.name, *figures, f'{each.seconds:.1f}'])} |"
+    if missed := [row for row in rows if row.where]:
+        yield ""
+        yield "What is off, where most, and why:"
+        yield ""
+        for each in missed:
+            yield f"- {each.name}, in {each.where}: {CAUSES.get(each.name, 'not known yet')}."
 
 
 def read(path: Path) -> dict[str, Moments]:
@@ -248,7 +260,7 @@ def main() -> None:
     rows = rows_of(asked.rows) if asked.rows and asked.rows.exists() else {}
     against, kept = read(asked.against) if asked.against else None, {}
     until = time.monotonic() + asked.seconds
-    where = CARD if asked.device == "cuda" else f"the CPU with {torch.get_num_threads()} threads"
+    where = CARD if asked.device == "cuda" else "the CPU with 2 threads"
     for animal in animals():
         if asked.names and animal.name not in asked.names:
             continue

@@ -311,6 +311,14 @@ def test_a_memory_that_does_not_hold_the_weights_names_the_least_that_holds_one_
         fit(step, GIB, GIB)
 
 
+def test_a_memory_of_the_weights_alone_holds_the_network_and_no_image() -> None:
+    step = ledger(walk("D"))
+    weights = step.profile.totals.parameters * 4
+    assert fit(step, weights, 0).largest_batch == 0
+    with pytest.raises(InputError, match="does not hold the network"):
+        fit(step, weights - 1, 0)
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: no limit to run into")
 @pytest.mark.parametrize("gib", [8, 16, 24])

@@ -7,11 +7,11 @@ asks names one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
@@ -22,6 +22,8 @@ CATEGORIES = tuple(Category)
 """In the order of a row of levels."""
 
 _PLACE = {category: place for place, category in enumerate(CATEGORIES)}
+
+Key = TypeVar("Key")
 
 
 class Moment(NamedTuple):
@@ -128,7 +130,7 @@ class Book:
         """What is live at an event before it frees, by category; those of which nothing is are left out."""
         if event not in self._live_at:  # the peaks of many batches are at one event
             sizes = dict.fromkeys(CATEGORIES, NOTHING)
-            for storage in self._held_at(event):
+            for storage in self._storages_at(event):
                 sizes[storage.category] = sizes[storage.category].plus(storage.size)
             self._live_at[event] = {category: size for category, size in sizes.items() if size != NOTHING}
         return self._live_at[event]
@@ -139,15 +141,25 @@ class Book:
 
     def known_at(self, event: int, batch: int) -> dict[Provenance, int]:
         """How the bytes are known that are live at an event before it frees; only what there is of each."""
-        sizes = dict.fromkeys(Provenance, 0)
-        for storage in self._held_at(event):
-            sizes[storage.provenance] += storage.size.at(batch)
-        return {known: size for known, size in sizes.items() if size}
+        by = self._added_up(event, batch, lambda storage: storage.provenance)
+        return {known: by[known] for known in Provenance if known in by}
 
-    def _held_at(self, event: int) -> list[Storage]:
+    def held_at(self, event: int, batch: int) -> dict[str, int]:
+        """Whose the bytes are that are live at an event before it frees, by layer."""
+        return self._added_up(event, batch, lambda storage: storage.layer)
+
+    def _added_up(self, event: int, batch: int, key: Callable[[Storage], Key]) -> dict[Key, int]:
+        """The bytes that are live at an event before it frees, by a key of their storages."""
+        found: dict[Key, int] = {}
+        for storage in self._storages_at(event):
+            if size := storage.size.at(batch):
+                found[key(storage)] = found.get(key(storage), 0) + size
+        return found
+
+    def _storages_at(self, event: int) -> list[Storage]:
         """What is live at an event before it frees."""
         freed = {id(storage) for before in self.events[:event] for storage in before.freed}
-        allocated = (storage for before in self.events[: event + 1] for storage in before.allocated)
+        allocated = chain.from_iterable(before.allocated for before in self.events[: event + 1])
         return [storage for storage in allocated if id(storage) not in freed]
 
     def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
@@ -249,7 +261,12 @@ class Book:
         return found
 
     def guess(self, limit: int) -> int:
-        """What the largest batch were if the book were that of every batch."""
+        """What the largest batch were if the book were that of every batch.
+
+        Of a batch that no line joins to the next, what it were if all its bytes were the images'.
+        """
+        if self.only and not any(line.per_image for line in self.lines):
+            return self.only * limit // max(line.fixed for line in self.lines)
         return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
 
 

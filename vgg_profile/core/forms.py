@@ -6,6 +6,7 @@ Whatever a form is made of, it holds printable texts alone: names and paths come
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from vgg_profile.core.counts import Count
 from vgg_profile.core.printable import printable_lines, spell_out
@@ -16,14 +17,25 @@ Cell = str | int | float | None | Count | tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``key`` names the column for machines, unit included; ``header`` for people."""
+    """``key`` names the column for machines, unit included; ``header`` for people.
+
+    A column whose ``unit`` is bytes may be shown in larger ones. Where there is no room for all, those of a
+    higher ``rank`` go first, and those of one rank together.
+    """
 
     key: str
     header: str
     is_text: bool = False
+    unit: Literal["", "bytes"] = ""
+    rank: int = 0
 
     def __post_init__(self) -> None:
         spell_out(self, printable_lines)
+
+    @property
+    def label(self) -> str:
+        """The header, with the unit on a line of its own below."""
+        return f"{self.header}\n({self.unit})" if self.unit else self.header
 
 
 @dataclass(frozen=True, slots=True)

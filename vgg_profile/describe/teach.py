@@ -115,13 +115,13 @@ def _lines_table(audit: Audit) -> Table:
         title=_TITLE,
         columns=(
             Column("label", "line", is_text=True),
-            Column("name", "layer", is_text=True),
-            Column("shape_printed", "output,\nas printed", is_text=True),
+            Column("name", "layer", is_text=True, rank=3),
+            Column("shape_printed", "output,\nas printed", is_text=True, rank=2),
             Column("memory_printed", "memory,\nas printed", is_text=True),
             Column("memory_values", "computed\n(values)"),
             Column("weights_printed", "weights,\nas printed", is_text=True),
             Column("weights_computed", "computed"),
-            Column("biases_computed", "biases,\nomitted"),
+            Column("biases_computed", "biases,\nomitted", rank=1),
             Column("finding", "finding", is_text=True),
         ),
         rows=tuple(

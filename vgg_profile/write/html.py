@@ -11,7 +11,7 @@ from markupsafe import Markup
 from vgg_profile.core.counts import Count
 from vgg_profile.core.documents import Code, Document, Heading, Items, Part, Picture
 from vgg_profile.core.forms import Cell, Table
-from vgg_profile.write.text import cell_text, total_texts
+from vgg_profile.write.cells import cell_text, total_texts
 
 if TYPE_CHECKING:
     from vgg_profile.core.figures import Figure

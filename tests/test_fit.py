@@ -319,12 +319,9 @@ def test_a_memory_that_does_not_hold_the_weights_names_the_least_that_holds_one_
     assert f"One needs {step.peak_bytes(1) + GIB:,} bytes = " in needed
 
 
-def test_a_memory_of_the_weights_alone_holds_the_network_and_no_image() -> None:
+def test_a_memory_of_the_weights_alone_holds_no_image() -> None:
     step = ledger(walk("D"))
-    weights = step.profile.totals.parameters * 4
-    assert fit(step, weights, 0).largest_batch == 0
-    with pytest.raises(InputError, match="does not hold the network"):
-        fit(step, weights - 1, 0)
+    assert fit(step, step.profile.totals.parameters * 4).largest_batch == 0
 
 
 @pytest.mark.cuda

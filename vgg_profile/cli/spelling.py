@@ -42,7 +42,7 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
             InvalidOperation,
             OverflowError,
             ValueError,
-        ):  # the last of a number that is none, or without end
+        ):  # it is none, or without end
             pass
         return click.INT.convert(value, param, ctx)
 

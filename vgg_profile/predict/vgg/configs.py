@@ -190,9 +190,8 @@ def _find(source: object) -> Config:
             return read_file(Path(source))
         if "," in source:
             return from_list(_split(source))
-        if source.strip()[:1].isdigit() and _named(source) is None:
-            return from_list(source.split())
-        return by_name(source)
+        is_list = source.strip()[:1].isdigit() and _named(source) is None
+        return from_list(source.split()) if is_list else by_name(source)
     if isinstance(source, Path):
         return read_file(source)
     if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):

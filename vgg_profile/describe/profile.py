@@ -33,10 +33,10 @@ _LAYER_COLUMNS = (
     Column("module", "module", is_text=True, rank=6),
     Column("kind", "kind", is_text=True, rank=5),
     Column("output_shape", "output"),
-    Column("values", "values"),
+    Column("values", "values", is_worked=True),
     Column("memory_bytes", "memory", unit="bytes"),
     Column("saved_bytes", "saved for\nbackward", unit="bytes", rank=1),
-    Column("weights", "weights"),
+    Column("weights", "weights", is_worked=True),
     Column("biases", "biases", rank=4),
     Column("macs", "MACs", rank=2),
     Column("receptive_field", "field\n(px)", rank=3),
@@ -196,7 +196,7 @@ def _notes_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
             Column("layer", "layer", is_text=True),
             Column("output", "output", is_text=True),
             Column("memory", "memory"),
-            Column("weights", "weights"),
+            Column("weights", "weights", is_worked=True),
         ),
         rows=tuple(
             (

@@ -52,6 +52,7 @@ def lesson(profile: Profile, name: str) -> Lesson:
         sections=tuple(section for section in sections if section.parts),
         evidence="Read off the network's own step, run by PyTorch on tensors without data. The command "
         "measure runs it for real and holds every boundary against these.",
+        profile=profile,
     )
 
 

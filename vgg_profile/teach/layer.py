@@ -79,6 +79,7 @@ def lesson(profile: Profile, name: str) -> Lesson:
         + (f", {UNVERIFIED}" if is_open else ""),
         sections=tuple(section for section in sections if section.parts),
         evidence=_ON_THE_CPU if profile.device == "cpu" else _on_a_card(step.profile.verified),
+        profile=profile,
     )
 
 

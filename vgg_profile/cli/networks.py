@@ -13,7 +13,9 @@ from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import SEVERAL
 from vgg_profile.core.tree import Profile
+from vgg_profile.predict.vgg.walk import walk
 
 if TYPE_CHECKING:
     from vgg_profile.core.inputs import Input
@@ -88,6 +90,42 @@ def open_trace(source: str, asked: Asked, batch: int | None, device: str | None 
         raise InputError(f"{network.label} was traced in {setting.dtype}, not in {asked.dtype}.", again)
     at_batch = step if batch is None else step.at(batch)
     return as_traced(at_batch, None if asked.is_about_setup else lambda setup: at_batch)
+
+
+def only_input(source: str, asked: Asked) -> str | None:
+    """The image size of a VGG, which takes one; raises ``InputError`` for what only other networks have."""
+    if asked.loss or asked.given or len(asked.inputs) > 1 or asked.batch_dim:
+        raise InputError(
+            f"{excerpt(source)} is a VGG: it takes one image, and its loss is cross entropy.",
+            "Leave --loss, --with and --batch-dim out, and give one --input.",
+        )
+    return asked.inputs[0] if asked.inputs else None
+
+
+def open_any(
+    source: str,
+    asked: Asked,
+    setup: Setup,
+    batch: int | None,
+    device: str | None,
+    *,
+    batch_norm: bool | None,
+    classes: int | None,
+) -> Profile:
+    """A network, whichever way it is named; without a batch or a device, its own or the usual one."""
+    if is_python(source):
+        return open_python(source, asked, setup, batch or SEVERAL, device or "cpu")
+    if is_trace_file(source):
+        return open_trace(source, asked, batch, device)
+    return walk(
+        source,
+        input=only_input(source, asked),
+        batch=1 if batch is None else batch,
+        dtype=asked.dtype or "float32",
+        device=device or "cpu",
+        batch_norm=batch_norm,
+        classes=classes,
+    )
 
 
 def _show_so_far(error: InputError) -> None:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from click.core import ParameterSource
 
-from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
+from vgg_profile.cli.networks import Asked, is_trace_file, open_any
 from vgg_profile.cli.output import Command, together
 from vgg_profile.cli.program import undivided
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, PROCESSORS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Profile
-from vgg_profile.predict.vgg.walk import walk
 
 if TYPE_CHECKING:
     from vgg_profile.predict.vgg.passing import Probe
@@ -63,6 +62,8 @@ _setting = (
     click.option("--batch", type=int, default=1, show_default=True, metavar="N", help="Images at a time."),
     dtype_option,
 )
+
+_of_one = (*_network, inputs_option, dtype_option)
 
 rules_option = click.option(
     "--device",
@@ -197,17 +198,13 @@ def takes_walk(command: Command) -> Command:
         asked, setup = asked_among(rest), setup_among(rest)
 
         def walk_one(source: str, device: str) -> Profile:
-            if is_python(source):
-                return open_python(source, asked, setup, batch, device)
-            if is_trace_file(source):
-                named = device if was_given("device") else None
-                return open_trace(source, asked, batch if was_given("batch") else None, named)
-            return walk(
+            is_own = not is_trace_file(source)  # a traced one has its own batch and device
+            return open_any(
                 source,
-                input=only_input(source, asked),
-                batch=batch,
-                dtype=asked.dtype or "float32",
-                device=device,
+                asked,
+                setup,
+                batch if is_own or was_given("batch") else None,
+                device if is_own or was_given("device") else None,
                 batch_norm=batch_norm,
                 classes=classes,
             )
@@ -224,19 +221,17 @@ def takes_any_network(command: Command) -> Command:
     def with_source(config_: str, **rest: Any) -> Any:
         return command(source=config_, asked=asked_among(rest), **rest)
 
-    return together(_config, *_network, inputs_option, dtype_option, *_of_any_network)(
-        cast(Command, with_source)
-    )
+    return together(_config, *_of_one, *_of_any_network)(cast(Command, with_source))
 
 
-def only_input(source: str, asked: Asked) -> str | None:
-    """The image size of a VGG, which takes one; raises ``InputError`` for what only other networks have."""
-    if asked.loss or asked.given or len(asked.inputs) > 1 or asked.batch_dim:
-        raise InputError(
-            f"{excerpt(source)} is a VGG: it takes one image, and its loss is cross entropy.",
-            "Leave --loss, --with and --batch-dim out, and give one --input.",
-        )
-    return asked.inputs[0] if asked.inputs else None
+def takes_any_networks(command: Command) -> Command:
+    """The same of several NET, handed to the command as ``sources`` and ``asked``."""
+
+    @wraps(command)
+    def with_sources(configs: tuple[str, ...], **rest: Any) -> Any:
+        return command(sources=configs, asked=asked_among(rest), **rest)
+
+    return together(_configs, *_of_one, *_of_any_network)(cast(Command, with_sources))
 
 
 def was_given(option: str) -> bool:

@@ -226,7 +226,7 @@ def _grid(profile: Profile, setup: Setup) -> Sweep:
         book = step.for_any_batch().book
         least, most = (1, 0) if step.write else (book.least, book.most)
         return sweep_any(
-            lambda size, dtype, setup: step,
+            lambda size, dtype, setup: profile,
             inputs=(profile.input,),
             batches=range(least, min(64, most or 64) + 1),
             dtypes=(profile.dtype,),

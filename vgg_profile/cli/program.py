@@ -185,6 +185,15 @@ def bar(items: Iterable[Item], length: int, label: str) -> Iterator[Item]:
         yield from walked
 
 
+DOES_NOT_FIT = 4
+
+
+def exit_unless(fits: bool) -> None:
+    """End the command with its exit code where something does not fit."""
+    if not fits:
+        click.get_current_context().exit(DOES_NOT_FIT)
+
+
 KERNELS = "TORCHINDUCTOR_CACHE_DIR"
 
 

@@ -56,11 +56,11 @@ def _fit(fit: Fit) -> Table:
         ends=frozenset({len(tensors) - 1, len(tensors), len(rows) - 2, len(rows) - 2 - len(kept)}),
         total=("left", None, None, fit.spare_bytes),
         footer=tuple(_working(fit)),
-        answer=_in_one_line(fit),
+        answer=in_one_line(fit),
     )
 
 
-def _in_one_line(fit: Fit) -> str:
+def in_one_line(fit: Fit) -> str:
     """The answer in people's units; the exact bytes stand below."""
     memory = fit.memory.label
     largest = f"{fit.largest_batch:,}"
@@ -158,8 +158,14 @@ def _answer(fit: Fit) -> Iterator[str]:
     elif largest:
         yield f"The largest batch is {largest:,}; one more would be short by {sized(fit.next_short_bytes)}."
     else:
-        yield f"Not even one image fits: it is short by {sized(-fit.spare_bytes)}."
-    if fit.asked is None and largest:
+        needed = fit.taken_bytes + fit.reserve_bytes
+        yield (
+            f"Not even one image fits: it is short by {sized(-fit.spare_bytes)}. One needs {sized(needed)} "
+            "in all: give more --memory, or a smaller --reserve."
+        )
+    if fit.asked is None and largest and not line.per_image:
+        yield f"Each batch was traced by itself: no line joins {largest + 1:,} images to the next."
+    elif fit.asked is None and largest:
         yield (
             f"Working: ({units.exact(fit.memory.bytes)} - {units.exact(fit.reserve_bytes)} - "
             f"{units.exact(line.fixed)}) / {units.exact(line.per_image)} = "

@@ -40,6 +40,14 @@ PAIRS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("sweep", "D", "--batch", "1..3"),
         ("sweep", *UNET, "--batch", "2", "--optimizer", "adam"),
     ),
+    "fit A D": (
+        ("fit", "A", "D", "--memory", "8GiB"),
+        ("sweep", "E", "--memory", "h100", "--optimizer", "sgd,adam"),
+    ),
+    "fit --what-if": (
+        ("fit", "8,M", "--input", "32", "--memory", "1GiB", "--what-if"),
+        ("fit", "A", "--memory", "8GiB", "--what-if", "--optimizer", "adam"),
+    ),
     "measure": (("measure", *TINY), ("measure", "8,M", "--input", "16", "--optimizer", "adam")),
     "check": (
         ("check", "D", "reports/measured/D-cpu.json"),

@@ -10,8 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from vgg_profile.ask.compare import PARTS, Comparison
+from vgg_profile.ask.difference import Difference
 from vgg_profile.ask.fit import Fit
+from vgg_profile.ask.fits import Fits
 from vgg_profile.ask.sweep import GridPoint, Sweep
+from vgg_profile.ask.what_if import WhatIf
 from vgg_profile.check.results import Checks, Overlay
 from vgg_profile.check.subject import setup_of
 from vgg_profile.core.forms import Cell, Column, Table
@@ -46,6 +49,18 @@ def data(result: object, **options: bool) -> Table:
             step = result.step.at(result.batch)
             facts = {"memory_bytes": result.memory.bytes, "largest_batch": result.largest_batch}
             return _beside(describe(result), {**facts, **_of(step.profile.config, step.setting)})
+        case WhatIf():
+            step = result.fit.step
+            facts = {"memory_bytes": result.fit.memory.bytes, **_of(step.profile.config, step.setting)}
+            return _beside(describe(result), facts)
+        case Fits():
+            return _beside(describe(result), [point._asdict() for point in result.points])
+        case Difference():
+            names = ("figure", "old", "new", "change", "layer", "layer_change")
+            rows = tuple(tuple(getattr(each, name) for name in names) for each in result.changes)
+            table = Table("", tuple(Column(name, name) for name in names), rows)
+            versions = {"old_network": result.old.label, "new_network": result.new.label}
+            return _beside(table, {**versions, **_flat(result.new.setting)})
         case Sweep():
             absent = dict.fromkeys(name for name in GridPoint._fields if name not in result.fields)
             setting = Setting((), device=result.device, setup=result.setup)

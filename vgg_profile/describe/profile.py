@@ -119,11 +119,11 @@ def _conventions(profile: Profile, totals: Totals, all_layers: bool) -> tuple[st
         f"Parameters: {added_up(totals.weights, totals.biases)} (weights + biases), "
         f"{sized(parameter_bytes)} as {profile.dtype}"
         + (f"; and {totals.buffers:,} values in batch-norm buffers." if totals.buffers else "."),
-        f"Memory: {_what_is_counted(all_layers)}, once, {totals.values:,} values an image, "
+        f"Memory: {_what_is_counted(all_layers)}, once, {totals.values:,} values per image, "
         f"{sized(totals.memory_bytes)} for {images} at {profile.itemsize} bytes a value.",
         f"Saved for backward: what stays alive after {profile.forward_pass}, above weights and input, "
         f"by the rules of device {rules(profile)}: {sized(totals.saved_bytes)} for {images}.",
-        f"Compute: {totals.macs:,} MACs an image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
+        f"Compute: {totals.macs:,} MACs per image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
         "Biases count as parameters, not as MACs.",
         "Values and MACs are for one image, bytes for the batch. MiB = 2^20 bytes.",
         *(f"{row.name}: {row.pooled}." for row in profile.module_rows if row.pooled),
@@ -141,7 +141,7 @@ def _trained(profile: Profile) -> Iterator[str]:
     frozen = sum(row.frozen for row in profile.module_rows)
     if frozen:
         whole = profile.totals.parameters
-        yield f"Trained: {whole - frozen:,} of {whole:,} parameters; the others want no gradient."
+        yield f"Trained: {whole - frozen:,} of {whole:,} parameters; the others need no gradient."
     elif setup.freeze:
         rows = profile.module_rows
         trained = sum(row.parameters for row in rows if not setup.is_frozen(row.module))
@@ -211,7 +211,7 @@ def _notes_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
         ends=_block_ends(rows),
         footer=(
             f"TOTAL memory: {rounded(totals.values)} * {profile.itemsize} bytes; exactly {totals.values:,} "
-            f"values = {sized(totals.values * profile.itemsize)} an image, forward only.",
+            f"values = {sized(totals.values * profile.itemsize)} per image, forward only.",
             f"TOTAL params: {rounded(weights)}; exactly {weights:,} weights. "
             f"The notes leave out {totals.biases:,} biases; with them {weights + totals.biases:,}.",
         ),

@@ -71,7 +71,7 @@ def _place(profile: Profile, row: Row) -> Iterator[Part]:
 def _parameters(profile: Profile, row: Row) -> Iterator[Part]:
     yield from parameters(profile, row)
     if row.frozen:
-        yield f"{row.frozen:,} of them are frozen: they want no gradient."
+        yield f"{row.frozen:,} of them are frozen: they need no gradient."
 
 
 def _arithmetic(profile: Profile, row: Row) -> Iterator[Part]:

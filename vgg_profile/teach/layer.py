@@ -191,7 +191,7 @@ def _arithmetic(profile: Profile, row: Row) -> Iterator[Part]:
     if row is not first:
         yield Working("gradient of the input", forward, "FLOPs")
     else:
-        yield "Its input is the images, which want no gradient: backward takes no more than forward."
+        yield "Its input is the images, which need no gradient: backward takes no more than forward."
     share = units.percent(macs.value, profile.totals.macs)
     yield f"A MAC is two FLOPs. Forward, that is {share} of the network's {profile.totals.macs:,} MACs."
 

@@ -66,11 +66,16 @@ PAIRS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("diagnose", "examples/broken_vgg19.py:vgg19"),
         ("diagnose", "examples/broken_vgg19.py:vgg19", "--like", "E"),
     ),
+    "budget": (("budget", "tests/data/budget.toml"),) * 2,
+    "compare --short": (
+        ("compare", "D", "E", "--short"),
+        ("compare", "A", "B", "--short", "--memory", "8GiB"),
+    ),
     "doctor": (("doctor",), ("doctor",)),
 }
 
 NUMBERS = {"values", "weights", "macs", "parameters", "residual", "value", "predicted", "measured"}
-SETTING = ["network", "input", "batch", "dtype", "device", "mode", "optimizer", "amp", "checkpoint"]
+SETTING = ["input", "batch", "dtype", "device", "mode", "optimizer", "amp", "checkpoint"]
 WITHOUT_SETTING = (
     "list",
     "notes",
@@ -78,6 +83,7 @@ WITHOUT_SETTING = (
     "explain",
     "explain NET",
     "explain TOPIC",
+    "budget",
     "diagnose",
     "doctor",
 )
@@ -87,17 +93,18 @@ def frames(*commands: tuple[str, ...]) -> list[pd.DataFrame]:
     found = []
     for words in commands:
         result = call(*words, "--format", "csv")
-        assert result.exit_code in (0, 3), result.output
+        assert result.exit_code in (0, 3, 4), result.output
         found.append(pd.read_csv(io.StringIO(result.stdout)))
     return found
 
 
 def mixed(stacked: pd.DataFrame) -> list[str]:
-    """Columns in which numbers stand among words; workings and what is printed are words."""
+    """Columns in which numbers stand among words; workings, shapes and what is printed are words."""
     words = [
         name
         for name in stacked
-        if not pd.api.types.is_numeric_dtype(stacked[name]) and not name.endswith(("_working", "_printed"))
+        if not pd.api.types.is_numeric_dtype(stacked[name])
+        and not name.endswith(("_working", "_printed", "shape", "output"))
     ]
     return [
         name
@@ -119,7 +126,8 @@ def test_two_settings_stack(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         if each.endswith("_bytes") or each in NUMBERS:
             assert pd.api.types.is_numeric_dtype(stacked[each]), each
     if name not in WITHOUT_SETTING:
-        assert {"config" if name.startswith("compare") else "network", *SETTING[1:]} <= set(stacked)
+        assert set(SETTING) <= set(stacked)
+        assert not {"network", "config", "new_network"}.isdisjoint(stacked)
 
 
 def test_every_command_that_prints_a_table_stacks() -> None:

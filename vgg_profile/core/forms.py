@@ -36,8 +36,8 @@ class Column:
     """``key`` names the column for machines, unit included; ``header`` for people.
 
     Numbers of a column that ``is_worked`` have their working beside them. Where the ``unit`` is bytes, larger
-    ones may be shown. Where there is no room for all, those of a
-    higher ``rank`` go first, and those of one rank together.
+    ones may be shown. Where there is no room for all, columns of a higher ``rank`` go first, and those of one
+    rank together.
     """
 
     key: str

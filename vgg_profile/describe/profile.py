@@ -195,7 +195,7 @@ def _notes_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
         columns=(
             Column("layer", "layer", is_text=True),
             Column("output", "output", is_text=True),
-            Column("memory", "memory"),
+            Column("memory_printed", "memory"),
             Column("weights", "weights", is_worked=True),
         ),
         rows=tuple(

@@ -40,7 +40,7 @@ class Grid:
     total: tuple[Cell, ...] | None = None
 
 
-Part = str | Working | Grid
+Passage = str | Working | Grid
 """A paragraph, a line of working, or a small table."""
 
 
@@ -49,7 +49,7 @@ class Section:
     """Some parts under a heading."""
 
     heading: str
-    parts: tuple[Part, ...]
+    parts: tuple[Passage, ...]
 
 
 @dataclass(frozen=True, repr=False)

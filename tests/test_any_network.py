@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from any_nets import run
+from torch import Tensor, nn
+
+from vgg_profile.predict.fake.trace import trace
 
 
 def test_a_table_of_ones_own_network(nets: Path) -> None:
@@ -198,3 +202,20 @@ def test_bytes_that_are_no_line_are_asked_batch_by_batch(nets: Path) -> None:
     twice = run("timeline", f"{nets}:Squares", "--input", "16", "--batch", 8, "--format", "json")
     one, two = (json.loads(each.stdout)["peak_bytes"] for each in (asked, twice))
     assert one < two
+
+
+class OnceABatch(nn.Module):
+    """One layer works on the images, one on a table that is the same for all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images, self.table = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.register_buffer("places", torch.ones(5, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.images(x) + self.table(self.places).sum(0)
+
+
+def test_work_that_is_not_by_the_image_is_said() -> None:
+    assert any(each.endswith("once a batch: table") for each in trace(OnceABatch, "4", batch=2).doubts)
+    assert not any("MACs" in each for each in trace(nn.Linear(4, 4), "4", batch=2).doubts)

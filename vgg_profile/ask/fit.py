@@ -19,8 +19,9 @@ from vgg_profile.ask.machine import Machine
 from vgg_profile.core.book import Line
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.events import Category, Phase, Provenance
 from vgg_profile.core.fold import kept_free
+from vgg_profile.core.sizes import NOTHING, Bytes
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import heading
 from vgg_profile.core.units import binary, exact
@@ -269,6 +270,9 @@ class Fit(Displayed):
             "fixed_bytes": self.fixed_bytes,
             "bytes_per_image": self.bytes_per_image,
             "peak_bytes": self.peak_bytes,
+            "tensor_bytes": self.peak_bytes - self.scratch.at(self.batch),
+            "scratch_bytes": self.scratch.at(self.batch),
+            "scratch_bytes_by": {known.value: size for known, size in self.scratch_by.items()},
             "peak_bytes_by": {known.value: size for known, size in self.here.provenance.items()},
             "is_at_least": self.here.is_at_least,
             "peak_phase": phase.value,
@@ -302,6 +306,16 @@ class Fit(Displayed):
         }
 
     @property
-    def categories(self) -> dict[Category, Any]:
+    def categories(self) -> dict[Category, Bytes]:
         """What is live at the batch's peak, as bytes affine in the batch."""
         return self.here.live_at(self.binding)
+
+    @property
+    def scratch(self) -> Bytes:
+        """What a kernel takes in passing at the batch's peak; at least so much if ``here.is_at_least``."""
+        return self.categories.get(Category.SCRATCH, NOTHING)
+
+    @property
+    def scratch_by(self) -> dict[Provenance, int]:
+        """The bytes of it by how they are known."""
+        return self.here.book.known_at(self.binding.event, self.batch, (Category.SCRATCH,))

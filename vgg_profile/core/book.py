@@ -145,11 +145,21 @@ class Book:
         sizes = zip(CATEGORIES, map(Bytes, fixed, per_image), strict=True)
         return {category: size for category, size in sizes if size != NOTHING}
 
-    def known_at(self, event: int, batch: int) -> dict[Provenance, int]:
-        """How the bytes are known that are live at an event before it frees; only what there is of each."""
+    def known_at(
+        self, event: int, batch: int, of: tuple[Category, ...] = CATEGORIES
+    ) -> dict[Provenance, int]:
+        """How the bytes are known that are live at an event before it frees; only what there is of each.
+
+        ``of`` names the categories that are counted.
+        """
         storages = [storage for each in self.events for storage in each.allocated]
         places = [_PROVENANCES.index(storage.provenance) for storage in storages]
-        sizes = at_batch(self.columns.fixed, self.columns.per_image, batch)
+        sizes = [
+            size * (storage.category in of)
+            for size, storage in zip(
+                at_batch(self.columns.fixed, self.columns.per_image, batch), storages, strict=True
+            )
+        ]
         row = levels(self.columns.events, places, sizes, len(_PROVENANCES))[2 * event]
         return {known: size for known, size in zip(_PROVENANCES, row, strict=True) if size}
 

@@ -26,6 +26,8 @@ class _Part(NamedTuple):
     categories: tuple[Category, ...]
 
 
+_IN_PASSING = (Category.IN_FLIGHT, Category.TEMPORARY, Category.SCRATCH)
+
 _PARTS = (
     _Part("weights_and_buffers_bytes", "weights,\nbuffers", (Category.WEIGHTS, Category.BUFFERS)),
     _Part("input_bytes", "input", (Category.INPUT,)),
@@ -33,7 +35,7 @@ _PARTS = (
     _Part("casts_bytes", "autocast\ncopies", (Category.CASTS,)),
     _Part("indices_bytes", "pool\nindices", (Category.INDICES,)),
     _Part("masks_bytes", "dropout\nmasks", (Category.MASKS,)),
-    _Part("in_flight_and_temporary_bytes", "gradients\nin flight", (Category.IN_FLIGHT, Category.TEMPORARY)),
+    _Part("in_flight_and_temporary_bytes", "gradients\nin flight", _IN_PASSING),
     _Part("gradients_bytes", "gradients", (Category.GRADIENTS,)),
     _Part("optimizer_bytes", "optimizer\nstate", (Category.OPTIMIZER,)),
 )

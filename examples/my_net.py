@@ -1,4 +1,4 @@
-"""A network that is no VGG, for the README: a small U-Net, with a skip and a transposed convolution."""
+"""A network that is no VGG, for README and docs: a small U-Net, with a skip and a transposed convolution."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def test_json_has_the_figures_that_were_promised() -> None:
     content = asked("D", "--memory", "8GiB", "--optimizer", "adam")
     kept = [320 * 2**20, 400 * 2**20]
     assert [each["bytes"] for each in content["reserves"]] == kept  # type: ignore[attr-defined]
-    assert content["reserve_bytes"] == sum(kept), "as README says; reports/reserve.md has why"
+    assert content["reserve_bytes"] == sum(kept), "as docs/memory.md says; reports/reserve.md has why"
     machine = content["machine"]
     assert isinstance(machine, dict)
     setup = Setup(optimizer="adam", processor=machine["processor"], threads=machine["threads"])

@@ -92,7 +92,7 @@ def at(content: Any, place: Place) -> Any:
 def is_judged(content: dict[str, Any], place: Place, may_take: frozenset[int]) -> bool:
     """Whether a check holds what stands at a place against the prediction, or against the one form it has.
 
-    What is left is said in the README: times, which are reported and not judged; what an allocator keeps
+    What is left is said in docs/claims.md: times, which are reported and not judged; what an allocator keeps
     beside the tensors, and scratch where a library may take some; which operation was running; on what it was
     measured, but for its form.
     """

@@ -1,4 +1,4 @@
-"""The README's Python does what is written beside it, and the names of the first README still lead home."""
+"""The Python in docs/python.md does what stands beside it, and older names still lead home."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import matplotlib.pyplot as plt
 import pytest
 from torch import nn
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-[PYTHON] = re.findall(r"## From Python\n\n```python\n(.*?)```", README, re.DOTALL)
+PAGE = (Path(__file__).parent.parent / "docs" / "python.md").read_text("utf-8")
+[PYTHON] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def differing(python: str) -> list[str]:
@@ -37,7 +37,7 @@ def differing(python: str) -> list[str]:
     return found
 
 
-def test_the_readmes_python_gives_what_is_written_beside_it() -> None:
+def test_the_python_of_the_page_gives_what_is_written_beside_it() -> None:
     assert differing(PYTHON) == []
     plt.close("all")
     assert len(re.findall(r"# [\d'P]", PYTHON)) == 4

@@ -1,4 +1,4 @@
-"""The README prints what the commands print."""
+"""README and the pages in docs show what the commands print."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from vgg_profile.ask.fit import MALLOC, PROCESS
 from vgg_profile.cli import main
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = re.findall(
-    r"```console\n\$ vgg-profile (.*)\n((?:.*\n)*?)```", (ROOT / "README.md").read_text("utf-8")
-)
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+BLOCKS = [
+    block
+    for page in (README, *PAGES.values())
+    for block in re.findall(r"```console\n\$ vgg-profile (.*)\n((?:.*\n)*?)```", page)
+]
 
 
 def untrue(shown: str, printed: str) -> list[str]:
@@ -43,7 +47,7 @@ def untrue(shown: str, printed: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("command", "shown"), BLOCKS, ids=[command for command, _ in BLOCKS])
-def test_the_readme_shows_what_is_printed(command: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_shows_what_is_printed(command: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     result = CliRunner().invoke(main, shlex.split(command))
@@ -69,12 +73,28 @@ def test_what_is_said_of_batches_under_a_hard_limit_is_on_the_page() -> None:
         sum(row[place] == what for row in rows) for place, what in ((6, "yes"), (8, "true |"))
     )
     assert len(rows) >= 4
-    said = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    said = " ".join(PAGES["memory.md"].split())
     assert ran == len(rows)
-    assert f"all {ran} calibrated answers of [reports/reserve.md](reports/reserve.md) ran" in said
+    assert f"all {ran} calibrated answers of [reports/reserve.md](../reports/reserve.md) ran" in said
     assert f"a batch 3 % larger failed at {failed_beyond} of them" in said
     assert f"{PROCESS.bytes >> 20} MiB for Python" in said
     assert f"up to {MALLOC.bytes >> 20} MiB more" in said
+
+
+def test_readme_is_one_page() -> None:
+    assert len(README.split()) < 1_000
+
+
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "docs"], ids=["README", "docs"])
+def test_every_link_leads_to_a_file(folder: Path) -> None:
+    pages = [README] if folder == ROOT else list(PAGES.values())
+    links = [link for page in pages for link in re.findall(r"\]\((?!https?:)([^)#]+)", page)]
+    assert links
+    assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_every_page_is_linked_from_readme() -> None:
+    assert [name for name in PAGES if f"](docs/{name})" not in README] == []
 
 
 def test_the_two_commands_of_the_readme_are_those_that_ci_runs() -> None:
@@ -83,7 +103,7 @@ def test_the_two_commands_of_the_readme_are_those_that_ci_runs() -> None:
         "pip install -c constraints.txt . && vgg-profile table D",
         "pip install -c constraints.txt '.[test]' && pytest",
     ):
-        assert command in (ROOT / "README.md").read_text("utf-8")
+        assert command in README
         assert command in ci.replace("--quiet ", "")
 
 

@@ -250,7 +250,7 @@ def test_with_kernels_the_largest_batch_fits_and_one_more_does_not(
 
 
 def test_scratch_has_a_line_of_its_own_and_says_how_it_is_known() -> None:
-    """conv4_3's backward on AVX-512: two maps in blocks, and a weight's gradient with a thread's copy of it."""
+    """conv4_3's backward on AVX-512: two maps in blocks, a weight's gradient, and a thread's copy of it."""
     question = ("D", "--memory", "8GiB", "--optimizer", "adam", "--threads", 2, "--processor")
     content = asked(*question, "avx512")
     in_blocks, gradients = 4 * 512 * 28 * 28, 4 * (512 * 512 * 9 + 512)
@@ -262,7 +262,7 @@ def test_scratch_has_a_line_of_its_own_and_says_how_it_is_known() -> None:
     categories = content["categories"]
     assert isinstance(categories, dict)
     assert categories["scratch"]["bytes"] == content["scratch_bytes"]
-    assert f"scratch, by rule {'' :>24}" in run("fit", *question, "avx512").stdout
+    assert f"scratch, by rule {'':>24}" in run("fit", *question, "avx512").stdout
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ PALETTE = {
 }
 """One colour a memory category, everywhere, in the order in which they are stacked.
 
-From the colour-blind-safe sets of Okabe & Ito and of Tol, and one for scratch; assigned so that neighbours in a stack differ
-most where red and green are not told apart; a test measures it.
+From the colour-blind-safe sets of Okabe & Ito and of Tol, and one for scratch; assigned so that neighbours
+in a stack differ most where red and green are not told apart; a test measures it.
 """
 
 INK = "#222222"

@@ -149,10 +149,10 @@ def page(rows: list[Row]) -> Iterator[str]:
     """The rows as a page, and what follows of them."""
     yield "# Does the batch that fits really fit?\n"
     yield (
-        "`fit --calibrate` was asked for the largest batch; then that batch was trained, twice three steps in a "
-        "process that may have so much private memory and no more (`RLIMIT_DATA`); then the largest that is no "
-        f"more than {CLOSE:.0%} beyond it, or the next. `python examples/measure_reserve.py` made this page on "
-        f"{'; '.join(dict.fromkeys(row.machine for row in rows))}.\n"
+        "`fit --calibrate` was asked for the largest batch; then that batch was trained, twice three steps "
+        "in a process that may have so much private memory and no more (`RLIMIT_DATA`); then the largest "
+        f"that is no more than {CLOSE:.0%} beyond it, or the next. `python examples/measure_reserve.py` made "
+        f"this page on {'; '.join(dict.fromkeys(row.machine for row in rows))}.\n"
     )
     yield (
         "| | question | memory | unasked: largest batch | beside two images | beside the largest batch "
@@ -172,11 +172,11 @@ def page(rows: list[Row]) -> Iterator[str]:
     unasked = sum(row.unasked <= row.answer for row in rows)
     yield (
         f"\n{ran} of {len(rows)} batches ran twice; of {true} the first batch that fails is within "
-        f"{CLOSE:.0%}, or is the next; {len(SETUPS) - len(rows)} setups are not asked yet. Beside the tensors "
-        f"of two images these processes took {least} to {most}; at their largest batch {few} to {many} more, "
-        f"which malloc keeps of what was freed. Unasked, `fit` keeps {binary(PROCESS.bytes)} free for the one, "
-        f"and for the other at most {binary(MALLOC.bytes)}, a fifth of what is left where that is less: "
-        f"{unasked} of {len(rows)} of its answers are no more than ran."
+        f"{CLOSE:.0%}, or is the next; {len(SETUPS) - len(rows)} setups are not asked yet. Beside the "
+        f"tensors of two images these processes took {least} to {most}; at their largest batch {few} to "
+        f"{many} more, which malloc keeps of what was freed. Unasked, `fit` keeps {binary(PROCESS.bytes)} "
+        f"free for the one, and for the other at most {binary(MALLOC.bytes)}, a fifth of what is left where "
+        f"that is less: {unasked} of {len(rows)} of its answers are no more than ran."
     )
 
 

@@ -8,11 +8,11 @@ largest that runs says what is to be kept free.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
-from vgg_profile.ask.fit import Reserve, process
-from vgg_profile.ask.machine import Seen, keep, key_of, last_seen
+from vgg_profile.ask.fit import process
+from vgg_profile.ask.machine import Seen, keep
+from vgg_profile.ask.question import calibrated_as
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say
 from vgg_profile.core.errors import InputError
@@ -46,9 +46,11 @@ def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
 
     def run(batch: int) -> int | None:
         say(f"{net.label}: three steps of batch {exact(batch)} in a process that has {binary(room)} …")
-        with suppress(RuntimeError):  # a library that does not say why it gives up
+        try:
             return steps_in_a_process(net, replace(setting, batch=batch), limit=room).peak
-        return None
+        except RuntimeError as error:  # a library that does not say why it gives up
+            say(f"It did not run: {error}.")
+            return None
 
     try:
         took = steps_in_a_process(net, replace(setting, batch=SEVERAL))
@@ -57,7 +59,7 @@ def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
     step = trace(profile, replace(setup, processor=took.processor, threads=took.threads))
     batch = largest_that_runs(step, room, run)
     beside = room - step.peak_bytes(batch)
-    if keep(Seen(took.processor, took.threads, took.torch, {_key(step): beside})) is None:
+    if keep(Seen(took.processor, took.threads, took.torch, {calibrated_as(step): beside})) is None:
         raise Failure("What was measured cannot be kept: there is no place to write. Set XDG_CACHE_HOME.")
 
 
@@ -80,6 +82,8 @@ def largest_that_runs(step: Step, room: int, run: Callable[[int], int | None]) -
         if peak is not None and not fails:
             more = step.largest_batch(room - (peak - step.peak_bytes(batch)))
             batch = max(more, batch + max(1, batch // CLOSE))
+        elif not ran:
+            batch = fails - max(1, fails // 10)
         elif fails - ran > max(1, ran // CLOSE):
             batch = max((ran + fails) // 2, fails - max(1, fails // CLOSE))
         else:
@@ -87,17 +91,3 @@ def largest_that_runs(step: Step, room: int, run: Callable[[int], int | None]) -
         if batch < SEVERAL:
             break
     raise Failure(f"It could not be measured: no batch ran twice in {binary(room)}.")
-
-
-def as_calibrated(step: Step) -> Reserve | None:
-    """What was measured beside the tensors of such a step, on this machine, at whatever batch."""
-    seen = last_seen()
-    beside = None if seen is None else seen.beside.get(_key(step))
-    if seen is None or beside is None:
-        return None
-    source = f"measured on this machine by --calibrate, with torch {seen.torch}"
-    return Reserve(beside, "the process: Python, PyTorch, malloc", source)
-
-
-def _key(step: Step) -> str:
-    return key_of(step.profile.config.to_dict(), step.setting)

@@ -7,11 +7,11 @@ asks names one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
@@ -21,8 +21,7 @@ from vgg_profile.core.sizes import NOTHING, Bytes
 CATEGORIES = tuple(Category)
 """In the order of a row of levels."""
 
-
-_PROVENANCES = tuple(Provenance)
+Key = TypeVar("Key")
 
 
 class Moment(NamedTuple):
@@ -145,23 +144,30 @@ class Book:
         sizes = zip(CATEGORIES, map(Bytes, fixed, per_image), strict=True)
         return {category: size for category, size in sizes if size != NOTHING}
 
-    def known_at(
-        self, event: int, batch: int, of: tuple[Category, ...] = CATEGORIES
-    ) -> dict[Provenance, int]:
+    def known_at(self, event: int, batch: int, of: Category | None = None) -> dict[Provenance, int]:
         """How the bytes are known that are live at an event before it frees; only what there is of each.
 
-        ``of`` names the categories that are counted.
+        ``of`` names the one category that is counted.
         """
-        storages = [storage for each in self.events for storage in each.allocated]
-        places = [_PROVENANCES.index(storage.provenance) for storage in storages]
-        sizes = [
-            size * (storage.category in of)
-            for size, storage in zip(
-                at_batch(self.columns.fixed, self.columns.per_image, batch), storages, strict=True
-            )
-        ]
-        row = levels(self.columns.events, places, sizes, len(_PROVENANCES))[2 * event]
-        return {known: size for known, size in zip(_PROVENANCES, row, strict=True) if size}
+
+        def known(storage: Storage) -> Provenance | None:
+            return storage.provenance if of in (None, storage.category) else None
+
+        by = self._added_up(event, batch, known)
+        return {known: by[known] for known in Provenance if known in by}
+
+    def held_at(self, event: int, batch: int) -> dict[str, int]:
+        """Whose the bytes are that are live at an event before it frees, by layer."""
+        return self._added_up(event, batch, lambda storage: storage.layer)
+
+    def _added_up(self, event: int, batch: int, key: Callable[[Storage], Key]) -> dict[Key, int]:
+        """The bytes that are live at an event before it frees, by a key of their storages."""
+        freed = {id(storage) for each in self.events[:event] for storage in each.freed}
+        found: dict[Key, int] = {}
+        for storage in chain.from_iterable(each.allocated for each in self.events[: event + 1]):
+            if id(storage) not in freed and (size := storage.size.at(batch)):
+                found[key(storage)] = found.get(key(storage), 0) + size
+        return found
 
     def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""
@@ -269,7 +275,12 @@ class Book:
         return found
 
     def guess(self, limit: int) -> int:
-        """What the largest batch were if the book were that of every batch."""
+        """What the largest batch were if the book were that of every batch.
+
+        Of a batch that no line joins to the next, what it were if all its bytes were the images'.
+        """
+        if self.only and not any(line.per_image for line in self.lines):
+            return self.only * limit // max(line.fixed for line in self.lines)
         return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
 
 

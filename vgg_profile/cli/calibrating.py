@@ -28,7 +28,7 @@ MOST = 2 * 2**30
 CLOSE = 50
 """A batch is found as soon as one that is larger by such a part of it fails."""
 
-TRIES = 16
+TRIES = 20
 """So many batches are tried at most; five or six will mostly do."""
 
 
@@ -70,9 +70,10 @@ def largest_that_runs(step: Step, room: int, run: Callable[[int], int | None]) -
     even two images run.
     """
     batch = max(SEVERAL, step.largest_batch(room - sum(reserve.bytes for reserve in process(room))))
-    ran, fails = 0, 0
+    ran, fails, step_down = 0, 0, 10
     for _ in range(TRIES):
         peak = run(batch)
+        step_down = step_down if peak is None else CLOSE  # what ran once is near
         if peak is None:
             ran, fails = (0 if batch <= ran else ran), batch
         elif batch == ran:
@@ -83,7 +84,7 @@ def largest_that_runs(step: Step, room: int, run: Callable[[int], int | None]) -
             more = step.largest_batch(room - (peak - step.peak_bytes(batch)))
             batch = max(more, batch + max(1, batch // CLOSE))
         elif not ran:
-            batch = fails - max(1, fails // 10)
+            batch = fails - max(1, fails // step_down)
         elif fails - ran > max(1, ran // CLOSE):
             batch = max((ran + fails) // 2, fails - max(1, fails // CLOSE))
         else:

@@ -146,7 +146,7 @@ def test_calibration_takes_real_steps_and_what_the_process_took_is_a_line(
 
 @pytest.mark.parametrize("beside", [200, 331, 480])
 @pytest.mark.parametrize("jump", [0, 60])
-def test_the_batch_that_is_found_runs_and_a_fiftieth_more_does_not(beside: int, jump: int) -> None:
+def test_the_batch_that_is_found_runs_and_one_slightly_larger_does_not(beside: int, jump: int) -> None:
     """What a process takes may jump by so many MiB from one batch to the next."""
     step = ledger(walk("8,M,16,M", input=224), Setup(processor="avx512", threads=2))
     tried = list[int]()

@@ -26,6 +26,7 @@ from vgg_profile.core.step import Step
 from vgg_profile.core.tree import heading
 from vgg_profile.predict.reserved import Run, Taken, workspaces
 from vgg_profile.predict.steps import trace
+from vgg_profile.predict.vgg.passing import Probe
 
 
 class Reserve(NamedTuple):
@@ -102,6 +103,8 @@ class Fit(Displayed):
     expandable: bool = False
     machine: Machine | None = None
     """On the CPU: whose kernels the step is asked about, and how that was settled."""
+    probe: Probe | None = None
+    """Who was asked what no rule knows, and is again for another step."""
 
     def __post_init__(self) -> None:
         device = self.step.profile.device
@@ -162,7 +165,7 @@ class Fit(Displayed):
             return None
         adam = replace(setup, optimizer="adam", foreach=None)
         try:
-            return replace(self, step=trace(self.step.profile, adam), asked=None).largest_batch
+            return replace(self, step=trace(self.step.profile, adam, self.probe), asked=None).largest_batch
         except InputError:  # of one image alone, batch norm has nothing to train on
             return 0
 

@@ -25,8 +25,11 @@ from vgg_profile.predict.steps import trace
 MOST = 2 * 2**30
 """The steps that are run have no more than so many bytes: it shall not take long."""
 
-CLOSE = 50
+CLOSE = 64
 """A batch is found as soon as one that is larger by such a part of it fails."""
+
+SPARE = 100
+"""So large a part of its images is left out: the next process may take a little more."""
 
 TRIES = 20
 """So many batches are tried at most; five or six will mostly do."""
@@ -58,7 +61,7 @@ def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
         raise Failure(f"It could not be measured: {error}.") from None
     step = trace(profile, replace(setup, processor=took.processor, threads=took.threads))
     batch = largest_that_runs(step, room, run)
-    beside = room - step.peak_bytes(batch)
+    beside = room - step.peak_bytes(batch - batch // SPARE)
     if keep(Seen(took.processor, took.threads, took.torch, {calibrated_as(step): beside})) is None:
         raise Failure("What was measured cannot be kept: there is no place to write. Set XDG_CACHE_HOME.")
 

@@ -7,8 +7,8 @@ alone.
 
     python examples/measure_reserve.py -o reports/reserve.md
 
-What was found is kept beside the page as JSON, setup by setup: run again, the script goes on where it was.
-Without that file it begins anew. ``--count 4`` asks four setups more and no others.
+What was found is kept beside the page, a line of JSON for each setup: run again, the script goes on where it
+was. Without that file it begins anew. ``--count 4`` asks four setups more and no others.
 """
 
 from __future__ import annotations
@@ -185,8 +185,8 @@ def page(rows: list[Row]) -> Iterator[str]:
 @click.option("--count", type=int, default=len(SETUPS), help="Ask so many setups more.")
 def measure_reserve(path: Path, count: int) -> None:
     """Ask each setup that has no row yet, and write the page of all that have one."""
-    kept = path.with_suffix(".json")
-    known = [Row(**row) for row in json.loads(kept.read_text("utf-8"))] if kept.exists() else []
+    kept = path.with_suffix(".jsonl")
+    known = [Row(**json.loads(line)) for line in kept.open(encoding="utf-8")] if kept.exists() else []
     rows = {(row.kind, row.question, row.memory): row for row in known}
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
@@ -194,7 +194,7 @@ def measure_reserve(path: Path, count: int) -> None:
             rows[setup] = try_one(*setup)
             print(rows[setup], rows[setup].verdict, file=sys.stderr, flush=True)
             found = [rows[each] for each in SETUPS if each in rows]
-            write_whole(kept, json.dumps([row._asdict() for row in found], indent=1) + "\n", force=True)
+            write_whole(kept, "".join(json.dumps(row._asdict()) + "\n" for row in found), force=True)
             write_whole(path, "\n".join(page(found)) + "\n", force=True)
 
 

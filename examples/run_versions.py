@@ -8,7 +8,7 @@ with its last word. oneDNN is limited to AVX-512 with bfloat16, of which a rule 
 
     python examples/run_versions.py 2.7.1 2.8.0 -o reports/versions.md
 
-What was found is kept beside the page as JSON, version by version; a version that is named is run anew.
+What was found is kept beside the page, a line of JSON for each version; one that is named is run anew.
 """
 
 from __future__ import annotations
@@ -185,13 +185,13 @@ def page(rows: Sequence[Row]) -> Iterator[str]:
 @click.option("-o", "path", type=click.Path(path_type=Path), required=True)
 def main(versions: tuple[str, ...], path: Path) -> None:
     """Run these versions, and write the page of all that have been run."""
-    kept = path.with_suffix(".json")
-    rows = [Row(**row) for row in json.loads(kept.read_text("utf-8"))] if kept.exists() else []
+    kept = path.with_suffix(".jsonl")
+    rows = [Row(**json.loads(line)) for line in kept.open(encoding="utf-8")] if kept.exists() else []
     for version in versions or [""]:
         rows = [row for row in rows if row.version != version]
         rows += [run(version)] if version else []
         rows.sort(key=lambda row: [int(number) for number in re.findall(r"\d+", row.version)])
-        write_whole(kept, json.dumps([row._asdict() for row in rows], indent=1) + "\n", force=True)
+        write_whole(kept, "".join(json.dumps(row._asdict()) + "\n" for row in rows), force=True)
         write_whole(path, "\n".join(page(rows)) + "\n", force=True)
         click.echo(f"{rows[-1]}", err=True)
 

@@ -20,12 +20,14 @@ from vgg_profile.ask.machine import Machine
 from vgg_profile.core.book import Line
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.events import Category, Phase, Provenance
 from vgg_profile.core.fold import kept_free
+from vgg_profile.core.sizes import NOTHING, Bytes
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import heading
 from vgg_profile.predict.reserved import Taken, TrainingRun, workspaces
 from vgg_profile.predict.steps import trace
+from vgg_profile.predict.vgg.passing import Probe
 
 
 class Reserve(NamedTuple):
@@ -102,6 +104,8 @@ class Fit(Displayed):
     expandable: bool = False
     machine: Machine | None = None
     """On the CPU: whose kernels the step is asked about, and how that was settled."""
+    probe: Probe | None = None
+    """Who was asked what no rule knows, and is again for another step."""
 
     def __post_init__(self) -> None:
         device = self.step.profile.device
@@ -173,7 +177,7 @@ class Fit(Displayed):
             return None
         adam = replace(setup, optimizer="adam", foreach=None)
         try:
-            return replace(self, step=trace(self.step.profile, adam), asked=None).largest_batch
+            return replace(self, step=trace(self.step.profile, adam, self.probe), asked=None).largest_batch
         except InputError:  # of one image alone, batch norm has nothing to train on
             return 0
 
@@ -270,6 +274,9 @@ class Fit(Displayed):
             "fixed_bytes": self.fixed_bytes,
             "bytes_per_image": self.bytes_per_image,
             "peak_bytes": self.peak_bytes,
+            "tensor_bytes": self.peak_bytes - self.scratch.at(self.batch),
+            "scratch_bytes": self.scratch.at(self.batch),
+            "scratch_bytes_by": {known.value: size for known, size in self.scratch_by.items()},
             "peak_bytes_by": {known.value: size for known, size in self.here.provenance.items()},
             "is_at_least": self.here.is_at_least,
             "peak_phase": phase.value,
@@ -303,6 +310,16 @@ class Fit(Displayed):
         }
 
     @property
-    def categories(self) -> dict[Category, Any]:
+    def categories(self) -> dict[Category, Bytes]:
         """What is live at the batch's peak, as bytes affine in the batch."""
         return self.here.live_at(self.binding)
+
+    @property
+    def scratch(self) -> Bytes:
+        """What a kernel takes in passing at the batch's peak; at least so much if ``here.is_at_least``."""
+        return self.categories.get(Category.SCRATCH, NOTHING)
+
+    @property
+    def scratch_by(self) -> dict[Provenance, int]:
+        """The bytes of it by how they are known."""
+        return self.here.book.known_at(self.binding.event, self.batch, Category.SCRATCH)

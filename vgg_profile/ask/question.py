@@ -19,6 +19,7 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.configs import Source
+from vgg_profile.predict.vgg.passing import Probe
 from vgg_profile.predict.vgg.walk import walk
 
 PLAIN = Setup()
@@ -41,6 +42,8 @@ class Question:
     scratch: tuple[Reserve, ...] = ()
     expandable: bool = False
     look: Callable[[tuple[str, ...]], Profile] | None = None
+    probe: Probe | None = None
+    """Who is asked what no rule knows of a VGG's kernels, on this machine."""
 
     @property
     def limit(self) -> int:
@@ -61,9 +64,10 @@ class Question:
 
     def answer(self) -> Fit:
         """What fits; raises ``InputError`` for a step or a batch that cannot be."""
-        step, machine = settle(self.profile, self.setup, self.limit, self.batch)
+        step, machine = settle(self.profile, self.setup, self.limit, self.batch, self.probe)
         measured = None if machine is None or self.reserves is not None else as_calibrated(step)
-        return Fit(step, self.memory, self._kept(measured), self.batch, self.expandable, machine)
+        kept = self._kept(measured)
+        return Fit(step, self.memory, kept, self.batch, self.expandable, machine, self.probe)
 
     def about(self, batch: int, known: Fit) -> Fit:
         """The answer about one batch; ``known`` is that about another, or about the largest.

@@ -36,6 +36,11 @@ function tabulate() {
     head.setAttribute("aria-sort", (head.dataset.column === sorting.column && sorting.direction) || "none");
   }
   for (const unit of document.querySelectorAll(".unit")) unit.textContent = controls.unit.value;
+  if (byId("parts").open) list();
+}
+
+/** The parts of the step as a table, once somebody looks. */
+function list() {
   const parts = view.moments.map((moment) => line([place(moment), amount(moment.live), amount(moment.peak)]));
   byId("moments").tBodies[0].replaceChildren(...parts);
 }

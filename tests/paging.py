@@ -13,9 +13,9 @@ from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.fit import Fit, beside_tensors
 from vgg_profile.ask.report import Report
 from vgg_profile.core import units
+from vgg_profile.core.documents import Picture
 from vgg_profile.core.events import Phase
 from vgg_profile.core.fold import kept_free
-from vgg_profile.core.forms import Picture
 from vgg_profile.core.setting import Setup
 from vgg_profile.describe.documents import compose
 from vgg_profile.predict.vgg.step import tensors_alone

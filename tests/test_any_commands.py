@@ -375,3 +375,14 @@ def test_a_step_from_python_has_what_a_vggs_has() -> None:
     assert step.largest_batch(step.peak_bytes(10)) == 10
     assert step.at(7).peak.peak == step.peak_bytes(7)
     assert "optimizer state" in {each.value for each in step.moments[0].categories}
+
+
+def test_a_network_whose_batches_no_line_joins_is_asked_batch_by_batch(nets: Path) -> None:
+    """Under autocast two images go another way than three."""
+    words = ("fit", f"{nets}:Net", "--input", "3x16x16", "--no-probe", "--amp", "bfloat16")
+    words = (*words, "--memory", "780MiB")
+    result = run(*words)
+    assert result.exit_code == 0, result.exception
+    largest = int(result.stdout.split()[1].replace(",", ""))
+    for batch, code in ((largest, 0), (largest + 1, 4)):
+        assert run(*words, "--batch", batch).exit_code == code

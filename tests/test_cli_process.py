@@ -85,9 +85,9 @@ def test_a_table_loads_nothing_that_it_does_not_need(module: str) -> None:
 @pytest.mark.parametrize(
     ("room", "needed"),
     [
-        ("cli", {"networks", "options", "program", "speech", "table"}),
+        ("cli", {"networks", "options", "output", "program", "speech", "table"}),
         ("describe", {"kinds", "profile", "tables", "words"}),
-        ("write", {"text"}),
+        ("write", {"cells", "text"}),
     ],
 )
 def test_of_these_rooms_a_table_loads_exactly(room: str, needed: set[str]) -> None:
@@ -210,13 +210,13 @@ def in_a_terminal(*arguments: str, **environment: str) -> str:
 
 
 def test_a_terminal_gets_the_same_text_in_colour() -> None:
-    shown = in_a_terminal(*TINY)
+    shown = in_a_terminal(*TINY, "--wide", "--bytes")
     assert ESCAPE in shown
     assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == accepted(call(*TINY))
 
 
 def test_no_color_keeps_a_terminal_plain() -> None:
-    assert in_a_terminal(*TINY, NO_COLOR="1") == accepted(call(*TINY))
+    assert in_a_terminal(*TINY, "--wide", "--bytes", NO_COLOR="1") == accepted(call(*TINY))
 
 
 @pytest.mark.parametrize("format_", ["markdown", "csv", "json"])

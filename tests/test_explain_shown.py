@@ -19,6 +19,7 @@ from vgg_profile.render import FORMATS, render
 from vgg_profile.teach import topics
 from vgg_profile.teach.forms import Section
 from vgg_profile.teach.topics import ALIASES, TOPICS
+from vgg_profile.write.text import Screen
 
 
 def refusal(*arguments: str) -> str:
@@ -73,7 +74,7 @@ def test_a_lesson_shows_itself() -> None:
     assert repr(lesson) == render(lesson, "table")
     assert lesson._repr_html_() == render(lesson, "html")
     assert "102760448" in str(lesson.to_frame()["value"].to_list())
-    assert "\x1b[1m" in render(lesson, "colour")
+    assert "\x1b[1m" in render(lesson, "table", screen=Screen(is_colourful=True))
 
 
 def test_what_a_lesson_says_to_type_can_be_typed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,17 @@ def test_no_image_at_all() -> None:
     assert asked("D", "--memory", loaded + 2**20, "--reserve", 0)["largest_batch"] == 0
 
 
+@pytest.mark.parametrize("have", [("300MB",), ("900MiB",), ("512MiB", "--device", "cuda")])
+def test_a_memory_that_does_not_hold_the_network_is_one_in_which_not_even_one_image_fits(
+    have: tuple[str, ...],
+) -> None:
+    result = run("fit", "D", "--memory", *have)
+    assert (result.exit_code, result.stderr) == (4, "")
+    content = asked("D", "--memory", *have)
+    assert (content["largest_batch"], content["fits"], content["batch"]) == (0, False, 1)
+    assert content["next_short_bytes"] == -int(str(content["spare_bytes"])) > 0
+
+
 def test_json_has_the_figures_that_were_promised() -> None:
     content = asked("D", "--memory", "8GiB", "--optimizer", "adam")
     kept = [320 * 2**20, 400 * 2**20]
@@ -279,8 +290,6 @@ def test_batch_norm_that_cannot_train_on_one_image_still_fits_more() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--memory", "300MB"), "553,430,176 bytes"),
-        (("--memory", "900MiB"), "One image needs"),
         (("--memory", "8G"), "GiB"),
         (("--memory", "rtx9999"), "no card named 'rtx9999'"),
         (("--memory", "-8GiB"), "memory"),
@@ -294,7 +303,6 @@ def test_batch_norm_that_cannot_train_on_one_image_still_fits_more() -> None:
         (("--memory", "t4", "--measured", REPORTS / "D-cpu.json"), "another device"),
         (("--memory", "t4", "--device", "cpu"), "NVIDIA T4, 14.56 GiB is a card"),
         (("--memory", "8GiB", "--expandable-segments"), "Expandable segments are a card's"),
-        (("--memory", "512MiB", "--device", "cuda"), "does not hold the network"),
         ((), "--memory"),
     ],
 )
@@ -307,8 +315,8 @@ def test_bad_input_is_a_clear_error(arguments: tuple[object, ...], said: str) ->
 
 def test_a_memory_that_does_not_hold_the_weights_names_the_least_that_holds_one_image() -> None:
     step = ledger(walk("D"))
-    with pytest.raises(InputError, match=f"{step.peak_bytes(1) + GIB:,} bytes"):
-        fit(step, GIB, GIB)
+    needed, *_ = describe(fit(step, GIB, GIB)).footer
+    assert f"One needs {step.peak_bytes(1) + GIB:,} bytes = " in needed
 
 
 @pytest.mark.cuda

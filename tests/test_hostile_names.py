@@ -13,8 +13,9 @@ from biting import Tags, parsed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vgg_profile.core.documents import Code, Document, Heading, Items
 from vgg_profile.core.figures import INK, Figure, Panel, Series, Style, Unit
-from vgg_profile.core.forms import Code, Column, Document, Heading, Items, Table
+from vgg_profile.core.forms import Column, Table
 from vgg_profile.core.printable import command_line, json_printable, printable
 from vgg_profile.write import delimited, documents, html, latex, markdown, text
 

@@ -8,7 +8,8 @@ import sys
 import jinja2
 import pytest
 
-from vgg_profile.core.forms import Code, Column, Heading, Items, Part, Table
+from vgg_profile.core.documents import Code, Heading, Items, Part
+from vgg_profile.core.forms import Column, Table
 from vgg_profile.write.html import _environment, part_to_html
 
 # HTML from templates

@@ -16,6 +16,7 @@ from vgg_profile.core.forms import Column, Table
 from vgg_profile.describe.tables import describe
 from vgg_profile.render import render
 from vgg_profile.write.frame import to_frame
+from vgg_profile.write.text import Screen
 
 # Frames
 
@@ -112,7 +113,7 @@ def test_the_dict_of_a_profile_is_its_json() -> None:
 
 
 def test_colour_changes_no_letter() -> None:
-    coloured = render(walk("D"), "colour")
+    coloured = render(walk("D"), "table", screen=Screen(is_colourful=True))
     assert "\x1b" in coloured
     assert re.sub(r"\x1b\[\d*m", "", coloured) == render(walk("D"), "table")
 

@@ -23,8 +23,8 @@ from vgg_profile.ask.report import Report
 from vgg_profile.cli import main
 from vgg_profile.cli.program import bar
 from vgg_profile.core import files, units
+from vgg_profile.core.documents import Code, Document, Heading, Items
 from vgg_profile.core.events import Phase
-from vgg_profile.core.forms import Code, Document, Heading, Items
 from vgg_profile.core.setting import Setup
 from vgg_profile.describe.documents import compose
 from vgg_profile.predict.vgg.step import ledger

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from vgg_profile.core.collecting import uncollected
 from vgg_profile.core.ending import exit_code, heed, settle
 
 NO_MEMORY = "Error: There is not enough memory to start.\n"
@@ -35,8 +36,9 @@ def run() -> None:
 
 
 def _run() -> int | str | None:
-    from vgg_profile.cli import main
-    from vgg_profile.cli.speech import open_streams
+    with uncollected():  # a module is no garbage
+        from vgg_profile.cli import main
+        from vgg_profile.cli.speech import open_streams
 
     open_streams()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,8 @@ from vgg_profile.core.forms import Table
 from vgg_profile.core.printable import json_printable
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.tables import describe
+from vgg_profile.write.text import WHOLE, Screen
+from vgg_profile.write.text import to_text as table_to_text
 
 if TYPE_CHECKING:
     from vgg_profile.ask.report import Report
@@ -39,12 +40,22 @@ _SUFFIXES = {
 }
 
 
-def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - the option's name
-    """A result as text in one of ``FORMATS``, ``page`` for HTML that stands alone,
-    or ``colour`` for a terminal.
+def render(
+    result: Any,
+    format: str,  # noqa: A002 - the option's name
+    *,
+    screen: Screen = WHOLE,
+    columns: str = "",
+    **options: bool,
+) -> str:
+    """A result as text in one of ``FORMATS``, or ``page`` for HTML that stands alone.
 
-    ``options`` are those of the result's kind, such as ``all_layers`` of a profile. JSON holds everything
-    that a result knows, whatever is shown of it; only a profile chooses between its two sets of rows.
+    A table is whole unless a ``screen`` says how much room there is; ``columns`` are those that were asked
+    for, as ``columns_of`` reads them. ``options`` are those of the result's kind, such as ``all_layers`` of a
+    profile. JSON holds everything that a result knows, whatever is shown of it; only a profile chooses
+    between its two sets of rows.
+
+    Raises ``InputError`` for columns that there are not.
     """
     if format == "json":
         import json
@@ -55,11 +66,21 @@ def render(result: Any, format: str, **options: bool) -> str:  # noqa: A002 - th
         return json_printable(text.getvalue()) + "\n"
     if getattr(result, "is_document", False):
         from vgg_profile.describe.documents import compose
-        from vgg_profile.write.documents import WRITERS
+        from vgg_profile.write.documents import WRITERS, to_text
 
         if format in WRITERS:
-            return WRITERS[format](compose(result))
-    return _renderer(format)(describe(result, **options))
+            if columns:
+                raise InputError(
+                    "This is told in words, and has no columns to choose.", "Leave --columns out."
+                )
+            document = compose(result)
+            return to_text(document, screen) if format == "table" else WRITERS[format](document)
+    table = describe(result, **options)
+    if columns:
+        from vgg_profile.write.columns import columns_of
+
+        table = columns_of(table, columns)
+    return table_to_text(table, screen) if format == "table" else _renderer(format)(table)
 
 
 def picture(result: Any, format: str, kind: str | None = None) -> bytes:  # noqa: A002
@@ -97,10 +118,6 @@ def snapshot(result: Any) -> bytes:
 def _renderer(format: str) -> Callable[[Table], str]:  # noqa: A002
     """The function that writes a format, loaded when it is asked for: a terminal need not wait for HTML."""
     match format:
-        case "table" | "colour":
-            from vgg_profile.write.text import to_text
-
-            return partial(to_text, colour=format == "colour")
         case "markdown":
             from vgg_profile.write.markdown import to_markdown as write
         case "csv":

@@ -23,7 +23,6 @@ from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.fold import kept_free
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import heading
-from vgg_profile.core.units import binary, exact
 from vgg_profile.predict.reserved import Run, Taken, workspaces
 from vgg_profile.predict.steps import trace
 
@@ -82,8 +81,8 @@ def beside_tensors(device: str) -> tuple[int, int]:
 class Fit(Displayed):
     """A step in a memory. ``asked`` is the batch in question; ``None`` asks for the largest.
 
-    Raises ``InputError`` for a memory that does not hold the network, a batch that cannot be trained on, and
-    a card's memory for a step by the rules of the CPU.
+    Raises ``InputError`` for a batch that cannot be trained on, and a card's memory for a step by the rules
+    of the CPU.
 
     The reserves ``given`` are kept free; without any, what the step's device needs beside tensors.
     ``expandable`` is PyTorch's ``expandable_segments:True``, for a card.
@@ -115,17 +114,7 @@ class Fit(Displayed):
                 "Expandable segments are a card's: on the CPU PyTorch has no caching allocator.",
                 "Leave --expandable-segments out, or use --device cuda.",
             )
-        loaded = self.step.book.loaded_bytes
-        if self.asked is None and self.available_bytes < loaded:
-            least = self.reserve_bytes + (self.run.least(1) if self.run else self.step.peak_bytes(1))
-            raise InputError(
-                f"The memory {self.memory.label} does not hold the network: {exact(loaded)} bytes = "
-                f"{binary(loaded)} are live before any image comes, beside {exact(self.reserve_bytes)} bytes "
-                "in reserve.",
-                f"One image needs {exact(least)} bytes = {binary(least)} in all: give more --memory, or a "
-                "smaller --reserve.",
-            )
-        if self.largest_batch == 1 or self.asked is not None:
+        if self.asked is not None or self.largest_batch == 1:
             self.step.check_batch(self.asked or 1)
 
     @property
@@ -173,7 +162,7 @@ class Fit(Displayed):
         adam = replace(setup, optimizer="adam", foreach=None)
         try:
             return replace(self, step=trace(self.step.profile, adam), asked=None).largest_batch
-        except InputError:  # it does not hold the network
+        except InputError:  # of one image alone, batch norm has nothing to train on
             return 0
 
     @property

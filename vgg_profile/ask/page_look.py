@@ -32,8 +32,8 @@ def small_kernel(side: int) -> list[list[int]]:
 def looked(kind: str, kernel: int) -> dict[str, Any]:
     """A layer's outputs on a small map, step by step.
 
-    ``kind`` is ``conv``, ``maxpool`` or ``fc``. ``map`` is what it is given, ``kernel`` its weights, ``side`` that
-    of its output; each of the ``steps`` has the output's row and column, its terms ``[row, column, value,
+    ``kind`` is ``conv``, ``maxpool`` or ``fc``. ``map`` is what it is given, ``kernel`` its weights, ``side``
+    that of its output; a step has the output's row and column, its terms ``[row, column, value,
     weight]``, in the padding too, and the result.
 
     >>> looked("maxpool", 2)["steps"][0]

@@ -20,10 +20,10 @@ from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.setting import Setup, check_size, input_shape
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.step import Step
-from vgg_profile.core.tree import Network, heading
+from vgg_profile.core.tree import Network, Profile, heading
+from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.configs import config as find_config
-from vgg_profile.predict.vgg.step import trace
 from vgg_profile.predict.vgg.walk import walk
 
 MOST_POINTS = 1_000_000
@@ -94,8 +94,10 @@ class Sweep(Displayed):
         }
 
 
-StepOf = Callable[[Any, str, Setup], Step]
-"""From one of the inputs, a dtype and a setup to a step."""
+Look = Callable[[Any, str, Setup], Profile]
+"""From one of the inputs, a dtype and a setup to the network there."""
+
+Progress = Callable[[Iterator[Any], int], Iterator[Any]]
 
 
 def sweep(
@@ -107,7 +109,7 @@ def sweep(
     optimizers: Sequence[str] = ("none",),
     setup: Setup = Setup(),  # noqa: B008 - frozen
     device: str = "cpu",
-    progress: Callable[[Iterator[Any], int], Iterator[Any]] = lambda steps, length: steps,
+    progress: Progress = lambda steps, length: steps,
 ) -> Sweep:
     """The predicted peak of a training step at every point of a grid.
 
@@ -119,7 +121,7 @@ def sweep(
     [1169566704, 1239215000]
     """
     return sweep_any(
-        vgg_steps(find_config(network), device),
+        vgg_profiles(find_config(network), device),
         inputs=inputs,
         batches=batches,
         dtypes=dtypes,
@@ -129,35 +131,35 @@ def sweep(
     )
 
 
-def vgg_steps(config: Config, device: str) -> StepOf:
-    """The steps of a VGG at images of some size, by a device's rules."""
+def vgg_profiles(config: Config, device: str) -> Look:
+    """A VGG at images of some size, by a device's rules."""
 
-    def step_of(size: str | int | Shape, dtype: str, setup: Setup) -> Step:
-        shape = input_shape(size, config.in_channels)
-        return trace(walk(config, input=shape, dtype=dtype, device=device), setup)
+    def look(size: str | int | Shape, dtype: str, setup: Setup) -> Profile:
+        return walk(config, input=input_shape(size, config.in_channels), dtype=dtype, device=device)
 
-    return step_of
+    return look
 
 
 def sweep_any(
-    step_of: StepOf,
+    look: Look,
     *,
     inputs: Sequence[Any],
     batches: Sequence[int],
     dtypes: Sequence[str],
     optimizers: Sequence[str],
     setup: Setup,
-    progress: Callable[[Iterator[Any], int], Iterator[Any]] = lambda steps, length: steps,
+    progress: Progress = lambda steps, length: steps,
 ) -> Sweep:
-    """The same of any network, whose step at a point ``step_of`` gives."""
-    _check_grid(inputs=len(inputs), batches=len(batches), dtypes=len(dtypes), optimizers=len(optimizers))
+    """The same of any network, which ``look`` opens at each setting."""
+    check_grid(inputs=len(inputs), batches=len(batches), dtypes=len(dtypes), optimizers=len(optimizers))
     settings = list(product(inputs, dtypes, optimizers))
     pooled: dict[Shape, str] = {}
     networks: dict[Network, str] = {}
 
     def steps() -> Iterator[list[GridPoint]]:
         for size, dtype, optimizer in settings:
-            step = step_of(size, dtype, replace(setup, optimizer=optimizer))
+            there = replace(setup, optimizer=optimizer)
+            step = trace(look(size, dtype, there), there)
             profile = step.profile
             networks[profile.config] = profile.device
             if profile.pooled:
@@ -178,7 +180,8 @@ FEW = 4
 """So many batches are asked about one by one; of more, a traced network's book is to answer for all."""
 
 
-def _check_grid(**sizes: int) -> None:
+def check_grid(**sizes: int) -> None:
+    """Refuse a grid without points, or with too many: raises ``InputError``."""
     if not prod(sizes.values()):
         empty = next(what for what, size in sizes.items() if not size)
         raise InputError(f"The sweep is empty: it has no {empty}.", "Give at least one of each.")

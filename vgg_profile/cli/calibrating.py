@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vgg_profile.ask.fit import Reserve, process
-from vgg_profile.ask.machine import Seen, keep, key_of, last_seen, settle
+from vgg_profile.ask.fit import process
+from vgg_profile.ask.machine import Seen, keep, settle
+from vgg_profile.ask.question import calibrated_as
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
-from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import exact
 from vgg_profile.predict.steps import trace
@@ -58,19 +58,5 @@ def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
         beside = max(1, took.peak - there.peak_bytes(batch))
         beside += beside // SPARE
         most = max(most, beside)
-        if keep(Seen(took.processor, took.threads, took.torch, {_key(there): most})) is None:
+        if keep(Seen(took.processor, took.threads, took.torch, {calibrated_as(there): most})) is None:
             raise Failure("What was measured cannot be kept: there is no place to write. Set XDG_CACHE_HOME.")
-
-
-def as_calibrated(step: Step) -> Reserve | None:
-    """What was measured beside the tensors of such a step, on this machine, at whatever batch."""
-    seen = last_seen()
-    beside = None if seen is None else seen.beside.get(_key(step))
-    if seen is None or beside is None:
-        return None
-    source = f"measured on this machine by --calibrate, with torch {seen.torch}"
-    return Reserve(beside, "the process: Python, PyTorch, malloc", source)
-
-
-def _key(step: Step) -> str:
-    return key_of(step.profile.config.to_dict(), step.setting)

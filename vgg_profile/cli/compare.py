@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import BY, Comparison, read_records
-from vgg_profile.cli.options import Output, gives_output, rules_option, takes_networks, takes_setup
+from vgg_profile.ask.difference import Difference, measured, predicted
+from vgg_profile.cli.networks import is_python
+from vgg_profile.cli.options import rules_option, takes_networks, takes_setup, was_given
+from vgg_profile.cli.output import Output, gives_output
+from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
+from vgg_profile.measure.record import Measurement, is_record
+from vgg_profile.run.revision import as_of
 
 
 @click.command("compare")
@@ -26,6 +34,13 @@ from vgg_profile.core.tree import Profile
     metavar="PATH",
     help="A record, or a folder of them: measured figures beside the predicted.",
 )
+@click.option(
+    "--short",
+    is_flag=True,
+    help="Two networks, or two records, old and new: what changed, and in which layer.",
+)
+@click.option("--against", metavar="REV", help="The old one is the same file in this git revision: main.")
+@click.option("--memory", "memory_", metavar="SIZE", help="And the largest batch that fits: 8GiB, or a card.")
 @gives_output
 def compare_command(
     configs: tuple[str, ...],
@@ -35,6 +50,9 @@ def compare_command(
     by: str,
     base: str | None,
     records: Path | None,
+    short: bool,
+    against: str | None,
+    memory_: str | None,
     out: Output,
 ) -> None:
     """Networks side by side at one setting, in figures and ratios.
@@ -47,7 +65,27 @@ def compare_command(
     vgg-profile compare D D-BN "64,64,M,128,128,M,GAP" --batch 32 --optimizer adam
     vgg-profile compare A B D E --by layer -o layers.csv
     vgg-profile compare A B D E --measured reports/measured
+    vgg-profile compare old.toml new.toml --short --memory 8GiB
+    vgg-profile compare my/net.py:Net --input 3x224x224 --against main --format markdown
     """
+    if short or against is not None or memory_ is not None:
+        if by != "total" or base is not None or records is not None:
+            raise InputError(
+                "--by, --relative-to and --measured are of networks side by side.",
+                "Leave them out, or leave --short, --against and --memory out.",
+            )
+        have = None if memory_ is None else memory(memory_)
+        if have is not None and have.device is not None and not was_given("device"):
+            device = have.device
+        with _two(configs, against) as sources:
+            old, new = (
+                measured(label, _load(Path(source)))
+                if is_record(Path(source))
+                else predicted(label, walk_one(source, device), setup, have)
+                for label, source in sources
+            )
+            out.deliver(Difference(old, new, have))
+        return
     out.deliver(
         Comparison(
             tuple(walk_one(each, device) for each in configs),
@@ -57,3 +95,31 @@ def compare_command(
             measured={} if records is None else read_records(records),
         )
     )
+
+
+def _load(path: Path) -> Measurement:
+    from vgg_profile.measure.reading import load  # and with it msgspec, which no prediction needs
+
+    return load(path)
+
+
+@contextmanager
+def _two(sources: tuple[str, ...], against: str | None) -> Iterator[tuple[tuple[str, str], ...]]:
+    """The old and the new network, as label and name; a revision's file lies there meanwhile."""
+    if against is None:
+        if len(sources) != 2:
+            raise InputError(
+                f"What changed is asked of two networks, old and new, and {len(sources)} are named.",
+                "Name two; of several, `vgg-profile fit A B D E --memory SIZE` has the largest batches.",
+            )
+        yield tuple((source, source) for source in sources)
+        return
+    source, *others = sources
+    file, colon, name = source.rpartition(":") if is_python(source) else (source, "", "")
+    if others or Path(file).suffix not in (".py", ".toml", ".json"):
+        raise InputError(
+            f"--against is asked of one file, and {excerpt(' '.join(sources))} is none.",
+            "Name it: net.toml, or my/net.py:Net.",
+        )
+    with as_of(Path(file), against) as there:
+        yield (f"{source} at {against}", f"{there}{colon}{name}"), (source, source)

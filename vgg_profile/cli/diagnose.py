@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from vgg_profile.cli.options import Output, gives_output, input_option, names_network
+from vgg_profile.cli.options import input_option, names_network
+from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.inputs import Input

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from vgg_profile.ask.machine import Seen, keep
-from vgg_profile.cli.options import Output, gives_output
+from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.cli.program import undivided
 from vgg_profile.cli.speech import Failure
 from vgg_profile.core.version import __version__

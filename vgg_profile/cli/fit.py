@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vgg_profile.ask.cards import memory, reserve
-from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve, process
-from vgg_profile.ask.machine import settle
+from vgg_profile.ask.fit import Reserve
+from vgg_profile.ask.fits import Fits
+from vgg_profile.ask.question import Question
+from vgg_profile.ask.what_if import what_if
 from vgg_profile.check.crosscheck import remainders
 from vgg_profile.check.subject import check_network, check_setting, setup_of
-from vgg_profile.cli.calibrating import as_calibrated, calibrate
-from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
-from vgg_profile.cli.options import (
-    Output,
-    gives_output,
-    only_input,
-    takes_any_network,
-    takes_setup,
-    was_given,
-)
+from vgg_profile.cli.calibrating import calibrate
+from vgg_profile.cli.networks import Asked, open_any
+from vgg_profile.cli.options import takes_any_networks, takes_setup, was_given
+from vgg_profile.cli.output import Output, gives_output
+from vgg_profile.cli.program import bar, exit_unless
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import DEVICES, Setup
-from vgg_profile.core.step import SEVERAL
+from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.configs import Source
-from vgg_profile.predict.vgg.walk import walk
 
 if TYPE_CHECKING:
     from vgg_profile.measure.record import Measurement
 
-DOES_NOT_FIT = 4
-
 
 @click.command("fit")
-@takes_any_network
+@takes_any_networks
 @click.option(
     "--memory",
     "memory_",
@@ -74,10 +69,16 @@ DOES_NOT_FIT = 4
     is_flag=True,
     help="On the CPU: measure what the process takes, by small steps in one of its own, and keep it.",
 )
+@click.option(
+    "--what-if",
+    "what_if_",
+    is_flag=True,
+    help="What would help: each option that gains images or saves memory, ranked.",
+)
 @takes_setup
 @gives_output
 def fit_command(
-    source: str,
+    sources: tuple[str, ...],
     batch_norm: bool | None,
     classes: int | None,
     asked: Asked,
@@ -88,68 +89,90 @@ def fit_command(
     expandable: bool,
     measured: Path | None,
     calibrates: bool,
+    what_if_: bool,
     setup: Setup,
     out: Output,
 ) -> None:
     """The largest batch that fits into a memory, with the working.
 
-    NET is what `table` takes: a config, a network of yours, or a traced one.
+    NET is what `table` takes: a config, a network of yours, or a traced one. Of several, a line each.
 
     What the CPU's kernels take depends on the processor: it is the one that you name, else the one that
     `doctor` or --calibrate last saw here, else the worst that is known.
 
-    Exit code 0 if it fits, 4 if it does not.
+    Exit code 0 if it fits, 4 if it does not, or one of several does not.
 
     \b
     vgg-profile fit D --memory 8GiB --optimizer adam
+    vgg-profile fit D --memory 8GiB --optimizer adam --what-if
+    vgg-profile fit A B D E --memory rtx4090
     vgg-profile fit D --memory h100 --optimizer adam --expandable-segments
     vgg-profile fit D --memory 8GiB --batch 64 --checkpoint blocks
     """
     have = memory(memory_)
-    asked_of = device or have.device
-    if is_python(source):
-        profile = open_python(source, asked, setup, batch or SEVERAL, asked_of or "cpu")
-    elif is_trace_file(source):
-        profile = open_trace(source, asked, batch, asked_of)
-    else:
-        profile = walk(
-            source,
-            input=only_input(source, asked),
-            batch=1 if batch is None else batch,
-            dtype=asked.dtype or "float32",
-            device=asked_of or "cpu",
-            batch_norm=batch_norm,
-            classes=classes,
-        )
-    rules = profile.device
-    reserves = list(process(have.bytes)) if rules == "cpu" else [DEFAULT_RESERVE[rules]]
-    if reserve_ is not None:
-        kept = reserve(reserve_)
-        what = "all that is no tensor" if rules == "cpu" else "the CUDA context"
-        reserves = [Reserve(kept, what, "--reserve")] if kept else []
-    if measured is not None:
-        record = _record(setup.on(rules), list(profile.input), profile.dtype, rules, measured)
-        if rules == "cpu":
-            setup = _as_measured(setup, profile.config, record)
-        else:
-            reserves += _scratch(profile.config, record, measured)
-    limit = have.bytes - sum(each.bytes for each in reserves)
-    if calibrates:
-        calibrate(profile, setup, have.bytes)
-    if profile.run is None and was_given("probe") and asked.probe:
+    if len(sources) > 1 and (what_if_ or calibrates or measured is not None):
         raise InputError(
-            "A probe runs a VGG's operations at one batch, and a largest batch is looked for among many.",
-            f"Ask about one: `vgg-profile timeline {source} --batch N --probe`.",
+            "--what-if, --calibrate and --measured are of one network.", "Name one, or leave them out."
         )
-    step, machine = settle(profile, setup, limit, batch)
-    known = as_calibrated(step) if reserve_ is None and machine is not None else None
-    if known is not None:
-        reserves = [known]
-    fit = Fit(step, have, tuple(reserves), batch, expandable, machine)
+
+    def question(source: str) -> Question:
+        def look(inputs: tuple[str, ...]) -> Profile:
+            return open_any(
+                source,
+                asked._replace(inputs=inputs),
+                setup,
+                batch,
+                device or have.device,
+                batch_norm=batch_norm,
+                classes=classes,
+            )
+
+        profile = look(asked.inputs)
+        if profile.run is None and was_given("probe") and asked.probe:
+            raise InputError(
+                "A probe runs a VGG's operations at one batch, and a largest batch is looked for among many.",
+                f"Ask about one: `vgg-profile timeline {source} --batch N --probe`.",
+            )
+        reserves = None if reserve_ is None else tuple(_kept(reserve_, profile.device))
+        return Question(profile, have, setup, batch, reserves, expandable=expandable, look=look)
+
+    if len(sources) > 1:
+        asking = bar(sources, len(sources), "Asking")
+        several = Fits.of(have, (question(each).answer() for each in asking))
+        out.deliver(several)
+        exit_unless(several.fits)
+        return
+    one = question(*sources)
+    if measured is not None:
+        one = _as_measured(one, measured)
+    if calibrates:
+        calibrate(one.profile, one.setup, have.bytes)
+    if what_if_:
+        changed = what_if(one, lambda changes: bar(changes, len(changes), "Asking what if"))
+        out.deliver(changed)
+        exit_unless(changed.fit.fits)
+        return
+    fit = one.answer()
     _ = fit.with_adam  # first, while no other book is held: of ten thousand layers each is large
     out.deliver(fit)
-    if not fit.fits:
-        click.get_current_context().exit(DOES_NOT_FIT)
+    exit_unless(fit.fits)
+
+
+def _kept(text: str, device: str) -> Iterator[Reserve]:
+    """What ``--reserve`` keeps free."""
+    if kept := reserve(text):
+        what = "all that is no tensor" if device == "cpu" else "the CUDA context"
+        yield Reserve(kept, what, "--reserve")
+
+
+def _as_measured(question: Question, path: Path) -> Question:
+    """The same with what a record says: on the CPU its processor and threads, on a card its scratch."""
+    profile, setup = question.profile, question.setup
+    record = _record(setup.on(profile.device), list(profile.input), profile.dtype, profile.device, path)
+    if profile.device != "cpu":
+        return replace(question, scratch=tuple(_scratch(profile.config, record, path)))
+    remainders(profile.config, record)  # raises where the record does not hold
+    return replace(question, setup=setup.on_the_machine_of(setup_of(record)))
 
 
 def _record(setup: Setup, input_: list[int], dtype: str, device: str, path: Path) -> Measurement:
@@ -162,12 +185,6 @@ def _record(setup: Setup, input_: list[int], dtype: str, device: str, path: Path
     del asked["processor"], asked["threads"]
     check_setting(record, asked)
     return record
-
-
-def _as_measured(setup: Setup, net: Source, record: Measurement) -> Setup:
-    """The setup with the processor and the threads of a record that holds, unless it has its own."""
-    remainders(net, record)
-    return setup.on_the_machine_of(setup_of(record))
 
 
 def _scratch(net: Source, record: Measurement, path: Path) -> Iterator[Reserve]:

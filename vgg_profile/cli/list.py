@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vgg_profile.cli.options import Output, gives_output
+from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.predict.vgg.configs import PAPER
 from vgg_profile.predict.vgg.walk import walk
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import SEVERAL
 from vgg_profile.core.tree import Profile
+from vgg_profile.predict.vgg.walk import walk
 
 if TYPE_CHECKING:
+    from vgg_profile.core.inputs import Input
     from vgg_profile.core.step import Step
 
 _PYTHON = re.compile(r".+:[A-Za-z_]\w*")
@@ -37,8 +38,7 @@ def is_trace_file(source: str) -> bool:
     return is_trace(Path(source))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a command line says of any network beside its name."""
 
     inputs: tuple[str, ...] = ()
@@ -49,6 +49,12 @@ class Asked:
     probe: bool = True
     is_about_setup: bool = False
     """Whether the command line says how the step is run; else a traced one is taken as it is."""
+
+    def read_inputs(self) -> tuple[Input, ...]:
+        """Its ``inputs``, read; raises ``InputError`` for what is none."""
+        from vgg_profile.core.inputs import Input
+
+        return tuple(Input.parse(each, self.batch_dim) for each in self.inputs)
 
 
 def check_any(source: str, batch_norm: bool | None, classes: int | None) -> None:
@@ -72,7 +78,7 @@ def open_trace(source: str, asked: Asked, batch: int | None, device: str | None 
     network, setting = step.profile.config, step.setting
     again = f"Trace it again: `vgg-profile trace {network.facts['source']} … -o {source}`."
     if asked.inputs:
-        wanted = tuple(Input.parse(each, asked.batch_dim) for each in asked.inputs)
+        wanted = asked.read_inputs()
         if [each.shape for each in wanted] != [tuple(each["shape"]) for each in network.heading["inputs"]]:
             raise InputError(f"{network.label} was traced with another input.", again)
     if device not in (None, setting.device):
@@ -84,6 +90,42 @@ def open_trace(source: str, asked: Asked, batch: int | None, device: str | None 
         raise InputError(f"{network.label} was traced in {setting.dtype}, not in {asked.dtype}.", again)
     at_batch = step if batch is None else step.at(batch)
     return as_traced(at_batch, None if asked.is_about_setup else lambda setup: at_batch)
+
+
+def only_input(source: str, asked: Asked) -> str | None:
+    """The image size of a VGG, which takes one; raises ``InputError`` for what only other networks have."""
+    if asked.loss or asked.given or len(asked.inputs) > 1 or asked.batch_dim:
+        raise InputError(
+            f"{excerpt(source)} is a VGG: it takes one image, and its loss is cross entropy.",
+            "Leave --loss, --with and --batch-dim out, and give one --input.",
+        )
+    return asked.inputs[0] if asked.inputs else None
+
+
+def open_any(
+    source: str,
+    asked: Asked,
+    setup: Setup,
+    batch: int | None,
+    device: str | None,
+    *,
+    batch_norm: bool | None,
+    classes: int | None,
+) -> Profile:
+    """A network, whichever way it is named; without a batch or a device, its own or the usual one."""
+    if is_python(source):
+        return open_python(source, asked, setup, batch or SEVERAL, device or "cpu")
+    if is_trace_file(source):
+        return open_trace(source, asked, batch, device)
+    return walk(
+        source,
+        input=only_input(source, asked),
+        batch=1 if batch is None else batch,
+        dtype=asked.dtype or "float32",
+        device=device or "cpu",
+        batch_norm=batch_norm,
+        classes=classes,
+    )
 
 
 def _show_so_far(error: InputError) -> None:
@@ -108,7 +150,7 @@ def open_python(
     with undivided():
         from vgg_profile.predict.fake.trace import trace
         from vgg_profile.run.find import find
-    inputs = tuple(Input.parse(each, asked.batch_dim) for each in asked.inputs)
+    inputs = asked.read_inputs()
     with redirect_stdout(sys.stderr):  # a network that prints does not print into the result
         found = find(source, asked.given, inputs, asked.loss)
 

@@ -1,43 +1,25 @@
-"""The options that commands share, each bundle handed over as one object: a network, a place to deliver."""
+"""The options that commands share, each bundle handed over as one object: a network, a setup."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import partial, wraps
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from click.core import ParameterSource
 
-from vgg_profile.cli.networks import Asked, is_python, is_trace_file, open_python, open_trace
+from vgg_profile.cli.networks import Asked, is_trace_file, open_any
+from vgg_profile.cli.output import Command, together
 from vgg_profile.cli.program import undivided
-from vgg_profile.cli.speech import say, show
-from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.files import check_writable, write_whole
+from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, PROCESSORS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
 from vgg_profile.core.tree import Profile
-from vgg_profile.predict.vgg.passing import Probe
-from vgg_profile.predict.vgg.walk import walk
-from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render, snapshot
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several click decorators as one, in the order that ``--help`` shall show them."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
+if TYPE_CHECKING:
+    from vgg_profile.predict.vgg.passing import Probe
 
 _config = click.argument("config_", metavar="NET")
 _configs = click.argument("configs", metavar="NET…", nargs=-1, required=True)
@@ -81,24 +63,7 @@ _setting = (
     dtype_option,
 )
 
-force_option = click.option("--force", is_flag=True, help="Replace the file if it exists.")
-
-_output = (
-    click.option(
-        "--format",
-        "format_",
-        type=click.Choice(FORMATS),
-        help="How to print it (default: by the suffix of -o, else table).",
-    ),
-    click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Write to a file instead of the terminal.",
-    ),
-    force_option,
-)
+_of_one = (*_network, inputs_option, dtype_option)
 
 rules_option = click.option(
     "--device",
@@ -173,7 +138,7 @@ def takes_conditions(command: Command) -> Command:
     def with_conditions(**given: Any) -> Any:
         return command(setup=Setup(**{name: given.pop(name) for name in names}), **given)
 
-    return _together(*_conditions)(cast(Command, with_conditions))
+    return together(*_conditions)(cast(Command, with_conditions))
 
 
 def takes_setup(command: Command) -> Command:
@@ -194,12 +159,12 @@ def takes_named_network(command: Command) -> Command:
         asked = asked_among(rest := {**rest, "dtype": dtype})
         return command(source=config_, asked=asked, dtype=dtype, **rest)
 
-    return _together(_config, *_network, *_of_any_network)(cast(Command, with_source))
+    return together(_config, *_network, *_of_any_network)(cast(Command, with_source))
 
 
 def names_network(command: Command) -> Command:
     """``--batch-norm`` and ``--classes`` alone, for a command that names its config otherwise."""
-    return _together(*_network)(command)
+    return together(*_network)(command)
 
 
 def takes_network(command: Command) -> Command:
@@ -233,24 +198,20 @@ def takes_walk(command: Command) -> Command:
         asked, setup = asked_among(rest), setup_among(rest)
 
         def walk_one(source: str, device: str) -> Profile:
-            if is_python(source):
-                return open_python(source, asked, setup, batch, device)
-            if is_trace_file(source):
-                named = device if was_given("device") else None
-                return open_trace(source, asked, batch if was_given("batch") else None, named)
-            return walk(
+            is_own = not is_trace_file(source)  # a traced one has its own batch and device
+            return open_any(
                 source,
-                input=only_input(source, asked),
-                batch=batch,
-                dtype=asked.dtype or "float32",
-                device=device,
+                asked,
+                setup,
+                batch if is_own or was_given("batch") else None,
+                device if is_own or was_given("device") else None,
                 batch_norm=batch_norm,
                 classes=classes,
             )
 
         return command(walk_one=walk_one, **rest)
 
-    return _together(*_network, *_setting, *_of_any_network)(cast(Command, with_walk))
+    return together(*_network, *_setting, *_of_any_network)(cast(Command, with_walk))
 
 
 def takes_any_network(command: Command) -> Command:
@@ -260,19 +221,17 @@ def takes_any_network(command: Command) -> Command:
     def with_source(config_: str, **rest: Any) -> Any:
         return command(source=config_, asked=asked_among(rest), **rest)
 
-    return _together(_config, *_network, inputs_option, dtype_option, *_of_any_network)(
-        cast(Command, with_source)
-    )
+    return together(_config, *_of_one, *_of_any_network)(cast(Command, with_source))
 
 
-def only_input(source: str, asked: Asked) -> str | None:
-    """The image size of a VGG, which takes one; raises ``InputError`` for what only other networks have."""
-    if asked.loss or asked.given or len(asked.inputs) > 1 or asked.batch_dim:
-        raise InputError(
-            f"{excerpt(source)} is a VGG: it takes one image, and its loss is cross entropy.",
-            "Leave --loss, --with and --batch-dim out, and give one --input.",
-        )
-    return asked.inputs[0] if asked.inputs else None
+def takes_any_networks(command: Command) -> Command:
+    """The same of several NET, handed to the command as ``sources`` and ``asked``."""
+
+    @wraps(command)
+    def with_sources(configs: tuple[str, ...], **rest: Any) -> Any:
+        return command(sources=configs, asked=asked_among(rest), **rest)
+
+    return together(_configs, *_of_one, *_of_any_network)(cast(Command, with_sources))
 
 
 def was_given(option: str) -> bool:
@@ -309,79 +268,3 @@ def asked_among(options: dict[str, Any]) -> Asked:
 def setup_among(options: dict[str, Any]) -> Setup:
     """The setup of a step among a command's options, of which some take none."""
     return Setup(**{each.name: options[each.name] for each in fields(Setup) if each.name in options})
-
-
-def gives_output(command: Command, *, is_step: bool = False) -> Command:
-    """``--format``, ``-o`` and ``--force``, handed to the command as ``out``.
-
-    A command whose result is a step may write it as a snapshot, too.
-    """
-
-    @wraps(command)
-    def with_output(format_: str | None, output: Path | None, force: bool, **rest: Any) -> Any:
-        return command(out=Output.to(output, format_, force, is_step=is_step), **rest)
-
-    return _together(*_output)(cast(Command, with_output))
-
-
-gives_step = partial(gives_output, is_step=True)
-
-
-def check_can_draw() -> None:
-    """Load what draws, so that a lack of it is told before any long work; raises ``Failure``."""
-    with undivided():
-        import vgg_profile.write.plots  # noqa: F401
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Where a result goes and in which format; what cannot be written is refused at once."""
-
-    path: Path | None
-    format: str
-    force: bool
-
-    @classmethod
-    def to(cls, path: Path | None, format_: str | None, force: bool, *, is_step: bool = False) -> Output:
-        if path is None or str(path) == "-":
-            return cls(None, format_ or "table", force)
-        check_writable(path, force=force)
-        chosen = format_ or format_of(path)
-        if chosen in PICTURES:
-            check_can_draw()
-        if chosen == "snapshot" and not is_step:
-            raise InputError(
-                "A memory snapshot is of a training step, and this command gives none.",
-                "Write it with `vgg-profile timeline CONFIG --device cuda -o step.pickle`.",
-            )
-        return cls(path, chosen, force)
-
-    def deliver(self, result: Any, **options: bool) -> None:
-        """Print a result, or write it whole to the file: as a picture, if the file's suffix is one's."""
-        if self.format in PICTURES:
-            self.write(picture(result, self.format))
-            return
-        if self.format == "snapshot":
-            self.write(snapshot(result))
-            return
-        form = "page" if self.format == "html" else self.format
-        if form == "table" and self.path is None and _is_colourful():
-            form = "colour"
-        self.write(render(result, form, **options))
-
-    def write(self, content: str | bytes, remark: str = "") -> None:
-        """Print a text, or write it whole to the file; bytes go to a file only."""
-        if self.path is not None:
-            write_whole(self.path, content, force=self.force)
-            say(f"Wrote {self.path}{remark}")
-        elif isinstance(content, str):
-            show(content)
-
-
-STDOUT = Output(None, "table", force=False)
-
-
-def _is_colourful() -> bool:
-    """Whether stdout is a terminal that shows colour, and its user wants any."""
-    dull = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return sys.stdout is not None and sys.stdout.isatty() and not dull

@@ -18,14 +18,8 @@ from vgg_profile.check.crosscheck import lay_over
 from vgg_profile.check.results import Overlay
 from vgg_profile.check.subject import check_network, check_setting, profile_of, setup_of
 from vgg_profile.cli.networks import is_python
-from vgg_profile.cli.options import (
-    check_can_draw,
-    force_option,
-    rules_option,
-    takes_setup,
-    takes_walk,
-    was_given,
-)
+from vgg_profile.cli.options import rules_option, takes_setup, takes_walk, was_given
+from vgg_profile.cli.output import check_can_draw, force_option
 from vgg_profile.cli.speech import say
 from vgg_profile.cli.steps import asked
 from vgg_profile.core import units
@@ -232,7 +226,7 @@ def _grid(profile: Profile, setup: Setup) -> Sweep:
         book = step.for_any_batch().book
         least, most = (1, 0) if step.write else (book.least, book.most)
         return sweep_any(
-            lambda size, dtype, setup: step,
+            lambda size, dtype, setup: profile,
             inputs=(profile.input,),
             batches=range(least, min(64, most or 64) + 1),
             dtypes=(profile.dtype,),

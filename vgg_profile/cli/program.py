@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from vgg_profile.cli.speech import Failure, complain, finish, say
+from vgg_profile.core.collecting import uncollected
 from vgg_profile.core.ending import check_not_ended, exit_code, heeded, settle, uninterrupted
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.printable import command_line
@@ -39,7 +40,8 @@ class Commands(UserDict[str, Any]):
         home = super().__getitem__(name)
         if isinstance(home, str):
             module, _, attribute = home.partition(":")
-            command = getattr(import_module(module), attribute)
+            with uncollected():
+                command = getattr(import_module(module), attribute)
             command.callback = _frugal(command.callback)
             self[name] = command
         found: click.Command = self.data[name]
@@ -181,6 +183,15 @@ def bar(items: Iterable[Item], length: int, label: str) -> Iterator[Item]:
         items, length, label, file=sys.stderr, hidden=length < 2 or not sys.stderr.isatty()
     ) as walked:
         yield from walked
+
+
+DOES_NOT_FIT = 4
+
+
+def exit_unless(fits: bool) -> None:
+    """End the command with its exit code where something does not fit."""
+    if not fits:
+        click.get_current_context().exit(DOES_NOT_FIT)
 
 
 KERNELS = "TORCHINDUCTOR_CACHE_DIR"

@@ -10,13 +10,14 @@ import click
 
 from vgg_profile.ask.compare import Comparison, read_records
 from vgg_profile.ask.report import Report
-from vgg_profile.cli.options import check_can_draw, rules_option, takes_networks, takes_setup
+from vgg_profile.cli.options import rules_option, takes_networks, takes_setup
+from vgg_profile.cli.output import check_can_draw
 from vgg_profile.cli.program import as_typed, bar
 from vgg_profile.cli.speech import say
 from vgg_profile.cli.steps import run_now, stage_said
+from vgg_profile.core.documents import Picture
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.files import check_writable, write_all
-from vgg_profile.core.forms import Picture
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.documents import compose

@@ -46,6 +46,13 @@ def show(text: str) -> None:
         ) from None
 
 
+def page(text: str) -> None:
+    """A result that is longer than the screen, through ``$PAGER`` or ``less``, set up as git does."""
+    os.environ.setdefault("LESS", "FRX")
+    click.echo_via_pager(text.removesuffix("\n"), color=True)
+    finish()
+
+
 def finish() -> None:
     """Have everything out; raises ``Failure`` for a stdout that takes no more.
 

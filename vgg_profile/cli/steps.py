@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from vgg_profile.cli.options import (
-    STDOUT,
-    Output,
-    gives_output,
-    gives_step,
-    probe_if_asked,
-    rules_option,
-    takes_network,
-    takes_setup,
-)
+from vgg_profile.cli.options import probe_if_asked, rules_option, takes_network, takes_setup
+from vgg_profile.cli.output import STDOUT, Output, gives_output, gives_step
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say, show
 from vgg_profile.core.errors import InputError, excerpt, kind, message

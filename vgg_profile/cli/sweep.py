@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import click
 
-from vgg_profile.ask.sweep import MOST_POINTS, StepOf, sweep_any, vgg_steps
-from vgg_profile.cli.networks import Asked, check_any, is_python, is_trace_file, open_python, open_trace
-from vgg_profile.cli.options import (
-    Output,
-    gives_output,
+from vgg_profile.ask.cards import memory
+from vgg_profile.ask.fits import fits_of_grid
+from vgg_profile.ask.sweep import MOST_POINTS, Look, sweep_any, vgg_profiles
+from vgg_profile.cli.networks import (
+    Asked,
+    check_any,
+    is_python,
+    is_trace_file,
     only_input,
-    rules_option,
-    takes_conditions,
-    takes_named_network,
-    was_given,
+    open_python,
+    open_trace,
 )
-from vgg_profile.cli.program import bar
+from vgg_profile.cli.options import rules_option, takes_conditions, takes_named_network, was_given
+from vgg_profile.cli.output import Output, gives_output
+from vgg_profile.cli.program import bar, exit_unless
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
-from vgg_profile.core.step import SEVERAL, Step
-from vgg_profile.predict.steps import trace
+from vgg_profile.core.step import SEVERAL
+from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.configs import config
 
 
@@ -40,6 +42,12 @@ from vgg_profile.predict.vgg.configs import config
 )
 @click.option("--dtype", default="float32", show_default=True, metavar="LIST", help="float32,bfloat16 …")
 @click.option("--optimizer", default="none", show_default=True, metavar="LIST", help="sgd,adam …")
+@click.option(
+    "--memory",
+    "memory_",
+    metavar="SIZE",
+    help="What fits into it, 8GiB or a card: the largest batch of each, or whether those of --batch do.",
+)
 @rules_option
 @takes_conditions
 @gives_output
@@ -51,54 +59,63 @@ def sweep_command(
     batch: str,
     dtype: str,
     optimizer: str,
+    memory_: str | None,
     device: str,
     setup: Setup,
     out: Output,
 ) -> None:
-    """The peak over a grid of batches, sizes, dtypes and optimizers.
+    """The peak over a grid of batches, sizes, dtypes and optimizers, or what fits into a memory.
 
     A network of your own is traced at each of its inputs, dtypes and optimizers; of a traced one only the
     batches are free. Of several inputs each is a --input, and a LIST of alternatives.
 
+    With --memory: exit code 4 if at a point one of the batches does not fit, or not even one image.
+
     \b
+    vgg-profile sweep D --memory 8GiB --optimizer sgd,adam --input 160..224:32
     vgg-profile sweep D --batch 1..256 --input 64..512:32 -o grid.csv
     vgg-profile sweep D --dtype float32,bfloat16 --optimizer sgd,adam --format json
     vgg-profile sweep my/net.py:UNet --batch 2..64 --input 3x64x64,3x128x128 --optimizer sgd,adam
     """
     batches = numbers(batch, "batch")
+    have = None if memory_ is None else memory(memory_)
+    if have is not None and have.device is not None and not was_given("device"):
+        device = have.device
     dtypes = _choices(dtype, tuple(ITEMSIZE), "dtype")
     optimizers = _choices(optimizer, OPTIMIZERS, "optimizer")
     if is_python(source) or is_trace_file(source):
         check_any(source, batch_norm, classes)
-        steps, sizes = _of_any(source, asked, max(SEVERAL, *batches[:1]), device)
+        look, sizes = _of_any(source, asked, max(SEVERAL, *batches[:1]), device)
     else:
-        steps = vgg_steps(config(source, batch_norm=batch_norm, classes=classes), device)
+        look = vgg_profiles(config(source, batch_norm=batch_norm, classes=classes), device)
         sizes = image_sizes(only_input(source, asked) or "224")
     if is_trace_file(source):
         dtypes, optimizers, setup = _as_traced(source, asked, dtypes, optimizers, setup)
-    out.deliver(
-        sweep_any(
-            steps,
-            inputs=sizes,
-            batches=batches,
-            dtypes=dtypes,
-            optimizers=optimizers,
-            setup=setup,
-            progress=lambda steps, length: bar(steps, length, f"Sweeping {source}"),
-        )
-    )
+    grid: dict[str, Any] = {
+        "inputs": sizes,
+        "dtypes": dtypes,
+        "optimizers": optimizers,
+        "setup": setup,
+        "progress": lambda steps, length: bar(steps, length, f"Sweeping {source}"),
+    }
+    if have is None:
+        out.deliver(sweep_any(look, batches=batches, **grid))
+        return
+    found = fits_of_grid(look, have, batches=batches if was_given("batch") else (), **grid)
+    out.deliver(found)
+    exit_unless(found.fits)
 
 
-def _of_any(source: str, asked: Asked, batch: int, device: str) -> tuple[StepOf, list[Any]]:
-    """A step at each point, and the inputs: each alternative of one with each of the others."""
+def _of_any(source: str, asked: Asked, batch: int, device: str) -> tuple[Look, list[Any]]:
+    """The network at each point, and the inputs: each alternative of one with each of the others."""
 
-    def step_of(inputs: tuple[str, ...], dtype: str, setup: Setup) -> Step:
-        here = replace(asked, inputs=inputs, dtype=dtype)
+    def look(inputs: tuple[str, ...], dtype: str, setup: Setup) -> Profile:
+        here = asked._replace(inputs=inputs, dtype=dtype)
         if is_python(source):
-            return trace(open_python(source, here, setup, batch, device), setup)
-        return trace(open_trace(source, here, None, device if was_given("device") else None), setup)
+            return open_python(source, here, setup, batch, device)
+        return open_trace(source, here, None, device if was_given("device") else None)
 
-    return step_of, list(product(*(each.split(",") for each in asked.inputs)))
+    return look, list(product(*(each.split(",") for each in asked.inputs)))
 
 
 def _as_traced(

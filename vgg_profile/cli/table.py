@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import click
 
-from vgg_profile.cli.options import Output, freeze_option, gives_output, rules_option, takes_network
+from vgg_profile.cli.options import freeze_option, rules_option, takes_network
+from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile

@@ -9,7 +9,8 @@ import click
 from click.core import ParameterSource
 
 from vgg_profile.cli.networks import is_python, is_trace_file
-from vgg_profile.cli.options import Output, gives_output, rules_option, takes_walk
+from vgg_profile.cli.options import rules_option, takes_walk
+from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.cli.steps import one_measurement, run_now
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.tree import Profile

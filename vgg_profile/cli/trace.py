@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from vgg_profile.cli.networks import Asked, is_python, open_python
-from vgg_profile.cli.options import force_option, rules_option, takes_any_network, takes_setup
+from vgg_profile.cli.options import rules_option, takes_any_network, takes_setup
+from vgg_profile.cli.output import force_option
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.files import check_writable, write_whole

@@ -7,11 +7,11 @@ asks names one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
@@ -21,8 +21,7 @@ from vgg_profile.core.sizes import NOTHING, Bytes
 CATEGORIES = tuple(Category)
 """In the order of a row of levels."""
 
-
-_PROVENANCES = tuple(Provenance)
+Key = TypeVar("Key")
 
 
 class Moment(NamedTuple):
@@ -147,11 +146,21 @@ class Book:
 
     def known_at(self, event: int, batch: int) -> dict[Provenance, int]:
         """How the bytes are known that are live at an event before it frees; only what there is of each."""
-        storages = [storage for each in self.events for storage in each.allocated]
-        places = [_PROVENANCES.index(storage.provenance) for storage in storages]
-        sizes = at_batch(self.columns.fixed, self.columns.per_image, batch)
-        row = levels(self.columns.events, places, sizes, len(_PROVENANCES))[2 * event]
-        return {known: size for known, size in zip(_PROVENANCES, row, strict=True) if size}
+        by = self._added_up(event, batch, lambda storage: storage.provenance)
+        return {known: by[known] for known in Provenance if known in by}
+
+    def held_at(self, event: int, batch: int) -> dict[str, int]:
+        """Whose the bytes are that are live at an event before it frees, by layer."""
+        return self._added_up(event, batch, lambda storage: storage.layer)
+
+    def _added_up(self, event: int, batch: int, key: Callable[[Storage], Key]) -> dict[Key, int]:
+        """The bytes that are live at an event before it frees, by a key of their storages."""
+        freed = {id(storage) for each in self.events[:event] for storage in each.freed}
+        found: dict[Key, int] = {}
+        for storage in chain.from_iterable(each.allocated for each in self.events[: event + 1]):
+            if id(storage) not in freed and (size := storage.size.at(batch)):
+                found[key(storage)] = found.get(key(storage), 0) + size
+        return found
 
     def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""
@@ -259,7 +268,12 @@ class Book:
         return found
 
     def guess(self, limit: int) -> int:
-        """What the largest batch were if the book were that of every batch."""
+        """What the largest batch were if the book were that of every batch.
+
+        Of a batch that no line joins to the next, what it were if all its bytes were the images'.
+        """
+        if self.only and not any(line.per_image for line in self.lines):
+            return self.only * limit // max(line.fixed for line in self.lines)
         return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.jsonable import jsonable
@@ -24,6 +24,7 @@ class TracedNetwork:
     loss: str
     torch: str
     threads: int
+    is_traced: ClassVar[bool] = True
 
     @property
     def label(self) -> str:

@@ -172,6 +172,24 @@ class Setup:
                 "Freeze fewer, or choose --mode inference.",
             )
 
+    def options(self, base: Setup) -> list[str]:
+        """What to type on a command line to have this setup where ``base`` would be had.
+
+        >>> Setup(optimizer="adam", foreach=False, freeze=("features",)).options(Setup())
+        ['--optimizer', 'adam', '--no-foreach', '--freeze', 'features']
+        """
+        words = []
+        for name in (each.name for each in fields(self)):
+            value, option = getattr(self, name), name.replace("_", "-")
+            if value == getattr(base, name):
+                continue
+            if name in SWITCHES:
+                words.append(f"--{option}" if value else f"--no-{option}")
+            else:
+                values = value if isinstance(value, tuple) else (value,)
+                words += [word for each in values for word in (f"--{option}", str(each))]
+        return words
+
     @property
     def label(self) -> str:
         """What sets it apart, in a few words."""

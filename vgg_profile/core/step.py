@@ -148,6 +148,12 @@ class Step(Displayed):
         return self.book.known_at(self.highest(batch).event, batch)
 
     @property
+    def held_at_the_peak(self) -> dict[str, int]:
+        """The bytes of the peak by the layer whose they are; together they are the peak."""
+        batch = self.setting.batch
+        return self.book.held_at(self.highest(batch).event, batch)
+
+    @property
     def fixed_points(self) -> dict[Phase, int]:
         """Live bytes at the end of each phase; a recompute is part of the backward pass."""
         return {m.phase: m.live for m in self.moments if m.phase is not Phase.RECOMPUTE}

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from vgg_profile.core.counts import Count, plain, total
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.events import Storage
 from vgg_profile.core.fold import memory_bytes
-from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.verified import Verified, verified
@@ -84,8 +83,7 @@ def block_labels(rows: Iterable[Row]) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """Sums over rows. ``values`` and ``macs`` are per image, the two ``bytes`` for the batch."""
 
     values: int
@@ -117,6 +115,11 @@ class Network(Protocol):
 
     @property
     def depth(self) -> int: ...
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether it is any network, whose step was traced and not worked out on paper."""
+        ...
 
     @property
     def scope(self) -> str:
@@ -175,7 +178,7 @@ class Profile(Displayed):
     @property
     def is_traced(self) -> bool:
         """Whether it is of any network, and not worked out on paper."""
-        return isinstance(self.config, TracedNetwork)
+        return self.config.is_traced
 
     @property
     def input(self) -> Shape:

@@ -34,6 +34,41 @@ def mebibytes(size: int) -> str:
     return f"{scaled(size, *UNITS['MiB'])} MiB"
 
 
+def unit_of(sizes: Iterable[int]) -> str:
+    """The unit that sizes are read in side by side: bytes as long as they are few, else by the largest.
+
+    >>> unit_of([9_999, 0]), unit_of([524_288]), unit_of([60_950_432, 4]), unit_of([2**37])
+    ('bytes', 'KiB', 'MiB', 'GiB')
+    """
+    largest = max(map(abs, sizes), default=0)
+    if largest < 10_000:
+        return "bytes"
+    return "KiB" if largest < 10 << 20 else "MiB" if largest < 100 << 30 else "GiB"
+
+
+def in_unit(size: int, unit: str) -> str:
+    """Bytes as a number of that unit; what is not 0 does not show as 0.
+
+    >>> in_unit(60_950_432, "MiB"), in_unit(256, "MiB"), in_unit(0, "MiB"), in_unit(256, "bytes")
+    ('58.13', '<0.01', '0', '256')
+    """
+    scale, places = {**UNITS, "KiB": (2**10, 2)}[unit]
+    text = scaled(size, scale, min(places, 2))
+    return ("<0.01" if size else "0") if text == "0.00" else text
+
+
+def brief(number: int) -> str:
+    """A count in few signs: from ten million on, in millions or billions with one decimal.
+
+    >>> brief(9_437_184), brief(102_764_544), brief(15_470_264_320)
+    ('9,437,184', '102.8 M', '15.5 G')
+    """
+    if abs(number) < 10**7:
+        return exact(number)
+    power = 9 if abs(number) >= 10**10 else 6
+    return f"{scaled(number, 10**power, 1)} {'G' if power == 9 else 'M'}"
+
+
 def gibibytes(size: int) -> str:
     """Bytes as GiB with three decimals: one of the last place is about a MiB.
 

@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vgg_profile.core.parsing import parse_json
 from vgg_profile.core.setting import Setting
 
 UNVERIFIED = "not verified on a card"
@@ -37,6 +36,8 @@ class Verified(NamedTuple):
 @cache
 def confirmed() -> tuple[dict[str, Any], ...]:
     """The list, one entry a record."""
+    from vgg_profile.core.parsing import parse_json
+
     return tuple(parse_json(LIST.read_text(encoding="utf-8")))
 
 

@@ -68,12 +68,12 @@ def _checks(checks: Checks, *, all_layers: bool = False) -> Table:
         columns=(
             Column("quantity", "quantity", is_text=True),
             Column("layer", "layer", is_text=True),
-            Column("unit", "unit", is_text=True),
+            Column("unit", "unit", is_text=True, rank=3),
             Column("predicted", "predicted"),
-            Column("measured", "measured"),
-            Column("residual", "residual"),
+            Column("measured", "measured", rank=1),
+            Column("residual", "residual", rank=2),
             Column("verdict", "verdict", is_text=True),
-            Column("terms", "named terms", is_text=True),
+            Column("terms", "named terms", is_text=True, rank=4),
         ),
         rows=tuple(rows),
         footer=(

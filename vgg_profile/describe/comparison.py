@@ -17,16 +17,27 @@ _HEADERS = {
     "parameters": "parameters",
     "batch_macs": "MACs\n(the batch)",
     "values": "the notes'\nmemory\n(values)",
-    "saved_bytes": "saved for\nbackward\n(bytes)",
-    "peak_bytes": "peak\n(bytes)",
+    "saved_bytes": "saved for\nbackward",
+    "peak_bytes": "peak",
     "receptive_field": "receptive\nfield\n(px)",
-    "measured_live_bytes": "measured:\nlive after\nforward\n(bytes)",
-    "measured_peak_bytes": "measured:\npeak\n(bytes)",
+    "measured_live_bytes": "measured:\nlive after\nforward",
+    "measured_peak_bytes": "measured:\npeak",
     "measured_forward_us": "measured:\nforward\n(µs)",
     "measured_backward_us": "measured:\nbackward\n(µs)",
 }
 
-_PARTS = {"parameters": "parameters", "batch_macs": "MACs", "saved_bytes": "saved\n(bytes)"}
+_RANKS = {
+    "saved_bytes": 1,
+    "measured_peak_bytes": 2,
+    "measured_live_bytes": 3,
+    "measured_forward_us": 4,
+    "measured_backward_us": 4,
+    "values": 5,
+    "receptive_field": 6,
+}
+"""Which figures go where room is short; a ratio goes with its own."""
+
+_PARTS = {"parameters": "parameters", "batch_macs": "MACs", "saved_bytes": "saved"}
 
 
 @describe_kind.register
@@ -43,12 +54,12 @@ def _headlines(profiles: tuple[Profile, ...]) -> Table:
             Column("config", "config", is_text=True),
             Column("depth", "weight\nlayers"),
             Column("parameters", "parameters"),
-            Column("parameters_bytes", "parameters\n(bytes)"),
+            Column("parameters_bytes", "parameters", unit="bytes", rank=3),
             Column("macs", "MACs\n(per image)"),
-            Column("values", "values\n(per image)"),
-            Column("memory_bytes", "memory\n(bytes)"),
-            Column("saved_bytes", "saved for\nbackward\n(bytes)"),
-            Column("receptive_field", "receptive\nfield"),
+            Column("values", "values\n(per image)", rank=1),
+            Column("memory_bytes", "memory", unit="bytes"),
+            Column("saved_bytes", "saved for\nbackward", unit="bytes"),
+            Column("receptive_field", "receptive\nfield", rank=2),
         ),
         rows=tuple(
             (
@@ -103,7 +114,10 @@ def _totals(comparison: Comparison) -> Table:
         columns=(
             Column("config", "config", is_text=True),
             Column("depth", "weight\nlayers"),
-            *(Column(key, _HEADERS.get(key, ratio)) for key in figures[0]),
+            *(
+                _column(key, _HEADERS.get(key, ratio), _RANKS.get(key.removesuffix("_ratio"), 0))
+                for key in figures[0]
+            ),
         ),
         rows=tuple(
             (network.label, network.profile.config.depth, *each.values())
@@ -127,11 +141,13 @@ def _parts(comparison: Comparison) -> Table:
         columns=(
             Column(comparison.by, comparison.by, is_text=True),
             *(
-                Column(
-                    f"{key}:{network.label}",
+                _column(
+                    key,
                     f"{_wrapped(network.label)}\n{_PARTS[key]}" if key in _PARTS else _ratio(comparison),
+                    rank=place,
+                    of=network.label,
                 )
-                for figure in figures
+                for place, figure in enumerate(figures)
                 for network in networks
                 for key in figure
             ),
@@ -141,6 +157,11 @@ def _parts(comparison: Comparison) -> Table:
         ends=frozenset(place for place, (one, after) in enumerate(pairwise(blocks)) if one != after),
         footer=tuple(_footer(comparison)),
     )
+
+
+def _column(figure: str, header: str, rank: int, of: str = "") -> Column:
+    key = f"{figure}:{of}" if of else figure
+    return Column(key, header, unit="bytes" if figure.endswith("_bytes") else "", rank=rank)
 
 
 def _ratio(comparison: Comparison) -> str:

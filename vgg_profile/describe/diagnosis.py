@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from vgg_profile.core import units
-from vgg_profile.core.forms import Cell, Code, Column, Document, Heading, Items, Part, Table
+from vgg_profile.core.documents import Code, Document, Heading, Items, Part
+from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.describe.kinds import compose_kind, describe_kind
 from vgg_profile.diagnose import Defect, Diagnosis
 from vgg_profile.diagnose.draft import located

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vgg_profile.core.forms import Document
+from vgg_profile.core.documents import Document
 from vgg_profile.describe.kinds import compose_kind
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.forms import History, MemoryAction, Piece, Segment
+from vgg_profile.core.histories import History, MemoryAction, Piece, Segment
 from vgg_profile.core.step import Step, in_words
 from vgg_profile.predict.caching import Block, CachingAllocator
 from vgg_profile.predict.reserved import workspaces

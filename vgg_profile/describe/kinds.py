@@ -11,8 +11,9 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vgg_profile.core.documents import Document
     from vgg_profile.core.figures import Figure
-    from vgg_profile.core.forms import Document, Table
+    from vgg_profile.core.forms import Table
 
 
 @singledispatch

@@ -48,19 +48,19 @@ def _fit(fit: Fit) -> Table:
         title=f"{title(step.profile)}, {step.setup.label}, in {fit.memory.label}",
         columns=(
             Column("part", "part", is_text=True),
-            Column("fixed_bytes", "fixed\n(bytes)"),
-            Column("bytes_per_image", "per image\n(bytes)"),
-            Column(f"batch_{batch}_bytes", f"batch {batch:,}\n(bytes)"),
+            Column("fixed_bytes", "fixed", unit="bytes"),
+            Column("bytes_per_image", "per image", unit="bytes"),
+            Column("batch_bytes", f"batch {batch:,}", unit="bytes"),
         ),
         rows=tuple(rows),
         ends=frozenset({len(tensors) - 1, len(tensors), len(rows) - 2, len(rows) - 2 - len(kept)}),
         total=("left", None, None, fit.spare_bytes),
         footer=tuple(_working(fit)),
-        answer=_in_one_line(fit),
+        answer=in_one_line(fit),
     )
 
 
-def _in_one_line(fit: Fit) -> str:
+def in_one_line(fit: Fit) -> str:
     """The answer in people's units; the exact bytes stand below."""
     memory = fit.memory.label
     largest = f"{fit.largest_batch:,}"
@@ -158,8 +158,14 @@ def _answer(fit: Fit) -> Iterator[str]:
     elif largest:
         yield f"The largest batch is {largest:,}; one more would be short by {sized(fit.next_short_bytes)}."
     else:
-        yield f"Not even one image fits: it is short by {sized(-fit.spare_bytes)}."
-    if fit.asked is None and largest:
+        needed = fit.taken_bytes + fit.reserve_bytes
+        yield (
+            f"Not even one image fits: it is short by {sized(-fit.spare_bytes)}. One needs {sized(needed)} "
+            "in all: give more --memory, or a smaller --reserve."
+        )
+    if fit.asked is None and largest and not line.per_image:
+        yield f"Each batch was traced by itself: no line joins {largest + 1:,} images to the next."
+    elif fit.asked is None and largest:
         yield (
             f"Working: ({units.exact(fit.memory.bytes)} - {units.exact(fit.reserve_bytes)} - "
             f"{units.exact(line.fixed)}) / {units.exact(line.per_image)} = "
@@ -216,7 +222,13 @@ def _sweep(grid: Sweep) -> Table:
         f"rules of {grid.device}{unverified_points(grid.unverified, len(grid.points))}"
         f"{grid_pool_words(grid)}",
         columns=tuple(
-            Column(name, name.replace("_bytes", "\n(bytes)").replace("_", " "), is_text=name in _TEXTS)
+            Column(
+                name,
+                name.removesuffix("_bytes").replace("_", " "),
+                is_text=name in _TEXTS,
+                unit="bytes" if "bytes" in name else "",
+                rank=_RANKS.get(name, 0),
+            )
             for name in grid.fields
         ),
         rows=tuple(tuple(getattr(point, each) for each in grid.fields) for point in grid.points),
@@ -232,4 +244,9 @@ def _counted(grid: Sweep) -> str:
     return "tensors, before a backend's scratch" if grid.is_of_images else grid.config.scope
 
 
+_RANKS = {"channels": 4, "fixed_bytes": 3, "bytes_per_image": 3, "loaded_bytes": 3, "batch_macs": 2} | {
+    "peak_phase": 1,
+    "peak_layer": 1,
+    "verified_on": 1,
+}
 _TEXTS = {"input", "dtype", "optimizer", "peak_phase", "peak_layer", "verified_on"}

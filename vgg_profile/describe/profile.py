@@ -30,17 +30,17 @@ def _profile(
 
 _LAYER_COLUMNS = (
     Column("name", "layer", is_text=True),
-    Column("module", "module", is_text=True),
-    Column("kind", "kind", is_text=True),
+    Column("module", "module", is_text=True, rank=6),
+    Column("kind", "kind", is_text=True, rank=5),
     Column("output_shape", "output"),
     Column("values", "values"),
-    Column("memory_bytes", "memory\n(bytes)"),
-    Column("saved_bytes", "saved for\nbackward\n(bytes)"),
+    Column("memory_bytes", "memory", unit="bytes"),
+    Column("saved_bytes", "saved for\nbackward", unit="bytes", rank=1),
     Column("weights", "weights"),
-    Column("biases", "biases"),
-    Column("macs", "MACs"),
-    Column("receptive_field", "field\n(px)"),
-    Column("stride", "stride\n(px)"),
+    Column("biases", "biases", rank=4),
+    Column("macs", "MACs", rank=2),
+    Column("receptive_field", "field\n(px)", rank=3),
+    Column("stride", "stride\n(px)", rank=3),
 )
 
 
@@ -105,9 +105,9 @@ def _more_outputs(row: Row) -> str:
 
 
 _WHERE_SEVERAL = (
-    _More(Column("more_outputs", "more\noutputs", is_text=True), _more_outputs, ""),
-    _More(Column("calls", "calls"), lambda row: row.calls, 1),
-    _More(Column("frozen", "frozen\nparameters"), lambda row: row.frozen, 0, is_summed=True),
+    _More(Column("more_outputs", "more\noutputs", is_text=True, rank=2), _more_outputs, ""),
+    _More(Column("calls", "calls", rank=2), lambda row: row.calls, 1),
+    _More(Column("frozen", "frozen\nparameters", rank=1), lambda row: row.frozen, 0, is_summed=True),
 )
 
 
@@ -169,8 +169,8 @@ def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
         title=f"{_title(profile)}: saved for backward",
         columns=(
             Column("name", "layer", is_text=True),
-            Column("category", "category", is_text=True),
-            Column("saved_bytes", "bytes"),
+            Column("category", "category", is_text=True, rank=1),
+            Column("saved_bytes", "saved", unit="bytes"),
             Column("why", "what, and why it is kept", is_text=True),
         ),
         rows=tuple(

@@ -10,8 +10,8 @@ from vgg_profile.ask.compare import Compared
 from vgg_profile.ask.report import Report
 from vgg_profile.check.results import Checks, Verdict
 from vgg_profile.core import units
+from vgg_profile.core.documents import Code, Document, Heading, Items, Part, Picture
 from vgg_profile.core.events import Phase
-from vgg_profile.core.forms import Code, Document, Heading, Items, Part, Picture
 from vgg_profile.core.step import Step, in_words
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.version import __version__

@@ -19,23 +19,26 @@ from vgg_profile.predict.reserved import Run, workspaces
 
 
 class _Part(NamedTuple):
-    """A column of the timeline: what some categories take together."""
+    """A column of the timeline: what some categories take together, and its rank where room is short."""
 
     name: str
     header: str
+    rank: int
     categories: tuple[Category, ...]
 
 
 _PARTS = (
-    _Part("weights_and_buffers_bytes", "weights,\nbuffers", (Category.WEIGHTS, Category.BUFFERS)),
-    _Part("input_bytes", "input", (Category.INPUT,)),
-    _Part("activations_and_statistics_bytes", "activations", (Category.ACTIVATIONS, Category.STATISTICS)),
-    _Part("casts_bytes", "autocast\ncopies", (Category.CASTS,)),
-    _Part("indices_bytes", "pool\nindices", (Category.INDICES,)),
-    _Part("masks_bytes", "dropout\nmasks", (Category.MASKS,)),
-    _Part("in_flight_and_temporary_bytes", "gradients\nin flight", (Category.IN_FLIGHT, Category.TEMPORARY)),
-    _Part("gradients_bytes", "gradients", (Category.GRADIENTS,)),
-    _Part("optimizer_bytes", "optimizer\nstate", (Category.OPTIMIZER,)),
+    _Part("weights_and_buffers_bytes", "weights,\nbuffers", 6, (Category.WEIGHTS, Category.BUFFERS)),
+    _Part("input_bytes", "input", 7, (Category.INPUT,)),
+    _Part("activations_and_statistics_bytes", "activations", 1, (Category.ACTIVATIONS, Category.STATISTICS)),
+    _Part("casts_bytes", "autocast\ncopies", 9, (Category.CASTS,)),
+    _Part("indices_bytes", "pool\nindices", 4, (Category.INDICES,)),
+    _Part("masks_bytes", "dropout\nmasks", 8, (Category.MASKS,)),
+    _Part(
+        "in_flight_and_temporary_bytes", "gradients\nin flight", 3, (Category.IN_FLIGHT, Category.TEMPORARY)
+    ),
+    _Part("gradients_bytes", "gradients", 2, (Category.GRADIENTS,)),
+    _Part("optimizer_bytes", "optimizer\nstate", 5, (Category.OPTIMIZER,)),
 )
 """Together they are every category, so a line adds up to what is live."""
 
@@ -51,9 +54,9 @@ def _ledger(step: Step) -> Table:
         columns=(
             Column("phase", "phase", is_text=True),
             Column("layer", "layer", is_text=True),
-            Column("live_bytes", "live after\n(bytes)"),
-            Column("peak_bytes", "most within\n(bytes)"),
-            *(Column(part.name, part.header) for part in parts),
+            Column("live_bytes", "live after", unit="bytes"),
+            Column("peak_bytes", "most within", unit="bytes"),
+            *(Column(part.name, part.header, unit="bytes", rank=part.rank) for part in parts),
         ),
         rows=tuple(
             (
@@ -120,13 +123,13 @@ def _overlay(curve: Overlay) -> Table:
         columns=(
             Column("phase", "phase", is_text=True),
             Column("layer", "layer", is_text=True),
-            Column("live_bytes", "live after,\npredicted"),
-            Column("measured_live_bytes", "measured\n(bytes)"),
+            Column("live_bytes", "live after,\npredicted", unit="bytes"),
+            Column("measured_live_bytes", "measured", unit="bytes"),
             Column("residual", "residual\n(bytes)"),
-            Column("peak_bytes", "most within,\npredicted"),
-            Column("measured_peak_bytes", "measured\n(bytes)"),
+            Column("peak_bytes", "most within,\npredicted", unit="bytes"),
+            Column("measured_peak_bytes", "measured", unit="bytes"),
             Column("beyond_bytes", "beyond it\n(bytes)"),
-            Column("operation", "taken by", is_text=True),
+            Column("operation", "taken by", is_text=True, rank=1),
         ),
         rows=tuple(
             (

@@ -22,6 +22,10 @@ def describe(result: object, **options: bool) -> Table:
             import vgg_profile.describe.checks
         case "Fit" | "Sweep":
             import vgg_profile.describe.plans
+        case "WhatIf" | "Fits":
+            import vgg_profile.describe.questions
+        case "Difference":
+            import vgg_profile.describe.difference
         case "Diagnosis":
             import vgg_profile.describe.diagnosis
         case "Lesson" | "Contents" | "Audit":

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby, pairwise
 
-from vgg_profile.core.forms import Cell, Code, Column, Document, Heading, Part, Table
+from vgg_profile.core.documents import Code, Document, Heading, Part
+from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.describe.kinds import compose_kind, describe_kind
 from vgg_profile.teach.audit import RULE, Audit, Claim
 from vgg_profile.teach.forms import Contents, Grid, Lesson, Section, Working
@@ -114,13 +115,13 @@ def _lines_table(audit: Audit) -> Table:
         title=_TITLE,
         columns=(
             Column("label", "line", is_text=True),
-            Column("name", "layer", is_text=True),
-            Column("shape_printed", "output,\nas printed", is_text=True),
+            Column("name", "layer", is_text=True, rank=3),
+            Column("shape_printed", "output,\nas printed", is_text=True, rank=2),
             Column("memory_printed", "memory,\nas printed", is_text=True),
             Column("memory_values", "computed\n(values)"),
             Column("weights_printed", "weights,\nas printed", is_text=True),
             Column("weights_computed", "computed"),
-            Column("biases_computed", "biases,\nomitted"),
+            Column("biases_computed", "biases,\nomitted", rank=1),
             Column("finding", "finding", is_text=True),
         ),
         rows=tuple(

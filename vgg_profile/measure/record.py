@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from vgg_profile.core.display import Displayed
@@ -96,6 +97,17 @@ class Measurement(Displayed):
             "skipped": self.skipped,
         }
         return sign(content)
+
+
+def is_record(path: Path) -> bool:
+    """Whether a file says of itself that it is a record, at its beginning."""
+    try:
+        if path.suffix != ".json" or not path.is_file():  # a pipe would wait for somebody to write
+            return False
+        with path.open(encoding="utf-8") as file:
+            return KIND in file.read(100)
+    except (OSError, ValueError):
+        return False
 
 
 def dumps(measurement: Measurement) -> str:

@@ -19,6 +19,7 @@ class Siblings:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.found: set[str] = set()
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -26,7 +27,10 @@ class Siblings:
         """As ``sys.meta_path`` asks."""
         if path is not None or name in sys.stdlib_module_names or not self._is_asked_from_here():
             return None
-        return PathFinder.find_spec(name, [str(self.folder)])
+        spec = PathFinder.find_spec(name, [str(self.folder)])
+        if spec is not None:
+            self.found.add(name)
+        return spec
 
     def _is_asked_from_here(self) -> bool:
         frame: FrameType | None = sys._getframe(2)
@@ -41,8 +45,12 @@ def _is_importlibs(frame: FrameType) -> bool:
 
 
 def see_siblings(file: Path) -> None:
-    """From here on the files beside ``file`` import."""
+    """From here on the files beside ``file`` import, and not those beside another that have their names."""
     folder = file.resolve().parent
+    others = [each for each in sys.meta_path if isinstance(each, Siblings) and each.folder != folder]
+    for name in list(sys.modules):
+        if any(name.partition(".")[0] in other.found for other in others):
+            del sys.modules[name]
     sys.meta_path.insert(0, Siblings(folder))
     sys.path.append(str(folder))
 

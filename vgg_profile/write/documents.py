@@ -6,55 +6,63 @@ Formats that know tables alone (CSV, TSV, LaTeX) get the result's table instead.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import partial
-from textwrap import fill, indent
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
-import click
-
-from vgg_profile.core.forms import Code, Document, Heading, Items, Picture, Table
+from vgg_profile.core.documents import Code, Document, Heading, Items, Picture
+from vgg_profile.core.forms import Table
+from vgg_profile.write.cells import wrap
 from vgg_profile.write.markdown import escape as escape_markdown
 from vgg_profile.write.markdown import opening
 from vgg_profile.write.markdown import to_markdown as table_to_markdown
+from vgg_profile.write.text import WHOLE, Screen
 from vgg_profile.write.text import to_text as table_to_text
 
 WIDTH = 88
-"""Columns of a wrapped paragraph; a table is as wide as it is."""
+"""Columns of a wrapped paragraph, where a screen has so many."""
 
 _MARGIN = " " * 4
 
 
-def to_text(document: Document, *, colour: bool = False) -> str:
-    """For a terminal: headings, wrapped paragraphs, code and tables; a picture is told in words."""
-    emphasise = partial(click.style, bold=True) if colour else str
-    blocks = [emphasise(_wrapped(document.title))]
+def to_text(document: Document, screen: Screen = WHOLE) -> str:
+    """For a terminal: headings, wrapped paragraphs, code and tables; a picture is told in words.
+
+    A program and a command are there to be copied: no line of them is broken.
+    """
+    width = min(WIDTH, screen.width or WIDTH)
+
+    def heading(text: str) -> str:
+        return "\n".join(screen.styled(line, bold=True) for line in wrap(text, width))
+
+    blocks = [heading(document.title)]
     for part in document.parts:
         match part:
             case str():
-                blocks.append(_wrapped(part))
+                blocks.append("\n".join(wrap(part, width)))
             case Heading():
-                blocks.append(emphasise(_wrapped(part.text)))
+                blocks.append(heading(part.text))
             case Code():
-                margin = "" if part.language == "python" else _MARGIN  # a program is there to be copied
-                blocks.append(indent("\n".join(part.lines), margin))
+                blocks.append("\n".join(_code(part, screen)))
             case Items():
-                blocks.append("\n".join(_wrapped(item, "- ") for item in part.items))
+                blocks.append(
+                    "\n".join(line for item in part.items for line in wrap(f"- {item}", width, "  "))
+                )
             case Table():
-                blocks.append(table_to_text(part, colour=colour).rstrip("\n"))
+                blocks.append(table_to_text(part, screen).rstrip("\n"))
             case Picture():
-                blocks.append(_wrapped(part.figure.alt))
+                blocks.append("\n".join(wrap(part.figure.alt, width)))
     return "\n\n".join(blocks) + "\n"
 
 
-def _wrapped(paragraph: str, bullet: str = "") -> str:
-    return fill(
-        paragraph,
-        WIDTH,
-        initial_indent=bullet,
-        subsequent_indent=" " * len(bullet),
-        break_on_hyphens=False,
-    )
+def _code(code: Code, screen: Screen) -> Iterator[str]:
+    """A program as it is, to be copied; commands and workings stand in, and workings fit the screen."""
+    for line in code.lines:
+        if code.language == "text" and screen.width:
+            yield from (_MARGIN + part for part in wrap(line, screen.width - len(_MARGIN), _MARGIN))
+        elif line and code.language != "python":
+            yield _MARGIN + line
+        else:
+            yield line
 
 
 def to_markdown(document: Document, folder: str | None = None) -> str:
@@ -105,7 +113,6 @@ def to_page(document: Document) -> str:
 
 WRITERS: dict[str, Callable[[Document], str]] = {
     "table": to_text,
-    "colour": partial(to_text, colour=True),
     "markdown": to_markdown,
     "html": to_html,
     "page": to_page,

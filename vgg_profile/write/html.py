@@ -9,8 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from vgg_profile.core.counts import Count
-from vgg_profile.core.forms import Cell, Code, Document, Heading, Items, Part, Picture, Table
-from vgg_profile.write.text import cell_text, total_texts
+from vgg_profile.core.documents import Code, Document, Heading, Items, Part, Picture
+from vgg_profile.core.forms import Cell, Table
+from vgg_profile.write.cells import cell_text, total_texts
 
 if TYPE_CHECKING:
     from vgg_profile.core.figures import Figure

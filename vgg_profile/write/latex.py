@@ -5,7 +5,7 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from vgg_profile.core.forms import Table
-from vgg_profile.write.text import alignments, cell_text, total_texts
+from vgg_profile.write.cells import alignments, cell_text, total_texts
 
 _NEEDS = r"""% needs \usepackage{booktabs}
 % wider than the page: \resizebox{\linewidth}{!}{\input{FILE}}, with \usepackage{graphicx}
@@ -22,7 +22,7 @@ def to_latex(table: Table) -> str:
         rows.append(total_texts(table))
     body = tabulate(
         rows,
-        headers=[column.header.replace("\n", " ") for column in table.columns],
+        headers=[column.label.replace("\n", " ") for column in table.columns],
         tablefmt="latex_booktabs",
         colalign=alignments(table),
         disable_numparse=True,

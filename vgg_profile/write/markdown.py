@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from vgg_profile.core.counts import Count
 from vgg_profile.core.forms import Cell, Table
-from vgg_profile.write.text import alignments, cell_text, total_texts
+from vgg_profile.write.cells import alignments, cell_text, total_texts
 
 _SPECIAL = re.compile(r"[\\`*<>|\[\]~&#$]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 
@@ -53,7 +53,7 @@ def to_markdown(table: Table) -> str:
         rows.append([f"**{escape(text.strip())}**" if text.strip() else "" for text in total_texts(table)])
     body = tabulate(
         rows,
-        headers=[escape(column.header.replace("\n", " ")) for column in table.columns],
+        headers=[escape(column.label.replace("\n", " ")) for column in table.columns],
         tablefmt="pipe",
         colalign=alignments(table),
         disable_numparse=True,

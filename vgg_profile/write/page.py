@@ -22,8 +22,9 @@ from string import Template
 from typing import Any
 
 from vgg_profile.core import digits, fold
+from vgg_profile.core.documents import Document, Part, Picture
 from vgg_profile.core.figures import PALETTE
-from vgg_profile.core.forms import Document, Part, Picture, Table
+from vgg_profile.core.forms import Table
 from vgg_profile.write.html import part_to_html
 from vgg_profile.write.javascript import translate
 

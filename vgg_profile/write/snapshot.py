@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-from vgg_profile.core.forms import History, Piece, Segment
+from vgg_profile.core.histories import History, Piece, Segment
 
 
 def to_snapshot(history: History) -> bytes:

@@ -1,106 +1,95 @@
-"""A table as plain text, the same on a terminal and in a pipe, never cut."""
+"""A table as plain text: whole in a pipe or a file, and on a terminal as wide as that is."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from typing import NamedTuple
 
 import click
 
-from vgg_profile.core import units
-from vgg_profile.core.counts import Count
-from vgg_profile.core.forms import Cell, Table
-
-
-def cell_text(cell: Cell) -> str:
-    """A cell as people read it: ``(3*3*3)*64 = 1,728``, ``64×224×224``, ``×1.75``, ``–`` for unknown."""
-    match cell:
-        case None:
-            return "–"
-        case Count():
-            return f"{cell.value:,}" if cell.is_plain else f"{cell.working} = {cell.value:,}"
-        case tuple():
-            return units.shape(cell)
-        case int():
-            return units.exact(cell)
-        case float():
-            return units.times(cell)
-        case _:
-            return cell
-
-
-def total_texts(table: Table) -> list[str]:
-    """The line of totals; what has no total stays empty."""
-    return ["" if cell is None else cell_text(cell) for cell in table.total or ()]
-
-
-def alignments(table: Table) -> list[str]:
-    """Names to the left, numbers to the right."""
-    return ["left" if column.is_text else "right" for column in table.columns]
-
+from vgg_profile.core.forms import Table
+from vgg_profile.write.cells import GAP, Laid, cell_text, total_texts, width_of, width_of_all, wrap
 
 _RULE = "─"
-_GAP = "  "
 _HEADER_ROOM = 2
-"""How much wider than its header a column is at least."""
+"""How much wider than its header a column of a whole table is at least."""
 
 
-def to_text(table: Table, *, colour: bool = False) -> str:
-    """Answer, title, table, footnotes, ruled between groups; ``colour`` marks the first line, totals, rules.
+class Screen(NamedTuple):
+    """Where a text is shown; without a ``width`` everything is there, every byte, as in a pipe or a file.
+
+    With one, no line is wider, and bytes stand in larger units unless ``is_exact``. ``hint`` is for columns
+    that have no room: their names come where its ``{}`` is.
+    """
+
+    width: int | None = None
+    is_exact: bool = True
+    is_colourful: bool = False
+    hint: str = "Not shown: {}."
+
+    def styled(self, text: str, **style: bool) -> str:
+        return click.style(text, **style) if self.is_colourful else text
+
+
+WHOLE = Screen()
+
+
+def to_text(table: Table, screen: Screen = WHOLE) -> str:
+    """Answer, title, table, footnotes, ruled between groups; with colour the first line, totals and rules.
 
     Laid out here and not by tabulate, whose import takes longer than the rest of ``vgg-profile table D``.
     """
-    emphasise = click.style if colour else _unstyled
-    headers = [column.header.split("\n") for column in table.columns]
-    rows = [[cell_text(cell) for cell in row] for row in table.rows]
-    total = total_texts(table)
-    lines = [*rows, total] if total else rows
-    widths = [
-        max([max(map(_width, header)) + _HEADER_ROOM, *map(_width, texts)])
-        for header, *texts in zip(headers, *lines, strict=True)
-    ]
-    sides = alignments(table)
-    rule = emphasise(_RULE * (sum(widths) + len(_GAP) * (len(widths) - 1)), dim=True)
+    laid, hidden = _whole(table), ""
+    if screen.width is not None or not screen.is_exact:
+        from vgg_profile.write.narrow import fitted
 
-    body = [_line(texts, widths, sides) for texts in zip_longest(*headers, fillvalue="")]
+        laid, hidden = fitted(table, screen.width, is_exact=screen.is_exact)
+    rule = screen.styled(_RULE * width_of_all(each.width for each in laid), dim=True)
+
+    body = _line([[line for part in each.header for line in wrap(part, each.width)] for each in laid], laid)
     body.append(rule)
-    for place, row in enumerate(rows):
-        body.append(_line(row, widths, sides))
+    for place in range(len(table.rows)):
+        body += _row(laid, place)
         if place in table.ends:
             body.append(rule)
-    if total:
-        body += [rule, emphasise(_line(total, widths, sides), bold=True)]
-    footer = ["", *table.footer] if table.footer else []
-    answer = [emphasise(table.answer, bold=True), ""] if table.answer else []
-    title = table.title if table.answer else emphasise(table.title, bold=True)
-    return "\n".join([*answer, title, "", *body, *footer]) + "\n"
+    if table.total:
+        body += [rule, *(screen.styled(line, bold=True) for line in _row(laid, -1))]
+    notes = [*table.footer, *([screen.hint.format(hidden)] if hidden else [])]
+    first, *others = [table.answer, table.title] if table.answer else [table.title]
+    lines = [screen.styled(line, bold=True) for line in wrap(first, screen.width)] + [""]
+    for each in others:
+        lines += [*wrap(each, screen.width), ""]
+    lines += body
+    if notes:
+        lines += ["", *(line for note in notes for line in wrap(note, screen.width))]
+    return "\n".join(lines) + "\n"
 
 
-def _line(texts: Sequence[str], widths: Sequence[int], sides: Sequence[str]) -> str:
-    """One line of a table, without blanks at its end."""
-    cells = []
-    for text, width, side in zip(texts, widths, sides, strict=True):
-        blanks = " " * (width - _width(text))
-        cells.append(blanks + text if side == "right" else text + blanks)
-    return _GAP.join(cells).rstrip()
+def _whole(table: Table) -> list[Laid]:
+    """Every column, as wide as it is."""
+    lines = [[cell_text(cell) for cell in row] for row in table.rows]
+    if table.total:
+        lines.append(total_texts(table))
+    laid = []
+    for place, column in enumerate(table.columns):
+        header, cells = column.label.split("\n"), [line[place] for line in lines]
+        width = max([max(map(width_of, header)) + _HEADER_ROOM, *map(width_of, cells)])
+        laid.append(Laid(column, header, cells, width))
+    return laid
 
 
-def _width(text: str) -> int:
-    """How many columns of a terminal a text takes: two for each wide character, as in a network's own name.
-
-    >>> _width("64×224×224"), _width("网络")
-    (10, 4)
-    """
-    if not text or max(text) < _FIRST_WIDE:
-        return len(text)
-    from unicodedata import east_asian_width
-
-    return sum(2 if east_asian_width(sign) in "FW" else 1 for sign in text)
+def _row(laid: Sequence[Laid], place: int) -> list[str]:
+    return _line([wrap(each.cells[place], each.width) for each in laid], laid)
 
 
-_FIRST_WIDE = "\u2e80"
-"""Where the scripts of East Asia begin, and emoji after them."""
-
-
-def _unstyled(text: str, **_: bool) -> str:
-    return text
+def _line(cells: Iterable[Sequence[str]], laid: Sequence[Laid]) -> list[str]:
+    """One row of a table, without blanks at the ends of its lines; it has as many as its longest cell."""
+    lines = []
+    for texts in zip_longest(*cells, fillvalue=""):
+        padded = []
+        for text, each in zip(texts, laid, strict=True):
+            blanks = " " * (each.width - width_of(text))
+            padded.append(text + blanks if each.column.is_text else blanks + text)
+        lines.append(GAP.join(padded).rstrip())
+    return lines

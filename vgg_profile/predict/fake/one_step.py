@@ -15,10 +15,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.modules.module import register_module_forward_hook
 
 from vgg_profile.core.book import Book
+from vgg_profile.core.collecting import uncollected
 from vgg_profile.core.events import Category, Phase, Storage
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
-from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.fake.answers import real_answers
 from vgg_profile.predict.fake.building import (
     LazyError,

@@ -12,15 +12,19 @@ from typing import NamedTuple
 
 from vgg_profile.core.events import Provenance, least_certain
 from vgg_profile.core.sizes import ITEMSIZE
-from vgg_profile.predict.kernels import aten_cpu, onednn
+from vgg_profile.predict.kernels import (
+    BIAS_GRADIENT,
+    INPUT_GRADIENT,
+    OUTPUT,
+    WEIGHT_GRADIENT,
+    aten_cpu,
+    onednn,
+)
 from vgg_profile.predict.kernels.events import Passing, in_order
 from vgg_profile.predict.kernels.shapes import Convolution
 
 SMALL = 20_480
 """Values of one image that PyTorch convolves itself."""
-
-OUTPUT = "output"
-INPUT_GRADIENT, WEIGHT_GRADIENT, BIAS_GRADIENT = "input gradient", "weight gradient", "bias gradient"
 
 FORWARD = (
     "+columns",

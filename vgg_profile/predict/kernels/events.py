@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import NamedTuple
 
 from vgg_profile.core.events import Provenance
+from vgg_profile.predict.kernels import Order
 
 
 class Event(NamedTuple):
@@ -43,10 +44,6 @@ class Passing(NamedTuple):
     def kept(self) -> int:
         """What is left of it when it is over: its results."""
         return sum(self.changes)
-
-
-Order = Sequence[str]
-"""The blocks of an operation as they come (``+columns``) and go (``-columns``), whether taken or not."""
 
 
 def in_order(order: Order, sizes: Mapping[str, int], provenance: Provenance = Provenance.RULE) -> Passing:

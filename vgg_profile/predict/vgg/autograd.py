@@ -13,7 +13,7 @@ from itertools import chain
 
 from vgg_profile.core.events import OF_THE_LOSS, Category, Phase, Storage
 from vgg_profile.core.sizes import NOTHING
-from vgg_profile.predict.vgg.passing import GRADIENTS
+from vgg_profile.predict.kernels import GRADIENTS
 from vgg_profile.predict.vgg.tape import Tape, let_go
 from vgg_profile.predict.vgg.tensors import Checkpoint, Node, Tensor
 

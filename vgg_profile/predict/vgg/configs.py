@@ -25,7 +25,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
@@ -97,6 +97,7 @@ class Config:
     batch_norm: bool = False
     pool: int | None = POOLED
     """The side of the maps that an average pool hands to the classifier; ``None``: there is no such pool."""
+    is_traced: ClassVar[bool] = False
 
     @property
     def depth(self) -> int:

@@ -15,36 +15,13 @@ from typing import NamedTuple, Protocol
 from vgg_profile.core.events import Provenance, least_certain
 from vgg_profile.core.setting import AMP_ITEMSIZE, Setting
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, HALF, Bytes, Shape
-from vgg_profile.predict.kernels import convolution
+from vgg_profile.predict.kernels import GRADIENTS, OUTPUT, Order, convolution
 from vgg_profile.predict.kernels.aten_cpu import batch_norm_sums
-from vgg_profile.predict.kernels.events import Order
 from vgg_profile.predict.kernels.onednn_products import scratch
 from vgg_profile.predict.kernels.shapes import Convolution, Product
-
-OUTPUT = convolution.OUTPUT
-GRADIENTS = (convolution.INPUT_GRADIENT, convolution.WEIGHT_GRADIENT, convolution.BIAS_GRADIENT)
-"""The results of a backward by the place of the input that they are of: a map, a weight, a bias."""
+from vgg_profile.predict.vgg.tensors import Blocks
 
 Sizes = Mapping[str, int]
-
-
-class Blocks(NamedTuple):
-    """An operation's results and what it takes beside them, in the order in which they come and go.
-
-    ``sizes`` has the bytes of what it takes, and ``known`` how those are known that are not by rule;
-    ``unknown`` names who may take memory beside all that, of which nothing is known.
-    """
-
-    order: Order = ()
-    sizes: Mapping[str, Bytes] = {}
-    known: Mapping[str, Provenance] = {}
-    unknown: str = ""
-
-
-def working(size: Bytes) -> Blocks:
-    """What a kernel takes beside its output, all at once."""
-    return Blocks((f"+{OUTPUT}", "+workspace", "-workspace"), {"workspace": size})
-
 
 Changes = tuple[int, ...]
 """What an allocator sees of an operation: bytes taken (> 0) and given back (< 0), in order."""

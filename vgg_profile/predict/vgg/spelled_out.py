@@ -6,9 +6,8 @@ The walker counts these layers and ``models`` builds them, so both speak of the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 
 from vgg_profile.core.setting import USUAL_PLANE
 from vgg_profile.core.sizes import Shape
@@ -28,8 +27,7 @@ from vgg_profile.predict.vgg.layers import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """A layer in its place: ``conv3_2`` is ``features.12`` of VGG-16, in ``block 3``.
 
     A pool ends its block; what stands between the last block and the classifier belongs to that block. This

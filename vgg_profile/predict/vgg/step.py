@@ -8,12 +8,12 @@ from functools import partial
 from itertools import pairwise
 
 from vgg_profile.core.book import Book
+from vgg_profile.core.collecting import uncollected
 from vgg_profile.core.events import Category, Phase, Storage, kept
 from vgg_profile.core.setting import AMP_ITEMSIZE, Setting, Setup
 from vgg_profile.core.step import Step, in_words
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import binary
-from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.vgg.autograd import run_backward
 from vgg_profile.predict.vgg.configs import Config, config
 from vgg_profile.predict.vgg.optimizer import Optimizer

@@ -16,11 +16,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, NOTHING, Bytes, Shape
-from vgg_profile.predict.vgg.passing import OUTPUT, Blocks, Kernels
-from vgg_profile.predict.vgg.tensors import Autocast, Backward, Checkpoint, Node, Result, Tensor
+from vgg_profile.predict.kernels import OUTPUT
+from vgg_profile.predict.vgg.tensors import Autocast, Backward, Blocks, Checkpoint, Node, Result, Tensor
+
+if TYPE_CHECKING:
+    from vgg_profile.predict.vgg.passing import Kernels
 
 
 class Tape:

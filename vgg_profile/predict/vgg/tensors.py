@@ -5,14 +5,14 @@ Source: the names and the saved tensors of nodes are those of PyTorch's ``deriva
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal, NamedTuple
 
-from vgg_profile.core.events import Category, Storage
+from vgg_profile.core.events import Category, Provenance, Storage
 from vgg_profile.core.sizes import NOTHING, Bytes, Shape
-from vgg_profile.predict.vgg.passing import Blocks
+from vgg_profile.predict.kernels import OUTPUT, Order
 
 Autocast = Literal["lower", "float32"]
 """The two lists of ``torch.autocast``: operations it runs in its lower precision, and in float32."""
@@ -75,6 +75,24 @@ class Result(NamedTuple):
     @property
     def is_new(self) -> bool:
         return not (self.in_place or self.view)
+
+
+class Blocks(NamedTuple):
+    """An operation's results and what it takes beside them, in the order in which they come and go.
+
+    ``sizes`` has the bytes of what it takes, and ``known`` how those are known that are not by rule;
+    ``unknown`` names who may take memory beside all that, of which nothing is known.
+    """
+
+    order: Order = ()
+    sizes: Mapping[str, Bytes] = {}
+    known: Mapping[str, Provenance] = {}
+    unknown: str = ""
+
+
+def working(size: Bytes) -> Blocks:
+    """What a kernel takes beside its output, all at once."""
+    return Blocks((f"+{OUTPUT}", "+workspace", "-workspace"), {"workspace": size})
 
 
 class Backward(NamedTuple):

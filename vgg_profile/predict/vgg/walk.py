@@ -11,13 +11,13 @@ from itertools import groupby
 from math import prod
 
 from vgg_profile.core import units
+from vgg_profile.core.collecting import uncollected
 from vgg_profile.core.counts import ZERO, product
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase, Storage, kept
 from vgg_profile.core.setting import LARGEST, Setting, Setup, input_shape
 from vgg_profile.core.sizes import TARGET_BYTES, Bytes, Shape
 from vgg_profile.core.tree import Profile, Row
-from vgg_profile.predict.collecting import uncollected
 from vgg_profile.predict.vgg.configs import Config, Source
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.spelled_out import Module, modules

@@ -8,10 +8,10 @@ from typing import ClassVar
 from vgg_profile.core.counts import Count, plain
 from vgg_profile.core.events import Category
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, HALF, NOTHING, Bytes, Shape
+from vgg_profile.predict.kernels import GRADIENTS
 from vgg_profile.predict.vgg.layers.layer import Layer
-from vgg_profile.predict.vgg.passing import GRADIENTS, Blocks, working
 from vgg_profile.predict.vgg.tape import Tape
-from vgg_profile.predict.vgg.tensors import Backward, Result, Saved, Tensor
+from vgg_profile.predict.vgg.tensors import Backward, Blocks, Result, Saved, Tensor, working
 
 _COPY_AND_SUMS = (
     *(f"+{each}" for each in GRADIENTS),

@@ -9,9 +9,8 @@ from typing import ClassVar
 from vgg_profile.core.events import Category
 from vgg_profile.core.sizes import FLOAT32, HALF, Bytes, Shape
 from vgg_profile.predict.vgg.layers.layer import Layer
-from vgg_profile.predict.vgg.passing import working
 from vgg_profile.predict.vgg.tape import Tape
-from vgg_profile.predict.vgg.tensors import Backward, Result, Saved, Tensor
+from vgg_profile.predict.vgg.tensors import Backward, Result, Saved, Tensor, working
 
 INDEX_BYTES = 8
 """PyTorch's max pool records where each maximum was as int64, whatever the dtype."""

@@ -9,9 +9,8 @@ from typing import ClassVar
 from vgg_profile.core.counts import Count, product
 from vgg_profile.core.sizes import Shape
 from vgg_profile.predict.vgg.layers.layer import Layer
-from vgg_profile.predict.vgg.passing import Blocks
 from vgg_profile.predict.vgg.tape import Tape
-from vgg_profile.predict.vgg.tensors import Backward, Result, Tensor
+from vgg_profile.predict.vgg.tensors import Backward, Blocks, Result, Tensor
 
 
 @dataclass(frozen=True, slots=True)

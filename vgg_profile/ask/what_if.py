@@ -1,0 +1,234 @@
+"""What would help: each change to a step that saves memory, asked as a question of its own, and ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import Any, NamedTuple
+
+from vgg_profile.ask.fit import Fit
+from vgg_profile.ask.question import Question
+from vgg_profile.core import units
+from vgg_profile.core.display import Displayed
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.inputs import Input
+from vgg_profile.core.network import TracedNetwork
+from vgg_profile.core.printable import command_line
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import Step
+from vgg_profile.core.tree import Profile
+
+LIGHTER = {"momentum": ("sgd",), "adam": ("momentum", "sgd"), "adamw": ("momentum", "sgd")}
+"""Optimizer → those that keep less state."""
+
+SIDE = 32
+"""A smaller image has the next multiple of so many pixels on each side: VGGs halve it five times."""
+
+
+class Change(NamedTuple):
+    """One change to a question: in words, and as options to type; ``question`` opens it changed.
+
+    ``again`` are the options with which a network that was traced to a file is traced so; of what is no
+    property of a step, none.
+    """
+
+    what: str
+    options: tuple[str, ...]
+    question: Callable[[], Question]
+    again: tuple[str, ...] = ()
+
+    @property
+    def typed(self) -> str:
+        return command_line(self.options)
+
+
+class Refused(NamedTuple):
+    """A change that cannot be answered here: why, or how to trace the network so."""
+
+    what: str
+    options: str
+    why: str
+
+
+class Helped(NamedTuple):
+    """What one change makes of the answer, in images and bytes.
+
+    A step takes ``images`` at most: ``largest_batch`` at a time, times its micro-batches. Of as many images a
+    step as the question is about, ``batch`` at a time, it takes ``taken_bytes``. ``flops`` are an image's,
+    forward and backward, with what is run again.
+    """
+
+    what: str
+    options: str
+    largest_batch: int
+    images: int
+    gained: int
+    batch: int
+    fits: bool
+    taken_bytes: int
+    saved_bytes: int
+    flops: int
+    extra_flops: int
+
+
+@dataclass(frozen=True, repr=False)
+class WhatIf(Displayed):
+    """An answer, and what each change makes of it, the most images gained first, then the most bytes saved.
+
+    ``refused`` has the changes that cannot be answered here.
+    """
+
+    fit: Fit
+    changes: tuple[Helped, ...]
+    refused: tuple[Refused, ...] = ()
+
+    @property
+    def helpful(self) -> tuple[Helped, ...]:
+        """The changes that gain images or save bytes."""
+        return tuple(each for each in self.changes if each.gained > 0 or each.saved_bytes > 0)
+
+    @property
+    def idle(self) -> tuple[Helped, ...]:
+        """The others."""
+        return tuple(each for each in self.changes if each not in self.helpful)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            **self.fit.to_dict(),
+            "flops_per_image": flops_of(self.fit.step),
+            "what_if": [each._asdict() for each in self.changes],
+            "not_answered": [each._asdict() for each in self.refused],
+        }
+
+
+def what_if(
+    question: Question,
+    progress: Callable[[Sequence[Change]], Iterator[Change]] = iter,
+) -> WhatIf:
+    """Ask a question again with each change that may help.
+
+    >>> from vgg_profile import memory, walk
+    >>> what_if(Question(walk("8,M", input=64), memory("1GiB"))).changes[0].options
+    '--accumulate 2'
+    """
+    fit = question.answer()
+    setup = fit.step.setup
+    images = fit.batch * setup.accumulate
+    before = question.about(fit.batch, fit)
+    flops = flops_of(fit.step)
+    helped: list[Helped] = []
+    refused: list[Refused] = []
+    for change in progress(list(changes(question, fit))):
+        if question.is_carried and change.again:
+            source = question.profile.config.facts["source"]
+            again = f"vgg-profile trace {source} … {command_line(change.again)} -o FILE.json"
+            refused.append(Refused(change.what, change.typed, f"traced otherwise; type `{again}`"))
+            continue
+        try:
+            asked = change.question()
+            largest = asked.answer()
+            times = largest.step.setup.accumulate
+            batch = -(-images // times)
+            here = asked.about(batch, largest)
+        except InputError as error:
+            refused.append(Refused(change.what, change.typed, error.problem.rstrip(".")))
+            continue
+        there = flops_of(largest.step)
+        helped.append(
+            Helped(
+                change.what,
+                change.typed,
+                largest.largest_batch,
+                largest.largest_batch * times,
+                largest.largest_batch * times - fit.largest_batch * setup.accumulate,
+                batch,
+                here.fits,
+                here.taken_bytes,
+                before.taken_bytes - here.taken_bytes,
+                there,
+                there - flops,
+            )
+        )
+    ranked = sorted(helped, key=lambda each: (-each.gained, -each.saved_bytes))
+    return WhatIf(fit, tuple(ranked), tuple(refused))
+
+
+def flops_of(step: Step) -> int:
+    """An image's FLOPs: forward and backward, and what checkpointing runs again."""
+    return (sum(step.flops.values()) + sum(step.recomputed_flops.values())) // step.profile.batch
+
+
+def changes(question: Question, fit: Fit) -> Iterator[Change]:
+    """What may help a step, as it is: nothing that it does already, nothing that no loop does."""
+    setup, profile = fit.step.setup, fit.step.profile
+    habit = Setup().on(profile.device).foreach
+    as_traced = replace(setup, foreach=None) if setup.foreach == habit else setup
+    as_given = tuple(chain.from_iterable(("--input", each.label) for each in _inputs(profile)))
+
+    def of_setup(what: str, **changed: Any) -> Change:
+        there = replace(question.setup, **changed)
+        again = (*as_given, *replace(as_traced, **changed).options(Setup()))
+        return Change(
+            what, tuple(there.options(question.setup)), lambda: replace(question, setup=there), again
+        )
+
+    if setup.has_backward and setup.checkpoint == "none" and not profile.is_traced:
+        yield of_setup("each block run again in backward", checkpoint="blocks")
+    if setup.amp == "none" and profile.dtype == "float32":
+        yield of_setup("autocast to bfloat16", amp="bfloat16")
+    for lighter in LIGHTER.get(setup.optimizer, ()):
+        yield of_setup(f"{lighter} instead of {setup.optimizer}", optimizer=lighter)
+    if setup.optimizer != "none" and setup.foreach:
+        yield of_setup("one parameter stepped after the other", foreach=False)
+    if setup.optimizer != "none" and not setup.fused and not question.setup.foreach:
+        yield of_setup("stepped in one kernel", fused=True)
+    if question.look is not None and (smaller := _smaller(_inputs(profile))):
+        what, typed = smaller
+        yield Change(what, typed, partial(_looked, question, typed[1]), (*typed, *as_traced.options(Setup())))
+    if setup.has_backward and setup.accumulate == 1 and fit.batch > 1 and not profile.is_traced:
+        times = 2 if fit.fits else _micro_batches(question, fit.batch)
+        yield of_setup(f"{times:,} micro-batches a step", accumulate=times)
+    parts = dict.fromkeys(row.module.partition(".")[0] for row in profile.module_rows if row.parameters)
+    *others, last = [part for part in parts if part] or [""]
+    if others and setup.has_backward and not setup.freeze:
+        yield of_setup(f"{last} trained alone", freeze=tuple(others))
+    if profile.device == "cuda" and not question.expandable:
+        yield Change(
+            "expandable segments",
+            ("--expandable-segments",),
+            lambda: replace(question, expandable=True),
+        )
+
+
+def _micro_batches(question: Question, batch: int) -> int:
+    """The fewest with which a batch fits; how large one may be does not depend on how many there are."""
+    each = replace(question, setup=replace(question.setup, accumulate=2)).answer().largest_batch
+    return max(2, -(-batch // max(1, each)))
+
+
+def _looked(question: Question, given: str) -> Question:
+    """The same at another input."""
+    assert question.look is not None
+    return replace(question, profile=question.look((given,)), look=None)
+
+
+def _inputs(profile: Profile) -> tuple[Input, ...]:
+    """What a network is given; a VGG, one image."""
+    network = profile.config
+    return network.inputs if isinstance(network, TracedNetwork) else (Input(profile.input),)
+
+
+def _smaller(inputs: tuple[Input, ...]) -> tuple[str, tuple[str, str]] | None:
+    """The next smaller image, or half the sequence, of a network that takes one input; as options, too."""
+    match [each for each in inputs if each.shape]:
+        case [Input(shape=(channels, *sides), dtype=None) as only] if len(sides) == 2:
+            shape = (channels, *((side - 1) // SIDE * SIDE for side in sides))
+            what = f"images of {units.shape(shape[1:])}"
+        case [Input(shape=(length,), dtype=str()) as only]:
+            shape = (length // 2,)
+            what = f"sequences of {shape[0]:,}"
+        case _:
+            return None
+    return (what, ("--input", replace(only, shape=shape).label)) if all(shape) else None

@@ -1,0 +1,165 @@
+"""Where a result goes, in which format, and how much of it a terminal shows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast
+
+import click
+
+from vgg_profile.cli.program import undivided
+from vgg_profile.cli.speech import page, say, show
+from vgg_profile.core.errors import InputError
+from vgg_profile.core.files import check_writable, write_whole
+from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render, snapshot
+from vgg_profile.write.text import WHOLE, Screen
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several click decorators as one, in the order that ``--help`` shall show them."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+force_option = click.option("--force", is_flag=True, help="Replace the file if it exists.")
+
+_output = (
+    click.option(
+        "--format",
+        "format_",
+        type=click.Choice(FORMATS),
+        help="How to print it (default: by the suffix of -o, else table).",
+    ),
+    click.option(
+        "--columns",
+        default="",
+        metavar="NAMES",
+        help="These columns alone, such as name,macs; +macs: these besides the usual ones.",
+    ),
+    click.option("--wide", is_flag=True, help="Every column, however wide the terminal is."),
+    click.option("--bytes", "in_bytes", is_flag=True, help="Exact bytes on a terminal, as in a file."),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Write to a file instead of the terminal.",
+    ),
+    force_option,
+)
+
+
+def gives_output(command: Command, *, is_step: bool = False) -> Command:
+    """``--format``, ``-o`` and what a terminal shows, handed to the command as ``out``.
+
+    A command whose result is a step may write it as a snapshot, too.
+    """
+
+    @wraps(command)
+    def with_output(
+        format_: str | None,
+        columns: str,
+        wide: bool,
+        in_bytes: bool,
+        output: Path | None,
+        force: bool,
+        **rest: Any,
+    ) -> Any:
+        to = Output.to(output, format_, force, columns, wide, in_bytes, is_step=is_step)
+        return command(out=to, **rest)
+
+    return together(*_output)(cast(Command, with_output))
+
+
+gives_step = partial(gives_output, is_step=True)
+
+
+def check_can_draw() -> None:
+    """Load what draws, so that a lack of it is told before any long work; raises ``Failure``."""
+    with undivided():
+        import vgg_profile.write.plots  # noqa: F401
+
+
+class Output(NamedTuple):
+    """Where a result goes and in which format; what cannot be written is refused at once."""
+
+    path: Path | None
+    format: str
+    force: bool
+    columns: str = ""
+    is_wide: bool = False
+    is_exact: bool = False
+
+    @classmethod
+    def to(
+        cls, path: Path | None, format_: str | None, force: bool, *shown: Any, is_step: bool = False
+    ) -> Output:
+        """Somewhere; ``shown`` are the columns that were asked for, and the rest of what a terminal shows."""
+        if path is None or str(path) == "-":
+            return cls(None, format_ or "table", force, *shown)
+        check_writable(path, force=force)
+        chosen = format_ or format_of(path)
+        if chosen in PICTURES:
+            check_can_draw()
+        if chosen == "snapshot" and not is_step:
+            raise InputError(
+                "A memory snapshot is of a training step, and this command gives none.",
+                "Write it with `vgg-profile timeline CONFIG --device cuda -o step.pickle`.",
+            )
+        return cls(path, chosen, force, *shown)
+
+    def deliver(self, result: Any, **options: bool) -> None:
+        """Print a result, or write it whole to the file: as a picture, if the file's suffix is one's."""
+        if self.format in PICTURES:
+            self.write(picture(result, self.format))
+            return
+        if self.format == "snapshot":
+            self.write(snapshot(result))
+            return
+        form = "page" if self.format == "html" else self.format
+        self.write(render(result, form, screen=self._screen, columns=self.columns, **options))
+
+    @property
+    def _screen(self) -> Screen:
+        """The terminal, if this is one: a pipe and a file get everything, and exact bytes."""
+        if self.path is not None or not _is_terminal():
+            return WHOLE
+        is_dull = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        width = None if self.is_wide else _size().columns
+        return Screen(width, self.is_exact, not is_dull, _HINT)
+
+    def write(self, content: str | bytes, remark: str = "") -> None:
+        """Print a text, or write it whole to the file; bytes go to a file only."""
+        if self.path is not None:
+            write_whole(self.path, content, force=self.force)
+            say(f"Wrote {self.path}{remark}")
+        elif isinstance(content, str):
+            is_long = _is_terminal() and content.count("\n") >= _size().lines
+            (page if is_long else show)(content)
+
+
+_HINT = "More: --columns +{} · --wide · --bytes"
+
+STDOUT = Output(None, "table", force=False)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def _size() -> os.terminal_size:
+    """How many columns and lines the terminal has; ``COLUMNS`` and ``LINES`` overrule it."""
+    from shutil import get_terminal_size
+
+    return get_terminal_size()

@@ -16,7 +16,7 @@ import programs
 import pytest
 
 from vgg_profile import walk
-from vgg_profile.ask import cards, page_step
+from vgg_profile.ask import cards
 from vgg_profile.core import digits, fold
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.units import UNITS
@@ -104,6 +104,7 @@ def calls_of_the_fold(count, chance):
         rows = fold.levels(*step)
         yield "levels", step
         yield "alive", [step[0], chance.randrange(2 * len(step[0]))]
+        yield "lifetimes", [step[0], len(step[2])]
         yield "parts", [rows, starts]
         yield "highest", [rows]
         yield "live_bytes", [rows[-1]]
@@ -289,7 +290,7 @@ def test_every_rule_is_used_and_no_other_is_asked_for():
     asked = set(re.findall(r"\brules\.(\w+)", scripts))
     made = {name: body for source in RULES.values() for name, body in bodies(source)}
     inner = {name for name in made for body in made.values() if re.search(rf"\b{name}\(", body)}
-    of_a_network = {page_step.built.__name__, page_step.smallest.__name__, page_step.witness.__name__}
+    of_a_network = {"built", "smallest", "witness", "looked"}
     assert of_a_network <= asked <= set(made) | of_a_network
     assert set(made) <= asked | inner
     assert not re.search(r"Intl|toFixed\((?!1\))|toLocale|reduce\(\(total", scripts)

@@ -292,7 +292,7 @@ def test_layers_are_dropped_added_and_widened(fresh):
 def test_the_address_keeps_the_network_and_a_command_and_a_file_say_it(fresh):
     fresh.page.get_by_label("start from").select_option("C")
     assert fresh.text("#peak strong") == wanted("C")["peak"][0]
-    part(fresh, "hidden layer").click()
+    part(fresh, "fc6").click()
     press(fresh, "Drop hidden layer 1")
     fresh.page.get_by_label("batch", exact=True).fill("8")
     fresh.page.get_by_label("optimizer").select_option("adam")

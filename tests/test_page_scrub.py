@@ -169,3 +169,25 @@ def test_a_real_step_is_laid_over_its_own_setting_alone(other, quick):
     assert other.page.locator("#chart .measured").count() == 0
     assert "real step" not in other.text("#happens")
     assert not other.complaints
+
+
+def test_a_traced_network_is_walked_through_and_not_built(other):
+    import torch
+    from torch import nn
+
+    from vgg_profile import trace
+    from vgg_profile.core.step import as_traced
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 5))
+    step = trace(model, "3x8x8", setup=Setup(optimizer="sgd"), probe=False, batch=2)
+    report = Report(Comparison((as_traced(step),), step.setup), "vgg-profile report net.py:Net")
+    other.open(to_live_page(report)).page.locator("#layers tbody tr").first.wait_for()
+    assert not other.page.locator("#build").is_visible()
+    other.page.get_by_role("radio", name="bytes").check(force=True)
+    assert not departures(other.page.evaluate(AT_EACH_EVENT), step, 2)
+    other.page.locator("#layers tbody tr").nth(1).click()
+    assert other.page.locator("#look").is_visible()
+    assert not other.page.locator("#sliding").is_visible()
+    assert other.page.locator("#tensors tbody tr").count() >= 4
+    assert not other.complaints

@@ -81,7 +81,7 @@ def _connected(given: list[list[int]], outputs: int) -> dict[str, Any]:
     steps = []
     for output in range(outputs):
         terms = [
-            [row, column, value, (row + column + output) % 3 - 1]
+            [row, column, value, (2 * row + column * output + output) % 3 - 1]
             for row, line in enumerate(given)
             for column, value in enumerate(line)
         ]

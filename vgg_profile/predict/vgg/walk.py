@@ -122,7 +122,7 @@ def _pooled(before: Shape, after: Shape, following: Sequence[Module]) -> str:
 
 
 def check_image(config: Config, shape: Shape) -> None:
-    """Refuse an image that some pool would reduce to nothing."""
+    """Refuse an image that some pool would reduce to nothing: raises ``InputError``."""
     for module in modules(config, shape):
         shape = module.layer.output_shape(shape)
         if 0 in shape:

@@ -14,9 +14,14 @@ function remember(words) {
   present = { text: now, words: words.replace(/[\d,]+$/, ""), when: Date.now() };
 }
 
+function goBackTo(text) {
+  for (const [name, value] of Object.entries(JSON.parse(text))) controls[name].value = value;
+  offer();
+}
+
 function undo() {
   if (!past.length) return;
-  for (const [name, value] of Object.entries(JSON.parse(past.pop()))) controls[name].value = value;
+  goBackTo(past.pop());
   present = null;
   select("");
   update("Undone");

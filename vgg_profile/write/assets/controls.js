@@ -39,10 +39,10 @@ function offer() {
   const least = BUILT ? rules.smallest(netOf(chosen())[0]) : 1;
   const own = data.given?.[data.networks.indexOf(controls.network.value)].input;
   const sizes = [...controls.size.options];
-  for (const each of sizes) each.disabled = BUILT ? Math.min(...each.value.split("×")) < least : each.value !== own;
-  if (controls.size.selectedOptions[0].disabled) {
-    controls.size.value = sizes.find((each) => !each.disabled)?.value ?? sizes.at(-1).value;
-  }
+  const fits = ({ value }) => (BUILT ? Math.min(...value.split("×")) >= least : value === own);
+  const isAny = sizes.some(fits); // else the rules say why not
+  for (const each of sizes) each.disabled = isAny && !fits(each);
+  if (controls.size.selectedOptions[0].disabled) controls.size.value = sizes.find(fits).value;
 }
 
 /** Everything follows from the controls; ``words`` say what was changed, where they do not show it. */
@@ -54,7 +54,8 @@ function update(words = "") {
     view = compute();
   } catch (error) {
     if (!(error instanceof py.InputError)) throw error;
-    byId("problem").textContent = `${error.problem} The figures are still those before.`;
+    byId("problem").textContent = `${error.problem} Nothing was changed.`;
+    if (present) goBackTo(present.text);
     return;
   }
   remember(words);

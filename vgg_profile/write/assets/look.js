@@ -28,7 +28,9 @@ function lookInto(row) {
   describe(view.table[row]);
   showOutput();
   takeApart();
-  if (!look.open) look.showModal();
+  if (look.open) return;
+  look.showModal();
+  if (small) outputs.focus(); // the arrow keys slide
 }
 
 /** What the real layer does, in numbers. */
@@ -154,4 +156,8 @@ byId("before").addEventListener("click", () => lookInto(inside - 1));
 byId("next").addEventListener("click", () => lookInto(inside + 1));
 look.addEventListener("close", () => slide(false));
 layers.tBodies[0].addEventListener("click", ({ target }) => lookInto(Number(target.closest("tr")?.dataset.row ?? -1)));
-layers.tBodies[0].addEventListener("keydown", ({ key, target }) => key === "Enter" && lookInto(Number(target.dataset.row)));
+layers.tBodies[0].addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault(); // or the key would press what the dialog gives the focus to
+  lookInto(Number(event.target.dataset.row));
+});

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import import_module
 
 from vgg_profile.write.javascript.classes import Class
 from vgg_profile.write.javascript.functions import Function
@@ -209,7 +209,7 @@ class Link:
 def definitions(module: str) -> dict[str, ast.stmt]:
     """What a module defines or imports, by name."""
     found: dict[str, ast.stmt] = {}
-    for node in ast.parse(inspect.getsource(import_module(module))).body:
+    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
         match node:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 found[name] = node
@@ -234,7 +234,7 @@ def _submodule(module: str, name: str) -> str | None:
     if isinstance(found, ast.ImportFrom):
         source, original = _imported(found, name)
         path = f"{source}.{original}"
-        value = getattr(import_module(source), original, None)
+        value = getattr(sys.modules.get(source), original, None)
         if source.startswith("vgg_profile") and inspect.ismodule(value):
             return path
     return None

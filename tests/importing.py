@@ -18,6 +18,7 @@ HEAVY: dict[str, set[str]] = {
     "jinja2": {"write.html", "write.page"},
     "matplotlib": {"write.plots"},
     "msgspec": {
+        "ask.budget_form",
         "core.validate",
         "diagnose.answer",
         "measure.reading",

@@ -16,11 +16,16 @@ import pytest
 from biting import Tags, parsed
 from click.testing import CliRunner
 
+from vgg_profile.ask.budget import Budget, Limit
 from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison
+from vgg_profile.ask.difference import Difference, predicted
 from vgg_profile.ask.fit import Fit
+from vgg_profile.ask.fits import Fits
+from vgg_profile.ask.question import Question
 from vgg_profile.ask.report import Report
 from vgg_profile.ask.sweep import sweep
+from vgg_profile.ask.what_if import what_if
 from vgg_profile.check.crosscheck import crosscheck, overlay
 from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
@@ -73,6 +78,12 @@ def results() -> dict[str, Any]:
         "with a record": Comparison((checked,), Setup(), measured={"a record": record}),
         "step": step,
         "fit": Fit(step, memory("8GiB")),
+        "what if": what_if(Question(walk("8,M", input=64, classes=2), memory("1GiB"))),
+        "fits": Fits.of(memory("8GiB"), [Fit(step, memory("8GiB"))]),
+        "difference": Difference(
+            predicted("old", profile, Setup(), None), predicted("new", walk("4,M", input=8), Setup(), None)
+        ),
+        "budget": Budget("a budget", (Limit("net", "peak_bytes", "", 1, 2, is_least=False),)),
         "sweep": sweep("8,M", inputs=(8,), batches=(1, 2), dtypes=("float32",), optimizers=("none",)),
         "checks": checks,
         "record": record,
@@ -215,6 +226,7 @@ def test_the_page_may_send_nothing_and_has_no_other_base() -> None:
         ["plot", "D", "X"],
         ["plot", "D", "memory", "-o", "X"], ["plot", "D", "memory", "-o", "X.svg"], ["table", "D", "-o", "X"],
         ["table", "D", "-o", "X/y.md"], ["table", "D", "-o", "X.md"], ["report", "D", "-o", "X"],
+        ["budget", "X"], ["compare", "D", "--against", "X"], ["compare", "X.toml", "--against", "X"],
         ["diagnose", "X"], ["diagnose", "X.py:y"], ["sweep", "D", "--batch", "X"],
         ["sweep", "D", "--dtype", "X"],
         ["table", "X.toml"], ["compare", "D", "--measured", "X"], ["diagnose", "FILE:net"],

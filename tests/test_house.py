@@ -239,3 +239,35 @@ def test_every_room_has_a_line_in_architecture():
     text = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
     rooms = draw_rooms.imports()[0].keys() - {PACKAGE}
     assert {room for room in rooms if f"| `{room}` |" not in text} == set()
+
+
+# -- one question
+
+ASKING = ("ask.budget", "ask.difference", "ask.fits", "ask.what_if")
+"""What asks about memory many times over; each asks a step, or the one question that `fit` is."""
+
+ANSWERING = {"predict.steps"}
+
+
+def computing(graph: grimp.ImportGraph) -> dict[str, set[str]]:
+    """Who of those imports anything that predicts, folds or allocates, and what."""
+    found = {}
+    for name in ASKING:
+        imported = {
+            each.removeprefix(f"{PACKAGE}.")
+            for each in graph.find_modules_directly_imported_by(f"{PACKAGE}.{name}")
+        }
+        rooms = {each for each in imported if each.split(".")[0] in ("predict", "measure")}
+        theirs = (rooms | imported & {"core.fold", "core.book", "ask.machine"}) - ANSWERING
+        if theirs - {"measure.record"}:
+            found[name] = theirs
+    return found
+
+
+def test_nothing_is_computed_twice():
+    assert computing(house()) == {}
+
+
+@pytest.mark.parametrize("other", ["predict.reserved", "predict.vgg.step", "core.fold", "ask.machine"])
+def test_what_computes_for_itself_is_found(other):
+    assert computing(rebuilt(("ask.budget", other))) == {"ask.budget": {other}}

@@ -65,6 +65,7 @@ RESULTS = [
     ("fit", "A", "64,64,M,128,128,M,256,256,256,M", "--memory", "8GiB"),
     ("sweep", "D", "--memory", "t4", "--optimizer", "sgd,adam"),
     ("compare", "D", "E", "--short", "--memory", "8GiB"),
+    ("budget", "tests/data/budget.toml"),
     ("measure", *SMALL),
     ("notes",),
     ("sweep", "D", "--batch", "1..4", "--input", "64..128:32", "--optimizer", "none", "--optimizer", "adam"),

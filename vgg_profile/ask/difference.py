@@ -31,6 +31,9 @@ class Version:
     label: str
     setting: Setting
     figures: Mapping[str, Figure]
+    is_measured: bool = False
+    is_unverified: bool = False
+    """Whether it is by rules of a card that no card has confirmed."""
 
 
 class Changed(NamedTuple):
@@ -58,7 +61,9 @@ def predicted(label: str, profile: Profile, setup: Setup, memory: Memory | None)
     }
     if memory is not None:
         figures["largest_batch"] = Figure(Question(profile, memory, setup).answer().largest_batch, {})
-    return Version(label, step.setting, figures)
+    on_a_card = profile.device != "cpu"
+    is_open = on_a_card and (memory is not None or step.profile.verified is None)
+    return Version(label, step.setting, figures, is_unverified=is_open)
 
 
 def measured(label: str, record: Measurement) -> Version:
@@ -76,14 +81,14 @@ def measured(label: str, record: Measurement) -> Version:
             layers = record.layers(quantity) if times == 1 else {}
             by_layer = {name: int(each.value) for name, each in layers.items() if isinstance(each.value, int)}
             found[name] = Figure(round(whole.value * times), by_layer)
-    return Version(label, record.setting, found)
+    return Version(label, record.setting, found, is_measured=True)
 
 
 @dataclass(frozen=True, repr=False)
 class Difference(Displayed):
     """Two versions, old and new; ``memory`` is what the largest batch fits into.
 
-    Raises ``InputError`` for versions that have no figure in common.
+    Raises ``InputError`` if one was measured, and the other is predicted.
 
     >>> from vgg_profile.predict.vgg.walk import walk
     >>> old, new = (predicted(name, walk(name), Setup(), None) for name in ("D", "E"))
@@ -96,10 +101,11 @@ class Difference(Displayed):
     memory: Memory | None = None
 
     def __post_init__(self) -> None:
-        if not {*self.old.figures} & {*self.new.figures}:
+        if self.old.is_measured != self.new.is_measured:
             raise InputError(
-                f"{excerpt(self.old.label)} and {excerpt(self.new.label)} have no figure in common.",
-                "Compare two networks, or two records.",
+                f"One is a record and one is not: {excerpt(self.old.label)} and {excerpt(self.new.label)}.",
+                "Compare two networks, or two records; `vgg-profile check NET RECORD` holds one against the "
+                "other.",
             )
 
     @property
@@ -108,7 +114,7 @@ class Difference(Displayed):
         return tuple(
             _changed(name, figure, self.new.figures[name])
             for name, figure in self.old.figures.items()
-            if name in self.new.figures
+            if name in self.new.figures  # a record may lack one
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from vgg_profile.core.version import __version__
 
 COMMANDS = Commands(
     {
+        "budget": "vgg_profile.cli.budget:budget_command",
         "check": "vgg_profile.cli.steps:check_command",
         "compare": "vgg_profile.cli.compare:compare_command",
         "diagnose": "vgg_profile.cli.diagnose:diagnose_command",

@@ -64,10 +64,11 @@ def sweep_command(
     setup: Setup,
     out: Output,
 ) -> None:
-    """The peak over a grid of batches, sizes, dtypes and optimizers, or what fits into a memory.
+    """The peak, or what fits into a memory, over a grid of settings.
 
-    A network of your own is traced at each of its inputs, dtypes and optimizers; of a traced one only the
-    batches are free. Of several inputs each is a --input, and a LIST of alternatives.
+    A grid has batches, image sizes, dtypes and optimizers. A network of your own is traced at each of its
+    inputs, dtypes and optimizers; of a traced one only the batches are free. Of several inputs each is a
+    --input, and a LIST of alternatives.
 
     With --memory: exit code 4 if at a point one of the batches does not fit, or not even one image.
 

@@ -11,6 +11,22 @@ from typing import Literal
 from vgg_profile.core.counts import Count
 from vgg_profile.core.printable import printable_lines, spell_out
 
+
+class Said(int):
+    """A whole number that people read in words of its own, where a column holds more than one unit.
+
+    >>> Said(2**20, "1.00 MiB"), Said(2**20, "1.00 MiB").words
+    (1048576, '1.00 MiB')
+    """
+
+    words: str
+
+    def __new__(cls, value: int, words: str) -> Said:
+        said = super().__new__(cls, value)
+        said.words = words
+        return said
+
+
 Cell = str | int | float | None | Count | tuple[int, ...]
 """A name, a whole number, a ratio, ``None`` for unknown, a number with its working, or a shape."""
 

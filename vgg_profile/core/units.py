@@ -87,6 +87,17 @@ def binary(size: int) -> str:
     return _in_the_largest(size, 1024, _BINARY)
 
 
+def of_figure(figure: str, value: int) -> str:
+    """A figure as people read it, by the unit that its name ends with.
+
+    >>> of_figure("peak_bytes", 60950432), of_figure("forward_us", 1500), of_figure("parameters", 4096)
+    ('58.13 MiB', '1,500 µs', '4,096')
+    """
+    if figure.endswith("_bytes"):
+        return binary(value)
+    return f"{exact(value)} µs" if figure.endswith("_us") else exact(value)
+
+
 def as_the_notes(number: int) -> str:
     """The notes' rounding: two leading digits and a K or an M, whole millions from 10M on.
 

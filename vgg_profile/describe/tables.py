@@ -24,7 +24,7 @@ def describe(result: object, **options: bool) -> Table:
             import vgg_profile.describe.plans
         case "WhatIf" | "Fits":
             import vgg_profile.describe.questions
-        case "Difference":
+        case "Difference" | "Budget":
             import vgg_profile.describe.difference
         case "Diagnosis":
             import vgg_profile.describe.diagnosis

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from vgg_profile.core import units
 from vgg_profile.core.counts import Count
-from vgg_profile.core.forms import Cell, Column, Table
+from vgg_profile.core.forms import Cell, Column, Said, Table
 
 
 def cell_text(cell: Cell, count: Callable[[int], str] = units.exact) -> str:
@@ -20,6 +20,8 @@ def cell_text(cell: Cell, count: Callable[[int], str] = units.exact) -> str:
             return count(cell.value) if cell.is_plain else f"{cell.working} = {count(cell.value)}"
         case tuple():
             return units.shape(cell)
+        case Said():
+            return cell.words
         case int():
             return units.exact(cell)
         case float():

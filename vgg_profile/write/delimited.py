@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from unicodedata import normalize
 
 from vgg_profile.core.counts import Count
-from vgg_profile.core.forms import Table
+from vgg_profile.core.forms import Said, Table
 
 Raw = str | int | float | None
 
@@ -25,6 +25,8 @@ def records(table: Table) -> Iterator[dict[str, Raw]]:
                 record[f"{column.key}_working"] = count.working
             elif isinstance(cell, tuple):
                 record[column.key] = "x".join(map(str, cell))
+            elif isinstance(cell, Said):
+                record[column.key] = int(cell)
             else:
                 record[column.key] = cell.value if isinstance(cell, Count) else cell
         yield record

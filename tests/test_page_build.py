@@ -272,11 +272,11 @@ def test_layers_are_dropped_added_and_widened(fresh):
     assert said.startswith("pool1 is gone: the last map is 512×14×14, was 512×7×7;")
     assert "the batch that fits goes from " in said
     part(fresh, "conv1_1").click()
-    press(fresh, "＋ convolution after")
+    press(fresh, "+ convolution after")
     assert shown(fresh) == wanted("64,64,128,M,256,256,M,512,512,M,512,512,M")
     fresh.page.locator("#editor").get_by_label("width", exact=True).fill("96")
     assert shown(fresh) == wanted("64,96,128,M,256,256,M,512,512,M,512,512,M")
-    press(fresh, "＋ pool after")
+    press(fresh, "+ pool after")
     assert shown(fresh) == wanted("64,96,M,128,M,256,256,M,512,512,M,512,512,M")
     part(fresh, "average pool").click()
     fresh.page.locator("#editor select").select_option("1")
@@ -348,7 +348,7 @@ def test_what_cannot_be_is_said_and_nothing_changes(other, quick):
     assert shown(other) == before
     for _ in range(9):
         part(other, "pool1").click()
-        press(other, "＋ pool after")
+        press(other, "+ pool after")
     assert "The image is too small" in other.text("#problem")
     assert not other.complaints
 

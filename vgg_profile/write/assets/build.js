@@ -125,9 +125,9 @@ function editor(names) {
     made.push(choose("average", [[7, "to 7×7"], [1, "to one value (GAP)"], [3, "to 3×3"], ["none", "none"]], pool ?? "none"));
   }
   if (["input", "conv", "pool", "lrn"].includes(kind)) {
-    made.push(action("conv", "＋ convolution after"), action("pool", "＋ pool after"));
+    made.push(action("conv", "+ convolution after"), action("pool", "+ pool after"));
   }
-  if (kind === "average" || kind === "fc") made.push(action("fc", "＋ hidden layer after"));
+  if (kind === "average" || kind === "fc") made.push(action("fc", "+ hidden layer after"));
   if (["conv", "pool", "lrn", "fc"].includes(kind)) made.push(action("drop", `Drop ${name}`));
   if (row > 0) made.push(action("look", "Look inside"));
   box.replaceChildren(...made);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from calling import refusal
 from conftest import Golden
 
 from vgg_profile import Setup, ledger, walk
+from vgg_profile.ask.budget_form import read_budget
+from vgg_profile.cli import main
+
+ROOT = Path(__file__).parent.parent
 
 HERE = 'processor = "avx512"\nthreads = 2\n'
 
@@ -163,3 +168,20 @@ def test_what_is_no_budget_is_a_clear_error(content: bytes, tmp_path: Path) -> N
 def test_a_file_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     assert "There is no file" in refusal(run("budget", tmp_path / "budget.toml"))
     assert "There is no file" in refusal(run("budget", tmp_path))
+
+
+def test_the_budgets_that_are_shown_are_budgets(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "pull_requests.md").read_text("utf-8")
+    helped = run("budget", "--help").stdout.partition("budget.toml: ")[2].partition("\n\n")[0]
+    for text in (page.partition("```toml\n")[2].partition("```")[0], helped):
+        (tmp_path / "budget.toml").write_text("\n".join(line.strip() for line in text.splitlines()))
+        (entry,) = read_budget(tmp_path / "budget.toml")
+        assert entry.most == {"peak_bytes": 2**32, "parameters": 26_000_000, "macs": 4_200_000_000}
+        assert [(memory.device, batch) for memory, batch in entry.least] == [("cuda", 256), (None, 64)]
+
+
+def test_the_hook_is_a_command_that_there_is() -> None:
+    hook = (ROOT / ".pre-commit-hooks.yaml").read_text("utf-8")
+    (name,) = re.findall(r"entry: vgg-profile (\w+)\n", hook)
+    assert name in main.commands
+    assert "pass_filenames: false\n" in hook, "the budget alone is its argument"

@@ -12,7 +12,8 @@ from click.core import ParameterSource
 
 from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison, read_records
-from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
+from vgg_profile.ask.fit import Fit
+from vgg_profile.ask.question import Question
 from vgg_profile.ask.sweep import Sweep, sweep, sweep_any
 from vgg_profile.check.crosscheck import lay_over
 from vgg_profile.check.results import Overlay
@@ -265,4 +266,4 @@ def _fit(config: str, walk_one: Callable[[str, str], Profile], have: str, device
     amount = memory(have)
     is_chosen = click.get_current_context().get_parameter_source("device") is ParameterSource.COMMANDLINE
     rules = device if is_chosen else amount.device or device
-    return Fit(trace(walk_one(config, rules), setup), amount, (DEFAULT_RESERVE[rules],))
+    return Question(walk_one(config, rules), amount, setup).answer()

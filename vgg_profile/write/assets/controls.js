@@ -165,8 +165,10 @@ byId("build").hidden = !BUILT;
 room = chart.parentElement.clientWidth;
 restore();
 new ResizeObserver(() => {
-  room = chart.parentElement.clientWidth;
-  document.documentElement.style.setProperty("--side", `${room}px`);
+  const now = chart.parentElement.clientWidth;
+  document.documentElement.style.setProperty("--side", `${now}px`);
+  if (now === room) return;
+  room = now;
   draw();
 }).observe(chart.parentElement);
 new ResizeObserver(() => {

@@ -10,6 +10,7 @@ compiled before the first counted run, as pip does when it installs them.
     python examples/benchmark.py --start    # the promise alone: no torch, a few seconds
     pip install '.[bench]'
     python examples/benchmark.py            # everything; or: --runs 3
+    python examples/benchmark.py --against ../old    # this tree beside another, such as a git worktree
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 OURS = [sys.executable, "-m", "vgg_profile", "table", "D"]
 CLICK = [sys.executable, "-c", "import click"]
@@ -85,9 +87,49 @@ GROWING = {
 }
 
 
-def run(command: list[str]) -> tuple[float, int, str]:
-    """Run to the end; returns wall seconds, peak resident bytes, and what it printed."""
+HERE = Path(__file__).parents[1]
+
+ASKING = """
+import time
+from vgg_profile import ledger, walk
+from vgg_profile.fit import Fit
+from vgg_profile.cards import memory
+from vgg_profile.training import Setup
+def step():
+    step = ledger(walk("D"), Setup(optimizer="adam", checkpoint=CHECKPOINT))
+    return step.moments, step.peak, step.fixed_points, step.place, step.largest_batch(2**33)
+def fit():
+    return Fit(ledger(walk("D"), Setup(optimizer="adam", checkpoint=CHECKPOINT)), memory("8GiB")).to_dict()
+best = []
+for _ in range(30):
+    start = time.process_time()
+    ASKED()
+    best.append(time.process_time() - start)
+print(min(best[1:]))
+"""
+
+IN_PROCESS = {
+    f"{asked} of D, Adam{'' if checkpoint == 'none' else ', checkpointed'}": ASKING.replace(
+        "CHECKPOINT", repr(checkpoint)
+    ).replace("ASKED", asked)
+    for asked in ("step", "fit")
+    for checkpoint in ("none", "blocks")
+}
+"""A step and all that is asked of it; the names are those that every version has."""
+
+COMMANDS = (
+    "table D",
+    "timeline D --optimizer adam",
+    "fit D --memory 8GiB",
+    "compare A D",
+    "explain D conv3_2",
+)
+
+
+def run(command: list[str], tree: Path = HERE) -> tuple[float, int, str]:
+    """Run to the end in a tree; returns wall seconds, peak resident bytes, and what it printed."""
     compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    compiled["PYTHONPATH"] = str(tree)
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env=compiled) as process:
         printed = process.stdout.read() if process.stdout else ""
@@ -113,6 +155,22 @@ def take_turns(contestants: list[list[str]], runs: int) -> list[list[tuple[float
     return results
 
 
+def beside(other: Path, runs: int) -> None:
+    """Print what this tree takes beside another: questions in one process, and whole commands."""
+    print(f"{f'this tree beside {other.name}':<32}{'other (ms)':>12}{'this (ms)':>12}{'ratio':>8}")
+    asked = {what: [sys.executable, "-c", code] for what, code in IN_PROCESS.items()}
+    asked |= {each: [sys.executable, "-m", "vgg_profile", *each.split()] for each in COMMANDS}
+    for what, command in asked.items():
+        taken: dict[Path, list[float]] = {other: [], HERE: []}
+        for turn in range(runs + 1):
+            for tree, seconds in taken.items():
+                wall, _, printed = run(command, tree)
+                if turn:
+                    seconds.append(float(printed) if what in IN_PROCESS else wall)
+        theirs, ours = (1000 * statistics.median(seconds) for seconds in taken.values())
+        print(f"{what:<32}{theirs:>12.2f}{ours:>12.2f}{ours / theirs:>8.2f}")
+
+
 def start_up(runs: int) -> bool:
     """Print the table's time beside that of a bare ``import click``; whether it keeps the promise."""
     click, table = (
@@ -132,11 +190,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The table beside two other programs, and what grows.")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each (default: 5)")
     parser.add_argument("--start", action="store_true", help="the start-up alone; needs no torch")
+    parser.add_argument("--against", type=Path, metavar="DIR", help="another tree of this project alone")
     asked = parser.parse_args()
     runs = max(1, asked.runs)
 
     machine = f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
     print(f"{machine}\nmedians, each run in a fresh process, in turns\n")
+    if asked.against:
+        beside(asked.against.resolve(), runs)
+        return
     is_kept = start_up(4 * runs)
     if not asked.start:
         beside_torchinfo(runs)

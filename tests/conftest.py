@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 from any_nets import nets, traced_net  # noqa: F401 - fixtures that several files share
+from hypothesis import settings
 from paging import fresh, html, other, quick, reader  # noqa: F401
 from pytest_regressions.file_regression import FileRegressionFixture
 from recording import network, saved  # noqa: F401
+
+settings.register_profile("without clocks", deadline=None)
+settings.load_profile("without clocks")
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property, partial
-from itertools import chain, groupby, pairwise
+from itertools import accumulate, chain, groupby, pairwise
 from math import prod
 from typing import Any, ClassVar, NamedTuple
 
@@ -191,6 +191,7 @@ def _minus(a: int, b: int) -> int:
 def libraries(a: list[int]) -> Any:
     return [
         [prod(a), [[key, list(of)] for key, of in groupby(a, key=lambda x: x // 2)], list(pairwise(a))],
+        [list(accumulate(a, initial=5)), list(map(a.__getitem__, [0, -1]))],
         [list(chain(a, [9])), list(chain.from_iterable([a, a])), partial(_minus, 5)(2)],
         [list(map(_minus, a, a)), list(filter(None, a)), dict.fromkeys(a, 1)[2], list(reversed(a))],
     ]

@@ -319,6 +319,11 @@ def test_a_memory_that_does_not_hold_the_weights_names_the_least_that_holds_one_
     assert f"One needs {step.peak_bytes(1) + GIB:,} bytes = " in needed
 
 
+def test_a_memory_of_the_weights_alone_holds_no_image() -> None:
+    step = ledger(walk("D"))
+    assert fit(step, step.profile.totals.parameters * 4).largest_batch == 0
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: no limit to run into")
 @pytest.mark.parametrize("gib", [8, 16, 24])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable
 
 import grimp
 import pytest
@@ -40,9 +41,9 @@ def test_a_weight_in_its_place_is_left_alone():
 # -- what is really loaded
 
 
-def heavy_modules_after(code: str) -> set[str]:
+def heavy_modules_after(code: str, heavy: Iterable[str] = HEAVY) -> set[str]:
     """Run code in a fresh interpreter; which heavy packages it leaves loaded."""
-    tail = f"\nimport sys\nprint('loaded', *{set(HEAVY)!r}.intersection(sys.modules), file=sys.stderr)"
+    tail = f"\nimport sys\nprint('loaded', *{set(heavy)!r}.intersection(sys.modules), file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", code + tail], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
     )
@@ -75,6 +76,14 @@ def running(*arguments: str) -> str:
 def test_a_table_loads_nothing_heavy(arguments):
     """But for HTML, which is written from templates."""
     assert heavy_modules_after(running(*arguments)) == ({"jinja2"} if "html" in arguments else set())
+
+
+def test_a_table_loads_no_step_and_no_form_but_its_own():
+    """Each takes a while to load, and ``table D`` takes at most twice the time of ``import click``."""
+    rooms = ("ask.fit", "core.book", "core.documents", "core.parsing", "core.step", "predict.vgg.passing")
+    others = [f"{PACKAGE}.{room}" for room in rooms]
+    assert heavy_modules_after(running("table", "D"), others) == set()
+    assert heavy_modules_after(running("fit", "D", "--memory", "8GiB"), others) != set()
 
 
 def test_a_light_module_loads_nothing_heavy():

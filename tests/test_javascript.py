@@ -353,7 +353,7 @@ REFUSED = {
     "Name, `print`": "def f(a):\n    print(a)\n    return a",
     "Name, `open`": "def f(a):\n    return open",
     "Name, `json`": "import json\n\ndef f(a):\n    return json.dumps(a)",
-    "Name, `accumulate`": "from itertools import accumulate\n\ndef f(a):\n    return accumulate(a)",
+    "Name, `cycle`": "from itertools import cycle\n\ndef f(a):\n    return cycle(a)",
     "Call, `g(**a)`": "def g(a):\n    return a\n\ndef f(a):\n    return g(**a)",
     "Call, `g(b=a)`": "def g(a):\n    return a\n\ndef f(a):\n    return g(b=a)",
     "Call, `enumerate(a, by=2)`": "def f(a):\n    return map(a, by=2) if a else enumerate(a, by=2)",

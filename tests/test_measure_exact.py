@@ -7,10 +7,9 @@ import dataclasses
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from measuring import NORMALISED, SMALL, STEPS, check, failures
+from measuring import NORMALISED, SMALL, STEPS, assert_exact, check, failures
 
 from vgg_profile import walk
-from vgg_profile.check.results import Checks, Verdict
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
 from vgg_profile.predict.kernels import aten_cpu, convolution
@@ -32,18 +31,7 @@ def test_every_figure_of_a_small_net_is_exact(
 ) -> None:
     net = dataclasses.replace(SMALL, batch_norm=batch_norm)
     checks = check(net, mode=mode, optimizer=optimizer, dtype=dtype)
-    if dtype == "float16" and checks.count(Verdict.SKIP):  # no rule knows oneDNN's kernels for it
-        assert_nothing_is_claimed_of_kernels(checks)
-    else:
-        assert failures(checks) == []
-
-
-def assert_nothing_is_claimed_of_kernels(checks: Checks) -> None:
-    """All is exact but the most within what takes an unknown scratch, and the peak: those are no PASS."""
-    assert checks.verdict is Verdict.SKIP
-    assert checks.count(Verdict.FAIL) == 0
-    skipped = {c.quantity for c in checks.checks if c.verdict is Verdict.SKIP}
-    assert skipped <= {"peak_bytes_forward", "peak_bytes_backward", "peak_bytes_recompute", "peak"}
+    assert_exact(checks)
 
 
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "bn"])
@@ -89,10 +77,7 @@ def test_every_way_to_run_a_step_is_exact(net: Config, setup: dict[str, object])
     if net is NORMALISED and setup.get("dtype"):
         pytest.skip("PyTorch's CPU has no local response norm in bfloat16")
     checks = check(net, **setup)
-    if "float16" in setup.values() and checks.count(Verdict.SKIP):
-        assert_nothing_is_claimed_of_kernels(checks)
-    else:
-        assert failures(checks) == []
+    assert_exact(checks)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
@@ -126,9 +111,7 @@ def test_a_checkpointed_block_lets_go_of_its_input_before_its_casts_have_their_g
 @pytest.mark.slow
 def test_every_config_of_the_paper_is_exact_in_mixed_precision_with_checkpoints(name: str) -> None:
     net = dataclasses.replace(PAPER[name], classifier=(16, 8), classes=5)
-    assert (
-        failures(check(net, input=(3, 32, 47), amp="bfloat16", checkpoint="blocks", optimizer="adam")) == []
-    )
+    assert_exact(check(net, input=(3, 32, 47), amp="bfloat16", checkpoint="blocks", optimizer="adam"))
 
 
 @pytest.mark.parametrize("mode", ["train", "eval", "inference"])
@@ -225,10 +208,7 @@ def test_any_net_run_in_any_way_is_exact(
     if "LRN" in sizes and (dtype == "bfloat16" or "float16" in (dtype, setup.amp)):
         assume(False)  # PyTorch's CPU has no such kernel
     checks = check(net, input=(3, *image), batch=batch, dtype=dtype, **setup.to_dict())
-    if "float16" in (dtype, setup.amp) and checks.count(Verdict.SKIP):
-        assert_nothing_is_claimed_of_kernels(checks)
-    else:
-        assert failures(checks) == []
+    assert_exact(checks)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vgg_profile.check.crosscheck import crosscheck, overlay
-from vgg_profile.check.results import Boundary, Overlay, Verdict
+from vgg_profile.check.results import Boundary, Check, Overlay, Verdict
 from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
 from vgg_profile.measure.reading import load
@@ -147,6 +147,21 @@ def test_one_byte_off_is_found(place: int) -> None:
 def test_a_measured_peak_below_the_predicted_one_is_found() -> None:
     measurement = load(D)
     assert laid(forged(measurement, 30, peak=measurement.timeline[30].peak // 2)).verdict is Verdict.FAIL
+
+
+def test_a_part_that_nobody_predicted_fails() -> None:
+    measurement = load(D)
+    another = MeasuredMoment("forward", "conv9_9", *measurement.timeline[-1][2:])
+    assert laid(dataclasses.replace(measurement, timeline=(*measurement.timeline, another))).verdict is (
+        Verdict.FAIL
+    )
+
+
+def test_less_than_what_is_predicted_at_least_fails() -> None:
+    """Where no rule knows a kernel, more is no difference, and a byte less is one."""
+    at_least = Check("peak", "", "B", 100, 100, reason="no rule", is_at_least=True)
+    measured = {at: dataclasses.replace(at_least, measured=at).verdict for at in (99, 100, 101)}
+    assert measured == {99: Verdict.FAIL, 100: Verdict.SKIP, 101: Verdict.SKIP}
 
 
 def test_what_was_not_measured_is_no_pass() -> None:

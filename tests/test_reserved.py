@@ -17,7 +17,7 @@ from vgg_profile.core.setting import CHECKPOINTS, OPTIMIZERS, Setup
 from vgg_profile.core.step import Step
 from vgg_profile.predict import caching
 from vgg_profile.predict.caching import DoesNotFitError
-from vgg_profile.predict.reserved import Run, workspaces
+from vgg_profile.predict.reserved import TrainingRun, workspaces
 from vgg_profile.predict.vgg.step import trace
 
 ROOT = Path(__file__).parent.parent
@@ -54,7 +54,7 @@ def answers(name: str) -> Any:
     return json.loads(gzip.decompress((H100 / f"{name}.json.gz").read_bytes()))
 
 
-def run_of(name: str) -> tuple[Run, int]:
+def run_of(name: str) -> tuple[TrainingRun, int]:
     """The run of a limit's network and setup, and the limit in bytes."""
     spec = answers(f"edge-{name}")["spec"]
     net = spec["net"].removesuffix("-BN")
@@ -64,10 +64,10 @@ def run_of(name: str) -> tuple[Run, int]:
         amp=spec.get("amp", "none"),
         checkpoint="blocks" if "checkpoint" in spec else "none",
     )
-    return Run(trace(profile, setup), workspaces("Hopper"), "expandable" in spec), spec["gib"] * GIB
+    return TrainingRun(trace(profile, setup), workspaces("Hopper"), "expandable" in spec), spec["gib"] * GIB
 
 
-def runs_twice(run: Run, batch: int, limit: int) -> bool:
+def runs_twice(run: TrainingRun, batch: int, limit: int) -> bool:
     try:
         run.taken(batch, limit, steps=2)
     except DoesNotFitError:
@@ -126,7 +126,7 @@ def test_live_is_within_allocated_and_that_within_reserved(
     name: str, setup: Setup, batch: int, expandable: bool
 ) -> None:
     step = ledger(walk(name, input=64, batch=2, device="cuda"), setup)
-    run = Run(step, workspaces("Hopper"), expandable)
+    run = TrainingRun(step, workspaces("Hopper"), expandable)
     taken = run.taken(batch)
     assert taken.requested == step.peak_bytes(batch) + sum(each.bytes for each in run.workspaces)
     assert taken.requested <= run.least(batch) <= taken.allocated <= taken.reserved
@@ -148,7 +148,9 @@ def test_live_is_within_allocated_and_that_within_reserved(
 def test_the_largest_is_the_largest_of_all_that_fit(
     name: str, setup: Setup, limit: int, expandable: bool
 ) -> None:
-    run = Run(ledger(walk(name, input=128, batch=2, device="cuda"), setup), workspaces(None), expandable)
+    run = TrainingRun(
+        ledger(walk(name, input=128, batch=2, device="cuda"), setup), workspaces(None), expandable
+    )
     largest, most = run.largest_batch(limit), run.at_most(limit)
     assert largest <= most
     assert most == 0 or run.least(most) <= limit
@@ -158,8 +160,8 @@ def test_the_largest_is_the_largest_of_all_that_fit(
     assert largest == 0 or run.fits(largest, limit)
 
 
-def of_d() -> Run:
-    return Run(trace(walk("D", device="cuda")), workspaces("Hopper"))
+def of_d() -> TrainingRun:
+    return TrainingRun(trace(walk("D", device="cuda")), workspaces("Hopper"))
 
 
 def test_a_batch_may_fit_where_a_smaller_one_does_not() -> None:
@@ -178,7 +180,7 @@ def test_what_ran_twice_may_run_out_later() -> None:
 def test_an_optimizer_makes_its_state_in_the_first_step_not_before() -> None:
     def taken(setup: Setup) -> Any:
         step: Step = trace(walk("D", device="cuda"), setup)
-        return Run(step, ()).taken(8)
+        return TrainingRun(step, ()).taken(8)
 
     later, first = (taken(Setup(optimizer="adam", first_step=each)) for each in (False, True))
     assert later.requested > first.requested

@@ -23,7 +23,7 @@ from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.fold import kept_free
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import heading
-from vgg_profile.predict.reserved import Run, Taken, workspaces
+from vgg_profile.predict.reserved import Taken, TrainingRun, workspaces
 from vgg_profile.predict.steps import trace
 
 
@@ -134,13 +134,13 @@ class Fit(Displayed):
         return self.memory.bytes - self.reserve_bytes
 
     @cached_property
-    def run(self) -> Run | None:
+    def run(self) -> TrainingRun | None:
         """On a card: the run that PyTorch's allocator is replayed for."""
         setting = self.step.setting
         if setting.device == "cpu":
             return None
         kept = workspaces(self.memory.architecture, has_backward=setting.setup.has_backward)
-        return Run(self.step, kept, self.expandable)
+        return TrainingRun(self.step, kept, self.expandable)
 
     @cached_property
     def largest_batch(self) -> int:

@@ -52,7 +52,8 @@ def built(
     )
     check_image(net, setting.input)
     book = book_of(net, setting)
-    profile = Profile(net, setting, tuple(count(net, setting.input, kept(book.events))))
+    saved = kept(book.events)
+    profile = Profile(net, setting, tuple(count(net, setting.input, lambda: saved)))
     step = Step(profile, book)
     return {
         **figures_of(step),

@@ -13,7 +13,6 @@ from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import Setup
-from vgg_profile.core.step import SEVERAL
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.walk import walk
 
@@ -114,6 +113,8 @@ def open_any(
 ) -> Profile:
     """A network, whichever way it is named; without a batch or a device, its own or the usual one."""
     if is_python(source):
+        from vgg_profile.core.step import SEVERAL
+
         return open_python(source, asked, setup, batch or SEVERAL, device or "cpu")
     if is_trace_file(source):
         return open_trace(source, asked, batch, device)

@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import NamedTuple, TypeVar
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
-from vgg_profile.core.fold import at_batch, largest_batch, levels, parts
+from vgg_profile.core.fold import at_batch, largest_batch, levels
 from vgg_profile.core.sizes import NOTHING, Bytes
 
 CATEGORIES = tuple(Category)
 """In the order of a row of levels."""
+
+_PLACE = {category: place for place, category in enumerate(CATEGORIES)}
 
 Key = TypeVar("Key")
 
@@ -96,34 +98,29 @@ class Book:
         return f"batches from {self.least:,} on"
 
     @cached_property
+    def _storages(self) -> list[Storage]:
+        """Every storage, in the order in which they are allocated: that of their numbers."""
+        return [storage for event in self.events for storage in event.allocated]
+
+    @cached_property
     def columns(self) -> Columns:
         """The book as plain lists of numbers, as the fold reads it."""
-        number: dict[int, int] = {}  # by the storage's identity
-        storages: list[Storage] = []
-        events = []
-        for event in self.events:
-            row = []
-            for storage in event.allocated:
-                storages.append(storage)
-                number[id(storage)] = place = len(storages)
-                row.append(place)
-            for storage in event.freed:
-                row.append(-number[id(storage)])
-            events.append(row)
-        place_of = {category: place for place, category in enumerate(CATEGORIES)}
+        number = {id(storage): place for place, storage in enumerate(self._storages, start=1)}
         return Columns(
-            events=events,
-            category=[place_of[storage.category] for storage in storages],
-            fixed=[storage.size.fixed for storage in storages],
-            per_image=[storage.size.per_image for storage in storages],
+            events=[
+                [number[id(storage)] for storage in event.allocated]
+                + [-number[id(storage)] for storage in event.freed]
+                for event in self.events
+            ],
+            category=[_PLACE[storage.category] for storage in self._storages],
+            fixed=[storage.size.fixed for storage in self._storages],
+            per_image=[storage.size.per_image for storage in self._storages],
         )
 
-    def _rows(self, sizes: list[int]) -> list[list[int]]:
-        """Live bytes by category before and after each event's releases, of storages of these sizes."""
-        return levels(self.columns.events, self.columns.category, sizes, len(CATEGORIES))
-
     def _rows_at(self, batch: int) -> list[list[int]]:
-        return self._rows(at_batch(self.columns.fixed, self.columns.per_image, batch))
+        """Live bytes by category before and after each event's releases."""
+        events, category, fixed, per_image = self.columns
+        return levels(events, category, at_batch(fixed, per_image, batch), len(CATEGORIES))
 
     def levels(self, batch: int) -> list[dict[Category, int]]:
         """Live bytes by category before and after each event's releases: two rows an event."""
@@ -132,17 +129,15 @@ class Book:
     def live_at(self, event: int) -> dict[Category, Bytes]:
         """What is live at an event before it frees, by category; those of which nothing is are left out."""
         if event not in self._live_at:  # the peaks of many batches are at one event
-            self._live_at[event] = self._worked_out_at(event)
+            sizes = dict.fromkeys(CATEGORIES, NOTHING)
+            for storage in self._storages_at(event):
+                sizes[storage.category] = sizes[storage.category].plus(storage.size)
+            self._live_at[event] = {category: size for category, size in sizes.items() if size != NOTHING}
         return self._live_at[event]
 
     @cached_property
     def _live_at(self) -> dict[int, dict[Category, Bytes]]:
         return {}
-
-    def _worked_out_at(self, event: int) -> dict[Category, Bytes]:
-        fixed, per_image = (self._rows(sizes)[2 * event] for sizes in self.columns[2:])
-        sizes = zip(CATEGORIES, map(Bytes, fixed, per_image), strict=True)
-        return {category: size for category, size in sizes if size != NOTHING}
 
     def known_at(self, event: int, batch: int) -> dict[Provenance, int]:
         """How the bytes are known that are live at an event before it frees; only what there is of each."""
@@ -155,12 +150,17 @@ class Book:
 
     def _added_up(self, event: int, batch: int, key: Callable[[Storage], Key]) -> dict[Key, int]:
         """The bytes that are live at an event before it frees, by a key of their storages."""
-        freed = {id(storage) for each in self.events[:event] for storage in each.freed}
         found: dict[Key, int] = {}
-        for storage in chain.from_iterable(each.allocated for each in self.events[: event + 1]):
-            if id(storage) not in freed and (size := storage.size.at(batch)):
+        for storage in self._storages_at(event):
+            if size := storage.size.at(batch):
                 found[key(storage)] = found.get(key(storage), 0) + size
         return found
+
+    def _storages_at(self, event: int) -> list[Storage]:
+        """What is live at an event before it frees."""
+        freed = {id(storage) for before in self.events[:event] for storage in before.freed}
+        allocated = chain.from_iterable(before.allocated for before in self.events[: event + 1])
+        return [storage for storage in allocated if id(storage) not in freed]
 
     def contents(self, batch: int) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""
@@ -169,28 +169,25 @@ class Book:
     def moments(self, batch: int) -> tuple[Moment, ...]:
         """Live and peak bytes of each part of the step, in order."""
         sizes = at_batch(self.columns.fixed, self.columns.per_image, batch)
-        live = parts(self._live(sizes), self._starts)
-        peaks = least = [max(rows)[0] for rows in live]
-        if any(self._bounds):
-            known = [0 if is_bound else size for size, is_bound in zip(sizes, self._bounds, strict=True)]
-            least = [max(rows)[0] for rows in parts(self._live(known), self._starts)]
+        peaks = least = self._peaks(sizes)
+        bounds = [storage.provenance is Provenance.BOUND for storage in self._storages]
+        if any(bounds):
+            known = [0 if is_bound else size for size, is_bound in zip(sizes, bounds, strict=True)]
+            least = self._peaks(known)
+        left = [tuple(row) for row in self._left_by_parts(sizes)]
         of_events = [event.scratch for event in self.events]
         scratch = [next(filter(None, of_events[first:after]), "") for first, after in self._spans]
-        left = map(tuple, self._left_by_parts(sizes))
         return tuple(
-            Moment(mark.phase, mark.layer, rows[-1][0], *rest)
-            for mark, rows, *rest in zip(self.marks, live, peaks, least, left, scratch, strict=True)
+            Moment(mark.phase, mark.layer, sum(by_category), peak, least_peak, by_category, who)
+            for mark, peak, least_peak, by_category, who in zip(
+                self.marks, peaks, least, left, scratch, strict=True
+            )
         )
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        """The number of the first event of each part."""
-        return [mark.event for mark in self.marks]
 
     @cached_property
     def _spans(self) -> list[tuple[int, int]]:
         """The events of each part: the number of its first, and that of the first after it."""
-        return list(pairwise([*self._starts, len(self.events)]))
+        return list(pairwise([*(mark.event for mark in self.marks), len(self.events)]))
 
     def _left_by_parts(self, sizes: list[int]) -> list[list[int]]:
         """Live bytes by category when each part is over: the levels of each part as a single event."""
@@ -198,30 +195,25 @@ class Book:
         as_one = [list(chain.from_iterable(events[first:after])) for first, after in self._spans]
         return levels(as_one, self.columns.category, sizes, len(CATEGORIES))[1::2]
 
-    @cached_property
-    def _bounds(self) -> list[bool]:
-        """By storage, whether its size is the most that it may be."""
-        return [
-            storage.provenance is Provenance.BOUND for event in self.events for storage in event.allocated
-        ]
-
-    def _live(self, sizes: list[int]) -> list[list[int]]:
-        """Live bytes in all, as rows of one number: those of a book that has one category."""
-        return levels(self.columns.events, [0] * len(sizes), sizes, 1)
+    def running(self, sizes: list[int]) -> list[int]:
+        """What is live of storages of these sizes: nothing, then after each allocation and each release."""
+        change = [0, *sizes, *(-size for size in reversed(sizes))]  # by number, and that of what is freed
+        return list(accumulate(map(change.__getitem__, chain.from_iterable(self.columns.events)), initial=0))
 
     @cached_property
-    def _totals(self) -> tuple[list[int], list[int]]:
-        """What is live before and after each event's releases, fixed and per image: two an event."""
-        fixed, per_image = (
-            [row[0] for row in self._live(sizes)] for sizes in (self.columns.fixed, self.columns.per_image)
-        )
-        return fixed, per_image
+    def _ends(self) -> list[int]:
+        """How many allocations and releases there were before each event, and in all."""
+        return list(accumulate(map(len, self.columns.events), initial=0))
+
+    def _peaks(self, sizes: list[int]) -> list[int]:
+        """The most that is live within each part, what was live before it included."""
+        live, ends = self.running(sizes), self._ends
+        return [max(live[ends[first] : ends[after] + 1]) for first, after in self._spans]
 
     @property
     def loaded_bytes(self) -> int:
         """What is live before the first image comes, whatever the batch."""
-        fixed, _ = self._totals
-        return fixed[2 * self.marks[1].event - 1]
+        return self.running(self.columns.fixed)[self._ends[self.marks[1].event]]
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -230,12 +222,13 @@ class Book:
         Only the lines that are highest for some batch are kept, by their slope: the upper envelope. The
         peak of any batch, and the largest batch within any limit, can be read off these few.
         """
+        fixed, per_image = self.running(self.columns.fixed), self.running(self.columns.per_image)
         steepest: dict[int, Line] = {}
-        before_releases = (totals[::2] for totals in self._totals)
-        for number, (fixed, per_image) in enumerate(zip(*before_releases, strict=True)):
-            known = steepest.get(per_image)
-            if number >= self.marks[1].event and (known is None or fixed > known.fixed):
-                steepest[per_image] = Line(fixed, per_image, number)
+        for number in range(self.marks[1].event, len(self.events)):
+            place = self._ends[number] + len(self.events[number].allocated)
+            known = steepest.get(per_image[place])
+            if known is None or fixed[place] > known.fixed:
+                steepest[per_image[place]] = Line(fixed[place], per_image[place], number)
         envelope: list[Line] = []
         for _, line in sorted(steepest.items()):
             while envelope and (

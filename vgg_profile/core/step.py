@@ -129,7 +129,7 @@ class Step(Displayed):
     @property
     def is_at_least(self) -> bool:
         """Whether something in it may take more than is known: then its peak is one at least."""
-        return any(moment.scratch for moment in self.moments)
+        return any(event.scratch for event in self.events)
 
     def contents(self) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""

@@ -12,6 +12,7 @@ from vgg_profile.core.counts import Count, plain, total
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.events import Storage
 from vgg_profile.core.fold import memory_bytes
+from vgg_profile.core.lazy import Lazy
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.verified import Verified, verified
@@ -43,7 +44,7 @@ class Row:
     """The layer whose line of the notes it is counted into; its own name, if it has a line."""
     block: str = ""
     """The group that it stands in: ``block 3``, ``classifier``; empty for the input."""
-    saved: tuple[Storage, ...] = field(default=(), compare=False)
+    saved: Sequence[Storage] = field(default=(), compare=False)
     note: str = ""
     backward_macs: Count | None = None
     """The MACs of its backward pass, where they were counted; else they follow from the forward's."""
@@ -167,7 +168,7 @@ class Profile(Displayed):
 
     config: Network
     setting: Setting
-    module_rows: tuple[Row, ...]
+    module_rows: Sequence[Row]
     run: Callable[[Setup], Any] | None = field(default=None, compare=False)
     """The step with a setup, for a network that was traced; else it is worked out on paper."""
     build: Callable[[], Any] | None = field(default=None, compare=False)
@@ -382,5 +383,5 @@ def _fold(stage: Sequence[Row]) -> Row:
         weights=total(row.weights for row in stage),
         biases=sum(row.biases for row in stage),
         buffers=sum(row.buffers for row in stage),
-        saved=tuple(storage for row in stage for storage in row.saved),
+        saved=Lazy(lambda: [storage for row in stage for storage in row.saved]),
     )

@@ -44,7 +44,7 @@ _LAYER_COLUMNS = (
 )
 
 
-def _layer_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
+def _layer_table(profile: Profile, rows: Sequence[Row]) -> Table:
     totals = profile.total(rows)
     more = [each for each in _WHERE_SEVERAL if any(each.value(row) != each.usual for row in rows)]
     return Table(
@@ -162,7 +162,7 @@ def _block_ends(rows: Iterable[Row]) -> frozenset[int]:
     return frozenset(place for place, (row, after) in enumerate(pairwise(rows)) if row.block != after.block)
 
 
-def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
+def _saved_table(profile: Profile, rows: Sequence[Row]) -> Table:
     """What each layer leaves alive for the backward pass, one line a tensor, and why."""
     kept = [storage for row in rows for storage in row.saved]
     return Table(
@@ -185,7 +185,7 @@ def _saved_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
     )
 
 
-def _notes_table(profile: Profile, rows: tuple[Row, ...]) -> Table:
+def _notes_table(profile: Profile, rows: Sequence[Row]) -> Table:
     """The notes' own table: their labels and their rounding; weights without biases."""
     totals = profile.total(rows)
     weights = total(row.weights for row in rows).value

@@ -15,7 +15,7 @@ from vgg_profile.core.step import Step, in_words
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.words import marked, rules, scratch_counted, sized, title
-from vgg_profile.predict.reserved import Run, workspaces
+from vgg_profile.predict.reserved import TrainingRun, workspaces
 
 
 class _Part(NamedTuple):
@@ -102,7 +102,7 @@ def allocator_figures(step: Step) -> dict[str, int] | None:
     if setting.device == "cpu":
         return None
     kept = workspaces(None, has_backward=setting.setup.has_backward)
-    taken = Run(step, kept).taken(setting.batch)
+    taken = TrainingRun(step, kept).taken(setting.batch)
     return {
         "workspace_bytes": sum(each.bytes for each in kept),
         "requested_bytes": taken.requested,

@@ -11,6 +11,7 @@ from torch import nn
 from vgg_profile.core import units
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.against import Difference, compared
+from vgg_profile.diagnose.as_written import AsWritten
 from vgg_profile.diagnose.draft import Defect, Draft, Family, Hint, Kind, Remark, Visit, Written, located
 from vgg_profile.diagnose.given import check_channels_come_first, check_images_will_do
 from vgg_profile.diagnose.modules import line_of, misspelt
@@ -20,22 +21,21 @@ from vgg_profile.diagnose.remarks import remarks
 from vgg_profile.diagnose.search import Cause, Found, needed, search
 from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, shown
 from vgg_profile.diagnose.unregistered import unregistered
-from vgg_profile.diagnose.verdict import Verdict
 from vgg_profile.diagnose.words import Call, Edit, Subject
 
 
 def examine(subject: Subject, shape: Shape, wanted: Sequence[Written] = (), label: str = "") -> Draft:
     """Run a model on images (C, H, W), as it is written and then mended; ``wanted`` is what it should be."""
-    verdict = Verdict(subject, shape)
-    if verdict.refused:
+    written = AsWritten(subject, shape)
+    if written.refused:
         check_channels_come_first(subject.model, shape)
-    differences = compared(verdict.calls(search(subject, shape).run), wanted, label) if wanted else []
+    differences = compared(written.calls(search(subject, shape).run), wanted, label) if wanted else []
     given = [each.edit for each in differences if each.edit and each.kind is not Kind.HEAD]
-    is_wrong = verdict.refused or any(True for _ in verdict.rows())
-    found = search(subject, shape, given) if is_wrong or given else Found([], verdict.first)
-    check_images_will_do(subject, verdict, found)
-    needs = needed(subject, shape, given, found) if verdict.refused else []
-    return _Report(subject, verdict, found, differences, needs).draft()
+    is_wrong = written.refused or any(True for _ in written.rows())
+    found = search(subject, shape, given) if is_wrong or given else Found([], written.first)
+    check_images_will_do(subject, written, found)
+    needs = needed(subject, shape, given, found) if written.refused else []
+    return _Report(subject, written, found, differences, needs).draft()
 
 
 class _Report:
@@ -44,19 +44,19 @@ class _Report:
     def __init__(
         self,
         subject: Subject,
-        verdict: Verdict,
+        written: AsWritten,
         found: Found,
         differences: Sequence[Difference],
         needs: Sequence[Edit],
     ) -> None:
-        self.subject, self.verdict, self.found = subject, verdict, found
+        self.subject, self.written, self.found = subject, written, found
         self.differences, self.needs, self.run = differences, needs, found.run
         self.names: dict[tuple[int, int], str] = {}
         self.visits = self._visits()
         self.by_site = {call.site: call for call in self.run.calls if not call.is_inserted}
 
     def draft(self) -> Draft:
-        refused, run = self.verdict.refused, self.run
+        refused, run = self.written.refused, self.run
         causes = [cause for cause in self.found.causes if refused]
         defects = [
             *self._silent(),
@@ -66,7 +66,7 @@ class _Report:
             *self._rows(),
             *unregistered(self.run),
         ]
-        remarks_ = remarks(run, self.verdict.eval, self._name, list(self.subject.births.lost.values()))
+        remarks_ = remarks(run, self.written.eval, self._name, list(self.subject.births.lost.values()))
         differences = [self._difference(each) for each in self.differences if each.edit not in self.needs]
         return Draft(
             layers=tuple(visit for visit in self.visits),
@@ -75,7 +75,7 @@ class _Report:
             remarks=(*remarks_, *self._overwritten(remarks_)),
             parameters=self._parameters(),
             is_chain=self._is_chain(),
-            refused=in_pythons_words(self.verdict.failed.error) if self.verdict.failed.error else "",
+            refused=in_pythons_words(self.written.failed.error) if self.written.failed.error else "",
             stopped=self._where_it_stopped(),
         )
 
@@ -173,7 +173,7 @@ class _Report:
         edit = cause.edits[0]
         call, symptom = self.by_site[edit.site], self.by_site[cause.symptom]
         raised = symptom if symptom is not call else None
-        failing = self.verdict.failed.failing
+        failing = self.written.failed.failing
         line = failing.line if failing else None
         others = [self._located_fix(each) for each in cause.others]
         if cause.input:
@@ -259,7 +259,7 @@ class _Report:
 
     def _stopped(self, causes: Sequence[Cause]) -> Iterator[Defect]:
         """What PyTorch said where the run could not go on, or where nothing else explains that it refuses."""
-        run = self.run if self.run.error is not None else self.verdict.failed
+        run = self.run if self.run.error is not None else self.written.failed
         if run.error is None or ((causes or self.needs) and run is not self.run):
             return
         call, error = run.failing, run.error
@@ -279,7 +279,7 @@ class _Report:
             (call.made_at if call and call.layer and error_line(error, self.subject.path) is None else line),
             Kind.DOES_NOT_RUN,
             refusal.problem.removeprefix(f"{shown(self.subject.path)}: ")
-            + (self.verdict.how and f" It is so{self.verdict.how}."),
+            + (self.written.how and f" It is so{self.written.how}."),
             "what PyTorch runs",
             fix or refusal.next_step,
         )
@@ -302,7 +302,7 @@ class _Report:
     def _rows(self) -> Iterator[Defect]:
         mends = [self._located_fix(cause.edits) for cause in self.found.causes]
         others = [self._located_fix(other) for cause in self.found.causes for other in cause.others]
-        for call, rows in self.verdict.rows():
+        for call, rows in self.written.rows():
             shapes = f"{units.shape(call.arriving)} become {units.shape(call.output)}"
             found = f"{call.layer or call.what}: {shapes}, {rows}"
             yield Defect(
@@ -317,7 +317,7 @@ class _Report:
             )
 
     def _silent(self) -> Iterator[Defect]:
-        run = self.verdict.first if not self.verdict.refused else self.run
+        run = self.written.first if not self.written.refused else self.run
         if run.error is None and run.result is None and run.calls:
             unused = run.calls[-1]
             place = f"{shown(type(self.subject.model).__name__)}.forward()"

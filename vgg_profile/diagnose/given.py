@@ -10,10 +10,10 @@ from torch import nn
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.sizes import Shape
+from vgg_profile.diagnose.as_written import AsWritten
 from vgg_profile.diagnose.calls import class_name
 from vgg_profile.diagnose.search import Found
 from vgg_profile.diagnose.trouble import explained, shown
-from vgg_profile.diagnose.verdict import Verdict
 from vgg_profile.diagnose.words import Subject
 
 
@@ -73,12 +73,12 @@ def check_channels_come_first(model: nn.Module, shape: Shape) -> None:
         )
 
 
-def check_images_will_do(subject: Subject, verdict: Verdict, found: Found) -> None:
+def check_images_will_do(subject: Subject, written: AsWritten, found: Found) -> None:
     """Refuse to judge a ``forward`` that wants several inputs and does not run with an image for each.
 
     Raises ``InputError``.
     """
-    error = verdict.failed.error
+    error = written.failed.error
     if subject.takes == 1 or error is None:
         return
     if found.run.error is not None or any(edit.do == "pass" for edit in found.run.mends):

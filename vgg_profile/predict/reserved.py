@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from vgg_profile.core.book import CATEGORIES, Book
 from vgg_profile.core.events import Category
-from vgg_profile.core.fold import at_batch, levels
+from vgg_profile.core.fold import at_batch
 from vgg_profile.core.step import Step
 from vgg_profile.predict.caching import Block, CachingAllocator, DoesNotFitError, rounded
 from vgg_profile.predict.steps import trace
@@ -84,7 +84,7 @@ class Taken(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """A training run: the network is loaded, then one step follows another, each at the same batch.
 
     Of a step that is asked about as the first, nothing follows.
@@ -153,9 +153,8 @@ class Run:
         return self._least(self._books(batch)[1], batch)
 
     def _least(self, book: Book, batch: int) -> int:
-        events, category, fixed, per_image = book.columns
-        blocks = [rounded(size) if size else 0 for size in at_batch(fixed, per_image, batch)]
-        live = max(row[0] for row in levels(events, [0] * len(category), blocks, 1))
+        sizes = at_batch(book.columns.fixed, book.columns.per_image, batch)
+        live = max(book.running([rounded(size) if size else 0 for size in sizes]))
         return live + sum(rounded(size) for _, size, _ in self.workspaces)
 
     def at_most(self, limit: int) -> int:

@@ -13,7 +13,7 @@ from vgg_profile.core.counts import product
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.predict.steps import ledger
-from vgg_profile.teach.forms import Contents, Lesson, Part, Section, Working
+from vgg_profile.teach.forms import Contents, Lesson, Passage, Section, Working
 from vgg_profile.teach.layer import backward, images, kept, parameters
 
 
@@ -55,7 +55,7 @@ def lesson(profile: Profile, name: str) -> Lesson:
     )
 
 
-def _place(profile: Profile, row: Row) -> Iterator[Part]:
+def _place(profile: Profile, row: Row) -> Iterator[Passage]:
     rows = profile.module_rows
     shapes = (row.output_shape, *row.more_outputs)
     gives = " and ".join(units.shape(shape) or "a single value" for shape in shapes)
@@ -67,13 +67,13 @@ def _place(profile: Profile, row: Row) -> Iterator[Part]:
     )
 
 
-def _parameters(profile: Profile, row: Row) -> Iterator[Part]:
+def _parameters(profile: Profile, row: Row) -> Iterator[Passage]:
     yield from parameters(profile, row)
     if row.frozen:
         yield f"{row.frozen:,} of them are frozen: they want no gradient."
 
 
-def _arithmetic(profile: Profile, row: Row) -> Iterator[Part]:
+def _arithmetic(profile: Profile, row: Row) -> Iterator[Passage]:
     back = row.backward_macs.value if row.backward_macs else 0
     if not row.macs.value and not back:
         yield "No multiply-accumulates: what it does is not counted as MACs."
@@ -86,13 +86,13 @@ def _arithmetic(profile: Profile, row: Row) -> Iterator[Part]:
     yield f"A MAC is two FLOPs. Forward, that is {share} of the network's {profile.totals.macs:,} MACs."
 
 
-def _field(row: Row) -> Iterator[Part]:
+def _field(row: Row) -> Iterator[Passage]:
     if row.receptive_field is not None and row.stride is not None:
         pixels = units.plural(row.receptive_field, "pixel")
         yield f"One value of it sees {pixels} a side; its neighbour's field is {row.stride:,} further on."
 
 
-def _output(profile: Profile, row: Row) -> Iterator[Part]:
+def _output(profile: Profile, row: Row) -> Iterator[Passage]:
     if not row.values.value:
         yield "Its output is no new memory, or is that of modules within it."
         return

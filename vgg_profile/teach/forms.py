@@ -39,7 +39,7 @@ class Grid:
     total: tuple[Cell, ...] | None = None
 
 
-Part = str | Working | Grid
+Passage = str | Working | Grid
 """A paragraph, a line of working, or a small table."""
 
 
@@ -48,7 +48,7 @@ class Section:
     """Some parts under a heading."""
 
     heading: str
-    parts: tuple[Part, ...]
+    parts: tuple[Passage, ...]
 
 
 @dataclass(frozen=True, repr=False)

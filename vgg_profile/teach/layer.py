@@ -19,7 +19,7 @@ from vgg_profile.core.verified import UNVERIFIED, Verified
 from vgg_profile.predict.vgg.layers import Conv2d, Linear, MaxPool2d
 from vgg_profile.predict.vgg.spelled_out import Module, modules
 from vgg_profile.predict.vgg.step import ledger
-from vgg_profile.teach.forms import Contents, Grid, Lesson, Part, Section, Working
+from vgg_profile.teach.forms import Contents, Grid, Lesson, Passage, Section, Working
 
 _KINDS = {
     "conv": "a convolution",
@@ -115,7 +115,7 @@ def _find(profile: Profile, name: str) -> tuple[Module, Row, Row]:
     )
 
 
-def _place(profile: Profile, before: Row, row: Row) -> Iterator[Part]:
+def _place(profile: Profile, before: Row, row: Row) -> Iterator[Passage]:
     rows = profile.module_rows
     place = rows.index(row)
     after = rows[place + 1].name if place + 1 < len(rows) else "the loss"
@@ -130,7 +130,7 @@ def _whose(row: Row) -> str:
     return "the images" if row.kind == "input" else f"the output of {row.name}"
 
 
-def _shape(module: Module, before: Row, row: Row) -> Iterator[Part]:
+def _shape(module: Module, before: Row, row: Row) -> Iterator[Passage]:
     given, made = units.shape(before.output_shape), units.shape(row.output_shape)
     layer = module.layer
     match layer:
@@ -163,7 +163,7 @@ def _shape(module: Module, before: Row, row: Row) -> Iterator[Part]:
     yield f"From {given} to {made}."
 
 
-def parameters(profile: Profile, row: Row) -> Iterator[Part]:
+def parameters(profile: Profile, row: Row) -> Iterator[Passage]:
     """What it learns, and what share of the network that is."""
     if not row.parameters:
         yield "None: nothing in it is learned."
@@ -177,7 +177,7 @@ def parameters(profile: Profile, row: Row) -> Iterator[Part]:
     yield f"That is {share} of the network's {profile.totals.parameters:,} parameters."
 
 
-def _arithmetic(profile: Profile, row: Row) -> Iterator[Part]:
+def _arithmetic(profile: Profile, row: Row) -> Iterator[Passage]:
     macs = row.macs
     if not macs.value:
         yield "No multiply-accumulates: what it does is not counted as MACs."
@@ -200,7 +200,7 @@ def images(profile: Profile) -> tuple[int, ...]:
     return (profile.batch,) if profile.batch > 1 else ()
 
 
-def _field(module: Module, before: Row, row: Row) -> Iterator[Part]:
+def _field(module: Module, before: Row, row: Row) -> Iterator[Passage]:
     layer = module.layer
     if row.receptive_field is None or row.stride is None:
         yield (
@@ -224,7 +224,7 @@ def _field(module: Module, before: Row, row: Row) -> Iterator[Part]:
             yield Working("stride from here on", product(before.stride or 1, layer.stride), "pixels")
 
 
-def _output(profile: Profile, row: Row) -> Iterator[Part]:
+def _output(profile: Profile, row: Row) -> Iterator[Passage]:
     if row.note:
         yield f"It makes no new values: its output is {_NOTES[row.note]}."
         return
@@ -237,7 +237,7 @@ def _output(profile: Profile, row: Row) -> Iterator[Part]:
 _NOTES = {"in place": "its input, overwritten", "a view": "a view of its input"}
 
 
-def kept(step: Step, row: Row) -> Iterator[Part]:
+def kept(step: Step, row: Row) -> Iterator[Passage]:
     """What its backward pass reads again, and why."""
     batch, reader = step.profile.batch, f"{row.name}'s backward"
     read = [storage for storage in _allocated(step.events) if reader in storage.readers]
@@ -272,7 +272,7 @@ _WHY = {
 }
 
 
-def backward(step: Step, row: Row) -> Iterator[Part]:
+def backward(step: Step, row: Row) -> Iterator[Passage]:
     """What its backward pass allocates and frees."""
     batch = step.profile.batch
     events = [e for e in step.events if (e.phase, e.layer) == (Phase.BACKWARD, row.name)]

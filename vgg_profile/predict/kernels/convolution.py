@@ -167,8 +167,8 @@ def sizes(shape: Convolution, processor: str | None, threads: int, *, with_onedn
 def forward(shape: Convolution, processor: str | None, threads: int, *, with_onednn: bool = True) -> Passing:
     """The events of ``aten::convolution``.
 
-    >>> forward(Convolution(1, 2, 4, 8, 8), "avx512", 1).events
-    (Event(what='columns', bytes=4608), Event(what='output', bytes=1024), Event(what='columns', bytes=-4608))
+    >>> forward(Convolution(1, 2, 4, 8, 8), "avx512", 1).changes  # columns, the output, the columns again
+    (4608, 1024, -4608)
     """
     known = sizes(shape, processor, threads, with_onednn=with_onednn)
     return in_order(FORWARD, known.forward, known.forward_provenance)

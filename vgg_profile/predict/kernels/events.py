@@ -10,7 +10,7 @@ from vgg_profile.core.events import Provenance
 from vgg_profile.predict.kernels import Order
 
 
-class Event(NamedTuple):
+class Change(NamedTuple):
     """A block of memory taken (``bytes`` > 0) or given back (< 0)."""
 
     what: str
@@ -23,11 +23,11 @@ class Passing(NamedTuple):
     Results stay when it is over, the rest is given back within it. Where the ``provenance`` is unknown, the
     events are those of the results at least.
 
-    >>> Passing((Event("columns", 36), Event("output", 8), Event("columns", -36))).most
+    >>> Passing((Change("columns", 36), Change("output", 8), Change("columns", -36))).most
     44
     """
 
-    events: tuple[Event, ...]
+    events: tuple[Change, ...]
     provenance: Provenance = Provenance.RULE
 
     @property
@@ -53,7 +53,7 @@ def in_order(order: Order, sizes: Mapping[str, int], provenance: Provenance = Pr
     (8,)
     """
     events = (
-        Event(step[1:], sizes[step[1:]] if step[0] == "+" else -sizes[step[1:]])
+        Change(step[1:], sizes[step[1:]] if step[0] == "+" else -sizes[step[1:]])
         for step in order
         if sizes.get(step[1:])
     )

@@ -42,7 +42,7 @@ def run_backward(tape: Tape, loss: Tensor) -> None:
 
 def _run(tape: Tape, node: Node, gradient: Storage, gradients: dict[int, Storage]) -> None:
     """One node: the gradient of each input that wants one, handed on to the node that made the input."""
-    name, blocks = node.rule.node, node.rule.blocks
+    name, blocks, temporaries = node.rule.node, node.rule.blocks, node.rule.temporaries
     made: dict[str, list[Storage]] = {}
     surplus: list[Storage] = []
     added: list[Storage] = []
@@ -57,11 +57,10 @@ def _run(tape: Tape, node: Node, gradient: Storage, gradients: dict[int, Storage
             kind = Category.GRADIENTS if is_kept else Category.IN_FLIGHT
             of = tensor.storage.what
             incoming = Storage(node.layer, f"gradient of {of}", kind, tensor.size, holders=1, of=of)
-            made.setdefault(GRADIENTS[place], []).append(incoming)
+            made[GRADIENTS[place]] = [incoming]
             added += [incoming] * tensor.is_parameter
-        size = node.rule.temporary(place)
-        if size != NOTHING:
-            work = Storage(node.layer, "temporary", Category.TEMPORARY, size)
+        if temporaries and temporaries[place] != NOTHING:
+            work = Storage(node.layer, "temporary", Category.TEMPORARY, temporaries[place])
             tape.event(name, (*chain(*made.values()), work), (work,), blocks.unknown)
             made = {}
         if tensor.node is not None and gradients.setdefault(id(tensor.node), incoming) is not incoming:

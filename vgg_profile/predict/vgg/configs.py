@@ -29,7 +29,6 @@ from typing import Any, ClassVar
 
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
-from vgg_profile.core.parsing import parse_json, parse_toml
 from vgg_profile.core.setting import LARGEST, check_size
 from vgg_profile.core.tree import Network
 from vgg_profile.predict.vgg.limits import LONGEST_NAME, MOST_LAYERS
@@ -319,6 +318,8 @@ def read_file(path: Path) -> Config:
                 "A network needs a few lines: name, layers, classifier, classes.",
             )
         text = raw.decode("utf-8-sig")
+        from vgg_profile.core.parsing import parse_json, parse_toml
+
         content = parse_toml(text) if suffix == ".toml" else parse_json(text)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):

@@ -85,7 +85,7 @@ class Tape:
         """One event that allocates; each storage gets its first holder."""
         for storage in storages:
             storage.holders += 1
-        self.event(op, storages, ())
+        self.events.append(Event(self.phase, self.layer, op, storages, ()))
 
     def hold(self, tensor: Tensor) -> Tensor:
         """One more name for a tensor."""
@@ -100,7 +100,7 @@ class Tape:
         """Let go of storages; an event only if something is freed."""
         freed = let_go(storages)
         if freed:
-            self.event(op, (), freed)
+            self.events.append(Event(self.phase, self.layer, op, (), freed))
 
     def work(self, op: str, size: Bytes) -> None:
         """What an operation takes and gives back, and nothing else of it."""

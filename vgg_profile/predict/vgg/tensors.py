@@ -11,7 +11,7 @@ from math import prod
 from typing import Literal, NamedTuple
 
 from vgg_profile.core.events import Category, Provenance, Storage
-from vgg_profile.core.sizes import NOTHING, Bytes, Shape
+from vgg_profile.core.sizes import Bytes, Shape
 from vgg_profile.predict.kernels import OUTPUT, Order
 
 Autocast = Literal["lower", "float32"]
@@ -111,10 +111,6 @@ class Backward(NamedTuple):
     passes_gradient: bool = False
     temporaries: Sequence[Bytes] = ()
     blocks: Blocks = Blocks()
-
-    def temporary(self, place: int) -> Bytes:
-        """What it takes beside the gradient of the input at a place."""
-        return self.temporaries[place] if self.temporaries else NOTHING
 
 
 @dataclass(eq=False, slots=True)

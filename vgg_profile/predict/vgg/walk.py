@@ -5,8 +5,8 @@ The **predicted road** of the project begins here. Nothing in this file has ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import groupby
 from math import prod
 
@@ -15,6 +15,7 @@ from vgg_profile.core.collecting import uncollected
 from vgg_profile.core.counts import ZERO, product
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase, Storage, kept
+from vgg_profile.core.lazy import Lazy
 from vgg_profile.core.setting import LARGEST, Setting, Setup, input_shape
 from vgg_profile.core.sizes import TARGET_BYTES, Bytes, Shape
 from vgg_profile.core.tree import Profile, Row
@@ -50,18 +51,25 @@ def walk(
     setting = Setting(shape, batch, dtype, device)
     setting.check()
     check_image(net, shape)
-    with uncollected():
-        tape = Tape(itemsize=setting.itemsize, device=device)
-        forward(tape, net, shape, load(tape, net, shape))
-        rows = tuple(count(net, shape, kept(tape.events)))
-    return Profile(net, setting, rows)
 
+    @cache
+    def saved() -> dict[str, tuple[Storage, ...]]:
+        with uncollected():
+            tape = Tape(itemsize=setting.itemsize, device=device)
+            forward(tape, net, shape, load(tape, net, shape))
+            return kept(tape.events)
+
+    return Profile(net, setting, Lazy(lambda: tuple(count(net, shape, saved))))
+
+
+Kept = Callable[[], Mapping[str, Sequence[Storage]]]
+"""What each layer keeps, by its name, once somebody asks."""
 
 _HAVE_A_LINE = ("conv", "maxpool", "fc")
 """Kinds of layers that have a line in the notes; the others are counted into the line before."""
 
 
-def count(config: Config, shape: Shape, saved: dict[str, tuple[Storage, ...]]) -> Iterator[Row]:
+def count(config: Config, shape: Shape, saved: Kept) -> Iterator[Row]:
     """Count each layer: its output, its parameters, and how far it sees into the image.
 
     A kernel of k widens the receptive field by (k - 1) strides; a stride multiplies the stride.
@@ -96,10 +104,14 @@ def count(config: Config, shape: Shape, saved: dict[str, tuple[Storage, ...]]) -
             kernel=layer.kernel if layer.kind in ("conv", "maxpool") else None,
             head=head,
             block=module.block,
-            saved=saved.get(module.name, ()),
+            saved=Lazy(partial(_of, module.name, saved)),
             note="" if layer.allocates_output else "a view" if layer.kind == "flatten" else "in place",
             pooled=_pooled(before, shape, members[place + 1 :]) if pools else "",
         )
+
+
+def _of(name: str, saved: Kept) -> Sequence[Storage]:
+    return saved().get(name, ())
 
 
 def _pooled(before: Shape, after: Shape, following: Sequence[Module]) -> str:

@@ -117,7 +117,13 @@ const py = (() => {
       let made;
       return () => { made ??= make(); return made; };
     },
+    eager: (work) => list(work()),
     abs: Math.abs,
+    accumulate: (of, initial) => {
+      const found = [initial];
+      for (const each of iter(of)) found.push(found.at(-1) + each);
+      return found;
+    },
     all: (of) => list(of).every(truth),
     bool: truth,
     any: (of) => list(of).some(truth),

@@ -143,6 +143,8 @@ class Expressions:
                 return f"yield* py.iter({self.expression(value)})"
             case ast.Call():
                 return self.call(node)
+            case ast.Attribute(value=value, attr="__getitem__"):
+                return f"((at) => py.get({self.expression(value)}, at))"
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if name not in self.known:
                 if self.link.is_module(self.module, name):
                     return self.link.resolve(self.module, node).text
@@ -240,7 +242,7 @@ class Expressions:
             given.append(f"py.options({{ {', '.join(f'{key}: {value}' for key, value in options)} }})")
         elif name == "sorted" and options:
             given.append(f"{{ {', '.join(f'{key}: {value}' for key, value in options)} }}")
-        elif name in ("groupby", "enumerate"):
+        elif name in ("accumulate", "enumerate", "groupby"):
             given += [value for _, value in options]
         elif options:
             raise self.refused(node)

@@ -48,8 +48,12 @@ _OF_PYTHON = {
     ],
     *["tuple", "zip", "isinstance", "id", "iter"],
 }
+_NATIVE = {"InputError": Resolved("class", "py.InputError"), "Lazy": Resolved("library", "py.eager")}
+"""Classes of ours that ``python.js`` has in its own way; nothing is lazy there."""
+
 _OF_LIBRARIES = {
     "math.prod": "prod",
+    "itertools.accumulate": "accumulate",
     "itertools.chain": "chain",
     "itertools.groupby": "groupby",
     "itertools.pairwise": "pairwise",
@@ -138,8 +142,8 @@ class Link:
             if name in _OF_PYTHON:
                 return Resolved("library", f"py.{name}")
             raise refused(node, module)
-        if name == "InputError":
-            return Resolved("class", "py.InputError")
+        if name in _NATIVE:
+            return _NATIVE[name]
         mine = self.reach(module, name)
         if isinstance(found, ast.FunctionDef):
             return Resolved("function", mine, parameters_of(found))

@@ -9,7 +9,7 @@ from vgg_profile.diagnose.run import Run
 from vgg_profile.diagnose.words import IMAGES, Call, Subject
 
 
-class Verdict:
+class AsWritten:
     """What PyTorch says of the model as it is written: in training, in eval mode, and with one image."""
 
     def __init__(self, subject: Subject, shape: Shape) -> None:

@@ -90,6 +90,7 @@ EXAMPLES = {
         "the same on a card: predicted anywhere, and what an H200 did",
         "run_zoo.py --device cuda --against tests/data/h200/zoo.json.gz",
     ),
+    "rivals.md": ("the peak of a step as other tools predict it, and what they cost", "run_rivals.py"),
     "tools.md": ("what other tools say of VGG-16, and why; [as data](tools.json)", "reconcile_tools.py"),
 }
 """File → what it shows, and the example that measures it."""

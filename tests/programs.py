@@ -89,7 +89,14 @@ def aliases(a: list[int]) -> Any:
 
 def words(a: list[int]) -> Any:
     text = "-".join(str(x) for x in a)
-    return [text.partition("-"), text.startswith("1"), text.isdigit(), f"{a[0]:,} {a[0]:0{4}}"]
+    return [
+        text.partition("-"),
+        text.removeprefix("1-"),
+        text.removeprefix("-"),
+        text.startswith("1"),
+        text.isdigit(),
+        f"{a[0]:,} {a[0]:0{4}}",
+    ]
 
 
 def loops(a: list[int]) -> Any:

@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from any_nets import run
+from torch import Tensor, nn
+
+from vgg_profile.predict.fake.trace import trace
 
 
 def test_a_table_of_ones_own_network(nets: Path) -> None:
@@ -108,13 +112,13 @@ def test_networks_by_block_and_by_layer_in_order(nets: Path) -> None:
         result = run("compare", *words, "--by", by)
         assert result.exit_code == 0, result.stderr
         found = [line.split(",")[0] for line in result.stdout.splitlines()[1:]]
-        assert [name for name in found if name in names] == names
+        assert [name for name in dict.fromkeys(found) if name in names] == names
 
 
 def test_a_network_that_is_one_layer_has_its_name_by_block(nets: Path) -> None:
     result = run("compare", f"{nets}:Prints", "--input", "16", "--by", "block", "--format", "csv")
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.splitlines()[1].startswith("Prints,51,")
+    assert result.stdout.splitlines()[1].startswith("Prints,Prints,51,")
 
 
 def test_a_receptive_field_is_read_off_the_layers_and_none_is_invented(nets: Path, tmp_path: Path) -> None:
@@ -198,3 +202,20 @@ def test_bytes_that_are_no_line_are_asked_batch_by_batch(nets: Path) -> None:
     twice = run("timeline", f"{nets}:Squares", "--input", "16", "--batch", 8, "--format", "json")
     one, two = (json.loads(each.stdout)["peak_bytes"] for each in (asked, twice))
     assert one < two
+
+
+class OnceABatch(nn.Module):
+    """One layer works on the images, one on a table that is the same for all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images, self.table = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.register_buffer("places", torch.ones(5, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.images(x) + self.table(self.places).sum(0)
+
+
+def test_work_that_is_not_by_the_image_is_said() -> None:
+    assert any(each.endswith("once a batch: table") for each in trace(OnceABatch, "4", batch=2).doubts)
+    assert not any("MACs" in each for each in trace(nn.Linear(4, 4), "4", batch=2).doubts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -168,8 +169,10 @@ def test_no_help_shows_clicks_own_signs(command: str) -> None:
 @pytest.mark.parametrize("norm", ["--no-batch-norm", "--batch-norm"])
 def test_a_block_is_the_same_in_a_comparison_and_in_a_picture(layers: str, norm: str, tmp_path: Path) -> None:
     setting = ("--input", "16", "--batch", "2", norm)
-    rows = accepted(call("compare", layers, *setting, "--by", "block", "--format", "csv")).splitlines()[1:]
-    compared = {row.split(",")[0]: int(row.split(",")[-1]) for row in rows}
+    rows = csv.DictReader(
+        accepted(call("compare", layers, *setting, "--by", "block", "--format", "csv")).splitlines()
+    )
+    compared = {row["block"]: int(row["saved_bytes"]) for row in rows}
     assert call("plot", layers, "shares", *setting, "-o", str(tmp_path / "x.svg")).exit_code == 0
     told = re.search(r"bytes saved for backward: (.*?)\.", (tmp_path / "x.svg").read_text(encoding="utf-8"))
     assert told

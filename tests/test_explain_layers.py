@@ -81,7 +81,7 @@ def test_the_first_convolution_makes_no_gradient_of_its_input() -> None:
     text = render(layers.lesson(walk("D"), "conv1_1"), "table")
     assert "gradient of the input " not in text
     assert "gradient of conv1_1's input" not in text
-    assert "want no gradient" in text
+    assert "need no gradient" in text
 
 
 def test_an_odd_row_is_left_out_of_the_shape() -> None:

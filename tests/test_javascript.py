@@ -361,6 +361,8 @@ REFUSED = {
     "FormattedValue": "def f(a):\n    return f'{a:.2f}'",
     "FormattedValue, ": "def f(a):\n    return f'{a!r}'",
     "Global": "def f():\n    global a\n    return 1",
+    "Call, `a.sort()`": "def f(a):\n    a.sort()\n    return a",
+    "Call, `a.title()`": "def f(a):\n    return a.title()",
     "Delete": "def f(a):\n    del a[0]",
     "NamedExpr": "def f(a):\n    return (b := a)",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from tests.zoo import ZOO
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
+from vgg_profile.measure.memory import allocations
 from vgg_profile.predict.fake import temporaries
 from vgg_profile.predict.fake.one_step import Subject, run_on_fakes
 from vgg_profile.predict.fake.probe import PROBER, processor
@@ -143,6 +144,40 @@ def test_a_rule_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     doubting = Doubting()
     traced_by(doubting, *ZOO["checkpointed"], Setup())
     assert "mean" in doubting.wrong
+
+
+def reduced(dtype: torch.dtype) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    x = torch.ones(6, 8, 10, dtype=dtype)
+    for laid in (x, x.transpose(0, 1), x.permute(2, 0, 1), x[:, ::2]):
+        for dims in ([0], [1], [2], [0, 1], [1, 2], [0, 2], [-1], [0, 1, 2]):
+            yield "sum.dim_IntList", (laid, dims)
+            if dtype.is_floating_point:
+                yield "mean.dim", (laid, dims)
+        yield "sum.default", (laid,)
+
+
+def copied(dtype: torch.dtype) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    for shape in ((60, 60), (59, 60), (500, 32)):
+        plain, turned = torch.ones(shape).to(dtype), torch.ones(shape[::-1]).to(dtype).t()
+        for to, source in ((plain, turned), (turned, plain), (plain, plain), (plain, turned[:1])):
+            yield "copy_.default", (to, source)
+        yield "clone.default", (plain,)
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16", "float64", "uint8", "bool", "int64"])
+def test_reductions_and_copies_take_what_the_allocator_says(name: str) -> None:
+    dtype, known = getattr(torch, name), 0
+    for operation, args in (*reduced(dtype), *copied(dtype)):
+        packet, overload = operation.split(".")
+        func = getattr(getattr(torch.ops.aten, packet), overload)
+        results: list[Tensor] = []
+        seen = allocations(lambda: results.append(func(*args)))  # noqa: B023
+        made = [] if packet == "copy_" else [each.untyped_storage().nbytes() for each in results]
+        taken = by_rule(func, args, made)
+        assert taken is not None
+        assert tuple(filter(None, taken.changes)) == seen, (operation, [each.shape for each in args[:1]])
+        known += len(seen)
+    assert known
 
 
 def test_changes_become_events() -> None:

@@ -92,6 +92,36 @@ class Steered(nn.Module):
         return x
 
 
+class Lucky(nn.Module):
+    """Drops a layer by a rate of 0: what is drawn decides nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(16, 16) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            if torch.rand([]) < 0.0:
+                continue
+            x = torch.relu(layer(x))
+        return x
+
+
+class Remembering(nn.Module):
+    """Each pass leaves what it made for the next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(16, 16)
+        self.last: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer(x)
+        x = x if self.last is None else x + self.last.mean(0)
+        self.last = x.detach() * 2
+        return x
+
+
 class Views(nn.Module):
     """Writes into views of what it made."""
 
@@ -183,6 +213,11 @@ def depthwise() -> nn.Module:
     )
 
 
+def spectral() -> nn.Module:
+    inner = nn.utils.spectral_norm(nn.Conv2d(3, 8, 3, 1, 1))
+    return nn.Sequential(inner, nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(512, 4))
+
+
 ZOO: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "perceptron": (perceptron, ["3x4x4"]),
     "residual": (Residual, ["3x16x16"]),
@@ -191,6 +226,9 @@ ZOO: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "shared weights": (Shared, ["7:int64<50"]),
     "several inputs and outputs": (Several, ["12", "8"]),
     "steered by values": (Steered, ["16"]),
+    "never dropped": (Lucky, ["16"]),
+    "remembers": (Remembering, ["16"]),
+    "spectral norm": (spectral, ["3x8x8"]),
     "writes into views": (Views, ["16"]),
     "frozen body": (Frozen, ["3x16x16"]),
     "checkpointed": (Checkpointed, ["3x16x16"]),

@@ -75,7 +75,12 @@ def render(
                 )
             document = compose(result)
             return to_text(document, screen) if format == "table" else WRITERS[format](document)
-    table = describe(result, **options)
+    if format in ("csv", "tsv"):
+        from vgg_profile.describe.data import data
+
+        table = data(result, **options)
+    else:
+        table = describe(result, **options)
     if columns:
         from vgg_profile.write.columns import columns_of
 

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,6 +24,7 @@ class Animal(NamedTuple):
     loss: Callable[[Any, Any], Tensor] | None = None
     batch: int = 2
     setup: Setup = Setup(optimizer="adam")
+    threads: int = 2
 
 
 IMAGE, TOKENS = 64, 32
@@ -81,6 +83,10 @@ SMALL = {
     "patch_size": 16,
     "attention_window": [8, 8],
     "embedding_size": 64,
+    "layerdrop": 0.0,
+    "encoder_layerdrop": 0.0,
+    "decoder_layerdrop": 0.0,
+    "apply_spec_augment": False,
 }
 """A transformer's config, small; each takes the keys that it knows."""
 
@@ -96,6 +102,24 @@ PARTICULAR: dict[str, dict[str, Any]] = {
     "xglm": {"attention_heads": 4, "ffn_dim": 128},
     "opt": {"ffn_dim": 128, "word_embed_proj_dim": 64},
     "mamba": {"state_size": 8, "time_step_rank": 4},
+    "marian": {"decoder_vocab_size": 500},
+    "mbart": {"pad_token_id": 3},  # the tokens are zeros, and one that pads may not stand last
+    "plbart": {"pad_token_id": 3},
+    "deit": {"architectures": ["DeiTForImageClassification"]},
+    "levit": {"architectures": ["LevitForImageClassification"], "num_attention_heads": [4, 8, 12]},
+    **{
+        name: {
+            "num_attention_heads": [3, 6, 12, 24],
+            "num_hidden_layers": 4,
+            "hidden_size": 768,
+            "patch_size": 4,
+            "window_size": 2,
+        }
+        for name in ("swin", "swinv2")
+    },
+    "convnext": {"patch_size": 4},
+    "convnextv2": {"patch_size": 4},
+    "mobilevitv2": {"patch_size": 2},
     "segformer": {"hidden_sizes": [16, 32, 40, 64], "depths": [1, 1, 1, 1]},
     "beit": {"image_size": 64},
     "wav2vec2": {"conv_dim": [32] * 7},
@@ -135,6 +159,15 @@ VARIANTS: tuple[tuple[str, int, Setup], ...] = (
 VARIED = ("LSTM 2", "TransformerEncoder", "llama", "bert", "t5", "resnet18", "mobilenet_v2")
 """Networks that are trained in other ways, too."""
 
+LAID = ("resnet18", "mobilenet_v2", "vgg11_bn")
+"""Networks whose weights lie in channels last, too."""
+
+
+def is_variant(name: str) -> bool:
+    """Whether it is a network trained in another way, beside itself."""
+    family, _, how = name.partition(" (")
+    return family in (*VARIED, *LAID) and how not in ("", "transformers)")
+
 
 def animals() -> Iterator[Animal]:
     """Every network whose package is installed, and some of them trained in other ways."""
@@ -143,6 +176,14 @@ def animals() -> Iterator[Animal]:
         if animal.name in VARIED:
             for how, batch, setup in VARIANTS:
                 yield animal._replace(name=f"{animal.name} ({how})", batch=batch, setup=setup)
+            yield animal._replace(name=f"{animal.name} (one thread)", threads=1)
+        if animal.name in LAID:
+            build = partial(_channels_last, animal.build)
+            yield animal._replace(name=f"{animal.name} (channels last)", build=build)
+
+
+def _channels_last(build: Callable[[], nn.Module]) -> nn.Module:
+    return build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _recurrent() -> Iterator[Animal]:

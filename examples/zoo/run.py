@@ -1,6 +1,6 @@
 """Predict a step of every network of the zoo, run it, and write what is left over: reports/zoo.md.
 
-python examples/run_zoo.py [NAME …] [-o FILE.md]
+python examples/run_zoo.py [NAME …] [-o FILE.md] [--rows FILE.jsonl]
 python examples/run_zoo.py --device cuda --keep moments.json.gz        # on a card: measures, predicts nothing
 python examples/run_zoo.py --device cuda --against moments.json.gz     # anywhere: predicts, runs nothing
 """
@@ -35,7 +35,7 @@ from vgg_profile.run.marks import Deaf, every_module
 from vgg_profile.run.step import TrainingStep, optimizer_of
 from vgg_profile.run.tensors import Loss, default_loss, give
 
-from .models import Animal, animals
+from .models import Animal, animals, is_variant
 
 
 class Row(NamedTuple):
@@ -52,6 +52,8 @@ class Row(NamedTuple):
     open: int = 0
     """Parts in which something takes more than is known: their most is one at least, and compared as such."""
     why: str = ""
+    where: str = ""
+    """The part that is furthest off."""
 
     @property
     def is_exact(self) -> bool:
@@ -106,6 +108,7 @@ def _default(animal: Animal, model: torch.nn.Module, inputs: tuple[Input, ...], 
 def row(animal: Animal, device: str, kept: dict[str, Moments] | None) -> Row:
     """Predict one network, then run it, or compare with what was ``kept`` of its run."""
     inputs = tuple(map(Input.parse, animal.inputs))
+    torch.set_num_threads(animal.threads)
     before = time.process_time()
     try:
         step = trace(
@@ -135,6 +138,10 @@ def compared(name: str, step: Step, real: list[MeasuredMoment], seconds: float) 
     if [(each.phase.value, each.layer) for each in ours] != [(each.phase, each.layer) for each in real]:
         return Row(name, why="the step has other parts than predicted")
     pairs = list(zip(ours, real, strict=True))
+    furthest, _, where = max(
+        (max(abs(other.live - one.live), abs(other.peak - one.peak)), -place, f"{one.phase} of {one.layer}")
+        for place, (one, other) in enumerate(pairs)
+    )
     return Row(
         name,
         len(pairs),
@@ -145,6 +152,7 @@ def compared(name: str, step: Step, real: list[MeasuredMoment], seconds: float) 
         max(each.peak for each in real),
         seconds,
         sum(bool(one.scratch) for one in ours),
+        where=where if furthest else "",
     )
 
 
@@ -170,16 +178,21 @@ TITLES = (
 )
 
 
+CAUSES: dict[str, str] = {}
+"""Why a network is off, as far as that is known."""
+
+
 def report(rows: list[Row], where: str) -> Iterator[str]:
     """The page, line by line."""
     exact = [row for row in rows if row.is_exact]
     live = [row for row in rows if not row.why and not row.live_off]
+    networks = sum(not is_variant(row.name) for row in rows)
     yield "# The zoo"
     yield ""
     yield (
-        f"{len(rows)} networks that nobody here wrote, each predicted on tensors without data with torch "
-        f"{torch.__version__}, and run: a later step of Adam at batch 2, float32, unless its name says "
-        f"otherwise, on {where}."
+        f"{len(rows)} steps of {networks} networks that nobody here wrote, each predicted on tensors "
+        f"without data with torch {torch.__version__}, and run: a later step of Adam at batch 2, float32, "
+        f"unless its name says otherwise, on {where}."
     )
     yield ""
     yield (
@@ -202,6 +215,12 @@ def report(rows: list[Row], where: str) -> Iterator[str]:
             counted = (each.parts, each.open, each.live_off, each.most_off, each.furthest)
             figures = [f"{number:,}" for number in (*counted, each.predicted, each.measured)]
             yield f"| {' | '.join([each.name, *figures, f'{each.seconds:.1f}'])} |"
+    if missed := [row for row in rows if row.where]:
+        yield ""
+        yield "What is off, where most, and why:"
+        yield ""
+        for each in missed:
+            yield f"- {each.name}, in {each.where}: {CAUSES.get(each.name, 'not known yet')}."
 
 
 def read(path: Path) -> dict[str, Moments]:
@@ -215,23 +234,39 @@ def write(path: Path, kept: dict[str, Moments]) -> None:
     path.write_bytes(gzip.compress(json.dumps(kept, separators=(",", ":")).encode(), mtime=0))
 
 
+def rows_of(path: Path) -> dict[str, Row]:
+    """The rows made so far, by name."""
+    return {row.name: row for row in (Row(*json.loads(line)) for line in path.read_text().splitlines())}
+
+
+def keep_rows(path: Path, rows: dict[str, Row]) -> None:
+    """The same to a file."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows.values()), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="only these")
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--rows", type=Path, metavar="FILE", help="a row a line: kept, and not made again unless named"
+    )
     parser.add_argument("--keep", type=Path, metavar="FILE", help="write down every moment measured")
     parser.add_argument("--against", type=Path, metavar="FILE", help="such a file; nothing is run")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no network after so long")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
-    rows, against, kept = [], read(asked.against) if asked.against else None, {}
+    rows = rows_of(asked.rows) if asked.rows and asked.rows.exists() else {}
+    against, kept = read(asked.against) if asked.against else None, {}
     until = time.monotonic() + asked.seconds
-    where = CARD if asked.device == "cuda" else f"the CPU with {torch.get_num_threads()} threads"
+    where = CARD if asked.device == "cuda" else "the CPU with 2 threads"
     for animal in animals():
         if asked.names and animal.name not in asked.names:
             continue
         if time.monotonic() > until or (against is not None and animal.name not in against):
+            continue
+        if animal.name in rows and not asked.names:
             continue
         gc.collect()
         if asked.keep:
@@ -239,14 +274,18 @@ def main() -> None:
                 kept[animal.name] = measured(animal, tuple(map(Input.parse, animal.inputs)), asked.device)
             print(animal.name, animal.name in kept, file=sys.stderr, flush=True)
             continue
-        rows.append(row(animal, asked.device, against))
-        print(rows[-1], file=sys.stderr, flush=True)
-        if asked.output:
-            asked.output.write_text("\n".join(report(rows, where)) + "\n", encoding="utf-8")
+        rows[animal.name] = row(animal, asked.device, against)
+        print(rows[animal.name], file=sys.stderr, flush=True)
+        if asked.rows:
+            keep_rows(asked.rows, rows)
     if asked.keep:
         write(asked.keep, kept)
-    elif not asked.output:
-        print("\n".join(report(rows, where)))
+        return
+    page = "\n".join(report([rows[each.name] for each in animals() if each.name in rows], where)) + "\n"
+    if asked.output:
+        asked.output.write_text(page, encoding="utf-8")
+    else:
+        print(page, end="")
 
 
 if __name__ == "__main__":

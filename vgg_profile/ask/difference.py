@@ -93,7 +93,7 @@ class Difference(Displayed):
     >>> from vgg_profile.predict.vgg.walk import walk
     >>> old, new = (predicted(name, walk(name), Setup(), None) for name in ("D", "E"))
     >>> [(each.figure, each.change, each.layer) for each in Difference(old, new).changes][1]
-    ('parameters', 5309440, 'conv4_4')
+    ('parameters', 5309696, 'conv4_4')
     """
 
     old: Version

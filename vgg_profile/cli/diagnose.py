@@ -56,8 +56,8 @@ def diagnose_command(
 
     PyTorch decides. A model that it runs, in train and in eval mode, has no defect, unless the rows of the
     batch change or a layer is registered nowhere; one that it refuses has at least one, and the fix with the
-    fewest changes comes first. Remarks name what runs and is hardly meant; with --like, what is other than in
-    a config is listed. Exit code 0 if nothing is wrong, 3 if there is a defect or a difference.
+    fewest changes comes first. Remarks name what runs but is hardly intended; --like lists what differs from
+    a config. Exit code 0 if nothing is wrong, 3 if there is a defect or a difference.
 
     \b
     vgg-profile diagnose model.py:VGG

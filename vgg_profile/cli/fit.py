@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option(
     "--device",
     type=click.Choice(DEVICES),
-    help="Whose rules hold.  [default: cuda for a card, else cpu]",
+    help="Whose rules to predict by.  [default: cuda for a card, else cpu]",
 )
 @click.option(
     "--reserve",

@@ -70,7 +70,7 @@ rules_option = click.option(
     type=click.Choice(DEVICES),
     default="cpu",
     show_default=True,
-    help="Whose rules hold.",
+    help="Whose rules to predict by.",
 )
 _optimizer = click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True)
 
@@ -110,7 +110,7 @@ _conditions = (
         default=1,
         show_default=True,
         metavar="K",
-        help="Micro-batches whose gradients are added up before the step: it is the last of them.",
+        help="Micro-batches whose gradients are added up before a step; the figures are of the last.",
     ),
     click.option(
         "--onednn/--no-onednn", default=True, help="Whether oneDNN convolves on the CPU.", show_default=True

@@ -165,7 +165,7 @@ def run_now(
             raise
         raise InputError(
             f"The network raises {kind(error)} in a real pass: {excerpt(message(error), 300)}.",
-            "Its forward does otherwise with tensors that have values: mend it there.",
+            "Its forward does something else when tensors have values: fix it there.",
         ) from None
 
 

@@ -22,7 +22,7 @@ from vgg_profile.core.tree import Profile
     "--depth",
     type=click.IntRange(1, 100),
     metavar="N",
-    help="Modules up to so deep in the tree, with all in them.",
+    help="Fold all modules below this depth of the tree into those above.",
 )
 @click.option(
     "--by",
@@ -50,7 +50,7 @@ def table(
     CONFIG is a name (A, A-LRN, B, C, D, E, vgg16, vgg16_bn, D-BN …), a list of layers, or a .toml or
     .json file. In a list a number is a 3×3 convolution of that width, conv1-256 a 1×1 one, M a max pool,
     LRN a local response norm; the last may be GAP (a global average pool before the classifier) or none (no
-    pool there). Whoever does not say gets the paper's 7×7.
+    pool there). Without either, it is the paper's 7×7.
 
     NET may be any network: FILE.py:NAME, package.module:NAME, or a traced one.
 

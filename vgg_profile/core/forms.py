@@ -35,14 +35,16 @@ Cell = str | int | float | None | Count | tuple[int, ...]
 class Column:
     """``key`` names the column for machines, unit included; ``header`` for people.
 
-    A column whose ``unit`` is bytes may be shown in larger ones. Where there is no room for all, those of a
-    higher ``rank`` go first, and those of one rank together.
+    Numbers of a column that ``is_worked`` have their working beside them. Where the ``unit`` is bytes, larger
+    ones may be shown. Where there is no room for all, columns of a higher ``rank`` go first, and those of one
+    rank together.
     """
 
     key: str
     header: str
     is_text: bool = False
     unit: Literal["", "bytes"] = ""
+    is_worked: bool = False
     rank: int = 0
 
     def __post_init__(self) -> None:

@@ -75,13 +75,17 @@ class Row:
 CLASSIFIER = "classifier"
 """The group after the last block."""
 
+BLOCK = "block "
+"""How the name of a VGG's block begins, before its number."""
+
 
 def block_labels(rows: Iterable[Row]) -> dict[str, str]:
-    """The groups that layers stand in, in order, each with a label short enough for a chart: 1, 2, 3, fc."""
+    """The groups that layers stand in, in order, each with a label for a chart: 1, 2, 3, fc of a VGG.
+
+    Of any other network it is the group's own name.
+    """
     blocks = dict.fromkeys(row.block for row in rows if row.block)
-    return {
-        block: "fc" if block == CLASSIFIER else str(number) for number, block in enumerate(blocks, start=1)
-    }
+    return {block: "fc" if block == CLASSIFIER else block.removeprefix(BLOCK) for block in blocks}
 
 
 class Totals(NamedTuple):

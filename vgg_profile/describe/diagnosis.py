@@ -24,7 +24,7 @@ def _document(diagnosis: Diagnosis) -> Document:
     if diagnosis.draft.stopped:
         parts.append(diagnosis.draft.stopped)
     if diagnosis.differences and diagnosis.like:
-        parts.append(Heading(f"Other than in {diagnosis.like.label}"))
+        parts.append(Heading(f"What differs from {diagnosis.like.label}"))
         first = len(diagnosis.defects) + 1
         for number, difference in enumerate(diagnosis.differences, start=first):
             title = f"{number}. {_where(difference)}: {difference.kind}"

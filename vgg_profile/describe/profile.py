@@ -33,10 +33,10 @@ _LAYER_COLUMNS = (
     Column("module", "module", is_text=True, rank=6),
     Column("kind", "kind", is_text=True, rank=5),
     Column("output_shape", "output"),
-    Column("values", "values"),
+    Column("values", "values", is_worked=True),
     Column("memory_bytes", "memory", unit="bytes"),
     Column("saved_bytes", "saved for\nbackward", unit="bytes", rank=1),
-    Column("weights", "weights"),
+    Column("weights", "weights", is_worked=True),
     Column("biases", "biases", rank=4),
     Column("macs", "MACs", rank=2),
     Column("receptive_field", "field\n(px)", rank=3),
@@ -119,11 +119,11 @@ def _conventions(profile: Profile, totals: Totals, all_layers: bool) -> tuple[st
         f"Parameters: {added_up(totals.weights, totals.biases)} (weights + biases), "
         f"{sized(parameter_bytes)} as {profile.dtype}"
         + (f"; and {totals.buffers:,} values in batch-norm buffers." if totals.buffers else "."),
-        f"Memory: {_what_is_counted(all_layers)}, once, {totals.values:,} values an image, "
+        f"Memory: {_what_is_counted(all_layers)}, once, {totals.values:,} values per image, "
         f"{sized(totals.memory_bytes)} for {images} at {profile.itemsize} bytes a value.",
         f"Saved for backward: what stays alive after {profile.forward_pass}, above weights and input, "
         f"by the rules of device {rules(profile)}: {sized(totals.saved_bytes)} for {images}.",
-        f"Compute: {totals.macs:,} MACs an image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
+        f"Compute: {totals.macs:,} MACs per image, forward; 1 MAC = 2 FLOPs, so {2 * totals.macs:,} FLOPs. "
         "Biases count as parameters, not as MACs.",
         "Values and MACs are for one image, bytes for the batch. MiB = 2^20 bytes.",
         *(f"{row.name}: {row.pooled}." for row in profile.module_rows if row.pooled),
@@ -141,7 +141,7 @@ def _trained(profile: Profile) -> Iterator[str]:
     frozen = sum(row.frozen for row in profile.module_rows)
     if frozen:
         whole = profile.totals.parameters
-        yield f"Trained: {whole - frozen:,} of {whole:,} parameters; the others want no gradient."
+        yield f"Trained: {whole - frozen:,} of {whole:,} parameters; the others need no gradient."
     elif setup.freeze:
         rows = profile.module_rows
         trained = sum(row.parameters for row in rows if not setup.is_frozen(row.module))
@@ -195,8 +195,8 @@ def _notes_table(profile: Profile, rows: Sequence[Row]) -> Table:
         columns=(
             Column("layer", "layer", is_text=True),
             Column("output", "output", is_text=True),
-            Column("memory", "memory"),
-            Column("weights", "weights"),
+            Column("memory_printed", "memory"),
+            Column("weights", "weights", is_worked=True),
         ),
         rows=tuple(
             (
@@ -211,7 +211,7 @@ def _notes_table(profile: Profile, rows: Sequence[Row]) -> Table:
         ends=_block_ends(rows),
         footer=(
             f"TOTAL memory: {rounded(totals.values)} * {profile.itemsize} bytes; exactly {totals.values:,} "
-            f"values = {sized(totals.values * profile.itemsize)} an image, forward only.",
+            f"values = {sized(totals.values * profile.itemsize)} per image, forward only.",
             f"TOTAL params: {rounded(weights)}; exactly {weights:,} weights. "
             f"The notes leave out {totals.biases:,} biases; with them {weights + totals.biases:,}.",
         ),

@@ -110,12 +110,12 @@ def _headline(network: Compared) -> Iterator[str]:
     yield f"{totals.parameters:,} parameters: {sized(totals.parameters * profile.itemsize)}."
     again = sum(step.recomputed_flops.values())
     yield (
-        f"{totals.macs:,} MACs an image forward. With {images}, {sum(step.flops.values()) + again:,} FLOPs "
+        f"{totals.macs:,} MACs per image forward. With {images}, {sum(step.flops.values()) + again:,} FLOPs "
         f"{'forward and backward' if step.setup.has_backward else 'forward'}"
         f"{f', {again:,} of them to run the blocks again' if again else ''}; 1 MAC = 2 FLOPs."
     )
     how = "as the notes count" if not profile.is_traced else "each output that is new memory"
-    yield f"{totals.values:,} values an image, {how}: {sized(totals.memory_bytes)} for {images}."
+    yield f"{totals.values:,} values per image, {how}: {sized(totals.memory_bytes)} for {images}."
     kept = step.fixed_points[Phase.FORWARD] - step.fixed_points[Phase.INPUT]
     yield (
         f"{sized(kept)} are saved for the backward pass."

@@ -84,7 +84,7 @@ def _workings(lesson: Lesson) -> Table:
         columns=(
             Column("section", "section", is_text=True),
             Column("what", "what", is_text=True),
-            Column("value", "value"),
+            Column("value", "value", is_worked=True),
             Column("unit", "unit", is_text=True),
         ),
         rows=tuple((heading, line.label, line.count, line.unit) for heading, line in lesson.lines),

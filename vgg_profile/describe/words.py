@@ -50,6 +50,11 @@ def rules(profile: Profile) -> str:
     return f"{profile.device} ({where_verified(profile.verified)})"
 
 
+def counted(scope: str, device: str) -> str:
+    """What a figure's numbers count, and by whose rules, as a sentence."""
+    return f"{scope[0].upper()}{scope[1:]}, by the rules of device {device}."
+
+
 def where_verified(found: Verified | None) -> str:
     """Where a prediction of tensors was confirmed, in words."""
     return f"tensors verified on an {found.device}" if found else UNVERIFIED

@@ -24,7 +24,7 @@ class Kind(StrEnum):
     NORM_WIDTH = "norm of the wrong width"
     FAN_IN = "wrong fan-in"
     WIDTH = "wrong width"
-    SETTING = "other than in the config"
+    SETTING = "differs from the config"
     UNLIKE = "unlike its neighbours"
     PADDING = "other padding than its neighbours"
     NOTHING_LEFT = "nothing left of the map"

@@ -40,7 +40,7 @@ def why_no_flatten(layer: Written, x: Tensor) -> str:
             f", which fixes the batch at {sizes[0]}" if len(sizes) == 2 else ", which gives no row an image"
         )
     if "row" in layer.arguments:
-        return f", and {'*'.join(map(str, x.shape[1:]))} = {x[0].numel():,} values an image arrive"
+        return f", and {'*'.join(map(str, x.shape[1:]))} = {x[0].numel():,} values per image arrive"
     return ", which does not give one row an image"
 
 

@@ -214,10 +214,11 @@ class _Run:
                 part.training = was
             with torch.no_grad():
                 for name, buffer in model.named_buffers():
-                    buffer.copy_(buffers[name])
+                    if name in buffers:  # a network may give itself others
+                        buffer.copy_(buffers[name])
             for name, parameter in model.named_parameters():
-                parameter.grad = gradients[name]
-                parameter.requires_grad_(trained[name])
+                parameter.grad = gradients.get(name)
+                parameter.requires_grad_(trained.get(name, True))
 
     def count_tensors(self) -> Iterator[Reading]:
         """How many learnable values and buffer values there are."""

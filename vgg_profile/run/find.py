@@ -206,7 +206,7 @@ def _import(home: str, source: str) -> Any:
     except Exception as error:
         raise InputError(
             f"{source} raises {kind(error)} while it is imported: {excerpt(message(error), 200)}.",
-            "Run the file with Python, and mend it there.",
+            "Run the file with Python, and fix it there.",
         ) from error
 
 

@@ -52,6 +52,7 @@ def lesson(profile: Profile, name: str) -> Lesson:
         sections=tuple(section for section in sections if section.parts),
         evidence="Read off the network's own step, run by PyTorch on tensors without data. The command "
         "measure runs it for real and holds every boundary against these.",
+        profile=profile,
     )
 
 
@@ -70,7 +71,7 @@ def _place(profile: Profile, row: Row) -> Iterator[Passage]:
 def _parameters(profile: Profile, row: Row) -> Iterator[Passage]:
     yield from parameters(profile, row)
     if row.frozen:
-        yield f"{row.frozen:,} of them are frozen: they want no gradient."
+        yield f"{row.frozen:,} of them are frozen: they need no gradient."
 
 
 def _arithmetic(profile: Profile, row: Row) -> Iterator[Passage]:

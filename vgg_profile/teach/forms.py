@@ -7,13 +7,14 @@ What is said, and with which numbers, is the business of ``topics`` and ``layer`
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from vgg_profile.core.counts import Count
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.forms import Cell
 from vgg_profile.core.jsonable import by_fields, jsonable
+from vgg_profile.core.tree import Profile
 from vgg_profile.core.version import SCHEMA_VERSION
 
 
@@ -65,6 +66,8 @@ class Lesson(Displayed):
     sections: tuple[Section, ...]
     evidence: str
     commands: tuple[str, ...] = ()
+    profile: Profile | None = None
+    """The network that a layer is of, at its setting."""
 
     @property
     def lines(self) -> Iterator[tuple[str, Working]]:
@@ -76,7 +79,9 @@ class Lesson(Displayed):
 
     def to_dict(self) -> dict[str, Any]:
         """The lesson as JSON has it: sentences as they are, numbers raw with their workings."""
-        return {"schema_version": SCHEMA_VERSION, **by_fields(self)}
+        content = {"schema_version": SCHEMA_VERSION, **by_fields(replace(self, profile=None))}
+        del content["profile"]
+        return content
 
 
 @dataclass(frozen=True, repr=False)

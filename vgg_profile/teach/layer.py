@@ -79,6 +79,7 @@ def lesson(profile: Profile, name: str) -> Lesson:
         + (f", {UNVERIFIED}" if is_open else ""),
         sections=tuple(section for section in sections if section.parts),
         evidence=_ON_THE_CPU if profile.device == "cpu" else _on_a_card(step.profile.verified),
+        profile=profile,
     )
 
 
@@ -190,7 +191,7 @@ def _arithmetic(profile: Profile, row: Row) -> Iterator[Passage]:
     if row is not first:
         yield Working("gradient of the input", forward, "FLOPs")
     else:
-        yield "Its input is the images, which want no gradient: backward takes no more than forward."
+        yield "Its input is the images, which need no gradient: backward takes no more than forward."
     share = units.percent(macs.value, profile.totals.macs)
     yield f"A MAC is two FLOPs. Forward, that is {share} of the network's {profile.totals.macs:,} MACs."
 

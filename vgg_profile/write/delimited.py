@@ -14,13 +14,12 @@ Raw = str | int | float | None
 
 
 def records(table: Table) -> Iterator[dict[str, Raw]]:
-    """Each row by column key; a count with a working becomes two columns, a shape ``64x224x224``."""
-    worked = {place for row in table.rows for place, cell in enumerate(row) if isinstance(cell, Count)}
+    """Each row by column key; a number with its working becomes two columns, a shape ``64x224x224``."""
     for row in table.rows:
         record: dict[str, Raw] = {}
-        for place, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
-            if place in worked:
-                count = cell if isinstance(cell, Count) else Count(0, "0")
+        for column, cell in zip(table.columns, row, strict=True):
+            if column.is_worked:
+                count = cell if isinstance(cell, Count) else Count(0, str(cell or 0))
                 record[column.key] = count.value
                 record[f"{column.key}_working"] = count.working
             elif isinstance(cell, tuple):
@@ -30,6 +29,11 @@ def records(table: Table) -> Iterator[dict[str, Raw]]:
             else:
                 record[column.key] = cell.value if isinstance(cell, Count) else cell
         yield record
+
+
+def _keys(table: Table) -> Iterator[str]:
+    for column in table.columns:
+        yield from (column.key, f"{column.key}_working") if column.is_worked else (column.key,)
 
 
 def defuse(cell: Raw) -> Raw:
@@ -62,7 +66,7 @@ def to_tsv(table: Table) -> str:
 def _delimited(table: Table, delimiter: str) -> str:
     rows = list(records(table))
     out = io.StringIO()
-    keys = list(rows[0]) if rows else [column.key for column in table.columns]
+    keys = list(rows[0]) if rows else list(_keys(table))
     writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
     writer.writerow(map(defuse, keys))
     writer.writerows(map(defuse, row.values()) for row in rows)

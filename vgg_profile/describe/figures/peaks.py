@@ -16,7 +16,7 @@ from vgg_profile.core.step import Step
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.figures.drawing import BINARY_UNITS, byte_unit, in_unit, stacked, unit_convention
 from vgg_profile.describe.kinds import figure_of
-from vgg_profile.describe.words import grid_pool_words, marked, rules, title, unverified_points
+from vgg_profile.describe.words import counted, grid_pool_words, marked, rules, title, unverified_points
 
 
 @figure_of("batch", Fit)
@@ -119,8 +119,7 @@ def _batch_figure(
         ),
         alt="The peak of live bytes against the batch, stacked by category, from "
         f"{peaks[0]:,} bytes at batch {batches[0]:,} to {peaks[-1]:,} at batch {batches[-1]:,}. {finding}.",
-        footer=f"{left_out}Tensors alone, by the rules of device {rules(step.profile)}. "
-        f"{unit_convention(unit)}",
+        footer=f"{left_out}{counted(step.scope, rules(step.profile))} {unit_convention(unit)}",
     )
 
 
@@ -207,7 +206,7 @@ def _sweep(grid: Sweep) -> Figure:
         + (f", {left_out} more left out" if left_out else "")
         + f". {finding}: from {min(peaks):,} to {max(peaks):,} bytes.",
         footer=(f"Of {len(lines)} lines, {len(shown)} are drawn. " if left_out else "")
-        + f"Tensors alone, by the rules of device {grid.device}. {unit_convention(unit)}",
+        + f"{counted(grid.config.scope, grid.device)} {unit_convention(unit)}",
     )
 
 

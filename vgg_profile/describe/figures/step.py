@@ -34,7 +34,7 @@ from vgg_profile.describe.figures.drawing import (
     unit_convention,
 )
 from vgg_profile.describe.kinds import figure_of
-from vgg_profile.describe.words import marked, rules, scratch_counted, title
+from vgg_profile.describe.words import counted, marked, rules, scratch_counted, title
 
 
 @figure_of("timeline", Step)
@@ -161,7 +161,7 @@ def _counted(step: Step) -> str:
     profile = step.profile
     if profile.device == "cpu" and profile.run is None and not step.is_at_least:
         return scratch_counted(step)
-    return f"{step.scope[0].upper()}{step.scope[1:]}, by the rules of device {rules(profile)}."
+    return counted(step.scope, rules(profile))
 
 
 def _meeting(curve: Overlay) -> str:
@@ -226,16 +226,26 @@ def _phase_bands(step: Step) -> tuple[Band, ...]:
     )
 
 
+_CHARACTERS = 110
+"""About so many stand side by side below the axis."""
+
+
 def _block_names(step: Step) -> tuple[tuple[float, str], ...]:
-    """Each block's number in the middle of its stretch of the step, the classifier as fc."""
+    """Each block's label in the middle of its stretch of the step, where there is room for it."""
     labels = block_labels(step.profile.rows)
     blocks = {row.name: labels.get(row.block, "") for row in step.profile.module_rows}
     keys = [
         (phase, blocks.get(part.layer, "")) for phase, part in zip(_phases(step), step.moments, strict=True)
     ]
-    return tuple(
-        ((start + stop) / 2, label) for start, stop, (_, label) in stretches(keys, _edges(step)) if label
-    )
+    edges = _edges(step)
+    named: list[tuple[float, str]] = []
+    free = 0.0
+    for start, stop, (_, label) in stretches(keys, edges):
+        middle, half = (start + stop) / 2, edges[-1] * (len(label) + 1) / 2 / _CHARACTERS
+        if label and middle - half >= free - edges[-1] / _CHARACTERS:
+            named.append((middle, label))
+            free = middle + half
+    return tuple(named)
 
 
 def _place(part: Moment) -> str:

@@ -27,7 +27,7 @@ def faked(model: nn.Module) -> nn.Module:
     """
     memo: dict[int, Any] = {}
     bases: dict[int, Tensor] = {}
-    for tensor in _tensors(model):
+    for tensor in tensors_of(model):
         if id(tensor) not in memo:
             memo[id(tensor)] = _fake(tensor, bases)
     try:
@@ -39,20 +39,21 @@ def faked(model: nn.Module) -> nn.Module:
         ) from error
 
 
-def _tensors(model: nn.Module) -> Iterator[Tensor]:
+def tensors_of(model: nn.Module) -> Iterator[Tensor]:
     """The tensors of a network: parameters, buffers, and whatever stands among its modules' attributes."""
     for module in model.modules():
         for value in vars(module).values():
-            yield from _tensors_in(value)
+            yield from tensors_in(value)
 
 
-def _tensors_in(value: Any, depth: int = 2) -> Iterator[Tensor]:
+def tensors_in(value: Any, depth: int = 2) -> Iterator[Tensor]:
+    """The tensors of an attribute: itself, or those in lists and dicts down to a ``depth``."""
     if isinstance(value, Tensor):
         yield value
     elif depth and isinstance(value, dict):
-        yield from (tensor for each in value.values() for tensor in _tensors_in(each, depth - 1))
+        yield from (tensor for each in value.values() for tensor in tensors_in(each, depth - 1))
     elif depth and isinstance(value, (list, tuple)):
-        yield from (tensor for each in value for tensor in _tensors_in(each, depth - 1))
+        yield from (tensor for each in value for tensor in tensors_in(each, depth - 1))
 
 
 def _fake(tensor: Tensor, bases: dict[int, Tensor]) -> Tensor:

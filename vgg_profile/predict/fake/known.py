@@ -16,6 +16,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from vgg_profile.predict.fake.recording import identity
 
@@ -25,6 +26,8 @@ SMALL = 1 << 16
 _SHAPE_ALONE = ("ones_like", "zeros_like", "full_like", "new_ones", "new_zeros", "new_full")
 """Operations that look at the shape of a tensor and not at its values."""
 
+_COMPARISONS = tuple(getattr(torch.ops.aten, name).Scalar for name in ("lt", "le", "gt", "ge"))
+
 _READS = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.equal.default)
 
 
@@ -33,6 +36,8 @@ class Known:
 
     def __init__(self) -> None:
         self._values: dict[int, tuple[weakref.ref[Tensor], Tensor]] = {}
+        self._drawn: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+        """Tensors whose values are drawn from [0, 1)."""
 
     def of(self, tensor: Tensor) -> Tensor | None:
         """The value of a tensor; ``None`` if it is not known."""
@@ -58,6 +63,11 @@ class Known:
 
     def follow(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         """Work out what an operation gave, if all that it read is known; forget what it overwrote if not."""
+        if func is torch.ops.aten.rand.default and out.numel() <= SMALL:
+            self._drawn[out] = True
+        if func in _COMPARISONS and args[0] in self._drawn:
+            self._compare(func, args, out)
+            return
         if not self._can_follow(func, args, kwargs, out):
             for tensor in written(func, args, kwargs):
                 self._forget(tensor)
@@ -70,6 +80,18 @@ class Known:
         for fake, value in zip(tree_leaves(out), tree_leaves(real), strict=True):
             if isinstance(fake, FakeTensor):
                 self.tell(fake, value)
+
+    def _compare(self, func: Any, args: tuple[Any, ...], out: Tensor) -> None:
+        """Whether values drawn from [0, 1) are less than a number is known if both ends are, or neither.
+
+        So a layer is never dropped whose rate of dropping is 0.
+        """
+        with _disable_current_modes():
+            shape, dtype = tuple(args[0].shape), args[0].dtype
+            ends = [torch.full(shape, end, dtype=dtype) for end in (0.0, 1 - torch.finfo(dtype).eps)]
+            least, most = (func(end, *args[1:]) for end in ends)
+            if torch.equal(least, most):
+                self.tell(out, least)
 
     def _can_follow(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> bool:
         outputs = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]

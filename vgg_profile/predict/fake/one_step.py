@@ -27,6 +27,8 @@ from vgg_profile.predict.fake.building import (
     converted_to,
     faked,
     materialised,
+    tensors_in,
+    tensors_of,
 )
 from vgg_profile.predict.fake.card import as_on_a_card
 from vgg_profile.predict.fake.devices import CARD, device_of
@@ -35,7 +37,7 @@ from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.modules import Outputs, Seen
 from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.readers import note_readers
-from vgg_profile.predict.fake.recording import Recording
+from vgg_profile.predict.fake.recording import Recording, identity
 from vgg_profile.predict.fake.watch import Temporaries, Watch
 from vgg_profile.run.find import for_batch
 from vgg_profile.run.marks import every_module
@@ -106,7 +108,11 @@ def run_on_fakes(subject: Subject, batch: int) -> Traced:
     this = _Pass(subject, batch)
     with mode, _quiet(), uncollected(), onednn(enabled=subject.setup.onednn):
         try:
-            return this.run()
+            traced = this.run()
+            if this.is_changed and not subject.setup.first_step:
+                this = _Pass(subject, batch)
+                traced = this.run(after_one=True)
+            return traced
         except TargetsWantedError as wanted:
             loss = wanted.loss
         except (Exception, SystemExit) as error:
@@ -145,41 +151,47 @@ class _Pass:
         self.model: Any = None
         self.names: dict[str, str] = {}
         self.loss = subject.loss or Loss(self._settle, "no loss yet")
+        self.is_changed = False
+        """Whether the step left the network another than it was: its modules, or the tensors among them."""
 
-    def run(self) -> Traced:
+    def run(self, *, after_one: bool = False) -> Traced:
+        """The step, or the one ``after_one``, for a network that its first step changes."""
         subject = self.subject
         hook = register_module_forward_hook(self.outputs.note)
         try:
             with self._watched():
                 self.model = self._network()
                 self.model.train(subject.setup.mode == "train")
+                before = _parts(self.model)
+                if after_one:
+                    self._step(None).run(self.recording)
+                    self.model.zero_grad(set_to_none=True)
                 self.names = dict(subject.names or every_module(self.model))
             optimizer = optimizer_of(self.model, subject.setup)
-            self._begin()
+            now = _parts(self.model)
+            self._begin(now - before)
             with self._watched():
                 self.recording.mark("input")
-                step = TrainingStep(
-                    self.model,
-                    self._give(self.loss),
-                    self._noting(self.loss.function),
-                    self.names,
-                    subject.setup,
-                    "cpu",
-                    optimizer,
-                )
+                step = self._step(optimizer)
                 self._call_inputs(step)
                 output = step.run(self.recording, lambda: self._before_step(optimizer, self.names))
                 self.watch.numbers.settle()
         finally:
             hook.remove()
         self._call_gradients_and_state(optimizer, self.names)
+        self.is_changed = _parts(self.model) != now
         traced = self.traced()
         self.recording.forget_before()
         del output, step
         return traced
 
-    def _begin(self) -> None:
-        """The network is built: from here on everything is of the step."""
+    def _step(self, optimizer: torch.optim.Optimizer | None) -> TrainingStep:
+        given, loss = self._give(self.loss), self._noting(self.loss.function)
+        setup = self.subject.setup
+        return TrainingStep(self.model, given, loss, self.names, setup, "cpu", optimizer)
+
+    def _begin(self, kept: set[_Part]) -> None:
+        """From here on everything is of the step; what an earlier one left in the network is ``kept``."""
         gc.collect()
         self.recording.forget_before()
         self.outputs.clear()
@@ -187,6 +199,7 @@ class _Pass:
             seen.clear()
         self.recording.mark("load")
         self.recording.load(self._loaded(self.names))
+        self.recording.load(self._kept(kept))
 
     def traced(self) -> Traced:
         """What was seen, be it the whole step or its beginning."""
@@ -259,6 +272,13 @@ class _Pass:
                 if buffer is not None:
                     yield layer, what, buffer, Category.BUFFERS
 
+    def _kept(self, kept: set[_Part]) -> Iterator[tuple[str, str, Tensor, Category]]:
+        for path, module in self.model.named_modules():
+            for what, value in vars(module).items():
+                for tensor in tensors_in(value):
+                    if ("tensor", identity(tensor)) in kept:
+                        yield self.names.get(path, path), what.strip("_"), tensor, Category.BUFFERS
+
     def _call_inputs(self, step: TrainingStep) -> None:
         named = [("images" if i == 0 else f"input {i + 1}", x) for i, x in enumerate(step.given.args)]
         for what, tensor in [*named, *step.given.kwargs.items(), ("targets", step.given.targets)]:
@@ -329,6 +349,15 @@ class _Pass:
         if optimizer is not None:
             for layer, what, tensor, category in self._state(optimizer, names):
                 call(tensor, layer, what, category)
+
+
+_Part = tuple[str, int]
+
+
+def _parts(model: nn.Module) -> set[_Part]:
+    """What a network consists of: its modules, and the storages of all tensors among their attributes."""
+    modules = {("module", id(module)) for module in model.modules()}
+    return modules | {("tensor", identity(tensor)) for tensor in tensors_of(model)}
 
 
 @contextmanager

@@ -118,14 +118,15 @@ class Prober:
 
 def _answer(line: bytes) -> Taken | None:
     """Read ``changes;results;strides``, each a list of numbers, or an empty line for no answer."""
-    changes, _, results = line.decode().strip().partition(";")
-    if not changes and not results:
+    if not line.strip():
         return None
-    return Taken(_numbers(changes), _numbers(results), is_probed=True)
+    changes, results, strides = line.decode().strip().split(";")
+    laid = tuple(_numbers(each) for each in strides.split("|")) if results != "none" else ()
+    return Taken(_numbers(changes), _numbers(results), strides=laid, is_probed=True)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in text.split(",") if number not in ("", "none"))
+    return tuple(int(number) for number in text.split(",") if number != "none")
 
 
 PROBER = Prober()

@@ -1,7 +1,7 @@
 """The process that runs one operation at a time under the allocator's events, for ``probe``.
 
 Reads questions from stdin, writes a line for each: the changes in bytes, in order; then the bytes of its
-new results. It is started as ``python -m``, by nobody but ``probe``.
+new results, and their strides. It is started as ``python -m``, by nobody but ``probe``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")
@@ -33,14 +33,20 @@ def main(questions: BinaryIO) -> None:
         question = pickle.loads(questions.read(int.from_bytes(length, "big")))
         try:
             changes, results = run(question)
-            answer = f"{','.join(map(str, changes)) or 'none'};{','.join(map(str, results)) or 'none'}"
+            sizes = [each.untyped_storage().nbytes() for each in results]
+            strides = "|".join(_listed(each.stride()) for each in results)
+            answer = f"{_listed(changes)};{_listed(sizes)};{strides or 'none'}"
         except Exception:  # whatever an operation says to tensors that nobody computed
             answer = ""
         print(answer, flush=True)
 
 
-def run(question: Question) -> tuple[list[int], list[int]]:
-    """An operation's changes in bytes, in their order, and the bytes of its new results."""
+def _listed(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, numbers)) or "none"
+
+
+def run(question: Question) -> tuple[list[int], list[Tensor]]:
+    """An operation's changes in bytes, in their order, and its new results."""
     torch.set_num_threads(question.threads)
     backend: Any = torch.backends.mkldnn
     backend.enabled = question.onednn
@@ -68,7 +74,7 @@ def run(question: Question) -> tuple[list[int], list[int]]:
         for leaf in tree_leaves(kept):
             if isinstance(leaf, Tensor) and leaf.untyped_storage()._cdata not in given:
                 given.add(leaf.untyped_storage()._cdata)
-                results.append(leaf.untyped_storage().nbytes())
+                results.append(leaf)
     return [size for _, size in sorted(_memory(events))], results
 
 

@@ -4,17 +4,22 @@ A view's strides along dimensions of one element mean nothing, but kernels that 
 out as another compare them all. Source: fake tensors take PyTorch's Python decompositions of views
 (``torch/_refs``), a real run takes ``computeStride`` (ATen/TensorUtils.cpp), which the meta device shares.
 
+A kernel that was run alone has shown how it lays its results out: a fake layer norm's gradient lies as the
+input does, the kernel's does not.
+
 A meta kernel may give one tensor twice where the kernel makes two (``mkldnn_rnn_layer_backward``'s biases);
 with fake tensors' cache of shapes, the second call of the same operation gives two.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_map
 
 from vgg_profile.predict.fake.recording import identity
 
@@ -33,9 +38,22 @@ def as_the_kernel(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out:
     with _disable_current_modes():
         like = torch.empty_strided(given.shape, given.stride(), dtype=given.dtype, device="meta")
         strides = func(like, *args[1:], **kwargs).stride()
+    return _laid(out, strides)
+
+
+def as_seen(out: Any, fresh: Sequence[Tensor], strides: Sequence[tuple[int, ...]]) -> Any:
+    """The result with its ``fresh`` tensors laid out as the kernel laid out its own."""
+    if all(tensor.stride() == seen for tensor, seen in zip(fresh, strides, strict=True)):
+        return out
+    seen = {id(tensor): stride for tensor, stride in zip(fresh, strides, strict=True)}
+    return tree_map(lambda leaf: _laid(leaf, seen[id(leaf)]) if id(leaf) in seen else leaf, out)
+
+
+def _laid(out: Tensor, strides: tuple[int, ...]) -> Tensor:
     if strides == out.stride():
         return out
-    return aten.as_strided.default(out, out.shape, strides, out.storage_offset())
+    laid: Tensor = aten.as_strided.default(out, out.shape, strides, out.storage_offset())
+    return laid
 
 
 def _each_its_own(out: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ file named at each.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple
 
@@ -28,6 +29,8 @@ class Taken(NamedTuple):
 
     changes: Changes
     results: tuple[int, ...] | None = None
+    strides: tuple[tuple[int, ...], ...] = ()
+    """How its new results lie, where that was seen: fake tensors may take them to lie otherwise."""
     is_least: bool = False
     """Whether the kernel takes more than that, and nobody knows how much."""
     is_probed: bool = False
@@ -56,13 +59,13 @@ def names(words: str) -> frozenset[str]:
 NOTHING_BESIDE = names(
     """
     _local_scalar_dense _reshape_alias _to_copy _unsafe_view abs addcdiv_ addcmul addcmul_ alias arange
-    as_strided as_strided_ bernoulli_ clamp clone constant_pad_nd copy_ cos detach detach_ empty
+    as_strided as_strided_ bernoulli_ clamp constant_pad_nd cos detach detach_ empty
     empty_like empty_strided erf exp expand fill_ full full_like gelu gelu_backward hardsigmoid
     hardsigmoid_backward hardswish hardswish_ hardswish_backward hardtanh hardtanh_ hardtanh_backward
     leaky_relu leaky_relu_backward lerp_ lift_fresh log masked_fill masked_fill_ maximum minimum neg
     new_empty new_empty_strided new_full new_ones new_zeros normal_ ones ones_like permute random_
     reciprocal relu relu_ resize_ rsqrt scalar_tensor select set_ sigmoid sigmoid_ sigmoid_backward silu
-    silu_ silu_backward sin slice split split_with_sizes sqrt sqrt_ squeeze sum t tanh tanh_
+    silu_ silu_backward sin slice split split_with_sizes sqrt sqrt_ squeeze t tanh tanh_
     tanh_backward threshold_backward transpose unbind uniform_ unsafe_split unsqueeze view where zero_
     zeros zeros_like _foreach_addcdiv_ _foreach_addcmul_ _foreach_lerp_ _foreach_sqrt _fused_adam_
     _fused_adamw_ _fused_sgd_ pow randn rand
@@ -171,12 +174,12 @@ def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Tak
 def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
     """A copy of the input, for its gradient: ``native/Normalization.cpp``, ``batch_norm_backward_cpu``.
 
-    PyTorch's rule for fake tensors makes each gradient, wanted or not.
+    PyTorch's rule for fake tensors makes each gradient, wanted or not, and none where there are no weights.
     """
     if not (args[0].is_contiguous() and args[1].is_contiguous()) or args[1].shape[2:].numel() == 1:
         return None
     wanted = args[9]
-    made = [size if want else 0 for size, want in zip(results, wanted, strict=True)]
+    made = [size if want else 0 for size, want in zip(results, wanted, strict=False)]
     size = args[1].numel() * args[1].element_size() * wanted[0]
     return Taken((*made, size, -size), tuple(made))
 
@@ -193,11 +196,85 @@ def _layer_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int
 
 
 @_rule("mean")
-def _mean(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
-    """The sum is divided in place by a number: ``native/ReduceOps.cpp``, ``mean_cpu``."""
+def _mean(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+    """The sum is divided in place by a number: ``native/ReduceOps.cpp``, ``mean_cpu``.
+
+    In two bytes a value both are done in float32, on a copy.
+    """
     size = args[0].element_size()
-    number = (8, size) if args[0].dtype != torch.float64 else (8,)
-    return Taken((*results, *number, *(-each for each in reversed(number))))
+    if size == HALF:
+        taken = _sum_in_float32(args, results)
+        return None if taken is None else Taken((*taken[:-1], 8, FLOAT32, -FLOAT32, -8, taken[-1]))
+    return Taken((*results, 8, size, -size, -8))
+
+
+@_rule("sum")
+def _sum(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+    """In two bytes a value, two sums nested are taken in float32: ``native/ReduceOps.cpp``, ``sum_out``.
+
+    Whole numbers are summed in int64, on a copy.
+    """
+    if not (args[0].is_floating_point() or args[0].is_complex()):
+        copy = args[0].numel() * 8 * (args[0].dtype != torch.int64)
+        return Taken((*results, copy, -copy))
+    if args[0].element_size() != HALF or not _is_nested(args[0], _dims(args)):
+        return Taken(tuple(results))
+    taken = _sum_in_float32(args, results)
+    return None if taken is None else Taken(taken)
+
+
+def _dims(args: tuple[Any, ...]) -> list[int]:
+    """The dimensions that a reduction sums: those named, or all."""
+    x, named = args[0], args[1] if len(args) > 1 else None
+    return [dim % x.dim() for dim in named] if named else list(range(x.dim()))
+
+
+def _sum_in_float32(args: tuple[Any, ...], results: Sequence[int]) -> Changes | None:
+    """A result, a float32 one for it and a float32 copy; ``None`` where another dtype is asked for."""
+    x = args[0]
+    left = prod(size for dim, size in enumerate(x.shape) if dim not in _dims(args))
+    if list(results) != [left * HALF]:
+        return None
+    copy = x.numel() * FLOAT32
+    return (*results, left * FLOAT32, copy, -copy, -left * FLOAT32)
+
+
+def _is_nested(x: Tensor, dims: Sequence[int]) -> bool:
+    """Whether the summed dimensions are more than one after those that lie as one are joined.
+
+    Source: ``reorder_dimensions`` and ``coalesce_dimensions`` in ``ATen/TensorIterator.cpp``.
+    """
+    lying = sorted((x.stride(dim), x.shape[dim]) for dim in dims if x.shape[dim] != 1)
+    return any(size * step != following for (step, size), (following, _) in pairwise(lying))
+
+
+_TILE = 60
+"""A matrix is transposed by square tiles of this side, or twice in bytes: ``native/Copy.cpp``."""
+
+
+@_rule("copy_")
+def _copy(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+    """A matrix that lies transposed goes tile by tile: ``copy_transpose_valid`` in ``native/Copy.cpp``."""
+    to, source = args[0], args[1]
+    is_transposed = (
+        to.dtype == source.dtype
+        and to.shape == source.shape
+        and to.dim() == 2
+        and to.is_contiguous()
+        and source.stride() == (1, source.shape[0])
+        and source.numel() >= _TILE**2
+    )
+    side = 2 * _TILE if to.dtype == torch.uint8 else _TILE
+    tile = side**2 * to.element_size() * is_transposed
+    return Taken((*results, tile, -tile))
+
+
+@_rule("clone")
+def _clone(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+    """A copy; of a matrix that lies transposed, which may be asked to lie so still, nothing is said."""
+    x = args[0]
+    is_transposed = x.dim() == 2 and not x.is_contiguous() and x.stride() == (1, x.shape[0])
+    return None if is_transposed else Taken(tuple(results))
 
 
 def convolution(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from math import prod
 from pathlib import Path
 from traceback import extract_tb
@@ -104,6 +105,7 @@ def trace(
         doubts += [far] * bool(far)
     else:
         book = passes.write_on(batch)
+    doubts += passes.uneven()
     profile = passes.profile(traced, book)
     return Step(profile, book, tuple(doubts), write=passes.write, write_on=passes.write_on)
 
@@ -149,6 +151,20 @@ class _Passes:
             replace(book, most=most),
             f"at batch {far} kernels or operations are others: the book answers for {batch} to {most} images",
         )
+
+    def uneven(self) -> Iterator[str]:
+        """Modules whose MACs are not so many for each image, as far as the batches that were traced tell."""
+        made = [
+            {place: Fraction(number, batch) for place, number in traced.macs.items()}
+            for batch, traced in self._traced.items()
+        ]
+        layers = {
+            layer
+            for phase, layer in made[0]
+            if len({each.get((phase, layer)) for each in made}) > 1 or made[0][phase, layer].denominator > 1
+        }
+        if layers:
+            yield (f"MACs an image are rounded down where some are once a batch: {', '.join(sorted(layers))}")
 
     def profile(self, traced: Traced, book: Book) -> Profile:
         """The modules of a pass as rows, under the network's name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
+    FakeTensor,
     UnsupportedOperatorException,
 )
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -31,7 +33,7 @@ from vgg_profile.predict.fake.macs import is_counted_by_torch, macs
 from vgg_profile.predict.fake.numbers import Numbers, is_borrowed, number_bytes
 from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.recording import Recording, storages
-from vgg_profile.predict.fake.strides import as_the_kernel
+from vgg_profile.predict.fake.strides import as_seen, as_the_kernel
 from vgg_profile.predict.fake.temporaries import Changes, Taken, in_order
 
 aten = torch.ops.aten
@@ -79,9 +81,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        kwargs = kwargs or {}
         if func is torch.ops.prim.device.default:
-            return func(*args, **kwargs)
+            return args[0].fake_device if isinstance(args[0], FakeTensor) else func(*args)
+        kwargs = kwargs or {}
         if self._is_closed:
             return self._run(func, args, kwargs)
         self.numbers.settle()
@@ -93,9 +95,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         func = self.paths.real(func, args, kwargs)
         out = self._run(func, args, kwargs)
         out = as_the_kernel(func, args, kwargs, out)
-        self.known.follow(func, args, kwargs, out)
         if _has_tensors(args, out):
-            self._write_down(func, args, kwargs, out)
+            out = self._write_down(func, args, kwargs, out)
+        self.known.follow(func, args, kwargs, out)
         if self.recording.phase is Phase.FORWARD:
             self.fields.follow(func, args, out)
         self._count(macs(func, args, out), func)
@@ -118,6 +120,9 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._is_closed = False
 
     def _run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        is_optimizers = self._is_closed or self.recording.phase is Phase.STEP
+        if is_optimizers and _is_in_place(func) and getattr(args[0], "constant", self) is None:
+            return args[0]  # nothing of it changes but values that nobody knows
         try:
             return func(*args, **kwargs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
@@ -134,7 +139,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     # -- the book --------------------------------------------------------------------------------
 
-    def _write_down(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+    def _write_down(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
+        """Write an operation into the book; returns its result as its kernel lays it out."""
         name = func._schema.name.removeprefix("aten::")
         if name == "bernoulli_":
             self._call_a_mask(args[0])
@@ -166,8 +172,11 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._events(name, changes, made, [] if number is None else [number], scratch, how)
         for tensor, storage in zip(fresh, made, strict=True):
             self.recording.watch(tensor.untyped_storage(), storage)
+        if taken is not None and taken.strides:
+            out = as_seen(out, fresh, taken.strides)
         if number is not None:
             self.numbers.made(number, out)
+        return out
 
     def _events(
         self,
@@ -230,6 +239,16 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         new = self.recording.new(storage.what, untyped.nbytes(), storage.category)
         self.recording.event(name, (new,), (storage,))
         self.recording.watch(untyped, new)
+
+
+@cache
+def _is_in_place(func: Any) -> bool:
+    """Whether an operation writes values into its first argument and returns that."""
+    schema = func._schema
+    given = schema.arguments[0].alias_info if schema.arguments else None
+    if given is None or not given.is_write or len(schema.returns) != 1 or func in _RESIZING:
+        return False
+    return schema.name.endswith("_") and str(schema.returns[0].type) == "Tensor"
 
 
 def _is_work(out: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 
 from vgg_profile.core.setting import USUAL_PLANE
 from vgg_profile.core.sizes import Shape
-from vgg_profile.core.tree import CLASSIFIER, Network
+from vgg_profile.core.tree import BLOCK, CLASSIFIER, Network
 from vgg_profile.predict.vgg.configs import Config, Conv, Pool
 from vgg_profile.predict.vgg.layers import (
     AdaptiveAvgPool2d,
@@ -65,7 +65,7 @@ def _modules(net: Config, shape: Shape) -> Iterator[Module]:
     block, place, norms = 1, 0, 0
     named: list[tuple[str, Layer, str]] = []
     for token in net.layers:
-        group = f"block {block}"
+        group = f"{BLOCK}{block}"
         if isinstance(token, Conv):
             place += 1
             named.append((f"conv{block}_{place}", Conv2d(channels, token.width, token.kernel), group))

@@ -72,6 +72,7 @@ const py = (() => {
         const at = of.indexOf(mark);
         return at < 0 ? [of, "", ""] : [of.slice(0, at), mark, of.slice(at + mark.length)];
       },
+      removeprefix: (of, start) => (of.startsWith(start) ? of.slice(start.length) : of),
       startswith: (of, start) => (Array.isArray(start) ? start.some((each) => of.startsWith(each)) : of.startsWith(start)),
       endswith: (of, end) => of.endsWith(end),
     },

@@ -24,11 +24,15 @@ _METHODS = frozenset(
         "isdigit",
         "join",
         "partition",
+        "removeprefix",
         "startswith",
         "endswith",
     ]
 )
 """What arrays, maps and strings have under these names stands in ``python.js``."""
+
+_OF_PYTHON = {name for kind in (str, list, dict, set, int, float) for name in dir(kind)} - {"add"}
+"""Methods of Python's own kinds, of which no other is known; a set adds as JavaScript's does."""
 
 
 class Expressions:
@@ -215,7 +219,7 @@ class Expressions:
                     self.link.miss(method, node, self.where)
                     return f'py.missing("{method}")'
                 values = self.arguments(node, known)
-                if method == "_replace":
+                if method == "_replace" or (method in _OF_PYTHON and method not in _METHODS):
                     raise self.refused(node)
                 if method in _METHODS:
                     parts = filter(None, [self.expression(value), json.dumps(method), values])

@@ -71,6 +71,8 @@ class Helped(NamedTuple):
     saved_bytes: int
     flops: int
     extra_flops: int
+    is_at_least: bool = False
+    """Whether something in it may take more than is known, so that fewer images may fit."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -149,6 +151,7 @@ def what_if(
                 before.taken_bytes - here.taken_bytes,
                 there,
                 there - flops,
+                here.here.is_at_least,
             )
         )
     ranked = sorted(helped, key=lambda each: (-each.gained, -each.saved_bytes))

@@ -75,6 +75,8 @@ def _how_to_read(asked: WhatIf) -> Iterator[str]:
         "Each line is what `fit` says with that option typed; `measure` with it proves the peak of tensors"
         f"{' and kernels' if fit.run is None else ', on a card'}."
     )
+    if least := [each.options for each in asked.changes if each.is_at_least]:
+        yield f"At most so many images, for no rule knows all that kernels take: {', '.join(least)}."
     if asked.idle:
         yield f"No help here: {', '.join(each.options for each in asked.idle)}."
     for each in asked.refused:

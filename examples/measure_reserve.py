@@ -1,11 +1,14 @@
 """Is ``fit`` true? Its largest batch, run under a hard limit, and one that should fail.
 
 For each setup ``vgg-profile fit --calibrate`` is asked for the largest batch in a memory; then that batch is
-run, three steps in a process that may have so much private memory and no more (``RLIMIT_DATA``), and so is a
-batch a little larger, which should fail. Linux alone.
+run twice, three steps each time in a process that may have so much private memory and no more
+(``RLIMIT_DATA``), and so is the largest batch that is no more than 3% beyond it, which should fail. Linux
+alone.
 
     python examples/measure_reserve.py -o reports/reserve.md
-    python examples/measure_reserve.py 4 -o reports/reserve.md      the first four setups alone
+
+What was found is kept beside the page, a line of JSON for each setup: run again, the script goes on where it
+was. Without that file it begins anew. ``--count 4`` asks four setups more and no others.
 """
 
 from __future__ import annotations
@@ -21,55 +24,70 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 from click.testing import CliRunner
 
-from vgg_profile.ask.fit import MALLOC, PROCESS, process
+from vgg_profile.ask.fit import MALLOC, PROCESS
 from vgg_profile.ask.machine import last_seen
 from vgg_profile.cli import main
 from vgg_profile.core.files import write_whole
 from vgg_profile.core.setting import Setting
+from vgg_profile.core.step import SEVERAL
 from vgg_profile.core.units import binary, exact
 from vgg_profile.measure.process import steps_in_a_process
+from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.configs import config
+from vgg_profile.predict.vgg.walk import walk
 
 SETUPS = (
-    ("small", "8,M,16,M --input 32 --optimizer sgd", "1GiB"),
-    ("wide maps", "64,M,128,M --input 64 --optimizer sgd", "1600MiB"),
-    ("convolutions", "32,32,M,64,64,M,128,128,M --input 96", "1600MiB"),
+    ("small", "8,M,16,M --input 224 --optimizer sgd", "1GiB"),
+    ("wide maps", "32,M,32,M --input 160 --optimizer sgd", "1GiB"),
+    ("convolutions", "16,16,M,32,32,M,64,64,M --input 128", "1GiB"),
     ("dense", "A --input 32 --optimizer sgd", "2GiB"),
-    ("deep", "D --input 64 --optimizer momentum", "3GiB"),
-    ("batch norm", "B --batch-norm --input 64 --optimizer sgd", "2GiB"),
-    ("checkpointed", "D --input 96 --checkpoint blocks", "2GiB"),
-    ("autocast", "32,M,64,M --input 64 --amp bfloat16", "1600MiB"),
-    ("Adam", "A --input 64 --optimizer adam", "3GiB"),
-    ("large", "D --input 224", "2560MiB"),
+    ("deep", "8,8,M,16,16,M,32,32,32,M,64,64,64,M --input 224 --optimizer momentum", "1600MiB"),
+    ("batch norm", "8,8,M,16,16,M,32,M --batch-norm --input 192 --optimizer sgd", "1GiB"),
+    ("checkpointed", "16,16,M,32,32,M,64,64,M --input 160 --checkpoint blocks", "1GiB"),
+    ("autocast", "16,M,32,M --input 160 --amp bfloat16", "1GiB"),
+    ("Adam", "16,M,32,M,64,M --input 160 --optimizer adam", "1600MiB"),
+    ("large", "A --input 224", "2GiB"),
 )
 """What it stands for, the question, and the memory."""
 
 CLOSE = 0.03
-"""A batch that is larger by more than this should fail."""
+"""The first batch that fails is no further away."""
 
 
 class Row(NamedTuple):
     kind: str
     question: str
     memory: str
+    machine: str
+    """On what it was measured."""
+    process: int
+    """What a process takes beside the tensors of two images, in bytes."""
+    beside: int
+    """What is kept free beside the tensors of the answer, as calibrated, in bytes."""
     unasked: int
     """The largest batch by ``fit``, with its default for what a process takes."""
-    beside: int
-    """What the process takes beside its tensors, as calibrated, in bytes."""
     answer: int
     """The largest batch with that."""
-    runs: bool
-    """Whether it ran."""
+    runs: list[bool]
+    """Whether it ran, each time."""
     beyond: int
-    """The first batch that is larger by more than ``CLOSE``."""
+    """The largest batch that is no more than ``CLOSE`` beyond it, or the next."""
     fails: bool
     """Whether that one failed."""
 
     @property
-    def is_true(self) -> bool:
-        return self.runs and self.fails
+    def malloc(self) -> int:
+        """What is kept free at the answer beyond what a process takes with two images."""
+        return self.beside - self.process
+
+    @property
+    def verdict(self) -> str:
+        if not all(self.runs):
+            return "**does not run**"
+        return "true" if self.fails else "**too cautious**"
 
 
 def ask(*arguments: str) -> dict[str, Any]:
@@ -91,70 +109,94 @@ def fits(net: Any, setting: Setting, batch: int, limit: int) -> bool:
 
 
 def try_one(kind: str, question: str, memory: str) -> Row:
-    """Ask, run what is answered, and then the first batch that is more than CLOSE beyond it."""
-    arguments = question.split()
-    said = ask(*arguments, "--memory", memory, "--calibrate")
+    """Ask, run what is answered twice, and then a batch that is as much as CLOSE beyond it."""
+    network, *options = question.split()
+    unasked = ask(network, *options, "--memory", memory)
+    said = ask(network, *options, "--memory", memory, "--calibrate")
     answer, limit = said["largest_batch"], said["memory_bytes"]
     setting = Setting.from_dict(said)
-    net = config(arguments[0], batch_norm=said["batch_norm"] or None)
-    beyond = int(answer * (1 + CLOSE)) + 1
-    unasked = ask(*arguments, "--memory", memory, "--reserve", str(sum(r.bytes for r in process(limit))))
-    row = Row(
+    net = config(network, batch_norm=said["batch_norm"] or None)
+    small = replace(setting, batch=SEVERAL)
+    took = steps_in_a_process(net, small).peak
+    assert took is not None
+    tensors = trace(walk(net, **small.tensors), setting.setup).peak_bytes(SEVERAL)
+    beyond = max(answer + 1, int(answer * (1 + CLOSE)))
+    return Row(
         kind,
         question,
         memory,
-        unasked["largest_batch"],
+        machine(),
+        took - tensors,
         said["reserve_bytes"],
+        unasked["largest_batch"],
         answer,
-        fits(net, setting, answer, limit),
+        [fits(net, setting, answer, limit) for _ in range(2)],
         beyond,
         not fits(net, setting, beyond, limit),
     )
-    print(row, row.is_true, file=sys.stderr, flush=True)
-    return row
+
+
+def machine() -> str:
+    seen = last_seen()
+    assert seen is not None
+    return (
+        f"{platform.machine()}, {seen.processor}, {seen.threads} threads, {os.cpu_count()} CPUs, "
+        f"{platform.system()}, Python {platform.python_version()}, torch {version('torch')}"
+    )
 
 
 def page(rows: list[Row]) -> Iterator[str]:
     """The rows as a page, and what follows of them."""
-    seen = last_seen()
-    assert seen is not None
     yield "# Does the batch that fits really fit?\n"
     yield (
-        "`fit --calibrate` was asked for the largest batch; then that batch was trained, three steps in a "
-        "process that may have so much private memory and no more (`RLIMIT_DATA`); then the first batch that "
-        f"is larger by more than {CLOSE:.0%}. `python examples/measure_reserve.py` made this page on "
-        f"{platform.machine()}, {seen.processor}, {seen.threads} threads, {os.cpu_count()} CPUs, "
-        f"{platform.system()}, Python {platform.python_version()}, torch {version('torch')}.\n"
+        "`fit --calibrate` was asked for the largest batch; then that batch was trained, twice three steps "
+        "in a process that may have so much private memory and no more (`RLIMIT_DATA`); then the largest "
+        f"that is no more than {CLOSE:.0%} beyond it, or the next. `python examples/measure_reserve.py` made "
+        f"this page on {'; '.join(dict.fromkeys(row.machine for row in rows))}.\n"
     )
     yield (
-        "| | question | memory | unasked: largest batch | beside tensors, calibrated | largest batch "
-        f"| runs | {CLOSE:.0%} more | |"
+        "| | question | memory | unasked: largest batch | beside two images | beside the largest batch "
+        f"| largest batch | runs, twice | {CLOSE:.0%} more | |"
     )
-    yield "| --- | --- | ---: | ---: | ---: | ---: | --- | --- | --- |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- | --- | --- |"
     for row in rows:
-        verdict = "true" if row.is_true else "**too cautious**" if row.runs else "**does not run**"
+        runs = ", ".join("yes" if ran else "no" for ran in row.runs)
         yield (
-            f"| {row.kind} | `{row.question}` | {row.memory} | {exact(row.unasked)} | {binary(row.beside)} | "
-            f"{exact(row.answer)} | {'yes' if row.runs else 'no'} | "
-            f"{exact(row.beyond)} {'fails' if row.fails else 'runs'} | {verdict} |"
+            f"| {row.kind} | `{row.question}` | {row.memory} | {exact(row.unasked)} | "
+            f"{binary(row.process)} | {binary(row.beside)} | {exact(row.answer)} | {runs} "
+            f"| {exact(row.beyond)} {'fails' if row.fails else 'runs'} | {row.verdict} |"
         )
-    beside = [row.beside for row in rows]
+    least, most = (binary(of(row.process for row in rows)) for of in (min, max))
+    few, many = (binary(of(row.malloc for row in rows)) for of in (min, max))
+    ran, true = sum(all(row.runs) for row in rows), sum(row.verdict == "true" for row in rows)
+    unasked = sum(row.unasked <= row.answer for row in rows)
     yield (
-        f"\n{sum(row.runs for row in rows)} of {len(rows)} batches ran; "
-        f"of {sum(row.is_true for row in rows)} a batch larger by more than {CLOSE:.0%} failed. "
-        f"Beside their tensors these processes took {binary(min(beside))} to {binary(max(beside))}; unasked, "
-        f"`fit` keeps {binary(PROCESS.bytes)}, and for malloc at most {binary(MALLOC.bytes)} more, a fifth "
-        "of what is left where that is less."
+        f"\n{ran} of {len(rows)} batches ran twice; of {true} the first batch that fails is within "
+        f"{CLOSE:.0%}, or is the next; {len(SETUPS) - len(rows)} setups are not asked yet. Beside the "
+        f"tensors of two images these processes took {least} to {most}; at their largest batch {few} to "
+        f"{many} more, which malloc keeps of what was freed. Unasked, `fit` keeps {binary(PROCESS.bytes)} "
+        f"free for the one, and for the other at most {binary(MALLOC.bytes)}, a fifth of what is left where "
+        f"that is less: {unasked} of {len(rows)} of its answers are no more than ran."
     )
+
+
+@click.command()
+@click.option("-o", "path", type=click.Path(path_type=Path), required=True)
+@click.option("--count", type=int, default=len(SETUPS), help="Ask so many setups more.")
+def measure_reserve(path: Path, count: int) -> None:
+    """Ask each setup that has no row yet, and write the page of all that have one."""
+    kept = path.with_suffix(".jsonl")
+    known = [Row(**json.loads(line)) for line in kept.open(encoding="utf-8")] if kept.exists() else []
+    rows = {(row.kind, row.question, row.memory): row for row in known}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CACHE_HOME"] = folder
+        for setup in [setup for setup in SETUPS if setup not in rows][:count]:
+            rows[setup] = try_one(*setup)
+            print(rows[setup], rows[setup].verdict, file=sys.stderr, flush=True)
+            found = [rows[each] for each in SETUPS if each in rows]
+            write_whole(kept, "".join(json.dumps(row._asdict()) + "\n" for row in found), force=True)
+            write_whole(path, "\n".join(page(found)) + "\n", force=True)
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_CACHE_HOME"] = folder
-        count = int(sys.argv.pop(1)) if sys.argv[1:2] and sys.argv[1].isdecimal() else len(SETUPS)
-        found = [try_one(*setup) for setup in SETUPS[:count]]
-        text = "\n".join(page(found)) + "\n"
-    if sys.argv[1:2] == ["-o"]:
-        write_whole(Path(sys.argv[2]), text, force=True)
-    else:
-        print(text, end="")
+    measure_reserve()

@@ -22,8 +22,13 @@ from vgg_profile.predict.vgg.configs import Config
 from vgg_profile.predict.vgg.spelled_out import modules
 from vgg_profile.run.tensors import CLASSES
 
-PASSING = {Category.IN_FLIGHT: Category.TEMPORARY}
-"""What a backward formula works with: a temporary on paper, a gradient in flight to whoever sees it made."""
+IN_PASSING = (Category.TEMPORARY, Category.SCRATCH)
+
+PASSING = {Category.IN_FLIGHT: Category.TEMPORARY, Category.SCRATCH: Category.TEMPORARY}
+"""What a backward formula works with: a temporary on paper, a gradient in flight to whoever sees it made.
+
+A Python number and its cast are one temporary on paper; the cast is its kernel's to whoever sees it taken.
+"""
 
 Stretch = tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]
 Part = tuple[str, str, tuple[Stretch, ...]]
@@ -64,7 +69,7 @@ def _numbers_in_passing(book: Book) -> set[int]:
     passing: set[int] = set()
     candidates: set[int] = set()
     for event in book.events:
-        temporaries = [each for each in event.allocated if each.category is Category.TEMPORARY]
+        temporaries = [each for each in event.allocated if each.category in IN_PASSING]
         is_number = sum(each.size.at(1) for each in temporaries) <= FLOAT64 + FLOAT32
         small = {id(each) for each in temporaries} if is_number else set()
         if len(small) < len(event.allocated):

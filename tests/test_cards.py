@@ -93,6 +93,12 @@ def test_binary_and_decimal_units_are_told_apart(count, power):
     assert ratio == Fraction(1024, 1000) ** power > 1
 
 
+@given(st.integers(1, 1023).filter(lambda size: str(size) not in "10 40 100 200"))
+def test_a_small_number_alone_is_gib_and_the_answer_says_so(size):
+    read = memory(str(size))
+    assert (read.bytes, read.source) == (size * 2**30, "read as GiB, since it came without a unit")
+
+
 @given(counts, units)
 def test_case_does_not_matter_where_it_says_nothing(count, unit):
     typed = memory(f"{count} {unit}")
@@ -211,6 +217,9 @@ def test_a_card_is_reached_by_its_name(each: Card):
         ("Tesla P100-PCIE-16GB", "P100"),
         ("Tesla V100-SXM2-16GB", "V100 16 GB"),
         ("Tesla V100-PCIE-32GB", "V100 32 GB"),
+        ("GeForce GTX 1080 Ti", "GTX 1080 Ti"),
+        ("TITAN X (Pascal)", "TITAN X"),
+        ("NVIDIA RTX 6000 Ada Generation", "RTX 6000 Ada"),
         ("GeForce RTX 2080 Ti", "RTX 2080 Ti"),
         ("NVIDIA GeForce RTX 4090", "RTX 4090"),
         ("NVIDIA A10G", "A10G"),

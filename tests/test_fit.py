@@ -70,8 +70,9 @@ def test_at_the_largest_batch_peak_and_reserve_are_within_the_limit_and_at_one_m
     assert found.fixed_bytes + found.bytes_per_image * found.batch == found.peak_bytes
     table = describe(found)
     assert table.total is not None
-    *_, tensors, kept, have = (row[-1] for row in table.rows)
-    assert tensors + kept + table.total[-1] == have == size  # type: ignore[operator]
+    *_, tensors, scratch, peak, kept, have = (row[-1] for row in table.rows)
+    assert tensors + scratch == peak == found.peak_bytes  # type: ignore[operator]
+    assert peak + kept + table.total[-1] == have == size  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -257,6 +258,34 @@ def test_with_kernels_the_largest_batch_fits_and_one_more_does_not(
         assert found.largest_batch == largest
         assert found.limiting.at(largest + 1) == step.peak_bytes(largest + 1)
         assert found.fixed_bytes + found.bytes_per_image * found.batch == found.peak_bytes
+
+
+def test_scratch_has_a_line_of_its_own_and_says_how_it_is_known() -> None:
+    """conv4_3's backward on AVX-512: two maps in blocks, a weight's gradient, and a thread's copy of it."""
+    question = ("D", "--memory", "8GiB", "--optimizer", "adam", "--threads", 2, "--processor")
+    content = asked(*question, "avx512")
+    in_blocks, gradients = 4 * 512 * 28 * 28, 4 * (512 * 512 * 9 + 512)
+    images = int(str(content["largest_batch"]))
+    assert content["peak_layer"] == "conv4_3"
+    assert content["scratch_bytes"] == 2 * in_blocks * images + 2 * gradients + 8_320
+    assert content["scratch_bytes_by"] == {"rule": content["scratch_bytes"]}
+    assert content["tensor_bytes"] + content["scratch_bytes"] == content["peak_bytes"]  # type: ignore[operator]
+    categories = content["categories"]
+    assert isinstance(categories, dict)
+    assert categories["scratch"]["bytes"] == content["scratch_bytes"]
+    assert f"scratch, by rule {'':>24}" in run("fit", *question, "avx512").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (("--processor", "avx2"), "scratch, by rule"),
+        (("--processor", "amx", "--amp", "bfloat16"), "scratch, at least"),
+        (("--device", "cuda"), "scratch, without cuDNN's"),
+    ],
+)
+def test_the_line_of_scratch_says_what_it_is_worth(options: tuple[str, ...], name: str) -> None:
+    assert f"\n{name} " in run("fit", "64,M,conv1-128,M", "--input", 64, "--memory", "4GiB", *options).stdout
 
 
 def test_what_is_not_counted_is_said() -> None:

@@ -13,12 +13,15 @@ from typing import Any
 
 import pytest
 
+from vgg_profile import ledger, walk
 from vgg_profile.ask.sweep import sweep
 from vgg_profile.cli.sweep import numbers
 from vgg_profile.core.errors import InputError
+from vgg_profile.describe.figures import depict
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.limits import MOST_LAYERS
 from vgg_profile.render import render
+from vgg_profile.write.plots import to_bytes
 
 MOST = 512 * 2**20
 
@@ -95,13 +98,15 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["table", "NET", "--format", "json"],
         ["timeline", "NET", "--format", "json"],
         ["timeline", "NET", "--optimizer", "adam"],
-        ["fit", "NET", "--memory", "8GiB"],
+        ["fit", "NET", "--memory", "8GiB", "--processor", "amx", "--threads", "2"],
+        ["fit", "NET", "--memory", "8GiB", "--batch", "64"],
         ["explain", "NET", "conv1_2000"],
         ["sweep", "NET", "--batch", "1..9"],
         ["compare", "NET", "D", "--by", "layer", "--input", "32"],
         ["plot", "NET", "memory", "-o", "memory.svg"],
         ["plot", "NET", "timeline", "-o", "timeline.svg"],
         ["report", "NET", "-o", "report.md"],
+        ["report", "NET", "-o", "report.html"],
     ],
     ids=" ".join,
 )
@@ -112,6 +117,12 @@ def test_ten_thousand_layers_are_no_trouble(words: list[str], deep: Path) -> Non
     code, size, _, said = bill(*(word.replace("NET", "10000.json") for word in given), folder=deep)
     assert code == 0, said
     assert size < MOST
+
+
+def test_a_picture_of_thousands_of_layers_is_no_larger_than_a_page_shows(deep: Path) -> None:
+    """What lies within a dot of each other is drawn as dots, once there are more corners than dots."""
+    profile = walk(str(deep / "2500.json"), input=2)
+    assert len(to_bytes(depict(ledger(profile), "timeline"), "svg")) < 200_000
 
 
 LAYERS = """

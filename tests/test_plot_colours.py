@@ -68,6 +68,7 @@ SELDOM = {
     Category.MASKS,
     Category.STATISTICS,
     Category.TEMPORARY,
+    Category.SCRATCH,
 }
 """What a stack may lack, so that its neighbours touch."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -80,8 +81,23 @@ def test_the_command_says_that_it_probed_and_refuses_another_processor() -> None
     other = "avx2" if processor() != "avx2" else "amx"
     refused = CliRunner().invoke(main, [*command, "--probe", "--processor", other])
     assert (refused.exit_code, "A probe runs here" in refused.stderr) == (2, True)
-    largest = CliRunner().invoke(main, ["fit", NET, "--memory", "1GiB", "--probe"])
-    assert (largest.exit_code, "--batch N --probe" in largest.stderr) == (2, True)
+
+
+def test_fit_probes_at_each_batch_that_it_tries(tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    path.write_text('layers = [16, "M", "conv1-24", 32, "M"]\nclassifier = [16]\nclasses = 5\n')
+    net = [str(path), "--input", "20", "--dtype", "float16", "--probe", "--format", "json"]
+    done = CliRunner().invoke(main, ["fit", *net, "--memory", "2MiB", "--reserve", "0"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert not found["is_at_least"]
+    images = found["largest_batch"]
+    peaks = [
+        json.loads(CliRunner().invoke(main, ["timeline", *net, "--batch", str(batch)]).stdout)["peak_bytes"]
+        for batch in (images, images + 1)
+    ]
+    assert peaks[0] == found["peak_bytes"] <= 2**21 < peaks[1]
+    assert peaks[1] - 2**21 == found["next_short_bytes"]
 
 
 def test_a_network_of_ones_own_is_probed_unasked_as_before() -> None:

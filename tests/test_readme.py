@@ -68,10 +68,11 @@ def test_what_is_not_printed_is_noticed() -> None:
 
 def test_what_is_said_of_batches_under_a_hard_limit_is_on_the_page() -> None:
     page = (ROOT / "reports" / "reserve.md").read_text("utf-8")
+    (header,) = (line.split(" | ") for line in page.splitlines() if line.startswith("| | question"))
+    (runs,) = (place for place, name in enumerate(header) if name.startswith("runs"))
     rows = [line.split(" | ") for line in page.splitlines() if line.endswith(("| true |", "** |"))]
-    ran, failed_beyond = (
-        sum(row[place] == what for row in rows) for place, what in ((6, "yes"), (8, "true |"))
-    )
+    ran = sum("no" not in row[runs] for row in rows)
+    failed_beyond = sum(row[-1] == "true |" for row in rows)
     assert len(rows) >= 4
     said = " ".join(PAGES["memory.md"].split())
     assert ran == len(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import weakref
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 
 import vgg_profile.cli.program
 from vgg_profile.cli.program import Commands
+from vgg_profile.core.collecting import collecting
 
 
 def test_a_command_has_let_go_of_what_it_held_when_it_says_that_memory_is_short(
@@ -46,3 +48,23 @@ def test_an_exception_that_is_not_about_memory_keeps_its_traceback(monkeypatch: 
     with pytest.raises(KeyError, match="here") as error:
         Commands({"broken": "somewhere:broken"})["broken"].main([], standalone_mode=False)
     assert any(entry.name == "broken" for entry in error.traceback)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_the_collector_is_held_off_in_a_command_and_as_it_was_after_it(
+    monkeypatch: pytest.MonkeyPatch, is_on: bool
+) -> None:
+    """What a command makes lasts to its end; while a network trains, it is as it is for everybody."""
+    seen = []
+
+    @click.command("looks")
+    def looks() -> None:
+        with collecting(is_on=True):
+            seen.append(gc.isenabled())
+        seen.append(gc.isenabled())
+
+    monkeypatch.setattr(vgg_profile.cli.program, "import_module", lambda name: SimpleNamespace(looks=looks))
+    with collecting(is_on=is_on):
+        Commands({"looks": "somewhere:looks"})["looks"].main([], standalone_mode=False)
+        seen.append(gc.isenabled())
+    assert seen == [True, False, is_on]

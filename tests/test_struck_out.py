@@ -95,7 +95,7 @@ def test_with_every_temporary_struck_out_every_record_fails() -> None:
         step = ledger(profile_for(from_dict(record.subject["config"]), record), setup_of(record))
         for event in step.events:
             for storage in event.allocated:
-                if storage.category is Category.TEMPORARY:
+                if storage.category in (Category.TEMPORARY, Category.SCRATCH):
                     storage.size = NOTHING
         without = Step(step.profile, Book(step.events, step.marks))
         assert lay_over(without, record).verdict is Verdict.FAIL, path.stem

@@ -31,6 +31,7 @@ _HOMES = {
     "Setup": "core.setting",
     "Step": "core.step",
     "config": "predict.vgg.configs",
+    "fit": "ask.question",
     "ledger": "predict.steps",
     "memory": "ask.cards",
     "trace": "predict.fake.trace",
@@ -53,6 +54,7 @@ __all__ = [
     "Step",
     "__version__",
     "config",
+    "fit",
     "ledger",
     "memory",
     "trace",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from vgg_profile.ask.cards import memory
     from vgg_profile.ask.compare import Comparison
     from vgg_profile.ask.fit import Fit
+    from vgg_profile.ask.question import fit
     from vgg_profile.check.results import Checks
     from vgg_profile.core.errors import InputError
     from vgg_profile.core.setting import Setting, Setup

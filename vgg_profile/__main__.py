@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from vgg_profile.core.collecting import uncollected
+from vgg_profile.core.collecting import collecting
 from vgg_profile.core.ending import exit_code, heed, settle
 
 NO_MEMORY = "Error: There is not enough memory to start.\n"
@@ -36,7 +36,7 @@ def run() -> None:
 
 
 def _run() -> int | str | None:
-    with uncollected():  # a module is no garbage
+    with collecting(is_on=False):  # a module is no garbage
         from vgg_profile.cli import main
         from vgg_profile.cli.speech import open_streams
 

@@ -8,7 +8,7 @@ is refused. A card counts with what PyTorch reports as its total
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
@@ -21,6 +21,9 @@ LARGEST = 2**60
 
 SMALLEST_BARE = 2**20
 """A number without a unit is bytes, and with fewer than these it was surely meant as something else."""
+
+LARGEST_BARE = 1024
+"""A number without a unit and below this is read as GiB."""
 
 LONGEST_NAME = 60
 
@@ -105,9 +108,20 @@ CARDS = (
         "16280.875 MiB",
         "https://docs.ultralytics.com/yolov5/tutorials/test_time_augmentation",
     ),
+    Card("GTX 1070", 8, "Pascal", "7.93 GiB", _GITHUB + "svip-lab/impersonator/issues/19"),
+    Card("GTX 1080 Ti", 11, "Pascal", "10.92 GiB", _GITHUB + "Rubics-Xuan/TransBTS/issues/45"),
+    Card(
+        "TITAN X",
+        12,
+        "Pascal",
+        "11.91 GiB",
+        _GITHUB + "microsoft/Bringing-Old-Photos-Back-to-Life/issues/87",
+    ),
     Card("V100 16 GB", 16, "Volta", "15.77 GiB", _GITHUB + "nomic-ai/gpt4all/issues/544"),
     Card("V100 32 GB", 32, "Volta", "31.74 GiB", _GITHUB + "liucongg/ChatGLM-Finetuning/issues/73"),
     Card("T4", 16, "Turing", "14.56 GiB", _GITHUB + "Zheng-Chong/CatVTON/issues/133"),
+    Card("GTX 1660 Ti", 6, "Turing", "5.81 GiB", _GITHUB + "zhou13/lcnn/issues/23"),
+    Card("RTX 2060", 6, "Turing", "5.79 GiB", _GITHUB + "facebookresearch/meshrcnn/issues/92"),
     Card("RTX 2080 Ti", 11, "Turing", "10.76 GiB", _GITHUB + "ispc-lab/TMA/issues/5"),
     Card("RTX 3060 12 GB", 12, "Ampere", "11.75 GiB", _GITHUB + "smy20011/dreambooth-gui/issues/78"),
     Card("RTX 3070", 8, "Ampere", "7.76 GiB", _GITHUB + "sshan-zhao/GASDA/issues/19"),
@@ -129,6 +143,7 @@ CARDS = (
         "https://brainglobe.info/documentation/cellfinder/troubleshooting/speed-up.html",
     ),
     Card("RTX 4090", 24, "Ada", "23.52 GiB", _GITHUB + "Soul-AILab/SoulX-FlashTalk/issues/5"),
+    Card("RTX 6000 Ada", 48, "Ada", "44.43 GiB", _GITHUB + "DINGYANB/MTVCrafter/issues/21"),
     # The Space's pages say that it runs on an L4 (discussion 71).
     Card("L4", 24, "Ada", "21.95 GiB", "https://huggingface.co/spaces/AI4Editing/MagicQuill/discussions/26"),
     Card("L40S", 48, "Ada", "47929425920 B", _GITHUB + "Comfy-Org/ComfyUI/issues/11723"),
@@ -149,8 +164,9 @@ def memory(text: str) -> Memory:
     """Read an amount of memory, or a card's name.
 
     An amount is a number and a unit, ``8GiB``, ``8 GB``, ``24576MiB``, ``1.5gib``; without a unit it is
-    bytes. It is computed exactly and rounded down to whole bytes. Names of cards are read forgivingly:
-    ``rtx4090``, ``4090`` and ``NVIDIA GeForce RTX 4090`` are one. Raises ``InputError`` for anything else.
+    bytes, below 1,024 GiB. It is computed exactly and rounded down to whole bytes. Names of cards are read
+    forgivingly: ``rtx4090``, ``4090`` and ``NVIDIA GeForce RTX 4090`` are one. Raises ``InputError`` for
+    anything else.
 
     >>> memory("8GiB")
     Memory(bytes=8589934592, label='8 GiB', device=None, source=None, architecture=None)
@@ -239,6 +255,8 @@ def _amount(number: str, unit: str, *, or_nothing: bool = False) -> Memory:
             f"The unit {excerpt(unit)}, with a small b, means bits to many; memory is counted in bytes.",
             f"Type {number}{name} if you mean {exact(_bytes(number, name))} bytes.",
         )
+    if not unit and not or_nothing and 1 <= Decimal(number) < LARGEST_BARE:
+        return replace(_amount(number, "GiB"), source="read as GiB, since it came without a unit")
     size = _bytes(number, name)
     if not unit and 0 < size < SMALLEST_BARE:
         raise InputError(
@@ -272,8 +290,10 @@ def _key(name: str) -> str:
     ('4090', 'v10016gb', 'a10040gb')
     """
     words = re.split(r"[\s_-]+", name.lower())
-    key = "".join(word for word in words if not re.fullmatch(r"sxm[0-9]?|pcie|hbm[0-9]?e?", word))
-    for family in ("nvidia", "geforce", "tesla", "rtx"):
+    key = "".join(
+        word for word in words if not re.fullmatch(r"sxm[0-9]?|pcie|hbm[0-9]?e?|\(pascal\)|generation", word)
+    )
+    for family in ("nvidia", "geforce", "tesla", "rtx", "gtx"):
         key = key.removeprefix(family)
     return key
 

@@ -10,6 +10,7 @@ through it. cuDNN's scratch is not predicted: the answer is without it, and ``at
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -19,12 +20,14 @@ from vgg_profile.ask.machine import Machine
 from vgg_profile.core.book import Line
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.events import Category, Phase
+from vgg_profile.core.events import Category, Phase, Provenance
 from vgg_profile.core.fold import kept_free
+from vgg_profile.core.sizes import NOTHING, Bytes
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import heading
 from vgg_profile.predict.reserved import Taken, TrainingRun, workspaces
 from vgg_profile.predict.steps import trace
+from vgg_profile.predict.vgg.passing import Probe
 
 
 class Reserve(NamedTuple):
@@ -101,6 +104,8 @@ class Fit(Displayed):
     expandable: bool = False
     machine: Machine | None = None
     """On the CPU: whose kernels the step is asked about, and how that was settled."""
+    probe: Probe | None = None
+    """Who was asked what no rule knows, and is again for another step."""
 
     def __post_init__(self) -> None:
         device = self.step.profile.device
@@ -114,8 +119,11 @@ class Fit(Displayed):
                 "Expandable segments are a card's: on the CPU PyTorch has no caching allocator.",
                 "Leave --expandable-segments out, or use --device cuda.",
             )
-        if self.asked is not None or self.largest_batch == 1:
+        try:
             self.step.check_batch(self.asked or 1)
+        except InputError:
+            if self.asked or self.largest_batch == 1:
+                raise
 
     @property
     def reserves(self) -> tuple[Reserve, ...]:
@@ -145,8 +153,16 @@ class Fit(Displayed):
     @cached_property
     def largest_batch(self) -> int:
         """0 if not even one image fits. On a card it is without cuDNN's scratch: see ``at_most``."""
-        limit = self.available_bytes
-        return self.run.largest_batch(limit) if self.run else self.step.largest_batch(limit)
+        return self.run.largest_batch(self.available_bytes) if self.run else self._found[0]
+
+    @cached_property
+    def _found(self) -> tuple[int, Mapping[int, Step]]:
+        """On the CPU: the largest batch, and steps close by."""
+        return self.step.search(self.available_bytes)
+
+    def _at(self, batch: int) -> Step:
+        known = {} if self.run else self._found[1]
+        return known.get(batch) or self.step.asked_again(batch)
 
     @cached_property
     def at_most(self) -> int:
@@ -161,7 +177,7 @@ class Fit(Displayed):
             return None
         adam = replace(setup, optimizer="adam", foreach=None)
         try:
-            return replace(self, step=trace(self.step.profile, adam), asked=None).largest_batch
+            return replace(self, step=trace(self.step.profile, adam, self.probe), asked=None).largest_batch
         except InputError:  # of one image alone, batch norm has nothing to train on
             return 0
 
@@ -173,12 +189,12 @@ class Fit(Displayed):
     @cached_property
     def here(self) -> Step:
         """The step at that batch."""
-        return self.step.asked_again(self.batch)
+        return self._at(self.batch)
 
     @cached_property
     def beyond(self) -> Step:
         """The step at one image more than the largest batch."""
-        return self.step.asked_again(self.largest_batch + 1)
+        return self._at(self.largest_batch + 1)
 
     @cached_property
     def fits(self) -> bool:
@@ -258,6 +274,9 @@ class Fit(Displayed):
             "fixed_bytes": self.fixed_bytes,
             "bytes_per_image": self.bytes_per_image,
             "peak_bytes": self.peak_bytes,
+            "tensor_bytes": self.peak_bytes - self.scratch.at(self.batch),
+            "scratch_bytes": self.scratch.at(self.batch),
+            "scratch_bytes_by": {known.value: size for known, size in self.scratch_by.items()},
             "peak_bytes_by": {known.value: size for known, size in self.here.provenance.items()},
             "is_at_least": self.here.is_at_least,
             "peak_phase": phase.value,
@@ -291,6 +310,16 @@ class Fit(Displayed):
         }
 
     @property
-    def categories(self) -> dict[Category, Any]:
+    def categories(self) -> dict[Category, Bytes]:
         """What is live at the batch's peak, as bytes affine in the batch."""
         return self.here.live_at(self.binding)
+
+    @property
+    def scratch(self) -> Bytes:
+        """What a kernel takes in passing at the batch's peak; at least so much if ``here.is_at_least``."""
+        return self.categories.get(Category.SCRATCH, NOTHING)
+
+    @property
+    def scratch_by(self) -> dict[Provenance, int]:
+        """The bytes of it by how they are known."""
+        return self.here.book.known_at(self.binding.event, self.batch, Category.SCRATCH)

@@ -22,6 +22,7 @@ from vgg_profile.core.setting import LARGEST, PROCESSORS, Setting, Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.steps import trace
+from vgg_profile.predict.vgg.passing import Probe
 
 NAMED, LAST_SEEN, WORST = "named", "last seen", "worst known"
 """Where a machine comes from."""
@@ -91,15 +92,18 @@ def key_of(network: Mapping[str, Any], setting: Setting) -> str:
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def settle(profile: Profile, setup: Setup, limit: int, batch: int | None) -> tuple[Step, Machine | None]:
+def settle(
+    profile: Profile, setup: Setup, limit: int, batch: int | None, probe: Probe | None = None
+) -> tuple[Step, Machine | None]:
     """A step on the CPU with the machine that it is asked about, named or not; none for a traced step.
 
-    ``limit`` is what its tensors may take, in bytes, and ``batch`` the one in question, or ``None``.
+    ``limit`` is what its tensors may take, in bytes, and ``batch`` the one in question, or ``None``. A
+    ``probe`` runs on the machine that is named.
     """
     if profile.device != "cpu" or profile.run is not None:
         return trace(profile, setup), None
     if setup.processor is not None:
-        return trace(profile, setup), Machine(setup.processor, setup.threads or 1, NAMED)
+        return trace(profile, setup, probe), Machine(setup.processor, setup.threads or 1, NAMED)
     seen = last_seen()
     if seen is not None:
         threads = setup.threads or seen.threads
@@ -111,16 +115,16 @@ def settle(profile: Profile, setup: Setup, limit: int, batch: int | None) -> tup
 def _worst(profile: Profile, setup: Setup, limit: int, batch: int | None) -> tuple[Step, Machine]:
     """The family on which a batch takes most, or on which the fewest images fit."""
     threads = setup.threads or os.cpu_count() or 1
-    steps = {
-        family: trace(profile, replace(setup, processor=family, threads=threads)) for family in PROCESSORS
-    }
-    known = {family: step for family, step in steps.items() if not step.at(batch or 2).is_at_least} or steps
+    setups = {family: replace(setup, processor=family, threads=threads) for family in PROCESSORS}
+    here = profile.at(batch or 2)
+    known = [family for family, of in setups.items() if not trace(here, of).is_at_least] or list(setups)
 
     def badness(family: str) -> tuple[int, int]:
-        step = known[family]
-        largest = batch or step.largest_batch(limit)
-        return -largest, step.peak_bytes(largest + (batch is None))
+        step = trace(here, setups[family])
+        largest, steps = (batch, {}) if batch else step.search(limit)
+        asked = largest + (batch is None)
+        return -largest, steps.get(asked, step).peak_bytes(asked)
 
     worst = max(known, key=badness)
-    left_out = tuple(family for family in steps if family not in known)
-    return known[worst], Machine(worst, threads, WORST, left_out)
+    left_out = tuple(family for family in setups if family not in known)
+    return trace(profile, setups[worst]), Machine(worst, threads, WORST, left_out)

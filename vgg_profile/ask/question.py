@@ -6,15 +6,21 @@ budgets and comparisons. The answer is a :class:`~vgg_profile.ask.fit.Fit`, read
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from vgg_profile.ask.cards import Memory
+from vgg_profile.ask.cards import memory as read_memory
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve, process
 from vgg_profile.ask.machine import WORST, key_of, last_seen, settle
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
+from vgg_profile.predict.vgg.configs import Source
+from vgg_profile.predict.vgg.passing import Probe
+from vgg_profile.predict.vgg.walk import walk
 
 PLAIN = Setup()
 
@@ -36,6 +42,8 @@ class Question:
     scratch: tuple[Reserve, ...] = ()
     expandable: bool = False
     look: Callable[[tuple[str, ...]], Profile] | None = None
+    probe: Probe | None = None
+    """Who is asked what no rule knows of a VGG's kernels, on this machine."""
 
     @property
     def limit(self) -> int:
@@ -56,9 +64,10 @@ class Question:
 
     def answer(self) -> Fit:
         """What fits; raises ``InputError`` for a step or a batch that cannot be."""
-        step, machine = settle(self.profile, self.setup, self.limit, self.batch)
+        step, machine = settle(self.profile, self.setup, self.limit, self.batch, self.probe)
         measured = None if machine is None or self.reserves is not None else as_calibrated(step)
-        return Fit(step, self.memory, self._kept(measured), self.batch, self.expandable, machine)
+        kept = self._kept(measured)
+        return Fit(step, self.memory, kept, self.batch, self.expandable, machine, self.probe)
 
     def about(self, batch: int, known: Fit) -> Fit:
         """The answer about one batch; ``known`` is that about another, or about the largest.
@@ -68,6 +77,49 @@ class Question:
         if known.machine is None or known.machine.source != WORST:
             return replace(known, asked=batch)
         return replace(self, profile=self.profile.at(batch), batch=batch).answer()
+
+
+def fit(
+    network: Source,
+    *,
+    memory: str,
+    batch: int | None = None,
+    input: str | int | Sequence[int] | None = None,  # noqa: A002 - the word that users know
+    dtype: str = "float32",
+    device: str | None = None,
+    batch_norm: bool | None = None,
+    classes: int | None = None,
+    expandable: bool = False,
+    **setup: Any,
+) -> Fit:
+    """The largest batch of a network that fits into a memory; about one ``batch``, whether it does.
+
+    ``network`` is whatever :func:`vgg_profile.config` takes, and ``memory`` an amount or a card: "8GiB",
+    "h100". A card is asked about by the rules of "cuda" where no ``device`` is named. ``setup`` are the
+    fields of :class:`vgg_profile.Setup`: ``optimizer="adam"``. It is what the command `fit` answers. Raises
+    ``InputError`` for a network, a setting, a memory or a step that cannot be.
+
+    >>> fit("D", memory="h100", optimizer="adam").step.profile.device
+    'cuda'
+    """
+    known = [each.name for each in fields(Setup)]
+    for name in setup:
+        if name not in known:
+            raise InputError(
+                f"There is no setting {excerpt(name)}.",
+                f"{did_you_mean(name, known)}Known are {', '.join(known)}.",
+            )
+    have = read_memory(memory)
+    profile = walk(
+        network,
+        input=input,
+        batch=1 if batch is None else batch,
+        dtype=dtype,
+        device=device or have.device or "cpu",
+        batch_norm=batch_norm,
+        classes=classes,
+    )
+    return Question(profile, have, Setup(**setup), batch, expandable=expandable).answer()
 
 
 def as_calibrated(step: Step) -> Reserve | None:

@@ -14,6 +14,7 @@ from vgg_profile.ask.difference import Difference, measured, predicted
 from vgg_profile.cli.networks import is_python
 from vgg_profile.cli.options import rules_option, takes_networks, takes_setup, was_given
 from vgg_profile.cli.output import Output, gives_output
+from vgg_profile.cli.spelling import Word
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
@@ -25,7 +26,7 @@ from vgg_profile.run.revision import as_of
 @takes_networks
 @rules_option
 @takes_setup
-@click.option("--by", type=click.Choice(BY), default="total", show_default=True, help="What each row is.")
+@click.option("--by", type=Word(BY), default="total", show_default=True, help="What each row is.")
 @click.option("--relative-to", "base", metavar="CONFIG", help="Add ratios to this network's figures.")
 @click.option(
     "--measured",

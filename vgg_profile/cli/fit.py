@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vgg_profile.ask.cards import memory, reserve
+from vgg_profile.ask.cards import CARDS, memory, reserve
 from vgg_profile.ask.fit import Reserve
 from vgg_profile.ask.fits import Fits
 from vgg_profile.ask.question import Question
@@ -18,9 +18,10 @@ from vgg_profile.check.crosscheck import remainders
 from vgg_profile.check.subject import check_network, check_setting, setup_of
 from vgg_profile.cli.calibrating import calibrate
 from vgg_profile.cli.networks import Asked, open_any
-from vgg_profile.cli.options import takes_any_networks, takes_setup, was_given
+from vgg_profile.cli.options import probe_if_asked, takes_any_networks, takes_setup
 from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.cli.program import bar, exit_unless
+from vgg_profile.cli.spelling import Whole, Word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.tree import Profile
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from vgg_profile.measure.record import Measurement
 
 
-@click.command("fit")
+@click.command("fit", epilog=f"Cards: {', '.join(card.name for card in CARDS)}.")
 @takes_any_networks
 @click.option(
     "--memory",
@@ -39,10 +40,10 @@ if TYPE_CHECKING:
     metavar="SIZE",
     help="8GiB, 8 GB, 24576MiB, bytes, or a card: rtx4090.",
 )
-@click.option("--batch", type=int, metavar="N", help="Ask about this batch (default: find the largest).")
+@click.option("--batch", type=Whole(), metavar="N", help="Ask about this batch (default: find the largest).")
 @click.option(
     "--device",
-    type=click.Choice(DEVICES),
+    type=Word(DEVICES),
     help="Whose rules to predict by.  [default: cuda for a card, else cpu]",
 )
 @click.option(
@@ -128,13 +129,10 @@ def fit_command(
             )
 
         profile = look(asked.inputs)
-        if profile.run is None and was_given("probe") and asked.probe:
-            raise InputError(
-                "A probe runs a VGG's operations at one batch, and a largest batch is looked for among many.",
-                f"Ask about one: `vgg-profile timeline {source} --batch N --probe`.",
-            )
+        is_a_vgg_here = profile.run is None and profile.device == "cpu"
+        here, probe = probe_if_asked(setup) if is_a_vgg_here else (setup, None)
         reserves = None if reserve_ is None else tuple(_kept(reserve_, profile.device))
-        return Question(profile, have, setup, batch, reserves, expandable=expandable, look=look)
+        return Question(profile, have, here, batch, reserves, expandable=expandable, look=look, probe=probe)
 
     if len(sources) > 1:
         asking = bar(sources, len(sources), "Asking")

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from vgg_profile.cli.networks import Asked, is_trace_file, open_any
 from vgg_profile.cli.output import Command, together
 from vgg_profile.cli.program import undivided
+from vgg_profile.cli.spelling import Whole, Word, one_word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import AMP_ITEMSIZE, CHECKPOINTS, DEVICES, MODES, OPTIMIZERS, PROCESSORS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
@@ -21,12 +22,12 @@ from vgg_profile.core.tree import Profile
 if TYPE_CHECKING:
     from vgg_profile.predict.vgg.passing import Probe
 
-_config = click.argument("config_", metavar="NET")
+_config = click.argument("config_", metavar="NET", nargs=-1, required=True, callback=one_word)
 _configs = click.argument("configs", metavar="NET…", nargs=-1, required=True)
 
 _network = (
     click.option("--batch-norm/--no-batch-norm", default=None, help="A batch norm after each convolution."),
-    click.option("--classes", type=int, metavar="N", help="Classes (default: the config's)."),
+    click.option("--classes", type=Whole(), metavar="N", help="Classes (default: the config's)."),
 )
 
 input_option = click.option(
@@ -53,13 +54,13 @@ _of_any_network = (
         help="Run an operation alone where no rule knows it; of a VGG only if asked to.",
     ),
 )
-dtype_option = click.option(
-    "--dtype", type=click.Choice(list(ITEMSIZE)), default="float32", show_default=True
-)
+dtype_option = click.option("--dtype", type=Word(list(ITEMSIZE)), default="float32", show_default=True)
 
 _setting = (
     inputs_option,
-    click.option("--batch", type=int, default=1, show_default=True, metavar="N", help="Images at a time."),
+    click.option(
+        "--batch", type=Whole(), default=1, show_default=True, metavar="N", help="Images at a time."
+    ),
     dtype_option,
 )
 
@@ -67,12 +68,12 @@ _of_one = (*_network, inputs_option, dtype_option)
 
 rules_option = click.option(
     "--device",
-    type=click.Choice(DEVICES),
+    type=Word(DEVICES),
     default="cpu",
     show_default=True,
     help="Whose rules to predict by.",
 )
-_optimizer = click.option("--optimizer", type=click.Choice(OPTIMIZERS), default="none", show_default=True)
+_optimizer = click.option("--optimizer", type=Word(OPTIMIZERS), default="none", show_default=True)
 
 freeze_option = click.option(
     "--freeze",
@@ -82,7 +83,7 @@ freeze_option = click.option(
 )
 
 _conditions = (
-    click.option("--mode", type=click.Choice(MODES), default="train", show_default=True),
+    click.option("--mode", type=Word(MODES), default="train", show_default=True),
     click.option(
         "--foreach/--no-foreach",
         default=None,
@@ -92,21 +93,21 @@ _conditions = (
     click.option("--first-step", is_flag=True, help="The step in which the optimizer makes its state."),
     click.option(
         "--amp",
-        type=click.Choice(tuple(AMP_ITEMSIZE)),
+        type=Word(tuple(AMP_ITEMSIZE)),
         default="none",
         show_default=True,
         help="Mixed precision by torch.autocast: float32 weights, activations lowered.",
     ),
     click.option(
         "--checkpoint",
-        type=click.Choice(CHECKPOINTS),
+        type=Word(CHECKPOINTS),
         default="none",
         show_default=True,
         help="Keep each conv block's input alone; run the block again in the backward pass.",
     ),
     click.option(
         "--accumulate",
-        type=int,
+        type=Whole(),
         default=1,
         show_default=True,
         metavar="K",
@@ -118,12 +119,12 @@ _conditions = (
     freeze_option,
     click.option(
         "--processor",
-        type=click.Choice(PROCESSORS),
+        type=Word(PROCESSORS),
         help="The CPU's family: with it, what its kernels take in passing is counted, too.",
     ),
     click.option(
         "--threads",
-        type=int,
+        type=Whole(),
         metavar="N",
         help="How many threads compute on the CPU.  [default: 1; of `fit`, as many as were last seen here]",
     ),

@@ -13,6 +13,7 @@ import click
 
 from vgg_profile.cli.program import undivided
 from vgg_profile.cli.speech import page, say, show
+from vgg_profile.cli.spelling import Word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render, snapshot
@@ -38,7 +39,7 @@ _output = (
     click.option(
         "--format",
         "format_",
-        type=click.Choice(FORMATS),
+        type=Word(FORMATS),
         help="How to print it (default: by the suffix of -o, else table).",
     ),
     click.option(

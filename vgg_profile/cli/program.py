@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from vgg_profile.cli.speech import Failure, complain, finish, say
-from vgg_profile.core.collecting import uncollected
+from vgg_profile.core.collecting import collecting
 from vgg_profile.core.ending import check_not_ended, exit_code, heeded, settle, uninterrupted
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.printable import command_line
@@ -40,7 +40,7 @@ class Commands(UserDict[str, Any]):
         home = super().__getitem__(name)
         if isinstance(home, str):
             module, _, attribute = home.partition(":")
-            with uncollected():
+            with collecting(is_on=False):
                 command = getattr(import_module(module), attribute)
             command.callback = _frugal(command.callback)
             self[name] = command
@@ -56,6 +56,7 @@ def _frugal(callback: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @wraps(callback)
+    @collecting(is_on=False)  # what a command makes lasts to its end
     def call(*args: Any, **options: Any) -> Any:
         try:
             return callback(*args, **options)

@@ -14,6 +14,8 @@ from vgg_profile.cli.options import probe_if_asked, rules_option, takes_network,
 from vgg_profile.cli.output import STDOUT, Output, gives_output, gives_step
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say, show
+from vgg_profile.cli.spelling import Word
+from vgg_profile.core.collecting import collecting
 from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import DEVICES, Setup
@@ -111,6 +113,7 @@ def stage_said(profile: Profile, stage: str) -> None:
     say(f"{profile.config.label}: {stage} …")
 
 
+@collecting(is_on=True)  # as it is while a network trains
 def run_now(
     profile: Profile,
     setup: Setup,
@@ -171,7 +174,7 @@ def run_now(
 
 @click.command("measure")
 @takes_network
-@click.option("--device", type=click.Choice(("auto", *DEVICES)), default="auto", show_default=True)
+@click.option("--device", type=Word(("auto", *DEVICES)), default="auto", show_default=True)
 @takes_setup
 @click.option("--repeats", type=click.IntRange(0, 1000), default=3, show_default=True, help="Timed passes.")
 @click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")

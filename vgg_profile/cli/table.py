@@ -8,6 +8,7 @@ import click
 
 from vgg_profile.cli.options import freeze_option, rules_option, takes_network
 from vgg_profile.cli.output import Output, gives_output
+from vgg_profile.cli.spelling import Word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
@@ -26,7 +27,7 @@ from vgg_profile.core.tree import Profile
 )
 @click.option(
     "--by",
-    type=click.Choice(("layer", "block")),
+    type=Word(("layer", "block")),
     default="layer",
     show_default=True,
     help="What each row is.",

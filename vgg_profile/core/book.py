@@ -139,9 +139,16 @@ class Book:
     def _live_at(self) -> dict[int, dict[Category, Bytes]]:
         return {}
 
-    def known_at(self, event: int, batch: int) -> dict[Provenance, int]:
-        """How the bytes are known that are live at an event before it frees; only what there is of each."""
-        by = self._added_up(event, batch, lambda storage: storage.provenance)
+    def known_at(self, event: int, batch: int, of: Category | None = None) -> dict[Provenance, int]:
+        """How the bytes are known that are live at an event before it frees; only what there is of each.
+
+        ``of`` names the one category that is counted.
+        """
+
+        def known(storage: Storage) -> Provenance | None:
+            return storage.provenance if of in (None, storage.category) else None
+
+        by = self._added_up(event, batch, known)
         return {known: by[known] for known in Provenance if known in by}
 
     def held_at(self, event: int, batch: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The garbage collector, held off while a book is written."""
+"""The garbage collector, held off while many objects are made that are no garbage."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Hold off the garbage collector.
+def collecting(*, is_on: bool) -> Iterator[None]:
+    """Hold off the garbage collector, or let it run for a while where it is held off.
 
-    It would walk a growing tape over and over, and find no cycle; and it would free the cycles of a network
+    It would walk a growing book over and over, and find no cycle; and it would free the cycles of a network
     sooner than in a real run.
     """
-    was_on = gc.isenabled()
-    gc.disable()
+    before = gc.isenabled()
+    _turn(is_on=is_on)
     try:
         yield
     finally:
-        if was_on:
-            gc.enable()
+        _turn(is_on=before)
+
+
+def _turn(*, is_on: bool) -> None:
+    (gc.enable if is_on else gc.disable)()

@@ -28,6 +28,7 @@ class Category(StrEnum):
     GRADIENTS = "gradients"
     OPTIMIZER = "optimizer state"
     TEMPORARY = "temporaries"
+    SCRATCH = "scratch"
 
     __hash__ = str.__hash__  # an enum's own is written in Python, and the folds ask for it at every storage
 

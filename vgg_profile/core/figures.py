@@ -23,11 +23,12 @@ PALETTE = {
     Category.STATISTICS: "#AA3377",
     Category.IN_FLIGHT: "#E69F00",
     Category.TEMPORARY: "#222255",
+    Category.SCRATCH: "#8877FF",
 }
 """One colour a memory category, everywhere, in the order in which they are stacked.
 
-From the colour-blind-safe sets of Okabe & Ito and of Tol, assigned so that neighbours in a stack differ
-most where red and green are not told apart; a test measures it.
+From the colour-blind-safe sets of Okabe & Ito and of Tol, and one for scratch; assigned so that neighbours
+in a stack differ most where red and green are not told apart; a test measures it.
 """
 
 INK = "#222222"

@@ -6,7 +6,7 @@ begins, and adds its gradients in place to those that are there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -213,26 +213,34 @@ class Step(Displayed):
         return self.book.live_at(line.event)
 
     def largest_batch(self, limit: int) -> int:
-        """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
+        """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits."""
+        return self.search(limit)[0]
+
+    def search(self, limit: int) -> tuple[int, Mapping[int, Step]]:
+        """The same, and the steps at batches close by that were written to find it.
 
         A book that holds for one batch is asked what it thinks, and the book of that batch is asked again,
         until a batch fits and one image more does not.
         """
         if self.write is None:
-            return self.book.largest_batch(limit)
+            return self.book.largest_batch(limit), {}
         guess, fits, fails = self.for_any_batch().book.guess(limit), 0, LARGEST + 1
+        steps: dict[int, Step] = {}
         while fails - fits > 1:
             if guess == fits:
                 guess += 1
             elif not fits < guess < fails:
                 guess = (fits + fails) // 2
-            book = self.asked_again(guess).book
-            if book.peak_bytes(guess) <= limit:
+            for batch in [*steps][:-1]:  # of ten thousand layers each book is large
+                del steps[batch]
+            step = self.asked_again(guess)
+            if step.book.peak_bytes(guess) <= limit:
                 fits = guess
             else:
                 fails = guess
-            guess = book.guess(limit)
-        return fits
+            steps[guess] = step
+            guess = step.book.guess(limit)
+        return fits, steps
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON has it: moments with their categories, and every event behind them."""

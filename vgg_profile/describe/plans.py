@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 
 from vgg_profile.ask.fit import Fit
 from vgg_profile.ask.machine import LAST_SEEN, NAMED, Machine
 from vgg_profile.ask.sweep import Sweep
 from vgg_profile.core import units
+from vgg_profile.core.events import Category, Provenance, least_certain
 from vgg_profile.core.forms import Cell, Column, Table
+from vgg_profile.core.sizes import Bytes
 from vgg_profile.core.step import in_words
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
@@ -29,17 +32,20 @@ from vgg_profile.describe.words import (
 def _fit(fit: Fit) -> Table:
     """What a batch takes at the event that decides, and what is left of the memory."""
     batch = fit.batch
-    step = fit.step.at(batch)
+    step = fit.here
+    sizes = {category: size for category, size in fit.categories.items() if category is not Category.SCRATCH}
+    tensors = [_line(category.value, size, batch) for category, size in sizes.items()]
     binding = fit.binding
-    tensors = [
-        (category.value, size.fixed, size.per_image, size.at(batch))
-        for category, size in fit.categories.items()
+    at_peak = [
+        _line("tensors", reduce(Bytes.plus, sizes.values()), batch),
+        _line(_scratch_words(fit), fit.scratch, batch),
+        (f"peak, {in_words(*fit.place)}", binding.fixed, binding.per_image, binding.at(batch)),
     ]
     beside = list(_beside_tensors(fit))
     kept = [(f"reserve: {reserve.what}", reserve.bytes, 0, reserve.bytes) for reserve in fit.reserves]
     rows: list[tuple[Cell, ...]] = [
         *tensors,
-        (f"tensors, {in_words(*fit.place)}", binding.fixed, binding.per_image, binding.at(batch)),
+        *at_peak,
         *beside,
         *kept,
         (f"memory, {fit.memory.label}", fit.memory.bytes, None, fit.memory.bytes),
@@ -53,11 +59,27 @@ def _fit(fit: Fit) -> Table:
             Column("batch_bytes", f"batch {batch:,}", unit="bytes"),
         ),
         rows=tuple(rows),
-        ends=frozenset({len(tensors) - 1, len(tensors), len(rows) - 2, len(rows) - 2 - len(kept)}),
+        ends=frozenset({len(tensors) - 1, len(tensors) + 2, len(rows) - 2, len(rows) - 2 - len(kept)}),
         total=("left", None, None, fit.spare_bytes),
         footer=tuple(_working(fit)),
         answer=in_one_line(fit),
     )
+
+
+def _line(what: str, size: Bytes, batch: int) -> tuple[Cell, ...]:
+    return (what, size.fixed, size.per_image, size.at(batch))
+
+
+def _scratch_words(fit: Fit) -> str:
+    """What kernels take in passing, and how that is known."""
+    if fit.run is not None:
+        return "scratch, without cuDNN's"
+    if fit.here.is_at_least:
+        return "scratch, at least"
+    return f"scratch, {_HOW[least_certain(fit.scratch_by)]}"
+
+
+_HOW = {Provenance.RULE: "by rule", Provenance.PROBE: "by probe", Provenance.BOUND: "at most"}
 
 
 def in_one_line(fit: Fit) -> str:
@@ -196,7 +218,7 @@ def _working(fit: Fit) -> Iterator[str]:
         yield f"Reserve for {reserve.what}: {reserve.source}."
     if fit.memory.source:
         yield f"{fit.memory.label}: {fit.memory.source}."
-    yield from remarks(fit.step.at(fit.batch))
+    yield from remarks(fit.here)
 
 
 def _machine(machine: Machine | None) -> Iterator[str]:

@@ -27,6 +27,8 @@ class _Part(NamedTuple):
     categories: tuple[Category, ...]
 
 
+_IN_PASSING = (Category.IN_FLIGHT, Category.TEMPORARY, Category.SCRATCH)
+
 _PARTS = (
     _Part("weights_and_buffers_bytes", "weights,\nbuffers", 6, (Category.WEIGHTS, Category.BUFFERS)),
     _Part("input_bytes", "input", 7, (Category.INPUT,)),
@@ -34,9 +36,7 @@ _PARTS = (
     _Part("casts_bytes", "autocast\ncopies", 9, (Category.CASTS,)),
     _Part("indices_bytes", "pool\nindices", 4, (Category.INDICES,)),
     _Part("masks_bytes", "dropout\nmasks", 8, (Category.MASKS,)),
-    _Part(
-        "in_flight_and_temporary_bytes", "gradients\nin flight", 3, (Category.IN_FLIGHT, Category.TEMPORARY)
-    ),
+    _Part("in_flight_and_temporary_bytes", "gradients\nin flight", 3, _IN_PASSING),
     _Part("gradients_bytes", "gradients", 2, (Category.GRADIENTS,)),
     _Part("optimizer_bytes", "optimizer\nstate", 5, (Category.OPTIMIZER,)),
 )

@@ -97,7 +97,7 @@ def main(question: bytes) -> None:
     from vgg_profile.run.step import TrainingStep, onednn, optimizer_of
     from vgg_profile.run.tensors import CLASSES, give
 
-    if setting.setup.threads:
+    if setting.setup.threads not in (None, torch.get_num_threads()):  # being told costs 10 MiB
         torch.set_num_threads(setting.setup.threads)
     here, setup = processor(), setting.setup
     device, dtype = torch.device("cpu"), getattr(torch, setting.dtype)

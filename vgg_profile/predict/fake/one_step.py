@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.modules.module import register_module_forward_hook
 
 from vgg_profile.core.book import Book
-from vgg_profile.core.collecting import uncollected
+from vgg_profile.core.collecting import collecting
 from vgg_profile.core.events import Category, Phase, Storage
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
@@ -106,7 +106,7 @@ def run_on_fakes(subject: Subject, batch: int) -> Traced:
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     this = _Pass(subject, batch)
-    with mode, _quiet(), uncollected(), onednn(enabled=subject.setup.onednn):
+    with mode, _quiet(), collecting(is_on=False), onednn(enabled=subject.setup.onednn):
         try:
             traced = this.run()
             if this.is_changed and not subject.setup.first_step:

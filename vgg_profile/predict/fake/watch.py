@@ -197,7 +197,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             for size in taken:
                 if given_back[size]:
                     given_back[size] -= 1
-                    storage = self.recording.new("workspace", size, Category.TEMPORARY)
+                    storage = self.recording.new("workspace", size, Category.SCRATCH)
                     storage.provenance = known
                     open_.append(storage)
                 else:

@@ -190,7 +190,8 @@ def _find(source: object) -> Config:
             return read_file(Path(source))
         if "," in source:
             return from_list(_split(source))
-        return by_name(source)
+        is_list = source.strip()[:1].isdigit() and _named(source) is None
+        return from_list(source.split()) if is_list else by_name(source)
     if isinstance(source, Path):
         return read_file(source)
     if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):
@@ -206,9 +207,7 @@ def by_name(name: str) -> Config:
 
     Raises ``InputError`` for a name that is none of them, with those most like it.
     """
-    key = re.sub(r"[-_\s]", "", name.lower())
-    plain = key.removesuffix("bn") if len(key) > 2 else key
-    found = _ALIASES.get(plain.removeprefix("vgg"))
+    found = _named(name)
     if found is None:
         raise InputError(
             f"There is no config named {excerpt(name)}; the paper's are {', '.join(PAPER)}.",
@@ -216,7 +215,14 @@ def by_name(name: str) -> Config:
             + "`vgg-profile list` shows them; a network of your own is a list such as "
             '"64,64,M,128,M", or a .toml or .json file.',
         )
-    return replace(found, batch_norm=True) if plain != key else found
+    return found
+
+
+def _named(name: str) -> Config | None:
+    key = re.sub(r"[-_\s]", "", name.lower())
+    plain = key.removesuffix("bn") if len(key) > 2 else key
+    found = _ALIASES.get(plain.removeprefix("vgg"))
+    return replace(found, batch_norm=True) if found and plain != key else found
 
 
 _LAST = {"gap": 1, NO_POOL: None}

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from vgg_profile.core.events import Provenance, least_certain
 from vgg_profile.core.setting import AMP_ITEMSIZE, Setting
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, HALF, Bytes, Shape
+from vgg_profile.core.step import SEVERAL
 from vgg_profile.predict.kernels import GRADIENTS, OUTPUT, Order, convolution
 from vgg_profile.predict.kernels.aten_cpu import batch_norm_sums
 from vgg_profile.predict.kernels.onednn_products import scratch
@@ -121,9 +122,15 @@ class Kernels(NamedTuple):
 
     def _probed(self, shape: Convolution, results: Sizes, *, is_backward: bool) -> Blocks | None:
         """A convolution's blocks as they were seen when it ran alone, in the allocator's order."""
-        changes = self.probe and self.probe.convolution(
-            shape, self.threads, onednn=self.onednn, is_backward=is_backward
-        )
+        if self.probe is None:
+            return None
+
+        def seen(batch: int) -> Changes:
+            assert self.probe is not None
+            of = shape._replace(batch=batch)
+            return self.probe.convolution(of, self.threads, onednn=self.onednn, is_backward=is_backward) or ()
+
+        changes = seen(self.batch)
         if not changes:
             return None
         given_back = Counter(-change for change in changes if change < 0)
@@ -149,7 +156,15 @@ class Kernels(NamedTuple):
                     return None  # another result than what is written down
                 del left[what]
                 order.append(f"+{what}")
-        return None if left else Blocks(order, taken, dict.fromkeys(taken, Provenance.PROBE))
+        if left:
+            return None
+        near = seen(self.batch - 1) if self.batch > SEVERAL else ()
+        if [size > 0 for size in near] == [size > 0 for size in changes]:
+            grows = {what: at - near[changes.index(at)] for what, (at, _) in taken.items()}
+            taken = {
+                what: Bytes(at - grows[what] * self.batch, grows[what]) for what, (at, _) in taken.items()
+            }
+        return Blocks(order, taken, dict.fromkeys(taken, Provenance.PROBE))
 
     @lru_cache(maxsize=4096)  # noqa: B019
     def product(
@@ -187,13 +202,18 @@ class Kernels(NamedTuple):
     def _one_by_one(self, wanted: Sequence[Sequence[_Turned]]) -> Blocks:
         """A backward's products as they come: the input's gradient, the weight's, each with its scratch."""
         order: list[str] = []
-        sizes: dict[str, Bytes] = {}
+        turned: dict[str, _Turned] = {}
         for gradient, products in zip(GRADIENTS, wanted, strict=False):
             what = f"{_SCRATCH} of the {gradient}"
             order += [f"+{gradient}", f"+{what}", f"-{what}"]
-            for product, turned in products:
-                sizes[what] = Bytes(self._scratch(product(self.batch), turned)[0], 0)
-        return Blocks((*order, f"+{GRADIENTS[2]}"), sizes, dict.fromkeys(sizes, Provenance.PROBE))
+            for each in products:
+                turned[what] = each
+
+        def sizes(batch: int) -> Sizes:
+            return {what: self._scratch(product(batch), way)[0] for what, (product, way) in turned.items()}
+
+        taken = _affine(sizes, self.batch)
+        return Blocks((*order, f"+{GRADIENTS[2]}"), taken, dict.fromkeys(taken, Provenance.PROBE))
 
     def _scratch(self, product: Product, turned: tuple[bool, bool]) -> tuple[int, Provenance]:
         """What a product takes, by rule, at most, or by running it alone."""

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import pairwise
 
 from vgg_profile.core.book import Book
-from vgg_profile.core.collecting import uncollected
+from vgg_profile.core.collecting import collecting
 from vgg_profile.core.events import Category, Phase, Storage, kept
 from vgg_profile.core.lazy import Lazy
 from vgg_profile.core.setting import AMP_ITEMSIZE, Setting, Setup
@@ -90,7 +90,7 @@ def _write(net: Config, setting: Setting, kernels_of: KernelsOf, batch: int) -> 
     """The book of a step: load, forward, loss, backward, and the optimizer's step."""
     here = replace(setting, batch=batch)
     kernels = kernels_of(here)
-    with uncollected():
+    with collecting(is_on=False):
         book = book_of(net, here, kernels)
     return replace(book, only=batch) if _is_of_a_batch(kernels, setting.dtype) else book
 

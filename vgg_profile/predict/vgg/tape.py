@@ -105,8 +105,8 @@ class Tape:
     def work(self, op: str, size: Bytes) -> None:
         """What an operation takes and gives back, and nothing else of it."""
         if size != NOTHING:
-            storage = self._temporary("workspace", size)
-            self.event(op, (storage,), (storage,))
+            taken = (self._scratch("workspace", size),)
+            self.event(op, taken, taken)
 
     def tensor(self, category: Category, what: str, shape: Shape, itemsize: int | None = None) -> Tensor:
         """A new tensor of a value for each image and place, of the network's dtype, held once."""
@@ -193,7 +193,7 @@ class Tape:
             self.event(name, chain.from_iterable(results.values()), freed, blocks.unknown)
             return
         taken = {
-            what: [self._temporary(what, size, blocks.known.get(what, Provenance.RULE))]
+            what: [self._scratch(what, size, blocks.known.get(what, Provenance.RULE))]
             for what, size in blocks.sizes.items()
             if size != NOTHING
         }
@@ -320,8 +320,8 @@ class Tape:
         """Write down what one operation allocated and freed, in the phase and layer that we are in."""
         self.events.append(Event(self.phase, self.layer, op, tuple(allocated), tuple(freed), scratch))
 
-    def _temporary(self, what: str, size: Bytes, known: Provenance = Provenance.RULE) -> Storage:
-        return Storage(self.layer, what, Category.TEMPORARY, size, provenance=known)
+    def _scratch(self, what: str, size: Bytes, known: Provenance = Provenance.RULE) -> Storage:
+        return Storage(self.layer, what, Category.SCRATCH, size, provenance=known)
 
     def _new(
         self,

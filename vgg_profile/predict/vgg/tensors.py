@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Literal, NamedTuple
 
@@ -40,8 +41,13 @@ class Tensor:
 
     @property
     def size(self) -> Bytes:
-        count = prod(self.shape) * self.itemsize
-        return Bytes(0, count) if self.batched else Bytes(count, 0)
+        return _size(self.shape, self.itemsize, batched=self.batched)
+
+
+@lru_cache(1024)  # of thousands of layers most are alike
+def _size(shape: Shape, itemsize: int, *, batched: bool) -> Bytes:
+    count = prod(shape) * itemsize
+    return Bytes(0, count) if batched else Bytes(count, 0)
 
 
 class Saved(NamedTuple):

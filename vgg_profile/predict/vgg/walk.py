@@ -11,7 +11,7 @@ from itertools import groupby
 from math import prod
 
 from vgg_profile.core import units
-from vgg_profile.core.collecting import uncollected
+from vgg_profile.core.collecting import collecting
 from vgg_profile.core.counts import ZERO, product
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase, Storage, kept
@@ -54,7 +54,7 @@ def walk(
 
     @cache
     def saved() -> dict[str, tuple[Storage, ...]]:
-        with uncollected():
+        with collecting(is_on=False):
             tape = Tape(itemsize=setting.itemsize, device=device)
             forward(tape, net, shape, load(tape, net, shape))
             return kept(tape.events)

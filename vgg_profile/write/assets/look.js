@@ -5,7 +5,7 @@ const outputs = byId("output");
 const CELL = 24;
 const KEEPERS = {
   weights: "the module", buffers: "the module", "optimizer state": "the optimizer", gradients: "its parameter, as .grad",
-  "gradients in flight": "the backward pass", temporaries: "its operation",
+  "gradients in flight": "the backward pass", temporaries: "its operation", scratch: "its operation",
 };
 let inside = -1; // the row that is looked into
 let sliding = 0;

@@ -16,6 +16,9 @@ from vgg_profile.write.plots.style import DASHES, GREY, LIMIT, SHADE, dot
 CROWD = 200
 """More bars than so many have no room on a page for a text each, nor to be told apart."""
 
+MULTITUDE = 20_000
+"""More corners than so many lie within a dot of each other: as dots they take less than as an outline."""
+
 
 def legible(panel: Panel) -> Panel:
     """A panel with no more texts beside its bars than there is room for; the bars are one outline then."""
@@ -64,7 +67,8 @@ def _bars(axes: Axes, series: Series, values: list[float], base: list[float], si
 def _areas(axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool) -> list[float]:
     top = [below + value for below, value in zip(base, values, strict=True)]
     there = [any(values[max(place - 1, 0) : place + 2]) for place in range(len(values))]
-    axes.fill_between(series.x, base, top, where=there, color=series.colour, linewidth=0.5, zorder=2)
+    look: dict[str, Any] = {"color": series.colour, "linewidth": 0.5, "zorder": 2}
+    axes.fill_between(series.x, base, top, where=there, rasterized=len(top) > MULTITUDE, **look)
     return top
 
 

@@ -1,0 +1,200 @@
+"""Is it exact on another PyTorch? Random networks, really run with each version that pip finds.
+
+One version at a time: its wheel is downloaded without what it depends on, unpacked into a temporary folder,
+and ``examples/prove.py`` runs so many random networks with it; then the folder goes. Most wheels are for
+CUDA: the libraries that they want and do not bring are stood in for by stubs, whose functions say that there
+is no device (this needs ``gcc`` and ``ldd``: Linux alone). A version that does not load even so is named,
+with its last word. oneDNN is limited to AVX-512 with bfloat16, of which a rule knows most.
+
+    python examples/run_versions.py 2.7.1 2.8.0 -o reports/versions.md
+
+What was found is kept beside the page, a line of JSON for each version; one that is named is run anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from vgg_profile.core.files import write_whole
+
+NETWORKS, SEED = 40, 16
+"""How many random networks each version runs, and which."""
+
+FAMILY = "AVX512_CORE_BF16"
+
+ROOT = Path(__file__).parent.parent
+
+ASK = (
+    "import re, torch; said = torch.__config__.show(); "
+    "print(torch.__version__, *re.findall(r'MKL-DNN v([0-9.]+)', said), sep=';')"
+)
+
+STUB = """
+#define STANDS(name) long name(void) { return 100; }
+#define SAYS(name) const char *name(void) { return "no device"; }
+"""
+"""100 is ``cudaErrorNoDevice`` and ``CUDA_ERROR_NO_DEVICE``, and 0 in no other library."""
+
+
+class Row(NamedTuple):
+    """What became of a version. ``failed`` is why there is nothing to say, or empty."""
+
+    version: str
+    wheel: str
+    """What it calls itself, with what it is built for."""
+    onednn: str
+    passed: int = 0
+    """Networks of which every figure is exact."""
+    unsure: int = 0
+    """Networks of which no figure is off, and the scratch of some kernels is not known."""
+    off: int = 0
+    """Networks of which a figure is off."""
+    checks: int = 0
+    first_off: str = ""
+    failed: str = ""
+
+
+def run(version: str) -> Row:
+    """Download a version, run the networks with it, and let it go."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        site, stubs, log = folder / "site", folder / "stubs", folder / "log"
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        said = _run([*pip, f"torch=={version}", "-d", name])
+        if said.returncode:
+            return Row(version, "", "", failed=f"pip: {_last(said.stderr)}")
+        (wheel,) = folder.glob("*.whl")
+        zipfile.ZipFile(wheel).extractall(site)
+        wheel.unlink()
+        stub(site / "torch" / "lib", stubs)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(site), str(ROOT))),
+            "LD_LIBRARY_PATH": str(stubs),
+            "ONEDNN_MAX_CPU_ISA": FAMILY,
+        }
+        said = _run([sys.executable, "-c", ASK], environment)
+        if said.returncode:
+            return Row(version, "", "", failed=_last(said.stderr))
+        built, onednn = said.stdout.strip().split(";")
+        prove = [sys.executable, str(ROOT / "examples" / "prove.py"), str(NETWORKS)]
+        said = _run([*prove, "--seed", str(SEED), "-o", str(log)], environment)
+        found = log.read_text("utf-8").splitlines() if log.exists() else []
+        if len(found) < NETWORKS:
+            return Row(version, built, onednn, failed=f"after {len(found)} networks: {_last(said.stderr)}")
+        return _counted(Row(version, built, onednn), found)
+
+
+def _counted(row: Row, lines: Sequence[str]) -> Row:
+    """The row with what the log of ``prove`` says."""
+    words = [line.split("  ") for line in lines]
+    verdicts = [verdict for verdict, *_ in words]
+    off = [line[3:] for line in words if line[0] == "FAIL"]
+    return row._replace(
+        passed=verdicts.count("PASS"),
+        unsure=verdicts.count("SKIP"),
+        off=len(off),
+        checks=sum(int(counts.split()[0]) for _, counts, *_ in words),
+        first_off=", ".join(off[0]) if off else "",
+    )
+
+
+def stub(libraries: Path, into: Path) -> None:
+    """Stand-ins for the libraries that these want and nobody has, with every function that is missing."""
+    into.mkdir()
+    found = sorted(libraries.glob("*.so*"))
+    missing = {name for path in found for name in re.findall(r"(\S+) => not found", _ldd(path, into))}
+    if not missing:
+        return
+    for name in missing:
+        _link(name, "", into)
+    undefined = {
+        name for path in found for name in re.findall(r"undefined symbol: ([\w.$]+)", _ldd(path, into))
+    }
+    code = "\n".join(
+        f"{'SAYS' if re.search('String|Name', name) else 'STANDS'}({name})"
+        for name in sorted(undefined)
+        if not re.match("_?Py", name)  # the interpreter's own
+    )
+    for name in missing:
+        _link(name, code, into)
+
+
+def _ldd(library: Path, stubs: Path) -> str:
+    """The libraries and the symbols that a library wants, and which of them nobody has."""
+    said = _run(["ldd", "-r", str(library)], {**os.environ, "LD_LIBRARY_PATH": str(stubs)})
+    return said.stdout + said.stderr
+
+
+def _link(name: str, code: str, into: Path) -> None:
+    versions = into / f"{name}.map"  # NVIDIA's libraries name their versions as themselves
+    versions.write_text(f"{name} {{ *; }};\n", "utf-8")
+    linked = [f"-Wl,-soname,{name}", f"-Wl,--version-script={versions}", "-o", str(into / name)]
+    gcc = ["gcc", "-w", "-shared", "-fPIC", "-x", "c", "-", *linked]
+    subprocess.run(gcc, input=STUB + code, text=True, check=True)
+
+
+def _run(
+    command: Sequence[str], environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def _last(said: str) -> str:
+    return (said.strip().splitlines() or ["nothing was said"])[-1]
+
+
+def page(rows: Sequence[Row]) -> Iterator[str]:
+    """The rows as a page, and what follows of them."""
+    yield "# Other versions of PyTorch\n"
+    yield (
+        f"The same {NETWORKS} random networks in random settings, measured and held against their prediction "
+        "with each version, on the CPU: live bytes at every boundary, the most within every part, shapes, "
+        "parameters, FLOPs. *Not sure* is a network of which no figure is off, and what some kernels take in "
+        "passing is not known: the rules for oneDNN's are of 3.12 alone. Made by "
+        f"`python examples/run_versions.py`, one wheel at a time, with oneDNN limited to {FAMILY}; wheels "
+        "for CUDA ran on the CPU, with stubs for the libraries that they want.\n"
+    )
+    yield "| torch | oneDNN | checks | exact | not sure | off | |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | --- |"
+    for row in rows:
+        name = row.wheel or row.version
+        if row.failed:
+            yield f"| {name} | {row.onednn} | | | | | {row.failed} |"
+        else:
+            counts = " | ".join(f"{value:,}" for value in (row.checks, row.passed, row.unsure, row.off))
+            yield f"| {name} | {row.onednn} | {counts} | {row.first_off} |"
+    ran = [row for row in rows if not row.failed]
+    good = [row.version for row in ran if not row.off]
+    yield f"\nNo figure is off with {', '.join(good)}: {len(good)} of {len(ran)} versions that ran."
+
+
+@click.command()
+@click.argument("versions", nargs=-1)
+@click.option("-o", "path", type=click.Path(path_type=Path), required=True)
+def main(versions: tuple[str, ...], path: Path) -> None:
+    """Run these versions, and write the page of all that have been run."""
+    kept = path.with_suffix(".jsonl")
+    rows = [Row(**json.loads(line)) for line in kept.open(encoding="utf-8")] if kept.exists() else []
+    for version in versions or [""]:
+        rows = [row for row in rows if row.version != version]
+        rows += [run(version)] if version else []
+        rows.sort(key=lambda row: [int(number) for number in re.findall(r"\d+", row.version)])
+        write_whole(kept, "".join(json.dumps(row._asdict()) + "\n" for row in rows), force=True)
+        write_whole(path, "\n".join(page(rows)) + "\n", force=True)
+        click.echo(f"{rows[-1]}", err=True)
+
+
+if __name__ == "__main__":
+    main()

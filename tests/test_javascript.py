@@ -18,6 +18,7 @@ import pytest
 from vgg_profile import walk
 from vgg_profile.ask import cards
 from vgg_profile.core import digits, fold
+from vgg_profile.core.book import CATEGORIES
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.units import UNITS
 from vgg_profile.predict.vgg.step import ledger
@@ -246,7 +247,7 @@ def test_the_fold_and_the_largest_batch_are_the_ledgers(setup):
     tape = [[*map(number.get, each.allocated), *(-number[it] for it in each.freed)] for each in step.events]
     places = [list(type(storage.category)).index(storage.category) for storage in number]
     fixed, per_image = (
-        fold.levels(tape, places, sizes, 12)
+        fold.levels(tape, places, sizes, len(CATEGORIES))
         for sizes in ([each.size.fixed for each in number], [each.size.per_image for each in number])
     )
     for batch in (1, 7):

@@ -73,7 +73,7 @@ REPORTS = {
 
 SHOWN = {
     "comparison.md": "all eight side by side, each with its table and two pictures",
-    "vgg16.html": "VGG-16 on one live page: batch, dtype, optimizer, image size and memory to turn",
+    "vgg16.html": "VGG-16 on one live page: change the network, look inside a layer, walk through the step",
     "comparison.html": "the four configs without batch norm on one live page",
     "D-adam.svg": "a step of Adam, the measured curve over the predicted one",
     "D-amp.svg": "the same under autocast to bfloat16",

@@ -29,6 +29,9 @@ START = {
     "optimizer": "none",
     "size": "224×224",
     "norm": "false",
+    "amp": "none",
+    "checkpoint": "none",
+    "net": "",
     "device": "cpu",
     "memory": "8",
     "card": "",
@@ -40,6 +43,7 @@ START = {
 
 SET_AND_READ = """(setting) => {
     const form = document.getElementById("controls");
+    document.getElementById("parts").open = true;
     for (const [name, value] of Object.entries(setting)) form.elements[name].value = value;
     form.elements.batch.dispatchEvent(new Event("input", {bubbles: true}));
     const text = (selector) => [...document.querySelectorAll(selector)].map((each) => each.textContent);
@@ -76,7 +80,8 @@ def expected(setting, setup=Setup()):  # noqa: B008 - frozen
         device=setting["device"],
         batch_norm=setting["norm"] == "true",
     )
-    step = tensors_alone(profile, replace(setup, optimizer=setting["optimizer"]))
+    chosen = {name: setting[name] for name in ("optimizer", "amp", "checkpoint")}
+    step = tensors_alone(profile, replace(setup, **chosen))
     written = {"bytes": units.exact, "MiB": units.mebibytes, "GiB": units.gibibytes}[setting["unit"]]
 
     def write(size):

@@ -173,11 +173,10 @@ def test_the_live_page_has_what_the_step_has(nets: Path) -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 5))
     step = trace(model, "3x8x8", probe=False, batch=2)
     data = page_data(Comparison((as_traced(step),), Setup()))
-    (where,) = data["steps"]
-    assert where == "0,false,3x8x8,4,cpu,none"
-    assert largest_batch(data["steps"][where][3], 10**6) == step.largest_batch(10**6)
-    (table,) = data["tables"].values()
-    assert table["totals"]["parameters"] == sum(each.numel() for each in model.parameters())
+    (given,) = data["given"]
+    assert given["input"] == "3x8x8"
+    assert largest_batch(given["lines"], 10**6) == step.largest_batch(10**6)
+    assert given["totals"]["parameters"] == sum(each.numel() for each in model.parameters())
 
 
 def test_a_sweep_goes_through_inputs_dtypes_and_optimizers(nets: Path) -> None:

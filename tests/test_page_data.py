@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 
 import pytest
 
 from vgg_profile import walk
 from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.page_data import page_data
+from vgg_profile.ask.page_step import built, smallest, witness
 from vgg_profile.ask.report import Report
 from vgg_profile.core import fold
 from vgg_profile.core.errors import InputError
+from vgg_profile.core.events import Category
 from vgg_profile.core.setting import Setup
 from vgg_profile.predict.vgg.step import tensors_alone
 from vgg_profile.render import live_page as to_live_page
@@ -19,15 +22,27 @@ from vgg_profile.render import live_page as to_live_page
 # -- the data, without a browser
 
 
-def played(data, key, batch):
+def figures_of(data, network=0, **choices):
+    """What the page works out of its data, by the function that it runs itself."""
+    start = data["setting"] | choices
+    layers, classifier, classes, channels, _, pool = data["nets"][network]
+    plane = [int(side) for side in start["size"].split("×")]
+    figures = built(
+        *(layers, classifier, classes, channels, json.loads(start["norm"]), pool, plane),
+        *(start["dtype"], start["device"], data["setup"]),
+        *(start["optimizer"], start["amp"], start["checkpoint"]),
+    )
+    return json.loads(json.dumps(figures))
+
+
+def played(figures, batch):
     """The parts of a setting's step, as the page finds them: live bytes after each, and the most within."""
-    tape, fixed, per_image, lines = data["steps"][key]
-    marks, events, categories = (data["tapes"][tape][name] for name in ("marks", "events", "categories"))
-    sizes = fold.at_batch(data["sizes"][fixed], data["sizes"][per_image], batch)
-    rows = fold.levels(events, categories, sizes, len(data["categories"]))
+    marks, events, categories = (figures["tape"][name] for name in ("marks", "events", "categories"))
+    sizes = fold.at_batch(figures["fixed"], figures["per_image"], batch)
+    rows = fold.levels(events, categories, sizes, len(Category))
     parts = fold.parts(rows, [first for *_, first in marks])
     most = [fold.live_bytes(fold.highest(part)) for part in parts]
-    assert most[fold.peak_part(parts)] == max(fixed + per_image * batch for fixed, per_image in lines)
+    assert most[fold.peak_part(parts)] == max(fixed + each * batch for fixed, each in figures["lines"])
     for (phase, layer, *_), part, peak in zip(marks, parts, most, strict=True):
         yield phase, layer, fold.live_bytes(part[-1]), peak
 
@@ -39,17 +54,16 @@ def played(data, key, batch):
         ("64,M,128,M", {"input": "48x80", "dtype": "float64"}, Setup(optimizer="momentum")),
         ("64,M,128,M", {"input": 64, "batch_norm": True}, Setup(amp="bfloat16", checkpoint="blocks")),
         ("64,M,128,M", {"input": 64, "device": "cuda"}, Setup(mode="inference")),
-        ("64,M,128,M", {"input": 64}, Setup(mode="eval", onednn=False)),
+        ("64,M,128,M", {"input": 64}, Setup(mode="eval", onednn=False, freeze=("features.0",))),
     ],
 )
 def test_the_tapes_of_a_page_are_the_ledgers(source, setting, setup):
     profile = walk(source, **setting)
     data = json.loads(json.dumps(page_data(Comparison((profile,), setup))))
-    start = data["setting"]
-    key = f"0,{start['norm']},{start['size']},{profile.itemsize},{start['device']},{start['optimizer']}"
+    figures = figures_of(data)
     for batch in (1, 3, 1000):
         moments = tensors_alone(profile.at(batch), setup).moments
-        assert list(played(data, key, batch)) == [tuple(each)[:4] for each in moments]
+        assert list(played(figures, batch)) == [tuple(each)[:4] for each in moments]
     assert data["setting"]["dtype"] in data["itemsizes"]
 
 
@@ -57,17 +71,10 @@ def test_a_page_offers_only_what_can_be():
     def offered(**setup):
         return page_data(Comparison((walk("64,M", input=64),), Setup(**setup)))
 
-    assert list(offered(amp="float16")["itemsizes"]) == ["float32"]
     assert offered(mode="inference")["optimizers"] == ("none",)
+    assert offered(mode="inference")["checkpoints"] == ("none",)
     assert list(offered(onednn=False)["reserves"]) == ["cpu"]
-    deep = page_data(Comparison((walk(",".join(["8,M"] * 8), input=512),)))
-    assert {key.split(",")[2] for key in deep["tables"]} == {
-        "256×256",
-        "320×320",
-        "384×384",
-        "448×448",
-        "512×512",
-    }
+    assert smallest([["pool"], ["conv", 8, 3], ["pool"]]) == 4
 
 
 def test_both_norms_of_a_network_are_one_entry():
@@ -76,12 +83,25 @@ def test_both_norms_of_a_network_are_one_entry():
     assert data["setting"]["norm"] == "true"
 
 
+def test_whose_rules_a_card_confirmed_is_what_python_says():
+    data = page_data(Comparison((walk("D"),)))
+    for dtype, optimizer, amp, checkpoint in product(
+        ("float32", "bfloat16"), ("none", "adam"), ("none", "bfloat16"), ("none", "blocks")
+    ):
+        if amp == "none" or dtype == "float32":
+            for source in ("D", "D-BN", "8,M,GAP"):
+                profile = walk(source, dtype=dtype, device="cuda")
+                setup = Setup(optimizer=optimizer, amp=amp, checkpoint=checkpoint)
+                known = data["verified"].get(",".join((dtype, optimizer, amp, checkpoint)), [])
+                seen = data["witnesses"][witness(list(profile.kinds), known)]
+                assert seen == tensors_alone(profile, setup).profile.verified
+
+
 def test_numbers_stay_exact_in_a_script():
     huge = walk("64,M", input=60_000)
     data = page_data(Comparison((huge,)))
     assert 1 < data["most_images"] < 100_000
-    key = "0,false,60000×60000,4,cpu,none"
-    assert max(peak for *_, peak in played(data, key, data["most_images"])) < 2**53
+    assert max(peak for *_, peak in played(figures_of(data), data["most_images"])) < 2**53
     with pytest.raises(InputError, match="too many for a page's script"):
         page_data(Comparison((huge.at(10**9),)))
 
@@ -104,7 +124,7 @@ def test_how_far_a_page_is_can_be_shown(quick):
 
     report = Report(Comparison((walk("8,M", input=64),)), "vgg-profile report 8,M")
     assert to_live_page(report, progress) == to_live_page(report)
-    assert list(shown) == ["Drawing", "Counting"]
+    assert list(shown) == ["Drawing"]
     assert all(done == length > 1 for done, length in shown.values())
 
 

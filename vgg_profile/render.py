@@ -170,6 +170,8 @@ def live_page(report: Report, progress: Progress = lambda items, length, label: 
     (1, 0)
     """
     from vgg_profile.ask.page_data import page_data
+    from vgg_profile.ask.page_look import looked
+    from vgg_profile.ask.page_step import built, smallest, witness
     from vgg_profile.core.verified import UNVERIFIED
     from vgg_profile.describe.documents import compose
     from vgg_profile.describe.words import rules, where_verified
@@ -178,12 +180,13 @@ def live_page(report: Report, progress: Progress = lambda items, length, label: 
     document = compose(report)
     drawn = draw(document, progress)
     try:
-        data = page_data(report.comparison, lambda items, length: progress(items, length, "Counting"))
+        data = page_data(report.comparison)
     except InputError as error:
-        return to_live_page(document.title, drawn, None, error.problem)
+        return to_live_page(document.title, drawn, None, remark=error.problem)
     data |= {
         "rules": rules(report.comparison.networks[0].step.profile),
         "witnesses": [where_verified(each) for each in data["witnesses"]],
         "mark": UNVERIFIED,
     }
-    return to_live_page(document.title, drawn, data)
+    of_a_network = () if "given" in data else (built, smallest, witness)
+    return to_live_page(document.title, drawn, data, rules=(looked, *of_a_network))

@@ -1,35 +1,17 @@
-"""What a page's figures are made of: the rows of a table, the tape of a step, equal values once."""
+"""What a page's figures are made of: the rows of a table, the tape of a step."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from vgg_profile.ask.compare import Compared
+from vgg_profile.check.crosscheck import lay_over
 from vgg_profile.core import units
 from vgg_profile.core.counts import Count
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, block_labels
-
-
-class Shared:
-    """A list in which equal values stand once."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-        self._places: dict[str, int] = {}
-
-    def place(self, value: Any) -> int:
-        """Where the value stands."""
-        place = self._places.setdefault(json.dumps(value), len(self.values))
-        if place == len(self.values):
-            self.values.append(value)
-        return place
-
-
-def key(*parts: object) -> str:
-    """The key of several choices together, as the script's own lists become one."""
-    return ",".join(map(str, parts))
 
 
 def rows_of(profile: Profile) -> dict[str, Any]:
@@ -40,6 +22,10 @@ def rows_of(profile: Profile) -> dict[str, Any]:
         "rows": [
             {
                 "name": row.name,
+                "kind": row.kind,
+                "kernel": row.kernel,
+                "field": row.receptive_field,
+                "stride": row.stride,
                 "block": blocks.get(row.block, ""),
                 "output": units.shape(row.output_shape),
                 "values": _count(row.values),
@@ -73,7 +59,12 @@ def saved_of(seen: Profile) -> list[list[list[Any]]]:
 
 
 def tape_of(step: Step) -> dict[str, Any]:
-    """Who allocates and frees: a storage by its number, from 1 on, and negative where it is freed."""
+    """Who allocates and frees: a storage by its number, from 1 on, and negative where it is freed.
+
+    ``ops`` are the events' operations; ``layers`` and ``whats`` say whose each storage is, and what;
+    ``readers`` which operations read it again.
+    """
+    storages = [storage for event in step.events for storage in event.allocated]
     return {
         "marks": [
             [mark.phase, mark.layer, row, mark.event]
@@ -81,7 +72,45 @@ def tape_of(step: Step) -> dict[str, Any]:
         ],
         "categories": step.book.columns.category,
         "events": step.book.columns.events,
+        "ops": [event.op for event in step.events],
+        "layers": [storage.layer for storage in storages],
+        "whats": [storage.what for storage in storages],
+        "readers": [list(dict.fromkeys(storage.readers)) for storage in storages],
     }
+
+
+def figures_of(step: Step) -> dict[str, Any]:
+    """All that a page shows of a step's network: rows, totals, what each row keeps, its events."""
+    _, _, fixed, per_image = step.book.columns
+    return {
+        **rows_of(step.profile),
+        "setup": step.setup.label,
+        "alone": step.alone,
+        "saved": saved_of(step.profile),
+        "tape": tape_of(step),
+        "fixed": fixed,
+        "per_image": per_image,
+        "lines": [[line.fixed, line.per_image] for line in step.lines],
+    }
+
+
+def measured_of(networks: Sequence[Compared], places: Iterable[int]) -> list[dict[str, Any]]:
+    """What records read of steps: of which network, on which device, and by part of the step the live
+    bytes at its end and the most within it, ``None`` where they were not read.
+    """
+    return [
+        {
+            "network": place,
+            "norm": json.dumps(any(row.kind == "batchnorm" for row in network.profile.module_rows)),
+            "device": network.checks.measurement.environment.get("device", "?"),
+            "parts": [
+                [each.measured_live, each.measured_peak]
+                for each in lay_over(network.step, network.checks.measurement).boundaries
+            ],
+        }
+        for network, place in zip(networks, places, strict=True)
+        if network.checks is not None
+    ]
 
 
 def _rows(step: Step) -> Iterator[int]:

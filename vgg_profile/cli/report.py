@@ -57,7 +57,7 @@ def report_command(
     """A report to keep: one network in full, several side by side.
 
     As Markdown (FILE.md), with its pictures in a folder FILE beside it; or as one page that needs nothing
-    else (FILE.html), with controls for batch, dtype, optimizer, image size and memory.
+    else (FILE.html), to change the network and its setting, look inside a layer, and walk through the step.
 
     \b
     vgg-profile report D -o vgg16.md

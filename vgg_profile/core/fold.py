@@ -70,6 +70,38 @@ def levels(events: list[list[int]], category: list[int], size: list[int], catego
     return rows
 
 
+def alive(events: list[list[int]], row: int) -> list[int]:
+    """The storages that are live in a row of ``levels``, by number, in the order of their birth.
+
+    >>> [alive([[1], [2, 3, -2]], row) for row in range(4)]
+    [[1], [1], [1, 2, 3], [1, 3]]
+    """
+    there = []
+    for number in range(row // 2 + 1):
+        for storage in events[number]:
+            if storage > 0:
+                there.append(1)
+            elif 2 * number < row:
+                there[-storage - 1] = 0
+    return [place + 1 for place in range(len(there)) if there[place] == 1]
+
+
+def lifetimes(events: list[list[int]], storages: int) -> list[list[int]]:
+    """By storage, the number of the event that allocates it and of the one that frees it; -1: none does.
+
+    >>> lifetimes([[1], [2, 3, -2]], storages=3)
+    [[0, -1], [1, 1], [1, -1]]
+    """
+    lives = [[-1, -1] for _ in range(storages)]
+    for number in range(len(events)):
+        for storage in events[number]:
+            if storage > 0:
+                lives[storage - 1][0] = number
+            else:
+                lives[-storage - 1][1] = number
+    return lives
+
+
 def parts(rows: list[list[int]], starts: list[int]) -> list[list[list[int]]]:
     """The rows of ``levels`` by part of the step, each after the row with which the part begins.
 

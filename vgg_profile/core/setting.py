@@ -19,6 +19,9 @@ LARGEST = 10**9
 
 DEVICES = ("cpu", "cuda")
 
+USUAL_PLANE = (224, 224)
+"""The pixels of ImageNet's images."""
+
 MODES = ("train", "eval", "inference")
 """``eval`` switches batch norm and dropout but keeps the graph; ``inference`` is eval without gradients."""
 
@@ -324,7 +327,7 @@ def input_shape(text: str | int | Sequence[int] | None, channels: int) -> Shape:
     (3, 192, 256)
     """
     if text is None:
-        return (channels, 224, 224)
+        return (channels, *USUAL_PLANE)
     if isinstance(text, str):
         parts: list[object] = [*text.lower().replace("×", "x").split("x")]
     elif isinstance(text, Sequence) and not isinstance(text, bytes):

@@ -99,15 +99,20 @@ class Step(Displayed):
 
     def check_batch(self, batch: int) -> None:
         """Refuse a batch that PyTorch would refuse: raises ``InputError`` where a norm has one value."""
-        if self.setup.mode != "train" or batch > 1:
-            return
-        for row in self.profile.module_rows:
-            if row.kind == "batchnorm" and row.output_shape[1:] == (1, 1):
-                raise InputError(
-                    f"Batch norm cannot train at {row.name}: one image of 1×1 leaves it one value a channel, "
-                    "and a mean of one value says nothing.",
-                    "Use --batch 2 or more, a larger --input, or --mode eval.",
-                )
+        if batch == 1 and self.alone:
+            raise InputError(self.alone, "Use --batch 2 or more, a larger --input, or --mode eval.")
+
+    @property
+    def alone(self) -> str:
+        """Why one image alone cannot be trained on; empty if it can."""
+        if self.setup.mode == "train":
+            for row in self.profile.module_rows:
+                if row.kind == "batchnorm" and row.output_shape[1:] == (1, 1):
+                    return (
+                        f"Batch norm cannot train at {row.name}: one image of 1×1 leaves it one value a "
+                        "channel, and a mean of one value says nothing."
+                    )
+        return ""
 
     # -- at the setting's batch ----------------------------------------------------------------
 

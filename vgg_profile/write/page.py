@@ -2,8 +2,8 @@
 
 The page needs nothing else: its style, script, pictures and figures lie within it, and its own policy
 forbids it to ask for more. Without scripts the document is all there; the live part shows itself only
-once it runs. Its script is the files of ``_SCRIPTS``, one after the other, behind the rules of ``_RULES``,
-translated from the Python that runs them here.
+once it runs. Its script is the files of ``_SCRIPTS``, one after the other, behind rules translated from the
+Python that runs them here: those of ``_RULES``, and those that it is given.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import inspect
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -28,7 +29,20 @@ from vgg_profile.write.html import part_to_html
 from vgg_profile.write.javascript import translate
 
 _RULES = (digits, fold)
-_SCRIPTS = ("start.js", "words.js", "figures.js", "table.js", "chart.js", "controls.js")
+_SCRIPTS = (
+    *(
+        "start.js",
+        "words.js",
+        "figures.js",
+        "table.js",
+        "chart.js",
+        "scrub.js",
+        "changes.js",
+        "build.js",
+        "look.js",
+    ),
+    "controls.js",
+)
 
 Progress = Callable[[Sequence[Any], int, str], Iterable[Any]]
 """Hands on items one by one, given their number and what is done with them."""
@@ -39,17 +53,25 @@ def draw(document: Document, progress: Progress = lambda items, length, label: i
     return "".join(_runs(progress(document.parts, len(document.parts), "Drawing")))
 
 
-def to_live_page(title: str, report: str, data: Mapping[str, Any] | None, remark: str = "") -> str:
+def to_live_page(
+    title: str,
+    report: str,
+    data: Mapping[str, Any] | None,
+    *,
+    rules: tuple[Callable[..., Any], ...] = (),
+    remark: str = "",
+) -> str:
     """The page of a report, as ``draw`` gives it, with live figures from ``data``, by ``ask.page_data``.
 
-    Without data it is the report alone, and the ``remark`` says why.
+    ``rules`` are functions that the page runs, as ``ask.page_step`` has them. Without data it is the report
+    alone, and the ``remark`` says why.
     """
     parts = {"title": escape(title), "style": _read("page.css"), "report": report}
     if data is None:
         parts["report"] += f"<p>{escape(remark)}</p>\n" if remark else ""
         return _page(**parts, live="", themes="", scripts="", policy=_policy(""))
     packed = b64encode(gzip.compress(json.dumps({**data, "palette": PALETTE}).encode(), mtime=0)).decode()
-    script = _script()
+    script = _script(rules)
     scripts = (f'type="text/plain" id="data">{packed}', f'type="module">{script}')
     return _page(
         **parts,
@@ -68,9 +90,17 @@ def _read(name: str) -> str:
     return (files("vgg_profile.write") / "assets" / name).read_text("utf-8")
 
 
-def _script() -> str:
-    rules = translate(*map(inspect.getsource, _RULES))
-    return "\n".join([f"const rules = {rules};\n", *map(_read, _SCRIPTS)])
+@cache
+def _script(rules: tuple[Callable[..., Any], ...]) -> str:
+    own = (
+        function
+        for module in _RULES
+        for _, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__
+    )
+    return "\n".join(
+        [_read("python.js"), f"const rules = {translate(*own, *rules)};\n", *map(_read, _SCRIPTS)]
+    )
 
 
 def _policy(script: str) -> str:
@@ -110,6 +140,7 @@ def _controls(data: Mapping[str, Any]) -> dict[str, str]:
     kept = ("saved for backward", "saved") if data["has_backward"] else ("left after forward", "left")
     return {
         "fixed": _fixed(data),
+        "papers": "".join(f"<option>{escape(name)}</option>" for name in data.get("paper", ())),
         **dict(zip(("kept", "saved"), kept, strict=True)),
         "network": _select("network", "network", data["networks"], setting)
         if len(data["networks"]) > 1
@@ -119,8 +150,14 @@ def _controls(data: Mapping[str, Any]) -> dict[str, str]:
         "optimizer": _select("optimizer", "optimizer", data["optimizers"], setting),
         "size": _select("size", "image", data["planes"], setting),
         "norm": _choice("norm", "batch norm", {"false": "off", "true": "on"}, setting["norm"])
-        if data["has_norms"]
+        if "nets" in data
         else '<input type="hidden" name="norm" value="false">\n',
+        **{
+            name: _select(name, label, data[f"{name}s"], setting)
+            if len(data[f"{name}s"]) > 1
+            else f'<input type="hidden" name="{name}" value="{setting[name]}">\n'
+            for name, label in (("amp", "autocast"), ("checkpoint", "checkpoint"))
+        },
         "device": _select("device", "rules of", data["reserves"], setting),
         "card": _select("card", "card", ["", *data["cards"]], setting),
         "unit": _choice("unit", "unit", {unit: unit for unit in data["units"]}, "MiB"),
@@ -129,11 +166,9 @@ def _controls(data: Mapping[str, Any]) -> dict[str, str]:
 
 def _fixed(data: Mapping[str, Any]) -> str:
     """What the report is of, whatever the controls say."""
-    size, batch, dtype, optimizer, device = (
-        data["setting"][name] for name in ("size", "batch", "dtype", "optimizer", "device")
-    )
+    size, batch, dtype = (data["setting"][name] for name in ("size", "batch", "dtype"))
     return escape(
-        f"input {size}, batch {int(batch):,}, {dtype}; {data['setups'][f'{optimizer},{device}']}; "
+        f"input {size}, batch {int(batch):,}, {dtype}; {data['own_setup']}; "
         f"by the rules of device {data['rules']}"
     )
 

@@ -54,8 +54,10 @@ class Optimizer:
             return
         if self.setup.fused:
             self._number_for_each("_foreach_add_", FLOAT32)  # 1 to each count of steps
+        elif self.setup.foreach:
+            self._divide_together()
         else:
-            (self._divide_together if self.setup.foreach else self._divide_one_by_one)()
+            self._divide_one_by_one()
 
     def _number_for_each(self, op: str, itemsize: int) -> None:
         """An operation in place with a Python number, parameter by parameter."""

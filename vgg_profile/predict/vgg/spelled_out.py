@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from vgg_profile.core.setting import input_shape
+from vgg_profile.core.setting import USUAL_PLANE
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.tree import BLOCK, CLASSIFIER, Network
-from vgg_profile.predict.vgg.configs import Config, Conv, Pool, config
+from vgg_profile.predict.vgg.configs import Config, Conv, Pool
 from vgg_profile.predict.vgg.layers import (
     AdaptiveAvgPool2d,
     BatchNorm2d,
@@ -56,8 +56,8 @@ def modules(network: Network, input: Shape | None = None) -> tuple[Module, ...]:
     ['conv1_1', 'relu1_1', 'pool1', 'avgpool', 'flatten',
      'fc2', 'relu2', 'drop2', 'fc3', 'relu3', 'drop3', 'fc4']
     """
-    net = config(network)
-    return tuple(_modules(net, input or input_shape(None, net.in_channels)))
+    net = cast(Config, network)
+    return tuple(_modules(net, input or (net.in_channels, *USUAL_PLANE)))
 
 
 def _modules(net: Config, shape: Shape) -> Iterator[Module]:

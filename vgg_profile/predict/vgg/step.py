@@ -91,11 +91,12 @@ def _write(net: Config, setting: Setting, kernels_of: KernelsOf, batch: int) -> 
     here = replace(setting, batch=batch)
     kernels = kernels_of(here)
     with collecting(is_on=False):
-        book = _run(net, here, kernels)
+        book = book_of(net, here, kernels)
     return replace(book, only=batch) if _is_of_a_batch(kernels, setting.dtype) else book
 
 
-def _run(net: Config, setting: Setting, kernels: Kernels | None) -> Book:
+def book_of(net: Config, setting: Setting, kernels: Kernels | None = None) -> Book:
+    """What happens in the step of a network; without kernels, its tensors alone."""
     setup = setting.setup
     tape = Tape(
         itemsize=setting.itemsize,

@@ -50,7 +50,7 @@ def walk(
     shape = input_shape(input, net.in_channels)
     setting = Setting(shape, batch, dtype, device)
     setting.check()
-    _check_image(net, shape)
+    check_image(net, shape)
 
     @cache
     def saved() -> dict[str, tuple[Storage, ...]]:
@@ -59,7 +59,7 @@ def walk(
             forward(tape, net, shape, load(tape, net, shape))
             return kept(tape.events)
 
-    return Profile(net, setting, Lazy(lambda: tuple(_count(net, shape, saved))))
+    return Profile(net, setting, Lazy(lambda: tuple(count(net, shape, saved))))
 
 
 Kept = Callable[[], Mapping[str, Sequence[Storage]]]
@@ -69,7 +69,7 @@ _HAVE_A_LINE = ("conv", "maxpool", "fc")
 """Kinds of layers that have a line in the notes; the others are counted into the line before."""
 
 
-def _count(config: Config, shape: Shape, saved: Kept) -> Iterator[Row]:
+def count(config: Config, shape: Shape, saved: Kept) -> Iterator[Row]:
     """Count each layer: its output, its parameters, and how far it sees into the image.
 
     A kernel of k widens the receptive field by (k - 1) strides; a stride multiplies the stride.
@@ -133,8 +133,8 @@ def _pooled(before: Shape, after: Shape, following: Sequence[Module]) -> str:
     return f"{units.shape(given)} → {units.shape(made)}: {what}, {read}"
 
 
-def _check_image(config: Config, shape: Shape) -> None:
-    """Refuse an image that some pool would reduce to nothing."""
+def check_image(config: Config, shape: Shape) -> None:
+    """Refuse an image that some pool would reduce to nothing: raises ``InputError``."""
     for module in modules(config, shape):
         shape = module.layer.output_shape(shape)
         if 0 in shape:
@@ -147,7 +147,7 @@ def _check_image(config: Config, shape: Shape) -> None:
 
 def _smallest(pools: int) -> str:
     """The end of a sentence: which image is large enough for so many pools."""
-    if pools >= LARGEST.bit_length():
+    if 2**pools > LARGEST:
         return f"no image of at most {LARGEST:,} pixels a side is large enough: use fewer pools."
     smallest = 2**pools
     return f"the smallest image is {smallest}x{smallest}: try --input {smallest}."

@@ -9,8 +9,8 @@ const runs = (keys) => keys.reduce((found, key, number) => {
 
 function draw() {
   const { moments, peak, available } = view;
-  const width = Math.max(280, chart.parentElement.clientWidth);
-  const height = Math.round(Math.min(380, Math.max(240, width / 2)));
+  const width = Math.max(280, room);
+  const height = Math.round(Math.min(310, Math.max(240, width / 2)));
   const isLimitNear = available > 0 && available < 3 * peak.peak;
   const most = Math.max(peak.peak * 1.16, isLimitNear ? available * 1.1 : 0);
   const [scale, places] = data.units[controls.unit.value];
@@ -57,6 +57,9 @@ function draw() {
   }
   const outline = levels.map(({ from, to, floor }) => step(from, to, floor));
   drawn.push(shape("path", { class: "outline", d: `M${outline.join("L")}` }));
+  view.record?.parts.forEach(([live], number) => {
+    if (live !== null) drawn.push(shape("circle", { class: "measured", cx: x(edges[number + 1]), cy: y(live), r: 1.8 }));
+  });
 
   for (const run of runs(moments.map(({ phase, row }) => [phase, view.table[row]?.block ?? ""].join()))) {
     name(run.key.split(",")[1], x(edges[run.start]), x(edges[run.stop]), height - 8);
@@ -72,7 +75,7 @@ function draw() {
   drawn.push(shape("g", { id: "lights" }));
   chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
   chart.replaceChildren(...drawn);
-  Object.assign(view, { edges, x, y, top, foot, isLimitNear });
+  Object.assign(view, { edges, x, y, top, foot, isLimitNear, drawnRows });
   light();
 }
 
@@ -81,6 +84,7 @@ function light() {
   const { moments, edges, x, y, top, foot } = view;
   for (const row of layers.tBodies[0].rows) row.classList.toggle("lit", Number(row.dataset.row) === lit);
   const isLit = (moment, number) => (at < 0 ? lit >= 0 && moment.row === lit : number === at);
+  const { row: shown, part: now, isPointed } = state();
   byId("lights").replaceChildren(...moments.flatMap((moment, number) => {
     if (!isLit(moment, number)) return [];
     const [from, up] = [x(edges[number]), y(moment.peak)];
@@ -89,9 +93,11 @@ function light() {
       shape("rect", { class: "beam", x: from, y: top, width, height: foot - top }),
       shape("rect", { class: "bar", x: from, y: up, width: Math.max(2, width), height: foot - up }),
     ];
-  }));
-  const now = at < 0 ? view.peakAt : at;
-  const said = `${at < 0 ? "At the peak, in" : "In"} ${place(moments[now])}: ${sized(moments[now].peak)}`;
+  }), ...cursor(shown, now));
+  const stack = view.levels[shown];
+  const live = rules.live_bytes(stack);
+  const when = isPointed ? "In" : live === view.peak.peak ? "At the peak, in" : "Now, in";
+  const said = `${when} ${place(moments[now])}: ${sized(live)}`;
   byId("where").textContent = said;
   chart.setAttribute("aria-valuemax", moments.length - 1);
   chart.setAttribute("aria-valuenow", now);
@@ -103,10 +109,12 @@ function light() {
   };
   const items = Object.entries(data.palette).flatMap(([category, colour]) => {
     const of = data.categories.indexOf(category);
-    return moments.some(({ highest: stack }) => stack[of]) ? [item(category, moments[now].highest[of], colour)] : [];
+    return moments.some(({ highest: stack }) => stack[of]) ? [item(category, stack[of], colour)] : [];
   });
   if (view.isLimitNear) items.push(item(`${view.memoryLabel} less reserve`, view.available, "", "limit"));
+  if (view.record) items.push(item("measured at the end of this part", view.record.parts[now][0] ?? NaN, "", "measured"));
   byId("legend").replaceChildren(...items);
+  happen(shown);
   explain();
 }
 

@@ -34,18 +34,40 @@ function read() {
   ];
 }
 
-function update() {
-  const network = data.networks.indexOf(controls.network.value);
+/** Offer the image sizes that the network can take. */
+function offer() {
+  const least = BUILT ? rules.smallest(netOf(chosen())[0]) : 1;
+  const own = data.given?.[data.networks.indexOf(controls.network.value)].input;
   const sizes = [...controls.size.options];
-  for (const each of sizes) each.disabled = !([network, controls.norm.value, each.value] in data.tables);
-  if (controls.size.selectedOptions[0].disabled) controls.size.value = sizes.findLast((each) => !each.disabled).value;
+  const fits = ({ value }) => (BUILT ? Math.min(...value.split("×")) >= least : value === own);
+  const isAny = sizes.some(fits); // else the rules say why not
+  for (const each of sizes) each.disabled = isAny && !fits(each);
+  if (controls.size.selectedOptions[0].disabled) controls.size.value = sizes.find(fits).value;
+}
+
+/** Everything follows from the controls; ``words`` say what was changed, where they do not show it. */
+function update(words = "") {
+  offer();
   const problems = read();
-  view = compute();
+  const before = view;
+  try {
+    view = compute();
+  } catch (error) {
+    if (!(error instanceof py.InputError)) throw error;
+    byId("problem").textContent = `${error.problem} Nothing was changed.`;
+    if (present) goBackTo(present.text);
+    return;
+  }
+  remember(words);
   if (view.batch !== good.batch) problems.push(`${view.alone} The figures are of batch ${view.batch}.`);
   byId("problem").textContent = problems.filter(Boolean).join(" ");
   byId("slider").value = Math.round(Math.log2(good.batch));
   document.documentElement.style.colorScheme = view.theme === "auto" ? "" : view.theme;
   tell();
+  if (BUILT) {
+    if (before) byId("changed").textContent = toldChange(before, view, words) || byId("changed").textContent;
+    chain();
+  }
   tabulate();
   draw();
   clearTimeout(saving);
@@ -59,6 +81,7 @@ function update() {
 function takes({ name, value: only, type, options }, value) {
   if (name === "batch") return batchOf(value) > 0;
   if (name === "memory") return memoryOf(value) !== undefined;
+  if (name === "net") return value === "" || (BUILT && Boolean(parsed(value)));
   if (type === "hidden") return value === only;
   const values = options ?? document.getElementsByName(name);
   return Array.from(values).some((each) => each.value === value);
@@ -71,21 +94,26 @@ function restore() {
     const wish = asked.get(name);
     controls[name].value = wish !== null && takes(document.getElementsByName(name)[0], wish) ? wish : value;
   }
+  if (BUILT && controls.dtype.value !== "float32") controls.amp.value = "none";
   update();
 }
 
 form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("reset", () => setTimeout(update));
+form.addEventListener("reset", () => setTimeout(update, 0, "Reset"));
 form.addEventListener("input", ({ target }) => {
   if (target.id === "slider") controls.batch.value = 2 ** target.value;
   if (target.name === "memory") controls.card.value = "";
+  if (target.name === "network") controls.net.value = "";
+  if (target.name === "amp" && target.value !== "none") controls.dtype.value = "float32"; // autocast lowers float32
+  if (target.name === "dtype" && target.value !== "float32") controls.amp.value = "none";
   if (target.name === "card" && target.value) {
     controls.memory.value = gibibytes(data.cards[target.value], 2);
     if ("cuda" in data.reserves) controls.device.value = "cuda";
   }
   update();
 });
-byId("themes").addEventListener("input", update);
+byId("themes").addEventListener("input", () => update());
+byId("parts").addEventListener("toggle", list);
 addEventListener("hashchange", restore);
 
 const rowOf = ({ target }) => Number(target.closest("tbody tr")?.dataset.row ?? -1);
@@ -133,8 +161,16 @@ chart.addEventListener("keydown", (event) => {
 
 byId("slider").max = Math.floor(Math.log2(data.most_images));
 byId("live").hidden = byId("themes").hidden = false;
+byId("build").hidden = !BUILT;
+room = chart.parentElement.clientWidth;
 restore();
-new ResizeObserver(draw).observe(chart.parentElement);
+new ResizeObserver(() => {
+  const now = chart.parentElement.clientWidth;
+  document.documentElement.style.setProperty("--side", `${now}px`);
+  if (now === room) return;
+  room = now;
+  draw();
+}).observe(chart.parentElement);
 new ResizeObserver(() => {
   const height = getComputedStyle(form).position === "sticky" ? form.offsetHeight : 0;
   document.documentElement.style.setProperty("--bar", `${height}px`);

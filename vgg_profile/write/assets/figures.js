@@ -1,31 +1,56 @@
 // -- what follows from the setting
 
 /** The parts of the step for a batch: the rows of what is live by category, the highest of them, and the most. */
-function partsOf([tape, fixed, perImage], batch) {
-  const { marks, events, categories } = data.tapes[tape];
-  const sizes = rules.at_batch(data.sizes[fixed], data.sizes[perImage], batch);
-  const rows = rules.levels(events, categories, sizes, data.categories.length);
+function partsOf({ marks }, rows) {
   const widths = rules.widths(marks.map(([phase]) => phase));
   return rules.parts(rows, marks.map(([, , , first]) => first)).map((rows, number) => {
-    const [phase, layer, row] = marks[number];
+    const [phase, layer, row, first] = marks[number];
     const highest = rules.highest(rows);
     const [peak, live] = [highest, rows.at(-1)].map(rules.live_bytes);
-    return { phase, layer, row, rows, highest, peak, live, width: widths[number] };
+    return { phase, layer, row, rows, highest, peak, live, first, width: widths[number] };
   });
+}
+
+/** Maps of Python's as objects. */
+function plainly(of) {
+  if (of instanceof Map) return Object.fromEntries([...of].map(([name, value]) => [name, plainly(value)]));
+  return Array.isArray(of) ? of.map(plainly) : of;
+}
+
+const known = new Map();
+
+/** All that follows from a network and how its step is run, by Python's own rules; the batch aside. */
+function built(net, { size, dtype, device, optimizer, amp, checkpoint, norm }) {
+  const [layers, classifier, classes, channels, , pool] = net;
+  const plane = size.split("×").map(Number);
+  const asked = [
+    layers, classifier, classes, channels, norm === "true", pool, plane, dtype, device, data.setup, optimizer, amp, checkpoint,
+  ];
+  const key = JSON.stringify(asked);
+  if (!known.has(key)) {
+    if (known.size > 50) known.clear();
+    known.set(key, plainly(rules.built(...asked)));
+  }
+  return known.get(key);
 }
 
 function compute() {
   const setting = chosen();
-  const { card, device, dtype, optimizer } = setting;
+  const { card, device, dtype, optimizer, amp, checkpoint, norm } = setting;
   const itemsize = data.itemsizes[dtype];
-  const where = [data.networks.indexOf(setting.network), setting.norm, setting.size];
-  const { rows, totals, alone } = data.tables[where];
-  const saved = data.saved[[...where, itemsize, device]];
-  const step = data.steps[[...where, itemsize, device, optimizer]];
+  const place = data.networks.indexOf(setting.network);
+  const figures = data.given?.[place] ?? built(netOf(setting), setting);
+  const { rows, totals, alone, saved, tape, lines } = figures;
   const isCard = device !== "cpu";
-  const witness = isCard ? data.verified[[...where, dtype, optimizer]] : 0;
+  const witness = isCard && figures.kinds
+    ? rules.witness(figures.kinds, data.verified[[dtype, optimizer, amp, checkpoint]] ?? []) : 0;
   const batch = alone && good.batch === 1 ? 2 : good.batch;
-  const moments = partsOf(step, batch);
+  const sizes = rules.at_batch(figures.fixed, figures.per_image, batch);
+  const levels = rules.levels(tape.events, tape.categories, sizes, data.categories.length);
+  const moments = partsOf(tape, levels);
+  const isOwn = !setting.net && Object.entries(data.setting).every(([name, value]) =>
+    name === "network" || name === "norm" || String(name === "batch" ? batch : setting[name]) === value);
+  const record = isOwn ? data.measured.find((each) => each.network === place && each.norm === norm) : undefined;
   const peakAt = rules.peak_part(moments.map((moment) => moment.rows));
   const limit = card ? data.cards[card] : rules.from_thousandths(Math.round(1000 * good.memory), GIB);
   const reserve = rules.kept_free(limit, ...data.reserves[device]);
@@ -39,10 +64,11 @@ function compute() {
     saved: savedOf(saved[number]),
   }));
   return {
-    ...setting, isCard, witness, itemsize, alone, batch, table, moments, peakAt, limit, available,
+    ...setting, isCard, witness, itemsize, alone, batch, table, tape, sizes, levels, moments, peakAt, limit, available,
+    record, isOwn, words: figures.setup,
     totals: { ...totals, memory: rules.memory_bytes(totals.values, itemsize, batch), saved: savedOf(saved.at(-1)) },
     peak: moments[peakAt],
-    largest: limit && rules.largest_batch(step[3], available),
+    largest: limit && rules.largest_batch(lines, available),
     memoryLabel: card || `${good.memory} GiB`,
   };
 }
@@ -70,11 +96,11 @@ function tell() {
   }
   byId("fit").dataset.verdict = limit ? (spare < 0 ? "short" : "fits") : "";
   const memory = `, in ${memoryLabel} less ${gibibytes(limit - view.available, GIB_PLACES)} GiB in reserve`;
-  const isTheReports = Object.entries(data.setting).every(([name, value]) => String(view[name]) === value);
+  const isTheReports = view.isOwn && view.network === data.setting.network && view.norm === data.setting.norm;
   byId("whose").textContent = isTheReports ? "Live, at the report’s own setting:" : "Live, at a setting of your own:";
   byId("setting").textContent =
-    `${view.network}${view.norm === "true" ? " with batch norm" : ""}, input ${view.size}, ` +
-    `batch ${exact(batch)}, ${dtype}; ${data.setups[[view.optimizer, device]]}; ` +
+    `${view.net ? "your network" : view.network}${view.norm === "true" ? " with batch norm" : ""}, input ${view.size}, ` +
+    `batch ${exact(batch)}, ${dtype}; ${view.words}; ` +
     `by the rules of device ${device}${isCard ? ` (${data.witnesses[witness]})` : ""}${limit ? memory : ""}.`;
   const who = spare < 0 ? "It does not fit" : isCard ? "Its tensors fit" : "It fits";
   byId("said").textContent = `Batch ${exact(batch)}: the peak is ${sized(peak.peak)}, in ${place(peak)}${mark}. ` +

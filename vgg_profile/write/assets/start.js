@@ -16,4 +16,6 @@ const sorting = { column: "", direction: "" };
 let view = null; // everything that follows from the setting
 let lit = -1; // the row that is pointed at
 let at = -1; // the part of the step that is pointed at
+let scrubbed = -1; // the event of the step that was scrubbed to
 let saving = 0;
+let room = 600; // how wide the chart's place is: asked for once, for asking makes the browser lay out the page

@@ -27,15 +27,36 @@ function tabulate() {
     const attributes = {
       "data-row": row.number, tabindex: number ? -1 : 0, class: isEnd ? "end" : "", "aria-describedby": "detail",
     };
-    return line(Object.values(columns).map(([, text]) => text(row)), attributes);
+    return [Object.values(columns).map(([, text]) => text(row)), attributes];
   });
-  layers.tBodies[0].replaceChildren(...body);
+  fill(layers.tBodies[0], body);
   const totals = Object.keys(columns).map((name) => (totalOf[name] ?? exact)(view.totals[name]));
   layers.tFoot.replaceChildren(line(totals));
   for (const head of layers.tHead.rows[0].cells) {
     head.setAttribute("aria-sort", (head.dataset.column === sorting.column && sorting.direction) || "none");
   }
   for (const unit of document.querySelectorAll(".unit")) unit.textContent = controls.unit.value;
+  if (byId("parts").open) list();
+}
+
+/** Put rows into a body: where there are as many, their text alone changes, which is faster than new ones. */
+function fill(body, lines) {
+  if (body.rows.length !== lines.length) body.replaceChildren(...lines.map((each) => line(...each)));
+  else {
+    lines.forEach(([texts, attributes], number) => {
+      const row = body.rows[number];
+      const { tabindex, ...others } = attributes;
+      for (const [name, value] of Object.entries(others)) row.setAttribute(name, value);
+      texts.forEach((text, place) => {
+        const cell = row.cells[place];
+        if (cell.textContent !== text) cell.textContent = text;
+      });
+    });
+  }
+}
+
+/** The parts of the step as a table, once somebody looks. */
+function list() {
   const parts = view.moments.map((moment) => line([place(moment), amount(moment.live), amount(moment.peak)]));
   byId("moments").tBodies[0].replaceChildren(...parts);
 }

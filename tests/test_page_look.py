@@ -1,0 +1,129 @@
+"""A look inside a layer of the live page: its arithmetic is torch's, its tensors and their lives Python's."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from torch.nn import functional
+
+from vgg_profile import walk
+from vgg_profile.ask.page_look import looked
+from vgg_profile.core.setting import Setup
+from vgg_profile.predict.vgg.step import tensors_alone
+
+
+def results(seen):
+    rows, columns = (1 + max(step[axis] for step in seen["steps"]) for axis in (0, 1))
+    found = torch.zeros(rows, columns, dtype=torch.int64)
+    for row, column, _, total in seen["steps"]:
+        found[row, column] = total
+    return found
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7, 11])
+def test_a_convolution_is_torchs(kernel):
+    seen = looked("conv", kernel)
+    given, weights = (torch.tensor(seen[name])[None, None] for name in ("map", "kernel"))
+    wanted = functional.conv2d(given, weights, torch.tensor([seen["bias"]]), padding=kernel // 2)
+    assert torch.equal(results(seen), wanted[0, 0])
+    assert len(seen["steps"]) == seen["side"] ** 2
+
+
+def test_a_pool_is_torchs():
+    seen = looked("maxpool", 2)
+    wanted = functional.max_pool2d(torch.tensor(seen["map"], dtype=torch.float64)[None, None], 2)
+    assert torch.equal(results(seen).double(), wanted[0, 0])
+
+
+def test_a_fully_connected_layer_is_torchs():
+    seen = looked("fc", 1)
+    weights = torch.tensor([[weight for *_, weight in terms] for _, _, terms, _ in seen["steps"]])
+    wanted = functional.linear(torch.tensor(seen["map"]).flatten(), weights, torch.full((4,), seen["bias"]))
+    assert torch.equal(results(seen)[0], wanted)
+
+
+def row(reader, name):
+    return reader.page.locator("#layers tbody tr").filter(has=reader.page.get_by_role("rowheader", name=name))
+
+
+def as_summed(text):
+    """Both sides of the sum that is shown."""
+    left, right = text.rsplit(" = ", 1)
+    return eval(left.replace("×", "*").replace("bias ", "")), int(right)
+
+
+@pytest.mark.parametrize(("name", "outputs"), [("conv2_1", 25), ("pool1", 9), ("fc6", 4)])
+def test_every_step_shows_its_arithmetic(fresh, name, outputs):
+    row(fresh, name).click()
+    slider = fresh.page.get_by_label("Output of the layer")
+    slider.focus()
+    seen = []
+    for _ in range(outputs):
+        left, right = as_summed(fresh.text("#sum"))
+        assert left == right
+        seen.append(right)
+        fresh.page.keyboard.press("ArrowRight")
+    kind = re.match("[a-z]+", name)[0]
+    wanted = looked({"pool": "maxpool"}.get(kind, kind), 3)
+    assert seen == [total for *_, total in wanted["steps"]]
+    assert not fresh.complaints
+
+
+def test_it_slides_by_itself_and_closes(fresh):
+    row(fresh, "conv1_1").focus()
+    fresh.page.keyboard.press("Enter")
+    assert fresh.text("#looked") == "conv1_1"
+    fresh.page.get_by_role("button", name="Slide").click()
+    fresh.wait_until("Number(document.getElementById('output').value) > 1")
+    fresh.page.get_by_role("button", name="The next layer").click()
+    assert fresh.text("#looked") == "pool1"
+    fresh.page.keyboard.press("Escape")
+    assert not fresh.page.locator("#look").is_visible()
+
+
+def test_what_a_value_sees_is_what_the_walk_says(fresh):
+    for name in ("conv1_1", "conv3_2", "pool5", "fc7"):
+        row(fresh, name).click()
+        field = next(each.receptive_field for each in walk("A").rows if each.name == name)
+        said = fresh.text("#sees")
+        assert said == (
+            f"One value of it sees {field}×{field} pixels of the 224×224 image."
+            if field
+            else "Every value of it sees the whole image."
+        )
+        fresh.page.get_by_role("button", name="Close").click()
+
+
+def lives(step, layers, batch):
+    """The tensors of some layers: what, bytes, where made and until when; from the events themselves."""
+    places = []
+    for number, event in enumerate(step.events):
+        mark = [each for each in step.marks if each.event <= number][-1]
+        places.append((event, f"{mark.phase} of {mark.layer}" if mark.layer else str(mark.phase)))
+    for event, made in places:
+        for storage in event.allocated:
+            if storage.layer in layers and storage.size.at(batch):
+                freed = [(other, place) for other, place in places if storage in other.freed]
+                until = "the end of the step"
+                if freed:
+                    until = freed[0][1] + (" (at once)" if freed[0][0] is event else "")
+                yield [f"{storage.what} of {storage.layer}", f"{storage.size.at(batch):,}", made, until]
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"), [("conv2_1", ("conv2_1", "bn2_1", "relu2_1")), ("fc6", ("fc6", "relu6", "drop6"))]
+)
+def test_the_tensors_of_a_row_are_pythons(fresh, name, layers):
+    fresh.show(batch="3", optimizer="adam", norm="true")
+    row(fresh, name).click()
+    shown = fresh.page.locator("#tensors tbody tr").evaluate_all(
+        "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    step = tensors_alone(walk("A", batch=3, batch_norm=True), Setup(optimizer="adam"))
+    wanted = list(lives(step, layers, 3))
+    assert [[what, size, made, until] for what, size, made, _, until in shown] == wanted
+    keeps = {what: keeper for what, _, _, keeper, _ in shown}
+    assert keeps[f"weight of {name}"] == f"the module, {name}'s backward"
+    assert keeps[f"first moment of weight of {name}"] == "the optimizer"

@@ -1,0 +1,163 @@
+// -- a look inside a layer: its kernel on a small map, what of the image it sees, its tensors and who keeps them
+
+const look = byId("look");
+const outputs = byId("output");
+const CELL = 24;
+const KEEPERS = {
+  weights: "the module", buffers: "the module", "optimizer state": "the optimizer", gradients: "its parameter, as .grad",
+  "gradients in flight": "the backward pass", temporaries: "its operation", scratch: "its operation",
+};
+let inside = -1; // the row that is looked into
+let sliding = 0;
+let small = null; // what the layer does to a small map
+
+/** Open a row; `small` is worked out by Python's own rule. */
+function lookInto(row) {
+  if (!(row in view.table)) return;
+  inside = row;
+  slide(false);
+  const { name, kind, kernel } = view.table[row];
+  const isKnown = BUILT && ["conv", "maxpool", "fc"].includes(kind);
+  small = isKnown ? plainly(rules.looked(kind, kernel ?? 1)) : null;
+  byId("looked").textContent = name;
+  byId("sliding").hidden = !small;
+  if (small) outputs.max = small.steps.length - 1;
+  outputs.value = 0;
+  byId("before").disabled = row === 0;
+  byId("next").disabled = row === view.table.length - 1;
+  describe(view.table[row]);
+  showOutput();
+  takeApart();
+  if (look.open) return;
+  look.showModal();
+  if (small) outputs.focus(); // the arrow keys slide
+}
+
+/** What the real layer does, in numbers. */
+function describe({ kind, output, macs, kernel, field, values }) {
+  const worked = ([value, working]) => (working === String(value) ? exact(value) : `${working} = ${exact(value)}`);
+  byId("does").textContent = {
+    conv: `A ${kernel}×${kernel} kernel slides over every channel of its input; here it does over one, of small numbers. ` +
+      `The layer’s own output is ${output}: ${worked(macs)} MACs per image.`,
+    maxpool: `Of every 2×2 values the largest is kept. The layer’s own output is ${output}: ${worked(values)} values.`,
+    fc: `Every output reads every value. The layer’s own output is ${output}: ${worked(macs)} MACs per image.`,
+  }[kind] ?? "";
+  const seen = field === null ? "Every value of it sees the whole image."
+    : `One value of it sees ${exact(field)}×${exact(field)} pixels of the ${view.size} image.`;
+  byId("sees").textContent = kind === "input" ? "" : seen;
+}
+
+function showOutput() {
+  const number = Number(outputs.value);
+  if (small) {
+    const { map, side, pad, bias, steps } = small;
+    const [row, column, terms, total] = steps[number];
+    const isPool = view.table[inside].kind === "maxpool";
+    const drawn = [];
+    const cell = (left, down, along, css, text) => {
+      const [x, y] = [left + CELL * along, CELL * down];
+      drawn.push(shape("rect", { class: css, x, y, width: CELL, height: CELL }));
+      if (text !== undefined) drawn.push(shape("text", { x: x + CELL / 2, y: y + 14 }, text));
+    };
+    const whole = map.length + 2 * pad;
+    for (let y = 0; y < whole; y += 1) {
+      for (let x = 0; x < whole; x += 1) {
+        const value = map[y - pad]?.[x - pad];
+        cell(0, y, x, value === undefined ? "pad" : "cell", value ?? 0);
+      }
+    }
+    for (const [y, x, , weight] of terms) {
+      cell(0, y + pad, x + pad, "window");
+      if (!isPool) drawn.push(shape("text", { class: "weight", x: CELL * (x + pad) + CELL / 2, y: CELL * (y + pad) + 22 }, `×${weight}`));
+    }
+    const left = CELL * (whole + 1);
+    const rows = Math.max(...steps.map(([y]) => y)) + 1;
+    steps.forEach(([y, x, , result], place) => cell(left, y + pad, x, place === number ? "window" : "cell", place <= number ? result : ""));
+    byId("maps").setAttribute("viewBox", `-1 -1 ${left + CELL * side + 2} ${CELL * Math.max(whole, rows + pad) + 2}`);
+    byId("maps").setAttribute("aria-label", `Output ${number + 1} of ${steps.length}: row ${row + 1}, column ${column + 1}, ${total}`);
+    byId("maps").replaceChildren(...drawn);
+    byId("sum").textContent = isPool ? `max(${terms.map(([, , value]) => value).join(", ")}) = ${total}`
+      : `${terms.map(([, , value, weight]) => `${value}×${weight < 0 ? `(${weight})` : weight}`).join(" + ")} + bias ${bias} = ${total}`;
+    outputs.setAttribute("aria-valuetext", `Output ${number + 1} of ${steps.length}: ${total}`);
+  }
+  showField(number);
+}
+
+/** What one value sees, on the image; it moves with the kernel. */
+function showField(number) {
+  const { field, kind } = view.table[inside];
+  const [height, width] = view.size.split("×").map(Number);
+  byId("seeing").hidden = kind === "input" || !(height > 0 && width > 0);
+  if (byId("seeing").hidden) return;
+  const [row, column] = small && kind !== "fc" ? small.steps[number] : [0, 0];
+  const side = small && kind !== "fc" ? small.side : 1;
+  const [down, along] = [field ?? height, field ?? width];
+  const at = (place, length) => (length * (place + 0.5)) / side;
+  const scale = Math.max(width, height);
+  byId("field").setAttribute("viewBox", `${-0.02 * scale} ${-0.02 * scale} ${1.04 * width} ${1.04 * height}`);
+  byId("field").setAttribute("aria-label", byId("sees").textContent);
+  const grid = Array.from({ length: 7 }, (_, place) => [
+    shape("line", { x1: (width * (place + 1)) / 8, x2: (width * (place + 1)) / 8, y1: 0, y2: height, stroke: "var(--rule)", "stroke-width": scale / 400 }),
+    shape("line", { y1: (height * (place + 1)) / 8, y2: (height * (place + 1)) / 8, x1: 0, x2: width, stroke: "var(--rule)", "stroke-width": scale / 400 }),
+  ]).flat();
+  const [top, left] = [at(row, height) - down / 2, at(column, width) - along / 2];
+  const [y, x] = [Math.max(0, top), Math.max(0, left)];
+  byId("field").replaceChildren(
+    shape("rect", { class: "cell", width, height, "stroke-width": scale / 200 }), ...grid,
+    shape("rect", {
+      class: "window", x, y, width: Math.min(width, left + along) - x, height: Math.min(height, top + down) - y, style: `stroke-width: ${scale / 120}`,
+    }),
+  );
+}
+
+/** The tensors of the row: how large, where made, who keeps them, until when. */
+function takeApart() {
+  const { tape, sizes, moments, table } = view;
+  const own = new Set(tape.marks.filter(([phase, , row]) => row === inside && phase !== "input").map(([, layer]) => layer));
+  if (inside === 0) own.add("").add("input");
+  const lives = rules.lifetimes(tape.events, sizes.length);
+  const at = (event) => place(moments[partAt(event)]);
+  const shown = lives.flatMap(([made, freed], number) => {
+    if (!own.has(tape.layers[number]) || !sizes[number]) return [];
+    const readers = tape.readers[number];
+    const category = data.categories[tape.categories[number]];
+    const keeper = [KEEPERS[category] ?? [], readers].flat().join(", ") || "the step itself";
+    return [line([
+      `${tape.whats[number]} of ${tape.layers[number] || "the input"}`, exact(sizes[number]), at(made), keeper,
+      freed < 0 ? "the end of the step" : `${at(freed)}${freed === made ? " (at once)" : ""}`,
+    ], { "data-storage": number + 1 })];
+  });
+  byId("tensors").tBodies[0].replaceChildren(...shown);
+  byId("tensors-of").textContent = `at batch ${exact(view.batch)}; ${sized(table[inside].saved, "bytes")} of them saved for backward.`;
+}
+
+function slide(isOn) {
+  clearInterval(sliding);
+  sliding = isOn && setInterval(() => {
+    if (Number(outputs.value) >= Number(outputs.max)) slide(false);
+    else {
+      outputs.value = Number(outputs.value) + 1;
+      showOutput();
+    }
+  }, 500);
+  byId("slide").textContent = isOn ? "❚❚ Pause" : "▶ Slide";
+  byId("slide").setAttribute("aria-pressed", Boolean(isOn));
+}
+
+outputs.addEventListener("input", () => {
+  slide(false);
+  showOutput();
+});
+byId("slide").addEventListener("click", () => {
+  if (!sliding && outputs.value === outputs.max) outputs.value = 0;
+  slide(!sliding);
+});
+byId("before").addEventListener("click", () => lookInto(inside - 1));
+byId("next").addEventListener("click", () => lookInto(inside + 1));
+look.addEventListener("close", () => slide(false));
+layers.tBodies[0].addEventListener("click", ({ target }) => lookInto(Number(target.closest("tr")?.dataset.row ?? -1)));
+layers.tBodies[0].addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault(); // or the key would press what the dialog gives the focus to
+  lookInto(Number(event.target.dataset.row));
+});

@@ -1,0 +1,172 @@
+// What Python has and JavaScript has not, for the functions that write/javascript.py translates. A list and a
+// tuple are both an array, a dict is a Map, None is null, and an id is the object itself.
+
+const py = (() => {
+  class NamedTuple {
+    *[Symbol.iterator]() {
+      for (const name of this.constructor.fields) yield this[name];
+    }
+  }
+  class InputError extends Error {
+    constructor(problem, nextStep) {
+      super(`${problem} ${nextStep}`);
+      Object.assign(this, { problem, next_step: nextStep });
+    }
+  }
+  const iter = (of) => (of instanceof Map ? of.keys() : of);
+  const list = (of = []) => [...iter(of)];
+  const truth = (value) => {
+    if (Array.isArray(value)) return value.length > 0;
+    return value instanceof Map || value instanceof Set ? value.size > 0 : Boolean(value);
+  };
+  const eq = (one, other) => {
+    if (one === other) return true;
+    if (!(one instanceof Object && other instanceof Object)) return (one ?? null) === (other ?? null);
+    const areTuples = [one, other].every((each) => Array.isArray(each) || each instanceof NamedTuple);
+    if (areTuples) {
+      const [mine, theirs] = [[...one], [...other]];
+      return mine.length === theirs.length && mine.every((each, place) => eq(each, theirs[place]));
+    }
+    const { fields, isIdentity } = one.constructor;
+    return one.constructor === other.constructor && !isIdentity && Boolean(fields)
+      && fields.every((name) => eq(one[name], other[name]));
+  };
+  const place = (of, index) => (index < 0 ? of.length + index : index);
+  const found = (value, what) => {
+    if (value === undefined) throw new Error(`nothing at ${String(what)}`);
+    return value;
+  };
+  const pairs = (of) => (of instanceof Map ? [...of] : list(of));
+  const best = (isBetter) => (...given) => {
+    const { key = (each) => each, default: none } = given.at(-1)?.isOptions ? given.pop() : {};
+    const of = given.length > 1 ? given : list(given[0]);
+    if (!of.length && none !== undefined) return none;
+    return of.reduce((most, each) => (isBetter(key(each), key(most)) ? each : most));
+  };
+  const methods = {
+    Array: {
+      append: (of, value) => { of.push(value); },
+      index: (of, value) => of.findIndex((each) => eq(each, value)),
+      pop: (of, at = -1) => of.splice(place(of, at), 1)[0],
+    },
+    Map: {
+      clear: (of) => of.clear(),
+      get: (of, key, none = null) => of.get(key) ?? none,
+      items: (of) => [...of],
+      keys: (of) => [...of.keys()],
+      pop: (of, key, none) => {
+        const value = of.get(key) ?? none;
+        of.delete(key);
+        return found(value, key);
+      },
+      setdefault: (of, key, value) => {
+        if (!of.has(key)) of.set(key, value);
+        return of.get(key);
+      },
+      values: (of) => [...of.values()],
+    },
+    String: {
+      isdigit: (of) => /^\d+$/.test(of),
+      join: (of, parts) => list(parts).join(of),
+      partition: (of, mark) => {
+        const at = of.indexOf(mark);
+        return at < 0 ? [of, "", ""] : [of.slice(0, at), mark, of.slice(at + mark.length)];
+      },
+      removeprefix: (of, start) => (of.startsWith(start) ? of.slice(start.length) : of),
+      startswith: (of, start) => (Array.isArray(start) ? start.some((each) => of.startsWith(each)) : of.startsWith(start)),
+      endswith: (of, end) => of.endsWith(end),
+    },
+  };
+  return {
+    NamedTuple, InputError, iter, list, truth, eq,
+    tuple: list,
+    dict: (of = []) => new Map(pairs(of)),
+    fromkeys: (of, value = null) => new Map(list(of).map((each) => [each, value])),
+    get: (of, at) => found(of instanceof Map ? of.get(at) : (Array.isArray(of) ? of : [...of])[place(of, at)], at),
+    put: (of, at, value) => {
+      if (of instanceof Map) of.set(at, value);
+      else of[place(of, at)] = value;
+    },
+    slice: (of, start, stop, step) => {
+      const cut = (typeof of === "string" ? of : list(of)).slice(start ?? 0, stop ?? undefined);
+      return step === -1 ? cut.reverse() : step ? cut.filter((_, number) => number % step === 0) : cut;
+    },
+    has: (of, value) => (of instanceof Map || of instanceof Set ? of.has(value)
+      : typeof of === "string" ? of.includes(value) : list(of).some((each) => eq(each, value))),
+    add: (one, other) => (one instanceof Object ? [...one, ...other] : one + other),
+    mul: (one, other) => {
+      const [of, count] = one instanceof Object || typeof one === "string" ? [one, other] : [other, one];
+      if (typeof of === "string") return of.repeat(count);
+      return of instanceof Object ? Array.from({ length: Number(count) }, () => [...of]).flat() : of * count;
+    },
+    floor: (number, divisor) => Math.floor(number / divisor),
+    modulo: (number, divisor) => number - divisor * Math.floor(number / divisor),
+    grouped: (number) => String(number).replace(/\B(?=(\d{3})+$)/g, ","),
+    padded: (number, digits) => String(number).padStart(digits, "0"),
+    call: (of, name, ...values) => {
+      const kind = typeof of === "string" ? "String" : Array.isArray(of) ? "Array" : of instanceof Map ? "Map" : "";
+      return kind ? methods[kind][name](of, ...values) : of[name](...values);
+    },
+    is: (value, kind) => {
+      if (kind === "int") return Number.isInteger(value) || typeof value === "boolean";
+      return kind === "str" ? typeof value === "string" : value instanceof kind;
+    },
+    replace: (of, changes) => Object.assign(Object.create(Object.getPrototypeOf(of)), of, changes),
+    options: (given) => ({ ...given, isOptions: true }),
+    missing: (name) => { throw new Error(`nothing here has ${name}`); },
+    lazy: (make) => {
+      let made;
+      return () => { made ??= make(); return made; };
+    },
+    eager: (work) => list(work()),
+    abs: Math.abs,
+    accumulate: (of, initial) => {
+      const found = [initial];
+      for (const each of iter(of)) found.push(found.at(-1) + each);
+      return found;
+    },
+    all: (of) => list(of).every(truth),
+    bool: truth,
+    any: (of) => list(of).some(truth),
+    chain: (...of) => of.flatMap(list),
+    from_iterable: (of) => list(of).flatMap(list),
+    enumerate: (of, start = 0) => list(of).map((each, number) => [start + number, each]),
+    filter: (test, of) => list(of).filter(test ?? truth),
+    groupby: (of, key) => list(of).reduce((groups, each) => {
+      const named = key(each);
+      if (groups.length && eq(groups.at(-1)[0], named)) groups.at(-1)[1].push(each);
+      else groups.push([named, [each]]);
+      return groups;
+    }, []),
+    int: Number,
+    len: (of) => of.length ?? of.size,
+    map: (make, ...of) => list(of[0]).map((each, number) => make(each, ...of.slice(1).map((other) => list(other)[number]))),
+    max: best((one, other) => one > other),
+    min: best((one, other) => one < other),
+    next: (of, ...none) => {
+      const [first = found(none[0], "the end")] = iter(of);
+      return first;
+    },
+    pairwise: (of) => list(of).slice(1).map((each, number) => [list(of)[number], each]),
+    partial: (of, ...first) => (...rest) => of(...first, ...rest),
+    prod: (of) => list(of).reduce((product, each) => product * each, 1),
+    range: (...of) => {
+      const [start, stop, step = 1] = of.length > 1 ? of : [0, of[0]];
+      return Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, number) => start + step * number);
+    },
+    reversed: (of) => list(of).reverse(),
+    set: (of = []) => new Set(iter(of)),
+    sorted: (of, { key = (each) => each } = {}) => list(of).sort((one, other) => {
+      const [mine, theirs] = [key(one), key(other)];
+      const at = Array.isArray(mine) ? mine.findIndex((each, number) => !eq(each, theirs[number])) : -1;
+      const [left, right] = at < 0 ? [mine, theirs] : [mine[at], theirs[at]];
+      return left < right ? -1 : left > right ? 1 : 0;
+    }),
+    str: String,
+    sum: (of) => list(of).reduce((total, each) => total + each, 0),
+    zip: (first, ...others) => {
+      const lists = [first, ...others].map(list);
+      return lists[0].map((_, number) => lists.map((each) => each[number]));
+    },
+  };
+})();

@@ -1,0 +1,144 @@
+// -- the step, event by event; a row is one of view.levels: an event before what it frees, or after
+
+const [eventSlider, blocks] = ["event", "blocks"].map(byId);
+let playing = 0;
+
+const partAt = (event) => view.moments.findLastIndex(({ first }) => first <= event);
+const highestIn = ({ first, rows, highest }) => Math.max(0, 2 * first - 1 + rows.indexOf(highest));
+
+/** What is shown: the part that is pointed at where most is live, else what was scrubbed to, else the peak. */
+function state() {
+  if (at >= 0) return { row: highestIn(view.moments[at]), part: at, isPointed: true };
+  if (scrubbed < 0) return { row: highestIn(view.peak), part: view.peakAt, isPointed: false };
+  return { row: 2 * scrubbed, part: partAt(scrubbed), isPointed: false };
+}
+
+/** Where in the chart a row stands, and at which height. */
+function cursor(row, part) {
+  if (at >= 0 || scrubbed < 0) return [];
+  const { edges, x, y, top, foot, moments, drawnRows } = view;
+  const drawn = drawnRows(moments[part]);
+  const place = Math.max(0, drawn.indexOf(moments[part].rows[row + 1 - 2 * moments[part].first]));
+  const along = x(edges[part] + (moments[part].width * (place + 0.5)) / drawn.length);
+  return [
+    shape("line", { class: "cursor", x1: along, x2: along, y1: top, y2: foot }),
+    shape("circle", { class: "cursor", cx: along, cy: y(rules.live_bytes(view.levels[row])), r: 3.5 }),
+  ];
+}
+
+function named(storage) {
+  const [what, layer] = [view.tape.whats[storage - 1], view.tape.layers[storage - 1]];
+  return layer === "loss" ? what : `${what} of ${layer}`;
+}
+const short = (size) => sized(size, size < 10000 ? "bytes" : controls.unit.value);
+const inAll = (storages) => {
+  const most = [...storages].sort((one, other) => view.sizes[other - 1] - view.sizes[one - 1]);
+  const told = most.slice(0, 3).map((each) => `${named(each)} (${short(view.sizes[each - 1])})`);
+  return [...told, ...(most.length > 3 ? [`${most.length - 3} more`] : [])].join(", ");
+};
+
+/** What the event does, in words, and what is live as blocks. */
+function happen(row) {
+  const { tape, moments, levels } = view;
+  const event = row >> 1;
+  const storages = tape.events[event];
+  const [made, freed] = [storages.filter((each) => each > 0), storages.filter((each) => each < 0).map((each) => -each)];
+  const does = [made.length && `allocates ${inAll(made)}`, freed.length && `frees ${inAll(freed)}`].filter(Boolean);
+  const read = view.record?.parts[partAt(event)];
+  const beside = read && read[0] !== null
+    ? `. A real step had ${sized(read[0])} at the end of this part, ${sized(read[1])} at most within it.` : "";
+  byId("happens").textContent = `${tape.ops[event]}: ${does.join("; then ")}${beside}`;
+  eventSlider.max = tape.events.length - 1;
+  eventSlider.value = event;
+  eventSlider.setAttribute("aria-valuetext",
+    `Event ${event + 1} of ${tape.events.length}, ${place(moments[partAt(event)])}: ${sized(rules.live_bytes(levels[row]))} live`);
+  byId("count").textContent = `${exact(event + 1)} of ${exact(tape.events.length)}`;
+  lay(row, new Set(made), new Set(freed));
+}
+
+/** Every live tensor as a block, its area its bytes, in the order in which they were made; the box is the peak. */
+function lay(row, made, freed) {
+  const { tape, sizes, peak, levels } = view;
+  const [width, height] = [Math.max(200, room), 120];
+  const share = (width * height) / peak.peak;
+  const live = rules.alive(tape.events, row).filter((each) => sizes[each - 1] * share >= 1);
+  const drawn = [];
+  let left = 0;
+  for (let start = 0, stop; start < live.length; start = stop) {
+    // a column takes blocks as long as that makes them squarer
+    let [area, worst] = [0, Infinity];
+    for (stop = start; stop < live.length; stop += 1) {
+      const next = sizes[live[stop] - 1] * share;
+      const across = (area + next) / height;
+      const bent = Math.max(...live.slice(start, stop + 1).map((each) => {
+        const down = (sizes[each - 1] * share) / across;
+        return Math.max(across / down, down / across);
+      }));
+      if (bent > worst) break;
+      [area, worst] = [area + next, bent];
+    }
+    let top = 0;
+    const across = area / height;
+    for (const each of live.slice(start, stop)) {
+      const down = (sizes[each - 1] * share) / across;
+      const kind = made.has(each) ? "made" : freed.has(each) ? "freed" : "";
+      const fill = data.palette[data.categories[tape.categories[each - 1]]];
+      const box = { x: left, y: top, width: across, height: down };
+      const group = shape("g", { class: `block ${kind}`, "data-storage": each }, shape("rect", { ...box, fill }));
+      group.append(shape("title", {}, `${named(each)}: ${both(sizes[each - 1])}`));
+      const name = tape.layers[each - 1];
+      if (across > 7 * name.length + 6 && down > 15) group.append(shape("text", { x: left + 4, y: top + 13 }, name));
+      drawn.push(group);
+      top += down;
+    }
+    left += across;
+  }
+  blocks.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  blocks.setAttribute("aria-label",
+    `${exact(rules.alive(tape.events, row).length)} live tensors, ${sized(rules.live_bytes(levels[row]))} of the peak’s ${sized(peak.peak)}`);
+  blocks.replaceChildren(...drawn);
+  byId("block").textContent = BLOCKS;
+}
+
+const BLOCKS = "Each block is a tensor, its area its bytes; the box is the peak. Point at one for its name.";
+
+/** Go to an event, and stop pointing at anything else. */
+function scrubTo(event) {
+  scrubbed = Math.min(view.tape.events.length - 1, Math.max(0, event));
+  [lit, at] = [-1, -1];
+  light();
+}
+
+function play(isOn) {
+  clearInterval(playing);
+  playing = 0;
+  if (isOn) {
+    const { length } = view.tape.events;
+    if (state().row >> 1 >= length - 1 || scrubbed < 0) scrubTo(0);
+    playing = setInterval(() => {
+      if (scrubbed >= view.tape.events.length - 1) play(false);
+      else scrubTo(scrubbed + 1);
+    }, Math.max(30, 20000 / length));
+  }
+  byId("play").textContent = isOn ? "❚❚ Pause" : "▶ Play";
+  byId("play").setAttribute("aria-pressed", isOn);
+}
+
+byId("scrub").addEventListener("click", ({ target }) => {
+  if (target.id === "play") return play(!playing);
+  if (!target.closest("button")) return undefined;
+  play(false);
+  return scrubTo(target.id === "summit" ? highestIn(view.peak) >> 1 : (state().row >> 1) + Number(target.dataset.by));
+});
+eventSlider.addEventListener("input", () => {
+  play(false);
+  scrubTo(Number(eventSlider.value));
+});
+blocks.addEventListener("pointerover", ({ target }) => {
+  const storage = Number(target.closest(".block")?.dataset.storage ?? 0);
+  byId("block").textContent = storage ? `${named(storage)}: ${both(view.sizes[storage - 1])}` : BLOCKS;
+});
+blocks.addEventListener("pointerleave", () => {
+  byId("block").textContent = BLOCKS;
+});
+chart.addEventListener("click", () => at >= 0 && scrubTo(highestIn(view.moments[at]) >> 1));

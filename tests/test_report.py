@@ -21,7 +21,7 @@ from vgg_profile import walk
 from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.report import Report
 from vgg_profile.cli import main
-from vgg_profile.cli.program import bar
+from vgg_profile.cli.output import bar
 from vgg_profile.core import files, units
 from vgg_profile.core.documents import Code, Document, Heading, Items
 from vgg_profile.core.events import Phase

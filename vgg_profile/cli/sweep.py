@@ -20,8 +20,8 @@ from vgg_profile.cli.networks import (
     open_trace,
 )
 from vgg_profile.cli.options import rules_option, takes_conditions, takes_named_network, was_given
-from vgg_profile.cli.output import Output, gives_output
-from vgg_profile.cli.program import bar, exit_unless
+from vgg_profile.cli.output import Output, bar, gives_output
+from vgg_profile.cli.program import exit_unless
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE

@@ -98,9 +98,7 @@ def test_a_typo_is_answered_by_a_name_that_works(typo, meant):
     assert all(config(name) for name in suggested)
 
 
-@pytest.mark.parametrize(
-    "stranger", ["resnet50", "", "   ", "bn", "-", "64 64 M", "vggvgg16", "F", "٣", "Dé"]
-)
+@pytest.mark.parametrize("stranger", ["resnet50", "", "   ", "bn", "-", "vggvgg16", "F", "٣", "Dé"])
 def test_a_strange_name_is_told_which_names_there_are(stranger):
     message = refusal(config, stranger)
     assert "A, A-LRN, B, C, D, E" in message

@@ -213,7 +213,7 @@ def test_a_page_shows_how_far_it_is_and_in_a_pipe_nothing(
 
     monkeypatch.setattr("vgg_profile.cli.report.bar", noted)
     result = run("report", TINY, "--input", 8, "-o", tmp_path / "tiny.html")
-    assert labels == ["Drawing", "Counting"]
+    assert labels == ["Drawing"]
     assert result.stderr == f"Wrote {tmp_path / 'tiny.html'}\n"
 
 

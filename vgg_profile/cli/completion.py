@@ -34,7 +34,8 @@ def cards(context: click.Context, parameter: click.Parameter, begun: str) -> lis
 
 def figure_words(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Networks and, once there is one, the kind of figure; nothing after that."""
-    from vgg_profile.describe.figures import KINDS
+    import vgg_profile.describe.figures  # noqa: F401 - they register
+    from vgg_profile.describe.kinds import KINDS
 
     before = context.params.get(parameter.name or "") or ()
     if before and before[-1] in KINDS:

@@ -135,7 +135,7 @@ def run_now(
         )
     lend_a_folder()
     with undivided():
-        from vgg_profile.measure import OutOfMemoryError, measure
+        from vgg_profile.measure.run import OutOfMemoryError, measure
     network: Any = profile.config
     inputs: tuple[Input, ...] = ()
     loss, about = None, None

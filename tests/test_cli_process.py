@@ -85,7 +85,7 @@ def test_a_table_loads_nothing_that_it_does_not_need(module: str) -> None:
 @pytest.mark.parametrize(
     ("room", "needed"),
     [
-        ("cli", {"networks", "options", "output", "program", "speech", "table"}),
+        ("cli", {"completion", "networks", "options", "output", "program", "speech", "spelling", "table"}),
         ("describe", {"kinds", "profile", "tables", "words"}),
         ("write", {"cells", "text"}),
     ],
@@ -270,8 +270,8 @@ def test_an_encoding_that_cannot_hold_the_table_is_named() -> None:
 
 def test_ctrl_c_gives_130_and_leaves_no_file(tmp_path: Path) -> None:
     code = (
-        "import os, signal, sys; import vgg_profile.cli as cli, vgg_profile.cli.options as options;"
-        "options.walk = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT);"
+        "import os, signal, sys; import vgg_profile.cli as cli, vgg_profile.cli.networks as networks;"
+        "networks.walk = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT);"
         "cli.main(sys.argv[1:])"
     )
     ended = run("table", "D", "-o", str(tmp_path / "d.md"), code=code)

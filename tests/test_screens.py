@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 from unicodedata import east_asian_width
 
 import pytest
-from calling import call, refusal
+from calling import ESCAPE, accepted, call, refusal
 from conftest import Golden
 
 from vgg_profile.cli import main
@@ -251,6 +252,50 @@ def test_less_is_set_up_as_git_does_unless_it_is_set_up() -> None:
     pager = f"{sys.executable} -c 'import os; print(os.environ[\"LESS\"])'"
     assert on_a_terminal("table", "D", lines=20, PAGER=pager) == "FRX\n"
     assert on_a_terminal("table", "D", lines=20, PAGER=pager, LESS="S") == "S\n"
+
+
+BATCHES = ("fit", "A", "D", "--memory", "8GiB", *HERE)
+
+
+def test_a_dumb_terminal_gets_no_colour_no_pager_and_no_bar() -> None:
+    dumb = on_a_terminal("table", "D", lines=20, PAGER="sed s/^/paged:/", NO_COLOR="", TERM="dumb")
+    assert dumb.startswith("VGG config D")
+    assert ESCAPE not in dumb + on_a_terminal(*BATCHES, lines=20, NO_COLOR="", TERM="dumb")
+
+
+def test_a_terminal_that_is_not_dumb_has_a_bar_whose_signs_would_be_noticed() -> None:
+    assert ESCAPE in on_a_terminal(*BATCHES, lines=20)
+
+
+@pytest.mark.parametrize(
+    ("env", "is_coloured"),
+    [
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1", "TERM": "dumb"}, True),
+        ({"FORCE_COLOR": ""}, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        ({"NO_COLOR": "", "FORCE_COLOR": "1"}, True),
+    ],
+)
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_colour_is_where_the_environment_wants_it(
+    env: dict[str, str], is_coloured: bool, is_terminal: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The order is Python's own (https://docs.python.org/3/using/cmdline.html#controlling-color)."""
+    monkeypatch.setattr(on_screen, "_is_terminal", lambda: is_terminal)
+    monkeypatch.setattr(on_screen, "_size", lambda: os.terminal_size((1000, 1000)))
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = accepted(call("list"))
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.setenv(name, env.get(name, ""))
+    monkeypatch.setenv("TERM", env.get("TERM", "xterm"))
+    shown = accepted(call("list"))
+    assert (ESCAPE in shown) is (is_coloured or (is_terminal and not any(env.values())))
+    assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == plain
+    assert ESCAPE not in accepted(call("list", "--format", "markdown"))
+    call("list", "-o", str(tmp_path / "list.txt"))
+    assert ESCAPE not in (tmp_path / "list.txt").read_text("utf-8")
 
 
 def test_a_real_terminal_decides_how_wide_a_table_is() -> None:

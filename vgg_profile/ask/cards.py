@@ -87,13 +87,27 @@ class Card:
         return _bytes(number, unit)
 
     @property
+    def _model(self) -> str:
+        return self.name.removesuffix(f" {self.sold_as} GB")
+
+    @property
+    def typed(self) -> str:
+        """Its name as one types it, in one word.
+
+        >>> card("4090").typed, card("V100 32 GB").typed
+        ('rtx4090', 'v100-32gb')
+        """
+        size = f"-{self.sold_as}gb" if self._model != self.name else ""
+        return self._model.lower().replace(" ", "") + size
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """The names it goes by, spelt as :func:`_key` spells them: with its size or without.
 
         >>> card("V100 32 GB").keys
         ('v100', 'v10032', 'v10032g', 'v10032gb')
         """
-        model = _key(self.name.removesuffix(f" {self.sold_as} GB"))
+        model = _key(self._model)
         return (model, *(f"{model}{self.sold_as}{unit}" for unit in ("", "g", "gb")))
 
 
@@ -226,7 +240,7 @@ def card(name: str) -> Card:
     if found:
         raise InputError(
             f"There is more than one card {excerpt(name)}: {' and '.join(each.name for each in found)}.",
-            f"Type {' or '.join(each.name.lower().replace(' ', '-', 1).replace(' ', '') for each in found)}.",
+            f"Type {' or '.join(each.typed for each in found)}.",
         )
     raise InputError(
         f"There is no card named {excerpt(name)} here; known are {', '.join(each.name for each in CARDS)}.",

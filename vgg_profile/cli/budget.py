@@ -8,8 +8,8 @@ import click
 
 from vgg_profile.ask.budget import Budget, Entry, limits
 from vgg_profile.cli.networks import Asked, open_any
-from vgg_profile.cli.output import Output, gives_output
-from vgg_profile.cli.program import bar, exit_unless
+from vgg_profile.cli.output import Output, bar, gives_output
+from vgg_profile.cli.program import exit_unless
 from vgg_profile.core.tree import Profile
 
 

@@ -11,6 +11,7 @@ import click
 from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import BY, Comparison, read_records
 from vgg_profile.ask.difference import Difference, measured, predicted
+from vgg_profile.cli.completion import cards, networks
 from vgg_profile.cli.networks import is_python
 from vgg_profile.cli.options import rules_option, takes_networks, takes_setup, was_given
 from vgg_profile.cli.output import Output, gives_output
@@ -27,7 +28,13 @@ from vgg_profile.run.revision import as_of
 @rules_option
 @takes_setup
 @click.option("--by", type=Word(BY), default="total", show_default=True, help="What each row is.")
-@click.option("--relative-to", "base", metavar="CONFIG", help="Add ratios to this network's figures.")
+@click.option(
+    "--relative-to",
+    "base",
+    metavar="NET",
+    shell_complete=networks,
+    help="Add ratios to this network's figures.",
+)
 @click.option(
     "--measured",
     "records",
@@ -41,7 +48,13 @@ from vgg_profile.run.revision import as_of
     help="Two networks, or two records, old and new: what changed, and in which layer.",
 )
 @click.option("--against", metavar="REV", help="The old one is the same file in this git revision: main.")
-@click.option("--memory", "memory_", metavar="SIZE", help="And the largest batch that fits: 8GiB, or a card.")
+@click.option(
+    "--memory",
+    "memory_",
+    metavar="SIZE",
+    shell_complete=cards,
+    help="And the largest batch that fits: 8GiB, or a card.",
+)
 @gives_output
 def compare_command(
     configs: tuple[str, ...],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from vgg_profile.cli.completion import networks
 from vgg_profile.cli.options import input_option, names_network
 from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.cli.speech import say
@@ -21,7 +22,8 @@ HAS_DEFECTS = 3
 @input_option
 @click.option(
     "--like",
-    metavar="CONFIG",
+    metavar="NET",
+    shell_complete=networks,
     help="The config it should be, such as E-BN.",
 )
 @names_network

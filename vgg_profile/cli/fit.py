@@ -17,10 +17,11 @@ from vgg_profile.ask.what_if import what_if
 from vgg_profile.check.crosscheck import remainders
 from vgg_profile.check.subject import check_network, check_setting, setup_of
 from vgg_profile.cli.calibrating import calibrate
+from vgg_profile.cli.completion import cards
 from vgg_profile.cli.networks import Asked, open_any
 from vgg_profile.cli.options import probe_if_asked, takes_any_networks, takes_setup
-from vgg_profile.cli.output import Output, gives_output
-from vgg_profile.cli.program import bar, exit_unless
+from vgg_profile.cli.output import Output, bar, gives_output
+from vgg_profile.cli.program import exit_unless
 from vgg_profile.cli.spelling import Whole, Word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import DEVICES, Setup
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     "memory_",
     required=True,
     metavar="SIZE",
+    shell_complete=cards,
     help="8GiB, 8 GB, 24576MiB, bytes, or a card: rtx4090.",
 )
 @click.option("--batch", type=Whole(), metavar="N", help="Ask about this batch (default: find the largest).")

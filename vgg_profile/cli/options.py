@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from click.core import ParameterSource
 
+from vgg_profile.cli.completion import network, networks
 from vgg_profile.cli.networks import Asked, is_trace_file, open_any
 from vgg_profile.cli.output import Command, together
 from vgg_profile.cli.program import undivided
@@ -22,8 +23,10 @@ from vgg_profile.core.tree import Profile
 if TYPE_CHECKING:
     from vgg_profile.predict.vgg.passing import Probe
 
-_config = click.argument("config_", metavar="NET", nargs=-1, required=True, callback=one_word)
-_configs = click.argument("configs", metavar="NET…", nargs=-1, required=True)
+_config = click.argument(
+    "config_", metavar="NET", nargs=-1, required=True, callback=one_word, shell_complete=network
+)
+_configs = click.argument("configs", metavar="NET…", nargs=-1, required=True, shell_complete=networks)
 
 _network = (
     click.option("--batch-norm/--no-batch-norm", default=None, help="A batch norm after each convolution."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -20,6 +20,7 @@ from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render, sn
 from vgg_profile.write.text import WHOLE, Screen
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Item = TypeVar("Item")
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -134,11 +135,12 @@ class Output(NamedTuple):
     @property
     def _screen(self) -> Screen:
         """The terminal, if this is one: a pipe and a file get everything, and exact bytes."""
-        if self.path is not None or not _is_terminal():
+        if self.path is not None:
             return WHOLE
-        is_dull = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        if not _is_terminal():
+            return WHOLE._replace(is_colourful=_is_colourful())
         width = None if self.is_wide else _size().columns
-        return Screen(width, self.is_exact, not is_dull, _HINT)
+        return Screen(width, self.is_exact, _is_colourful(), _HINT)
 
     def write(self, content: str | bytes, remark: str = "") -> None:
         """Print a text, or write it whole to the file; bytes go to a file only."""
@@ -146,7 +148,7 @@ class Output(NamedTuple):
             write_whole(self.path, content, force=self.force)
             say(f"Wrote {self.path}{remark}")
         elif isinstance(content, str):
-            is_long = _is_terminal() and content.count("\n") >= _size().lines
+            is_long = _is_terminal() and not _is_dumb() and content.count("\n") >= _size().lines
             (page if is_long else show)(content)
 
 
@@ -155,8 +157,30 @@ _HINT = "More: --columns +{} · --wide · --bytes"
 STDOUT = Output(None, "table", force=False)
 
 
+def bar(items: Iterable[Item], length: int, label: str) -> Iterator[Item]:
+    """The items one after the other, with a bar on stderr if that is a terminal; in a pipe, none."""
+    is_hidden = length < 2 or _is_dumb() or not sys.stderr.isatty()
+    with click.progressbar(items, length, label, file=sys.stderr, hidden=is_hidden) as walked:
+        yield from walked
+
+
 def _is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+def _is_dumb() -> bool:
+    """Whether the terminal says of itself that it only prints: no colour, no pager, no bar."""
+    return os.environ.get("TERM") == "dumb"
+
+
+def _is_colourful() -> bool:
+    """Whether stdout gets colour, asked in Python's own order.
+
+    https://docs.python.org/3/using/cmdline.html#controlling-color: NO_COLOR, FORCE_COLOR, the terminal.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (_is_terminal() and not _is_dumb())
 
 
 def _size() -> os.terminal_size:

@@ -18,6 +18,7 @@ from vgg_profile.ask.sweep import Sweep, sweep, sweep_any
 from vgg_profile.check.crosscheck import lay_over
 from vgg_profile.check.results import Overlay
 from vgg_profile.check.subject import check_network, check_setting, profile_of, setup_of
+from vgg_profile.cli.completion import cards, figure_words
 from vgg_profile.cli.networks import is_python
 from vgg_profile.cli.options import rules_option, takes_setup, takes_walk, was_given
 from vgg_profile.cli.output import check_can_draw, force_option
@@ -69,14 +70,18 @@ USELESS: Mapping[str, frozenset[str]] = {
 
 
 @click.command("plot")
-@click.argument("words", metavar="CONFIG… KIND", nargs=-1)
+@click.argument("words", metavar="NET… KIND", nargs=-1, shell_complete=figure_words)
 @takes_walk
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The picture: .svg, .png or .pdf."
 )
 @force_option
 @click.option(
-    "--memory", "have", metavar="SIZE", help="For batch and sweep: what it must fit, 8GiB or a card: rtx4090."
+    "--memory",
+    "have",
+    metavar="SIZE",
+    shell_complete=cards,
+    help="For batch and sweep: what it must fit, 8GiB or a card: rtx4090.",
 )
 @click.option(
     "--measured",

@@ -7,11 +7,11 @@ import errno
 import os
 import sys
 from collections import UserDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -173,17 +173,6 @@ def _code(run: Callable[[], Any]) -> int:
 def as_typed() -> str:
     """The command that is running, as it was typed."""
     return command_line(click.get_current_context().meta[TYPED])
-
-
-Item = TypeVar("Item")
-
-
-def bar(items: Iterable[Item], length: int, label: str) -> Iterator[Item]:
-    """The items one after the other, with a bar on stderr if that is a terminal; in a pipe, none."""
-    with click.progressbar(
-        items, length, label, file=sys.stderr, hidden=length < 2 or not sys.stderr.isatty()
-    ) as walked:
-        yield from walked
 
 
 DOES_NOT_FIT = 4

@@ -37,7 +37,7 @@ def complain(error: click.ClickException) -> None:
 def show(text: str) -> None:
     """A result to stdout, whole or not at all; what stops that is said in one line."""
     try:
-        click.echo(text, nl=False)
+        click.echo(text, nl=False, color=True)  # it has colour only where it shall
         finish()
     except UnicodeEncodeError as error:
         raise Failure(

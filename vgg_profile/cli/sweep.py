@@ -10,6 +10,7 @@ import click
 from vgg_profile.ask.cards import memory
 from vgg_profile.ask.fits import fits_of_grid
 from vgg_profile.ask.sweep import MOST_POINTS, Look, sweep_any, vgg_profiles
+from vgg_profile.cli.completion import cards
 from vgg_profile.cli.networks import (
     Asked,
     check_any,
@@ -20,8 +21,8 @@ from vgg_profile.cli.networks import (
     open_trace,
 )
 from vgg_profile.cli.options import rules_option, takes_conditions, takes_named_network, was_given
-from vgg_profile.cli.output import Output, gives_output
-from vgg_profile.cli.program import bar, exit_unless
+from vgg_profile.cli.output import Output, bar, gives_output
+from vgg_profile.cli.program import exit_unless
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
@@ -46,6 +47,7 @@ from vgg_profile.predict.vgg.configs import config
     "--memory",
     "memory_",
     metavar="SIZE",
+    shell_complete=cards,
     help="What fits into it, 8GiB or a card: the largest batch of each, or whether those of --batch do.",
 )
 @rules_option

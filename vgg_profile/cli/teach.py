@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from vgg_profile.cli.completion import topics_or_networks
 from vgg_profile.cli.networks import is_python, is_trace_file
 from vgg_profile.cli.options import rules_option, takes_walk
 from vgg_profile.cli.output import Output, gives_output
@@ -54,7 +55,7 @@ def notes(record: Path | None, run: bool, claims: bool, out: Output) -> None:
 
 
 @click.command()
-@click.argument("what", metavar="[TOPIC | CONFIG]", required=False)
+@click.argument("what", metavar="[TOPIC | NET]", required=False, shell_complete=topics_or_networks)
 @click.argument("layer", metavar="[LAYER]", required=False)
 @takes_walk
 @rules_option

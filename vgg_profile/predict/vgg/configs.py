@@ -211,7 +211,7 @@ def by_name(name: str) -> Config:
     if found is None:
         raise InputError(
             f"There is no config named {excerpt(name)}; the paper's are {', '.join(PAPER)}.",
-            did_you_mean(name.lower(), _TYPED_NAMES)
+            did_you_mean(name.lower(), TYPED_NAMES)
             + "`vgg-profile list` shows them; a network of your own is a list such as "
             '"64,64,M,128,M", or a .toml or .json file.',
         )
@@ -389,7 +389,7 @@ _ALIASES = {name.replace("-", "").lower(): net for name, net in PAPER.items()} |
     "16": PAPER["D"],
     "19": PAPER["E"],
 }
-_TYPED_NAMES = [
+TYPED_NAMES = [
     *PAPER,
     *(
         f"{stem}{number}{end}"

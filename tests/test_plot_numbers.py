@@ -125,7 +125,7 @@ def test_time_is_the_records() -> None:
         assert list(drawn.y[:-1]) == [times[layer] for layer in names[:-1]]
         assert sum(drawn.y) == pytest.approx(sum(times.values())), "the last bar is all the others"
         assert names[-1] == f"{len(times) - 20} others"
-        layers = iter(times)
+        layers = iter(forward)
         assert all(name in layers for name in names[:-1]), "in the network's order"
 
 

@@ -180,7 +180,8 @@ def test_a_package_that_is_broken_says_why(tmp_path: Path) -> None:
     ended = without("torch", "measure", "8,M", "--input", "16", error="libcudart.so.13: cannot open it.")
     assert ended.returncode == 1
     assert ended.stderr.endswith(
-        "cannot be loaded: libcudart.so.13: cannot open it. `pip install -c constraints.txt .` installs it.\n"
+        "cannot be loaded: libcudart.so.13: cannot open it. "
+        "`pip install -c constraints.txt .` installs it anew.\n"
     )
 
 

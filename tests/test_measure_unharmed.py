@@ -166,4 +166,6 @@ def test_a_machine_without_msgspec_and_fvcore_measures_and_writes_a_record(tmp_p
 
 def test_what_fvcore_lacks_is_said_by_its_name() -> None:
     assert lack(ModuleNotFoundError(name="yacs.config")) == "yacs is not installed"
-    assert lack(ImportError("cannot import\nname 'x'")) == r"fvcore cannot be loaded: cannot import\nname 'x'"
+    said = r"fvcore cannot be loaded: ImportError: cannot import\nname 'x'"
+    assert lack(ImportError("cannot import\nname 'x'")) == said
+    assert lack(OSError("x")) == "fvcore cannot be loaded: OSError: x"

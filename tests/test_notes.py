@@ -271,7 +271,7 @@ def test_the_command_reads_a_record() -> None:
 
 
 def test_the_command_measures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vgg_profile.measure, "measure", lambda network, **setting: load(RECORD))
+    monkeypatch.setattr("vgg_profile.measure.run.measure", lambda network, **setting: load(RECORD))
     result = call("notes", "--measure", "--format", "json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["measured"]["kept_forward_bytes"] == SAVED_FOR_BACKWARD["D"]
@@ -281,7 +281,7 @@ def test_the_command_says_when_memory_does_not_suffice(monkeypatch: pytest.Monke
     def fail(network: str, **setting: object) -> Measurement:
         raise vgg_profile.measure.OutOfMemoryError("no room", load(RECORD), "forward", "fc6")
 
-    monkeypatch.setattr(vgg_profile.measure, "measure", fail)
+    monkeypatch.setattr("vgg_profile.measure.run.measure", fail)
     result = call("notes", "--measure")
     assert result.exit_code == 1
     assert "Out of memory: no room. It was at forward of fc6" in result.stderr

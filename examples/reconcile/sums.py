@@ -21,6 +21,7 @@ from .terms import Figure, Term, Tool
 
 NETS = ("D", "D-BN")
 INPUT = (3, 224, 224)
+HIDDEN = (Category.TEMPORARY, Category.SCRATCH)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Net:
         for event in self.step.events:
             sizes = [(each.category, each.size.at(self.profile.batch)) for each in event.allocated]
             live += sum(size for _, size in sizes)
-            hidden = sum(size for category, size in sizes if category is Category.TEMPORARY)
+            hidden = sum(size for category, size in sizes if category in HIDDEN)
             peak = max(peak, live - hidden)
             live -= sum(each.size.at(self.profile.batch) for each in event.freed)
         return peak

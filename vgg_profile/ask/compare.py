@@ -151,7 +151,7 @@ class Comparison(Displayed):
                 f"Of {units.plural(len(self.measured), 'record')} none is of {' or '.join(labels)} at input "
                 f"{units.shape(profile.input)}, batch {profile.batch:,}, {profile.dtype}, {profile.device}, "
                 f"{setup.label}.",
-                "Ask about what was measured, or measure: `vgg-profile measure CONFIG -o record.json`.",
+                "Ask about what was measured, or measure: `vgg-profile measure NET -o record.json`.",
             )
         return tuple(networks)
 
@@ -304,7 +304,7 @@ def _record(
                 raise InputError(
                     f"The record {excerpt(name)} does not hold: "
                     f"{checks.count(Verdict.FAIL)} of its {len(checks.checks)} checks fail.",
-                    "See which with `vgg-profile check CONFIG RECORD`, and measure again.",
+                    "See which with `vgg-profile check NET RECORD`, and measure again.",
                 )
             return name, checks
     return None, None

@@ -38,6 +38,7 @@ def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
         )
     lend_a_folder()
     with undivided():
+        import vgg_profile.measure.run  # noqa: F401 - torch loads here, or that is said
         from vgg_profile.measure.process import steps_in_a_process
     beside, tried = sum(reserve.bytes for reserve in process(memory)), set[int]()
     most = 0

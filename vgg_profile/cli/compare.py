@@ -71,8 +71,8 @@ def compare_command(
 ) -> None:
     """Networks side by side at one setting, in figures and ratios.
 
-    Each CONFIG is what `table` takes: a name, a list of layers, or a file. A record is used only for the
-    network and the setting that it was made with.
+    NET is what `table` takes: a name, a list of layers, or a file. A record is used only for the network
+    and the setting that it was made with.
 
     \b
     vgg-profile compare A B D E --relative-to A

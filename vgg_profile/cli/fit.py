@@ -98,12 +98,12 @@ def fit_command(
 ) -> None:
     """The largest batch that fits into a memory, with the working.
 
-    NET is what `table` takes: a config, a network of yours, or a traced one. Of several, a line each.
+    NET is what `table` takes: a config, a network in Python, or a traced one. Several NETs get a line each.
 
-    What the CPU's kernels take depends on the processor: it is the one that you name, else the one that
-    `doctor` or --calibrate last saw here, else the worst that is known.
+    The scratch memory of the CPU's kernels depends on the processor: the one that you name, else the one
+    that `doctor` or --calibrate last saw here, else the worst known one.
 
-    Exit code 0 if it fits, 4 if it does not, or one of several does not.
+    Exit code 0 if all fit, 4 if one does not.
 
     \b
     vgg-profile fit D --memory 8GiB --optimizer adam

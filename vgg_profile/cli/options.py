@@ -42,19 +42,28 @@ inputs_option = click.option(
     "inputs",
     multiple=True,
     metavar="SIZE",
-    help="Image size: 224, 192x256 or 3x192x256 (default 224); any network's inputs: 128:int64<50257.",
+    help="Image size: 224, 192x256 or 3x192x256 (default 224); for any network: 128:int64<50257.",
 )
 
 _of_any_network = (
-    click.option("--loss", metavar="FILE.py:NAME", help="The loss of a network of yours."),
-    click.option("--with", "given", multiple=True, metavar="NAME=VALUE", help="What its constructor takes."),
+    click.option("--loss", metavar="FILE.py:NAME", help="The loss of a network in Python."),
     click.option(
-        "--batch-dim", type=click.IntRange(0, 64), default=0, help="Where in its inputs the batch is."
+        "--with",
+        "given",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="What its constructor takes.",
+    ),
+    click.option(
+        "--batch-dim",
+        type=click.IntRange(0, 64),
+        default=0,
+        help="Which axis of its inputs is the batch.",
     ),
     click.option(
         "--probe/--no-probe",
         default=True,
-        help="Run an operation alone where no rule knows it; of a VGG only if asked to.",
+        help="Run an operation alone where no rule covers it (default: not for a VGG).",
     ),
 )
 dtype_option = click.option("--dtype", type=Word(list(ITEMSIZE)), default="float32", show_default=True)
@@ -172,7 +181,7 @@ def names_network(command: Command) -> Command:
 
 
 def takes_network(command: Command) -> Command:
-    """CONFIG and its setting, handed to the command as ``walk_on``: a device's rules to a profile."""
+    """NET and its setting, handed to the command as ``walk_on``: a device's rules to a profile."""
 
     @wraps(command)
     def with_network(config_: str, walk_one: Callable[..., Profile], **rest: Any) -> Any:
@@ -182,7 +191,7 @@ def takes_network(command: Command) -> Command:
 
 
 def takes_networks(command: Command) -> Command:
-    """Several CONFIG and one setting, handed to the command as ``configs`` and ``walk_one``.
+    """Several NET and one setting, handed to the command as ``configs`` and ``walk_one``.
 
     ``walk_one(source, device)`` walks any network at that setting, by the device's rules.
     """

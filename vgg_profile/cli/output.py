@@ -117,7 +117,7 @@ class Output(NamedTuple):
         if chosen == "snapshot" and not is_step:
             raise InputError(
                 "A memory snapshot is of a training step, and this command gives none.",
-                "Write it with `vgg-profile timeline CONFIG --device cuda -o step.pickle`.",
+                "Write it with `vgg-profile timeline NET --device cuda -o step.pickle`.",
             )
         return cls(path, chosen, force, *shown)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,7 +19,7 @@ import click
 from vgg_profile.cli.speech import Failure, complain, finish, say
 from vgg_profile.core.collecting import collecting
 from vgg_profile.core.ending import check_not_ended, exit_code, heeded, settle, uninterrupted
-from vgg_profile.core.errors import InputError
+from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.printable import command_line
 
 NAME = "vgg-profile"
@@ -84,15 +85,13 @@ def _explained() -> Iterator[None]:
         raise Interruption(ended) from None
     except InputError as error:
         raise Refusal(str(error)) from None
-    except BrokenPipeError:
+    except (BrokenPipeError, click.ClickException, click.Abort, click.exceptions.Exit):
         raise
-    except (MemoryError, SystemError, OSError, RuntimeError, ImportError) as error:
-        if isinstance(error, click.exceptions.Exit):
-            raise
+    except (Exception, SystemExit) as error:
         if _is_lack_of_memory(error):
             raise Failure("There is not enough memory for this. Free some, or ask for less.") from None
-        if isinstance(error, ImportError):
-            raise Failure(_what_is_wrong(error)) from None
+        if isinstance(error, ImportError) or _package(error):
+            raise _not_loaded(error) from None
         if not isinstance(error, OSError):
             raise
         finish()  # it is stdout, if that says so
@@ -104,7 +103,10 @@ def _is_lack_of_memory(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or getattr(error, "errno", None) == errno.ENOMEM
-        or any(sign in str(error) for sign in _SIGNS_OF_NO_MEMORY)
+        or (
+            isinstance(error, (SystemError, OSError, RuntimeError, ImportError))
+            and any(sign in str(error) for sign in _SIGNS_OF_NO_MEMORY)
+        )
     )
 
 
@@ -207,30 +209,57 @@ def undivided() -> Iterator[None]:
     try:
         with uninterrupted():
             yield
-    except ImportError as error:
+    except (Exception, SystemExit) as error:
         if _is_lack_of_memory(error):
             raise
-        raise Failure(f"{_what_is_wrong(error)} `pip install -c constraints.txt .` installs it.") from None
-    except (ValueError, AttributeError, TypeError, SyntaxError) as error:
-        raise Failure(
-            f"A package cannot be loaded: {str(error).rstrip('.')}. Its settings or its files are at fault."
-        ) from None
+        raise _not_loaded(error) from None
 
 
 _NAMES = {"torch": "PyTorch (torch)"}
 """Packages that people know by another name."""
 
+_INSTALLED_AS = {"PIL": "pillow"}
+"""Packages that pip knows by another name."""
 
-def _what_is_wrong(error: ImportError) -> str:
-    """Which package an import stopped at: the one that is missing, be it another package's need.
 
-    >>> _what_is_wrong(ModuleNotFoundError("No module named 'matplotlib.style'", name="matplotlib.style"))
-    'matplotlib is missing.'
-    >>> _what_is_wrong(ImportError("libcudart.so.13: cannot open shared object file", name="torch._C"))
-    'PyTorch (torch) cannot be loaded: libcudart.so.13: cannot open shared object file.'
+def _not_loaded(error: BaseException) -> Failure:
+    """What an import that came to no end is called, and what to install.
+
+    >>> print(_not_loaded(ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")))
+    matplotlib is missing. `pip install -c constraints.txt .` installs it.
+    >>> print(_not_loaded(ImportError("libcudart.so.13: cannot open shared object file", name="torch._C")))
+    PyTorch (torch) cannot be loaded: libcudart.so.13: cannot open shared object file. \
+`pip install --force-reinstall torch` installs it anew.
     """
-    package = (error.name or "").partition(".")[0]
+    package = _package(error)
     name = _NAMES.get(package, package) or "A package"
-    if isinstance(error, ModuleNotFoundError):
-        return f"{name} is missing."
-    return f"{name} cannot be loaded: {str(error).rstrip('.')}."
+    if isinstance(error, ModuleNotFoundError) and "." not in str(error.name):
+        return Failure(f"{name} is missing. `pip install -c constraints.txt .` installs it.")
+    said = excerpt(message(error), 300)[1:-1].rstrip(".")
+    why = said if isinstance(error, ImportError) else f"{kind(error)}: {said}" if said else kind(error)
+    again = f"--force-reinstall {_INSTALLED_AS.get(package, package)}" if package else "-c constraints.txt ."
+    return Failure(f"{name} cannot be loaded: {why}. `pip install {again}` installs it anew.")
+
+
+def _package(error: BaseException) -> str:
+    """The package whose import an error ended, be it another package's need; nothing if it ended none.
+
+    It is what Python names, else the innermost, neither ours nor Python's, of which a module was being run.
+    """
+    found = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
+    if isinstance(error, SyntaxError) and (error.filename or "").endswith(".py"):
+        file = Path(error.filename or "")
+        while (file.parent / "__init__.py").exists():
+            file = file.parent
+        return file.stem
+    trace = error.__traceback__
+    innermost = ""
+    while trace is not None:
+        frame, trace = trace.tb_frame, trace.tb_next
+        home = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if frame.f_code.co_name == "<module>" and home not in {*sys.stdlib_module_names, _OURS, "__main__"}:
+            innermost = home
+    return found or innermost
+
+
+_OURS = __name__.partition(".")[0]

@@ -54,7 +54,7 @@ def report_command(
     output: Path,
     force: bool,
 ) -> None:
-    """A report to keep: one network in full, several side by side.
+    """A report to keep: one network in full, or several side by side.
 
     As Markdown (FILE.md), with its pictures in a folder FILE beside it; or as one page that needs nothing
     else (FILE.html), to change the network and its setting, look inside a layer, and walk through the step.

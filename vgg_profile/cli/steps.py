@@ -135,7 +135,7 @@ def run_now(
         )
     lend_a_folder()
     with undivided():
-        from vgg_profile.measure import OutOfMemoryError, measure
+        from vgg_profile.measure.run import OutOfMemoryError, measure
     network: Any = profile.config
     inputs: tuple[Input, ...] = ()
     loss, about = None, None
@@ -237,7 +237,7 @@ def measure_command(
 def check_command(walk_on: Callable[[str], Profile], record: Path, all_layers: bool, out: Output) -> None:
     """The verdicts of a saved record, without torch, on any machine.
 
-    RECORD is what `vgg-profile measure CONFIG -o record.json` wrote. A record of another network or
+    RECORD is what `vgg-profile measure NET -o record.json` wrote. A record of another network or
     another setting, a damaged one, or one that says what no measurement writes is refused; its digest
     guards against accidents, not against forgery. Exit code 0 if all checks hold, 3 if one fails.
     """

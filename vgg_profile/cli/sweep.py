@@ -68,11 +68,11 @@ def sweep_command(
 ) -> None:
     """The peak, or what fits into a memory, over a grid of settings.
 
-    A grid has batches, image sizes, dtypes and optimizers. A network of your own is traced at each of its
-    inputs, dtypes and optimizers; of a traced one only the batches are free. Of several inputs each is a
-    --input, and a LIST of alternatives.
+    A grid has batches, image sizes, dtypes and optimizers. A network in Python is traced again for each
+    input, dtype and optimizer; a traced one can only vary its batch. A network with several inputs takes
+    --input once for each, and each may list alternatives.
 
-    With --memory: exit code 4 if at a point one of the batches does not fit, or not even one image.
+    With --memory: exit code 4 if at any point a batch does not fit, or not even one image does.
 
     \b
     vgg-profile sweep D --memory 8GiB --optimizer sgd,adam --input 160..224:32

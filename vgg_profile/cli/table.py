@@ -48,12 +48,12 @@ def table(
 ) -> None:
     """One network, layer by layer, with its arithmetic.
 
-    CONFIG is a name (A, A-LRN, B, C, D, E, vgg16, vgg16_bn, D-BN …), a list of layers, or a .toml or
+    NET is a name (A, A-LRN, B, C, D, E, vgg16, vgg16_bn, D-BN …), a list of layers, or a .toml or
     .json file. In a list a number is a 3×3 convolution of that width, conv1-256 a 1×1 one, M a max pool,
     LRN a local response norm; the last may be GAP (a global average pool before the classifier) or none (no
     pool there). Without either, it is the paper's 7×7.
 
-    NET may be any network: FILE.py:NAME, package.module:NAME, or a traced one.
+    NET may also be any network in Python, FILE.py:NAME or package.module:NAME, or a file that `trace` wrote.
 
     \b
     vgg-profile table D --batch 8

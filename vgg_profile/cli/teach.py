@@ -65,7 +65,7 @@ def explain(
 ) -> None:
     """One fact, or one layer, worked out with the numbers in place.
 
-    TOPIC is one of those that `vgg-profile explain` lists. CONFIG is what `table` takes: with a LAYER,
+    TOPIC is one of those that `vgg-profile explain` lists. NET is what `table` takes: with a LAYER,
     such as conv3_2 or features.12, that layer is worked out; without, its layers are listed.
 
     \b

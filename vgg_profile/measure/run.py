@@ -261,7 +261,9 @@ class _Run:
         """What fvcore counts; without fvcore, ``skipped`` says why there is nothing."""
         try:
             from vgg_profile.measure.fvcore_counts import count_with_fvcore
-        except ImportError as error:
+        except (Exception, SystemExit) as error:
+            if _is_out_of_memory(error):
+                raise
             skipped |= dict.fromkeys(FVCORE, lack(error))
             return
         try:
@@ -385,11 +387,11 @@ def device_named(name: str) -> torch.device:
     return torch.device(name)
 
 
-def lack(error: ImportError) -> str:
+def lack(error: BaseException) -> str:
     """Why fvcore does not count here: itself, or what it needs, is not installed, or does not load."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"{error.name.partition('.')[0]} is not installed"
-    return f"fvcore cannot be loaded: {excerpt(str(error), 120)[1:-1]}"
+    return f"fvcore cannot be loaded: {kind(error)}: {excerpt(message(error), 120)[1:-1]}"
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -41,7 +41,7 @@ def contents(profile: Profile) -> Contents:
         f"The layers of {profile.config.label}{_pooled(profile)}",
         ("layer", "module", "what", "output"),
         tuple((row.name, row.module, _KINDS[row.kind], row.output_shape) for row in profile.module_rows[1:]),
-        f"`vgg-profile explain CONFIG {example}` works one out; a module path does as well as a name.",
+        f"`vgg-profile explain NET {example}` works one out; a module path does as well as a name.",
     )
 
 
@@ -112,7 +112,7 @@ def _find(profile: Profile, name: str) -> tuple[Module, Row, Row]:
     names = [row.name for row in rows[1:]] + [row.module for row in rows[1:] if row.module != row.name]
     raise InputError(
         f"{profile.config.label} has no layer {excerpt(name)}.",
-        did_you_mean(key, names) + "`vgg-profile explain CONFIG` lists a network's layers.",
+        did_you_mean(key, names) + "`vgg-profile explain NET` lists a network's layers.",
     )
 
 

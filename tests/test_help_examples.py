@@ -1,0 +1,121 @@
+"""What ``--help`` shows as an example runs, and says NET where the usage does."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from calling import accepted, call
+
+from vgg_profile.cli import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+
+MODULES = """
+import torch
+from torch import nn
+
+from my_net import UNet
+
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+
+
+class GPT(nn.Module):
+    def __init__(self, layers):
+        super().__init__()
+        self.embedding = nn.Embedding(50257, 8)
+        self.blocks = nn.Sequential(*(nn.Linear(8, 8) for _ in range(layers)))
+
+    def forward(self, words):
+        return self.blocks(self.embedding(words))
+"""
+
+MODEL = """
+from torch import nn
+
+
+class VGG(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+        self.classifier = nn.Linear(8, 10)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).flatten(1))
+
+
+net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+"""
+
+
+def examples(command: str) -> list[str]:
+    """The lines of a command's help that can be typed, without what is said beside them."""
+    lines = accepted(call(command, "--help")).splitlines()
+    return [re.split(r"\s{3,}", line.strip())[0] for line in lines if line.startswith("  vgg-profile ")]
+
+
+def takes_a_real_pass(line: str) -> bool:
+    return "--measure" in line.split() or line.startswith("vgg-profile measure")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that has whatever the examples name."""
+    for name in ("examples", "reports"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "my").mkdir()
+    shutil.copy(ROOT / "examples" / "my_net.py", tmp_path / "my" / "my_net.py")
+    (tmp_path / "my" / "net.py").write_text(MODULES)
+    (tmp_path / "model.py").write_text(MODEL)
+    (tmp_path / "tiny.toml").write_text('layers = [64, "M", 128]\nclasses = 10\n')
+    (tmp_path / "old.toml").write_text('layers = [64, "M", 128]\nclasses = 10\n')
+    (tmp_path / "new.toml").write_text('layers = [64, "M", 256]\nclasses = 10\n')
+    text = accepted(call("budget", "--help")).partition("budget.toml: ")[2].partition("\n\n")[0]
+    (tmp_path / "budget.toml").write_text("\n".join(line.strip() for line in text.splitlines()))
+    git = ("git", "-c", "user.name=me", "-c", "user.email=me@example.org")
+    for words in (("init", "-q", "-b", "main"), ("add", "my"), ("commit", "-q", "-m", "first")):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(line: str) -> None:
+    if "torchvision" in line:
+        pytest.importorskip("torchvision")
+    ended = call(*shlex.split(line)[1:])
+    assert ended.exit_code in (0, 3, 4), f"{line}: {ended.output}{ended.exception!r}"
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_an_example_in_the_help_runs(command: str, desk: Path) -> None:
+    for line in examples(command):
+        if not takes_a_real_pass(line):
+            run(line.replace("torchvision.models:resnet50", "my/net.py:Net"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line", [each for name in COMMANDS for each in examples(name) if takes_a_real_pass(each)]
+)
+def test_an_example_that_takes_a_real_pass_runs(line: str, desk: Path) -> None:
+    run(line)
+
+
+def test_a_command_that_takes_arguments_has_an_example() -> None:
+    without = {name for name in COMMANDS if not examples(name)}
+    assert without == {"check", "doctor", "list"}
+    assert "vgg-profile measure D -o record.json" in examples("measure")
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_the_help_says_net_for_a_network(command: str) -> None:
+    text = accepted(call(command, "--help"))
+    assert "CONFIG" not in text.replace("CUDA_ALLOC_CON", "")
+    assert "of yours" not in text

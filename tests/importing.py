@@ -32,6 +32,7 @@ HEAVY: dict[str, set[str]] = {
             f"diagnose.{name}"
             for name in (
                 "against",
+                "as_written",
                 "calls",
                 "child",
                 "clues",
@@ -46,7 +47,6 @@ HEAVY: dict[str, set[str]] = {
                 "search",
                 "unregistered",
                 "values",
-                "verdict",
                 "words",
             )
         ),

@@ -8,6 +8,8 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 
@@ -29,6 +31,7 @@ from vgg_profile.predict.vgg.configs import config, from_dict
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.write.plots import SMALLEST
+from vgg_profile.write.plots.style import contrast
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "reports" / "measured"
@@ -114,6 +117,30 @@ def faults(canvas: Canvas) -> list[str]:
             found.append(f"small: {text.get_text()}")
     boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in texts]
     found += [f"overlap: {a} / {b}" for (a, one), (b, other) in combinations(boxes, 2) if one.overlaps(other)]
+    return found
+
+
+def pale(canvas: Canvas) -> list[str]:
+    """Every text whose contrast with its ground is below 4.5, and every line below 3; a grid may be faint.
+
+    Each text must stand out from the paper and from the shade of bands, wherever it is.
+    """
+    shades = {each.get_facecolor() for axes in canvas.axes for each in axes.patches if each.get_zorder() == 0}
+    paper = to_hex(canvas.get_facecolor())
+    found = []
+    for text in drawn(canvas):
+        grounds = [paper, *map(to_hex, shades)]
+        if any(contrast(to_hex(text.get_color()), each) < 4.5 for each in grounds):
+            found.append(f"text: {text.get_text()}")
+    for axes in canvas.axes:
+        spines = [each.get_edgecolor() for each in axes.spines.values() if each.get_visible()]
+        lines = [each.get_color() for each in axes.lines if each.get_linestyle() != "None"]
+        dots = [each.get_markeredgecolor() for each in axes.lines if each.get_marker() == "o"]
+        dots = [each for each in dots if to_hex(each) != paper]  # the rim of a point
+        strokes = [each.get_edgecolor()[0] for each in axes.collections if isinstance(each, LineCollection)]
+        for colour in (*spines, *lines, *dots, *strokes):
+            if contrast(to_hex(colour), paper) < 3:
+                found.append(f"line: {to_hex(colour)}")
     return found
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from xml.etree import ElementTree
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from plotting import FOLDER, RECORD
@@ -21,7 +23,8 @@ from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import PICTURES as FORMATS
-from vgg_profile.write.plots import to_bytes
+from vgg_profile.write.plots import SIZES, to_bytes
+from vgg_profile.write.plots.style import DARK
 
 # -- the command line
 
@@ -69,6 +72,39 @@ def test_plot_takes_the_setup_and_the_memory(tmp_path: Path) -> None:
     compared = run("A", "D", "compare", "--optimizer", "adam", "-o", path, "--force")
     assert compared.exit_code == 0
     assert f"{ledger(walk('D'), Setup(optimizer='adam')).peak.peak:,}".encode() in path.read_bytes()
+
+
+def test_plot_takes_a_size_a_theme_and_a_unit(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    pixels = []
+    for size in (*SIZES, "page"):
+        assert run("8,M", "memory", "--size", size, "-o", path, "--force").exit_code == 0
+        pixels.append(struct.unpack(">II", path.read_bytes()[16:24]))
+    assert pixels[1:3] == [(2000, 1125), (1600, 1600)]
+    assert pixels[0] == pixels[3]
+    path = tmp_path / "x.svg"
+    assert run("D", "memory", "--dark", "--unit", "KiB", "-o", path).exit_code == 0
+    figure = depict(walk("D"), "memory", unit="KiB")
+    assert path.read_bytes() == to_bytes(figure, "svg", dark=True)
+    assert b"saved for backward (KiB)" in path.read_bytes()
+    assert DARK.ground.lower() in path.read_text()
+    refused = run("D", "macs", "--unit", "KiB", "-o", tmp_path / "y.svg")
+    assert (refused.exit_code, (tmp_path / "y.svg").exists()) == (2, False)
+    assert "Leave --unit out." in refused.stderr
+
+
+@pytest.mark.parametrize("option", [param for param in main.commands["plot"].params if param.name == "size"])
+def test_the_sizes_that_can_be_asked_for_are_those_that_are_drawn(option: click.Option) -> None:
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == tuple(SIZES)
+
+
+def test_a_sweep_takes_a_memory_and_a_card_brings_its_rules(tmp_path: Path) -> None:
+    path = tmp_path / "x.svg"
+    assert run("8,M", "sweep", "--memory", "8MiB", "-o", path).exit_code == 0
+    assert ">8 MiB<" in path.read_text()
+    assert run("8,M", "sweep", "--memory", "rtx4090", "-o", path, "--force").exit_code == 0
+    assert "rules of device cuda" in path.read_text().replace("\n", " ")
 
 
 GIVEN = {

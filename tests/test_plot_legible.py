@@ -11,11 +11,12 @@ import pytest
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
-from plotting import EVERY, FOLDER, NETS, RECORD, faults, of_a_card, subject
+from plotting import EVERY, FOLDER, NETS, RECORD, faults, of_a_card, pale, subject
 
 from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
+from vgg_profile.ask.sweep import Sweep, sweep
 from vgg_profile.check.crosscheck import overlay
 from vgg_profile.check.results import Overlay
 from vgg_profile.core.figures import Figure
@@ -23,13 +24,15 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.figures import KINDS, depict
+from vgg_profile.describe.figures.seconds import MOST_SHOWN
 from vgg_profile.measure.reading import load
 from vgg_profile.predict.vgg.configs import from_dict
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
-from vgg_profile.write.plots import WIDTH, draw, to_bytes
+from vgg_profile.write.plots import SIZES, WIDTH, draw, to_bytes
 from vgg_profile.write.plots.lettering import break_lines, inches
 from vgg_profile.write.plots.panel import CROWD
+from vgg_profile.write.plots.style import contrast
 
 OF_A_PROFILE = [kind for kind, of in KINDS.items() if Profile in of]
 
@@ -73,6 +76,56 @@ def test_other_steps_are_legible(record: str) -> None:
         assert faults(draw(depict(curve, kind))) == []
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("kind", "result"), EVERY)
+def test_every_kind_is_legible_in_every_size_and_theme(
+    kind: str, result: type, size: str, dark: bool
+) -> None:
+    canvas = draw(depict(subject(result), kind), size, dark=dark)
+    assert faults(canvas) == []
+    assert crossed(canvas) == []
+    assert pale(canvas) == []
+    width, height = canvas.get_size_inches()
+    assert (width, height if size != "page" else None) == SIZES[size]
+
+
+@pytest.mark.parametrize("size", ["slide", "square"])
+@pytest.mark.parametrize("net", ["60 layers", "300 layers", "one layer"])
+def test_a_deep_network_is_legible_on_a_slide(net: str, size: str) -> None:
+    for kind in ("memory", "shares"):
+        assert faults(draw(depict(subject(Profile, net), kind), size)) == []
+
+
+def test_the_bars_of_times_have_room_for_their_names_on_a_slide() -> None:
+    for record in ("D-cpu", "E-BN-cpu"):
+        axes = draw(depict(load(FOLDER / f"{record}.json")), "slide").axes[0]
+        assert len(axes.get_yticklabels()) > MOST_SHOWN
+        assert all(label.get_visible() for label in axes.get_yticklabels())
+
+
+def test_the_lines_of_a_sweep_are_named_at_their_ends_and_the_memory_in_the_legend() -> None:
+    have = memory("8GiB")
+    canvas = draw(depict(subject(Sweep), memory=have))
+    assert faults(canvas) == []
+    (axes,) = canvas.axes
+    names = [line.label for line in depict(subject(Sweep)).panels[0].series]
+    assert sorted(text.get_text() for text in axes.texts) == sorted(names)
+    assert all(text.get_visible() for text in axes.texts)
+    assert [text.get_text() for text in canvas.legends[0].get_texts()] == ["8 GiB"]
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == "--"] == [
+        have.bytes / depict(subject(Sweep)).panels[0].unit.scale
+    ]
+    assert not draw(depict(subject(Sweep))).legends
+
+
+def test_lines_that_end_together_have_their_names_apart() -> None:
+    grid = sweep("8,M", inputs=range(16, 24), batches=(1, 2), optimizers=("none",))
+    canvas = draw(depict(grid))
+    assert faults(canvas) == []
+    assert sum(text.get_visible() for text in canvas.axes[0].texts) == 8
+
+
 def test_long_names_are_legible_and_shown_as_they_are() -> None:
     name = "<b>$x^{2}$ --> & " + "w" * 43
     config = from_dict({"name": name, "layers": [8, "M"], "classifier": []})
@@ -114,6 +167,21 @@ def test_the_figure_that_a_result_shows_unasked(result: type, kind: str) -> None
 def test_a_card_with_its_limits_close_together_is_legible() -> None:
     step = ledger(walk("D", batch=2, device="cuda"), Setup(optimizer="adam"))
     assert faults(draw(depict(Fit(step, memory("rtx4090"), (DEFAULT_RESERVE["cuda"],))))) == []
+
+
+def test_a_pale_text_and_a_pale_line_are_found() -> None:
+    for dark in (False, True):
+        canvas = draw(depict(walk("8,M"), "macs"), dark=dark)
+        assert pale(canvas) == []
+        canvas.text(0.5, 0.5, "grey on grey", color="#777777" if dark else "#888888")
+        canvas.axes[0].axvline(1, color="#555555" if dark else "#999999")
+        assert [fault.partition(":")[0] for fault in pale(canvas)] == ["text", "line"]
+
+
+def test_contrast_is_that_of_its_definition() -> None:
+    assert contrast("#000000", "#FFFFFF") == pytest.approx(21)
+    assert contrast("#777777", "#FFFFFF") == pytest.approx(4.48, abs=0.01), "WebAIM's well-known near miss"
+    assert contrast("#FFFFFF", "#767676") == pytest.approx(4.54, abs=0.01)
 
 
 def test_a_clipped_a_small_and_an_overlapping_label_are_found() -> None:
@@ -205,11 +273,12 @@ def test_a_number_stands_at_the_end_of_its_bar_whatever_else_is_marked() -> None
     assert of_the_input.xy == (0, 0)  # type: ignore[attr-defined]
 
 
-def test_shares_are_drawn_to_one_scale() -> None:
-    canvas = draw(depict(walk("D-BN"), "shares"))
-    (reach,) = {axes.get_xlim() for axes in canvas.axes}
-    assert reach[0] == 0
-    assert reach[1] > 100
+@pytest.mark.parametrize("net", ["D-BN", "8,"])
+def test_shares_are_drawn_to_one_scale_that_ends_at_the_whole(net: str) -> None:
+    canvas = draw(depict(walk(net), "shares"))
+    for axes in canvas.axes:
+        assert axes.get_xlim() == pytest.approx((0, 100), abs=1e-9)
+        assert max(axes.get_xticks()) == 100
     assert len({round(axes.get_position().width, 3) for axes in canvas.axes}) == 1
     assert len({axes.get_xlim() for axes in draw(depict(subject(Comparison))).axes}) > 1
 

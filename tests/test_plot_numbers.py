@@ -117,10 +117,39 @@ def test_a_comparison_is_the_table_of_it() -> None:
 def test_time_is_the_records() -> None:
     record = load(RECORD)
     figure = depict(record)
-    forward, backward = series(figure)
-    assert list(forward.y) == [each.value for each in record.layers("forward_time").values()]
-    layers = record.layers("forward_time")
-    assert list(backward.y) == [record.layers("backward_time")[layer].value for layer in layers]
+    names = [name for _, name in figure.panels[0].names]
+    assert len(names) == 21
+    forward = record.layers("forward_time")
+    for drawn, quantity in zip(series(figure), ("forward_time", "backward_time"), strict=True):
+        times = {layer: each.value for layer, each in record.layers(quantity).items() if layer in forward}
+        assert list(drawn.y[:-1]) == [times[layer] for layer in names[:-1]]
+        assert sum(drawn.y) == pytest.approx(sum(times.values())), "the last bar is all the others"
+        assert names[-1] == f"{len(times) - 20} others"
+        layers = iter(forward)
+        assert all(name in layers for name in names[:-1]), "in the network's order"
+
+
+def test_of_few_layers_each_has_its_times() -> None:
+    record = load(RECORD)
+    few = tuple(each for each in record.readings if (each.layer or "fc6") in ("fc6", "fc7", "fc8"))
+    figure = depict(replace(record, readings=few), "time")
+    assert [name for _, name in figure.panels[0].names] == ["fc6", "fc7", "fc8"]
+    assert "alone" not in figure.footer
+
+
+@pytest.mark.parametrize("unit", ["KiB", "MiB", "GiB"])
+def test_a_unit_is_that_of_every_axis_of_bytes_and_changes_no_number(unit: str) -> None:
+    plain, asked = depict(subject(Comparison)), depict(subject(Comparison), unit=unit)
+    assert [panel.unit.name for panel in asked.panels] == ["millions", "billions", unit, unit]
+    assert [panel.series for panel in asked.panels] == [panel.series for panel in plain.panels]
+    size = {"KiB": "1,024", "MiB": "1,048,576", "GiB": "1,073,741,824"}[unit]
+    assert asked.footer.endswith(f"{unit} = {size} bytes.")
+
+
+@pytest.mark.parametrize("kind", ["macs", "shares", "parameters"])
+def test_a_unit_of_bytes_is_refused_where_no_axis_counts_them(kind: str) -> None:
+    with pytest.raises(InputError, match=f"The figure {kind} has no axis of binary units"):
+        depict(subject(Profile), kind, unit="GiB")
 
 
 def test_the_lines_of_a_sweep_are_its_points() -> None:

@@ -30,9 +30,9 @@ from vgg_profile.predict.vgg.walk import walk
 @pytest.mark.parametrize(
     ("kind", "finding"),
     [
-        ("memory", "Block 1 keeps 48.6 % of the 72,757,152 bytes saved for backward"),
-        ("parameters", "fc6 holds 74.3 % of the 138,357,544 parameters"),
-        ("macs", "Blocks 3 and 4 each take 29.9 % of the 15,470,264,320 MACs per image"),
+        ("memory", "Block 1 keeps 48.6 % of the 69.39 MiB saved for backward"),
+        ("parameters", "fc6 holds 74.3 % of the 138.4 million parameters"),
+        ("macs", "Blocks 3 and 4 each take 29.9 % of the 15.5 billion MACs per image"),
         (
             "shares",
             "Where it sits: memory in block 1 (48.6 %), MACs in blocks 3 and 4 (29.9 % each), "
@@ -45,6 +45,19 @@ def test_the_title_states_the_finding(kind: str, finding: str) -> None:
     figure = depict(walk("D"), kind)
     assert figure.title == finding
     assert finding in figure.alt
+
+
+@pytest.mark.parametrize(
+    ("kind", "whole"),
+    [
+        ("memory", "72,757,152 in all"),
+        ("parameters", "138,357,544 in all"),
+        ("macs", "15,470,264,320 in all"),
+        ("memory", "MiB = 1,048,576 bytes."),
+    ],
+)
+def test_the_footer_has_the_exact_number_of_what_the_title_rounds(kind: str, whole: str) -> None:
+    assert whole in depict(walk("D"), kind).footer
 
 
 def test_the_title_of_a_step_says_how_much_and_where() -> None:
@@ -103,6 +116,7 @@ def test_a_short_time_is_not_none() -> None:
         if reading.layer == "relu1_1" and "_time" in reading.quantity
         else reading
         for reading in record.readings
+        if reading.layer in ("conv1_1", "relu1_1")
     ]
     figure = depict(replace(record, readings=tuple(short)))
     assert "<0.1 ms" in figure.panels[0].ends

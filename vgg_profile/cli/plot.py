@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from vgg_profile.ask.cards import memory
+from vgg_profile.ask.cards import Memory, memory
 from vgg_profile.ask.compare import Comparison, read_records
 from vgg_profile.ask.fit import Fit
 from vgg_profile.ask.question import Question
@@ -63,7 +63,7 @@ USELESS: Mapping[str, frozenset[str]] = {
     "check": frozenset({"have"}),
     "batch": frozenset({"record", "batch"}),
     "compare": _EXTRA,
-    "sweep": _EXTRA | {"batch", "inputs"},
+    "sweep": frozenset({"record", "batch", "inputs"}),
     "time": frozenset({"have"}),
 }
 """Kind of figure → the options that would change nothing in it, and are refused."""
@@ -81,7 +81,7 @@ USELESS: Mapping[str, frozenset[str]] = {
     "have",
     metavar="SIZE",
     shell_complete=cards,
-    help="For batch: what it must fit, 8GiB or a card: rtx4090.",
+    help="For batch and sweep: what it must fit, 8GiB or a card: rtx4090.",
 )
 @click.option(
     "--measured",
@@ -90,6 +90,15 @@ USELESS: Mapping[str, frozenset[str]] = {
     metavar="PATH",
     help="For timeline, check and time: what `vgg-profile measure` wrote, or a folder of such records.",
 )
+@click.option(
+    "--size",
+    type=click.Choice(("page", "slide", "square")),
+    default="page",
+    show_default=True,
+    help="8 inches wide and as high as needed; 10 by 5.6, as a slide; or 8 by 8.",
+)
+@click.option("--dark", is_flag=True, help="Light on a dark ground.")
+@click.option("--unit", type=click.Choice(("GiB", "MiB", "KiB")), help="What an axis of bytes counts in.")
 @rules_option
 @takes_setup
 def plot(
@@ -99,6 +108,9 @@ def plot(
     force: bool,
     have: str | None,
     record: Path | None,
+    size: str,
+    dark: bool,
+    unit: str | None,
     device: str,
     setup: Setup,
 ) -> None:
@@ -121,17 +133,19 @@ def plot(
     vgg-profile plot D memory -o memory.svg
     vgg-profile plot A B D E compare -o compare.pdf
     vgg-profile plot D batch --memory rtx4090 --optimizer adam -o batch.png
+    vgg-profile plot D shares --size slide --dark -o shares.png
     vgg-profile plot D timeline --measured reports/measured/D-cpu.json -o timeline.svg
     """
     configs, kind = _configs_and_kind(words)
     _refuse_useless(kind, configs)
     path = _picture(output, kind, force=force)
     check_can_draw()
-    figure = depict(_subject(kind, configs, walk_one, have, record, device, setup), kind)
+    line = {"memory": memory(have)} if have is not None and Sweep in KINDS[kind] else {}
+    figure = depict(_subject(kind, configs, walk_one, have, record, device, setup), kind, unit, **line)
 
     from vgg_profile.write.plots import to_bytes
 
-    write_whole(path, to_bytes(figure, path.suffix[1:].lower()), force=force)
+    write_whole(path, to_bytes(figure, path.suffix[1:].lower(), size, dark=dark), force=force)
     say(f"Wrote {path}: {figure.title}")
 
 
@@ -208,6 +222,8 @@ def _subject(
             f"The figure {kind} is of one network, and {len(configs)} are named.",
             "Name one, and the kind after it; or ask for compare.",
         )
+    if have is not None and Sweep in shows:
+        return _grid(walk_one(configs[0], _rules(memory(have), device)), setup)
     if have is not None:
         return _fit(configs[0], walk_one, have, device, setup)
     profile = walk_one(configs[0], device)
@@ -269,6 +285,10 @@ def _measured(profile: Profile, path: Path, setup: Setup, *, is_curve: bool) -> 
 def _fit(config: str, walk_one: Callable[[str, str], Profile], have: str, device: str, setup: Setup) -> Fit:
     """The question that `vgg-profile fit` answers, by a card's own rules unless others are asked for."""
     amount = memory(have)
+    return Question(walk_one(config, _rules(amount, device)), amount, setup).answer()
+
+
+def _rules(amount: Memory, device: str) -> str:
+    """A card's own rules, unless others are asked for."""
     is_chosen = click.get_current_context().get_parameter_source("device") is ParameterSource.COMMANDLINE
-    rules = device if is_chosen else amount.device or device
-    return Question(walk_one(config, rules), amount, setup).answer()
+    return device if is_chosen else amount.device or device

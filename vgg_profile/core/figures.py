@@ -108,7 +108,9 @@ class Panel:
     limits: tuple[Limit, ...] = ()
     points: tuple[Point, ...] = ()
     reach: float = 0
-    """The axis goes at least to this raw value."""
+    """Where the axis ends, as a raw value, if its values are parts of a whole."""
+    names_lines: bool = False
+    """Whether a line's name stands at its end, not in a legend."""
     sideways: bool = False
     height: float = 3.6
     """Of the data, in inches; a sideways panel is as high as its bars need."""
@@ -127,8 +129,6 @@ class Figure:
     alt: str
     footer: str = ""
     columns: int = 1
-    has_one_scale: bool = False
-    """Whether all panels have one scale, so that their values can be compared by eye."""
 
     def __post_init__(self) -> None:
         spell_out(self)

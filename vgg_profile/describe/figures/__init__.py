@@ -7,6 +7,9 @@ are raw (bytes, values, MACs, seconds); a :class:`Unit` says by what an axis div
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.fit import Fit
 from vgg_profile.ask.sweep import Sweep
@@ -16,6 +19,7 @@ from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.figures import Figure
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
+from vgg_profile.describe.figures.drawing import BINARY_UNITS, unit_convention
 from vgg_profile.describe.kinds import KINDS
 from vgg_profile.measure.record import Measurement
 
@@ -30,14 +34,16 @@ from vgg_profile.describe.figures import seconds  # noqa: F401
 # isort: on
 
 
-def depict(result: object, kind: str | None = None) -> Figure:
-    """The figure of a result: of a kind, or of the first that its type has.
+def depict(result: object, kind: str | None = None, unit: str | None = None, **options: Any) -> Figure:
+    """The figure of a result: of a kind, or of the first that its type has; its bytes in a binary unit.
 
-    Raises ``InputError`` for a kind that is unknown, or that this result does not have.
+    ``options`` are the kind's own: ``memory``, a ``Memory``, draws a line across a sweep. Raises
+    ``InputError`` for a kind that is unknown, or that this result does not have, and for a unit of bytes
+    where no axis counts them.
 
     >>> from vgg_profile.predict.vgg.walk import walk
     >>> depict(walk("D"), "parameters").title
-    'fc6 holds 74.3 % of the 138,357,544 parameters'
+    'fc6 holds 74.3 % of the 138.4 million parameters'
     """
     has = {name: of[type(result)] for name, of in KINDS.items() if type(result) in of}
     if not has:
@@ -52,7 +58,21 @@ def depict(result: object, kind: str | None = None) -> Figure:
             f"A {type(result).__name__} has no figure {name}.",
             f"It has {', '.join(has)}. For {name} use {units.listed(others, 'or')}.",
         )
-    return has[name](result)
+    return _in_unit(has[name](result, **options), name, unit)
+
+
+def _in_unit(figure: Figure, kind: str, unit: str | None) -> Figure:
+    """A figure whose byte axes count in that unit, and whose footer says what the unit is."""
+    chosen = next((each for each in BINARY_UNITS if each.name == unit), None)
+    panels = [
+        replace(panel, unit=chosen) if chosen and panel.unit in BINARY_UNITS else panel
+        for panel in figure.panels
+    ]
+    counting = [each for each in BINARY_UNITS if any(panel.unit == each for panel in panels)]
+    if chosen and chosen not in counting:
+        raise InputError(f"The figure {kind} has no axis of binary units of bytes.", "Leave --unit out.")
+    footer = " ".join([figure.footer, *map(unit_convention, counting)])
+    return replace(figure, panels=tuple(panels), footer=footer)
 
 
 _MADE = {

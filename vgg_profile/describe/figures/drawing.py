@@ -79,6 +79,12 @@ def count_unit(largest: int) -> Unit:
     return next((unit for unit in scales if largest >= unit.scale), Unit(""))
 
 
+def counted_briefly(number: int) -> str:
+    """A count as a title says it: ``138.4 million``; one below a million as it is."""
+    unit = count_unit(number)
+    return units.exact(number) if unit.scale < 10**6 else f"{number / unit.scale:,.1f} {unit.name[:-1]}"
+
+
 def second_unit(longest: float) -> Unit:
     """Milliseconds, or microseconds where the longest is shorter than one."""
     return Unit("ms", 1e-3) if longest >= 1e-3 else Unit("µs", 1e-6)

@@ -20,13 +20,13 @@ from vgg_profile.describe.figures.drawing import (
     by_category,
     byte_unit,
     count_unit,
+    counted_briefly,
     leaders,
     most_of,
     row_names,
     saved_means,
     saved_words,
     stacked,
-    unit_convention,
 )
 from vgg_profile.describe.kinds import figure_of
 from vgg_profile.describe.words import marked, title
@@ -41,7 +41,7 @@ def _memory(profile: Profile) -> Figure:
     saved = [row.saved_bytes(profile.batch) for row in rows]
     unit = byte_unit(max(*saved, *outputs))
     keeps = most_of(by_block(profile, lambda row: row.saved_bytes(profile.batch)), "keeps")
-    finding = marked(f"{keeps} of the {sum(saved):,} bytes {saved_words(profile)}", profile)
+    finding = marked(f"{keeps} of the {units.binary(sum(saved))} {saved_words(profile)}", profile)
     alone = f"output alone, in {profile.dtype}, as the notes count"
     panel = Panel(
         saved_words(profile),
@@ -60,7 +60,7 @@ def _memory(profile: Profile) -> Figure:
         subtitle=after_pass(profile),
         panels=(panel,),
         alt=alt_text(f"Bars of the bytes that each layer keeps. {finding}", rows, saved),
-        footer=f"{saved_means(profile)} At the bars, bytes; {unit_convention(unit)}",
+        footer=f"{saved_means(profile)} At the bars, bytes: {sum(saved):,} in all.",
     )
 
 
@@ -70,7 +70,7 @@ def _parameters(profile: Profile) -> Figure:
     rows = [row for row in profile.rows if row.parameters]
     counts = [row.parameters for row in rows]
     holds = most_of([Share(row.name, row.parameters) for row in rows], "holds")
-    finding = f"{holds} of the {sum(counts):,} parameters"
+    finding = f"{holds} of the {counted_briefly(sum(counts))} parameters"
     return Figure(
         title=finding,
         subtitle=title(profile),
@@ -84,9 +84,11 @@ def _parameters(profile: Profile) -> Figure:
             ),
         ),
         alt=alt_text(f"Bars of parameters by layer. {finding}", rows, counts),
-        footer="Weights and biases; a batch norm's stand with its convolution's."
-        if profile.config.heading.get("batch_norm")
-        else "Weights and biases.",
+        footer=f"Weights and biases, {sum(counts):,} in all"
+        + (
+            "; a batch norm's stand with its convolution's." * bool(profile.config.heading.get("batch_norm"))
+            or "."
+        ),
     )
 
 
@@ -96,7 +98,7 @@ def _macs(profile: Profile) -> Figure:
     rows = [row for row in profile.rows if row.macs.value]
     counts = [row.macs.value for row in rows]
     takes = most_of(by_block(profile, lambda row: row.macs.value), "takes")
-    finding = f"{takes} of the {sum(counts):,} MACs per image"
+    finding = f"{takes} of the {counted_briefly(sum(counts))} MACs per image"
     return Figure(
         title=finding,
         subtitle=title(profile),
@@ -108,7 +110,7 @@ def _macs(profile: Profile) -> Figure:
             ),
         ),
         alt=alt_text(f"Bars of MACs by layer. {finding}", rows, counts),
-        footer="Forward, one image; 1 MAC = 2 FLOPs.",
+        footer=f"Forward, one image, {sum(counts):,} in all; 1 MAC = 2 FLOPs.",
     )
 
 
@@ -151,7 +153,6 @@ def _shares(profile: Profile) -> Figure:
         subtitle=after_pass(profile),
         panels=tuple(panels),
         columns=len(panels),
-        has_one_scale=True,
         alt=f"Three bar charts side by side, shares by block. {finding}. {' '.join(said)}",
         footer=saved_means(profile),
     )

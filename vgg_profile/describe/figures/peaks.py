@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from operator import attrgetter
 
+from vgg_profile.ask.cards import Memory
 from vgg_profile.ask.fit import Fit
 from vgg_profile.ask.sweep import GridPoint, Sweep
 from vgg_profile.core import units
@@ -14,7 +15,7 @@ from vgg_profile.core.events import Category
 from vgg_profile.core.figures import INK, PALETTE, Figure, Limit, Panel, Point, Series, Style, Unit
 from vgg_profile.core.step import Step
 from vgg_profile.core.verified import UNVERIFIED
-from vgg_profile.describe.figures.drawing import BINARY_UNITS, byte_unit, in_unit, stacked, unit_convention
+from vgg_profile.describe.figures.drawing import BINARY_UNITS, byte_unit, in_unit, stacked
 from vgg_profile.describe.kinds import figure_of
 from vgg_profile.describe.words import counted, grid_pool_words, marked, rules, title, unverified_points
 
@@ -119,7 +120,7 @@ def _batch_figure(
         ),
         alt="The peak of live bytes against the batch, stacked by category, from "
         f"{peaks[0]:,} bytes at batch {batches[0]:,} to {peaks[-1]:,} at batch {batches[-1]:,}. {finding}.",
-        footer=f"{left_out}{counted(step.scope, rules(step.profile))} {unit_convention(unit)}",
+        footer=f"{left_out}{counted(step.scope, rules(step.profile))}",
     )
 
 
@@ -160,7 +161,7 @@ _ALONG = {"batch": "batch", "height": "image"}
 
 
 @figure_of("sweep", Sweep)
-def _sweep(grid: Sweep) -> Figure:
+def _sweep(grid: Sweep, memory: Memory | None = None) -> Figure:
     """The peak against the batch, or against the image where there is one batch; a line a setting."""
     varied = [what for what, tell in _SETTINGS.items() if len(set(map(tell, grid.points))) > 1]
     is_square = all(point.height == point.width is not None for point in grid.points)
@@ -200,13 +201,15 @@ def _sweep(grid: Sweep) -> Figure:
                     for name, colour in zip(shown, _LINES, strict=False)
                 ),
                 place_label=what,
+                limits=() if memory is None else (Limit(memory.label, memory.bytes),),
+                names_lines=len(shown) > 1,
             ),
         ),
         alt=f"The predicted peak of live bytes against the {what}, in {units.plural(len(shown), 'line')}"
         + (f", {left_out} more left out" if left_out else "")
         + f". {finding}: from {min(peaks):,} to {max(peaks):,} bytes.",
         footer=(f"Of {len(lines)} lines, {len(shown)} are drawn. " if left_out else "")
-        + f"{counted(grid.config.scope, grid.device)} {unit_convention(unit)}",
+        + f"{counted(grid.config.scope, grid.device)}",
     )
 
 

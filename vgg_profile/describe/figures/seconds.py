@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from vgg_profile.check.subject import setup_of
@@ -11,6 +12,9 @@ from vgg_profile.core.figures import COMPUTE, COMPUTE_LIGHT, SPEED, Figure, Limi
 from vgg_profile.describe.figures.drawing import bars, measured_on, second_unit, took
 from vgg_profile.describe.kinds import figure_of
 from vgg_profile.measure.record import Measurement
+
+MOST_SHOWN = 20
+"""Layers that a figure of times names each; the others share one bar."""
 
 
 @figure_of("time", Measurement)
@@ -23,10 +27,6 @@ def _time(measurement: Measurement) -> Figure:
             "Measure again, with --repeats 3, the default: `vgg-profile measure D -o record.json`.",
         )
     flops = _numbers(measurement, "forward_backward_flops" if backward else "forward_flops")
-    passes = [Series("forward", range(len(forward)), list(forward.values()), COMPUTE_LIGHT, Style.BARS)]
-    if backward:
-        back = [backward.get(layer, 0.0) for layer in forward]
-        passes.append(Series("backward", range(len(forward)), back, COMPUTE, Style.BARS))
     seconds = {layer: forward[layer] + backward.get(layer, 0.0) for layer in forward}
     speeds = {layer: flops.get(layer, 0.0) / each if each else 0.0 for layer, each in seconds.items()}
     slowest, fastest = (max(each, key=each.__getitem__) for each in (seconds, speeds))
@@ -42,7 +42,26 @@ def _time(measurement: Measurement) -> Figure:
     if rate is not None and isinstance(rate.value, float):
         finding += f" beside {rate.value / 1e9:,.1f} of a plain matrix product"
         limits.append(Limit(f"a plain matrix product, {rate.value / 1e9:,.1f} GFLOP/s", rate.value))
-    names = tuple(enumerate(seconds))
+    shown = _slowest(seconds, fastest)
+    groups = [(layer, [layer]) for layer in shown]
+    if rest := [layer for layer in seconds if layer not in shown]:
+        groups.append((f"{len(rest)} others", rest))
+    names = tuple((place, name) for place, (name, _) in enumerate(groups))
+    times, worked = (
+        [sum(of.get(each, 0.0) for each in group) for _, group in groups] for of in (seconds, flops)
+    )
+    rates = [each / time if time else 0.0 for each, time in zip(worked, times, strict=True)]
+    passes = [
+        Series(
+            label,
+            range(len(groups)),
+            [sum(of.get(each, 0.0) for each in group) for _, group in groups],
+            colour,
+            Style.BARS,
+        )
+        for label, of, colour in (("forward", forward, COMPUTE_LIGHT), ("backward", backward, COMPUTE))
+        if of
+    ]
     network = measurement.subject.get("config") or {"name": "a model"}
     return Figure(
         title=finding,
@@ -55,19 +74,26 @@ def _time(measurement: Measurement) -> Figure:
                 unit,
                 tuple(passes),
                 names=names,
-                ends=tuple(took(each, unit) for each in seconds.values()),
+                ends=tuple(took(time, unit) for time in times),
                 sideways=True,
             ),
             replace(
-                bars("achieved", Unit("GFLOP/s", 1e9), list(speeds.values()), SPEED, names),
-                ends=tuple(f"{speed / 1e9:,.1f}" if speed else "" for speed in speeds.values()),
+                bars("achieved", Unit("GFLOP/s", 1e9), rates, SPEED, names),
+                ends=tuple(f"{speed / 1e9:,.1f}" if speed else "" for speed in rates),
                 limits=tuple(limits),
             ),
         ),
         columns=2,
         alt=f"Two bar charts by layer: time, and achieved FLOPs a second. {finding}.",
-        footer=f"{measured_on(measurement)} Times vary from run to run.",
+        footer=f"{measured_on(measurement)} Times vary from run to run."
+        + f" The {MOST_SHOWN} slowest layers stand alone." * bool(rest),
     )
+
+
+def _slowest(seconds: Mapping[str, float], fastest: str) -> list[str]:
+    """As many of the slowest layers as a slide has room for, in the network's order; with the fastest."""
+    slowest = sorted(seconds, key=lambda layer: -seconds[layer])[:MOST_SHOWN]
+    return [layer for layer in seconds if layer in {*slowest, fastest}]
 
 
 def _numbers(measurement: Measurement, quantity: str) -> dict[str, float]:

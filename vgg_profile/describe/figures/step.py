@@ -31,7 +31,6 @@ from vgg_profile.describe.figures.drawing import (
     measured_on,
     stacked,
     stretches,
-    unit_convention,
 )
 from vgg_profile.describe.kinds import figure_of
 from vgg_profile.describe.words import counted, marked, rules, scratch_counted, title
@@ -79,7 +78,7 @@ def _step_figure(step: Step, curve: Overlay | None = None) -> Figure:
         ),
         alt=f"Live bytes over one training step, stacked by category. {finding}. "
         f"At the peak {highest:,} bytes are live: {at_peak}.",
-        footer=f"{_counted(step)} {unit_convention(unit)}",
+        footer=f"{_counted(step)}",
     )
 
 
@@ -116,7 +115,7 @@ def _check(curve: Overlay) -> Figure:
         ),
         alt=f"Predicted and measured live bytes at {len(predicted)} boundaries of one training step. "
         f"{finding}. Predicted live bytes range from {min(predicted):,} to {max(predicted):,}.",
-        footer=f"{measured_on(curve.measurement)} {unit_convention(unit)}",
+        footer=f"{measured_on(curve.measurement)}",
     )
 
 

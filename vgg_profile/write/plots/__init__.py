@@ -8,6 +8,6 @@ same figure gives the same bytes: no dates, no random ids.
 """
 
 from vgg_profile.write.plots.picture import draw, to_axes, to_bytes
-from vgg_profile.write.plots.style import SMALLEST, WIDTH
+from vgg_profile.write.plots.style import SIZES, SMALLEST, WIDTH
 
-__all__ = ["SMALLEST", "WIDTH", "draw", "to_axes", "to_bytes"]
+__all__ = ["SIZES", "SMALLEST", "WIDTH", "draw", "to_axes", "to_bytes"]

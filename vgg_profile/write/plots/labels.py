@@ -11,7 +11,8 @@ from matplotlib.path import Path
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
-from vgg_profile.core.figures import INK, Panel, Point, Style
+from vgg_profile.core.figures import Panel, Point, Style
+from vgg_profile.write.plots.style import TEXT_CONTRAST, Theme, readable
 
 _PLACES = tuple((away, up) for away in (7, 20, 35, 50, 70, 90) for up in (4, -4))
 """Where a point's name may stand, in points from it; the first that is free is taken."""
@@ -23,30 +24,35 @@ _PADDING = 4
 """Points between a bar and its number."""
 
 
-def write_labels(axes: Axes, panel: Panel) -> None:
-    """The numbers at the ends of the bars, and the names of the points; the axes have their place already."""
+def write_labels(axes: Axes, panel: Panel, theme: Theme) -> None:
+    """What stands at the ends of bars and lines, and the names of points; the axes have their place."""
     if panel.ends:
-        _write_ends(axes, panel)
+        _write_ends(axes, panel, theme)
+    if panel.names_lines:
+        _name_lines(axes, panel, theme)
     marks = [axes.transData.transform((point.x, point.y / panel.unit.scale)) for point in panel.points]
     taken = [Bbox([mark - _MARK, mark + _MARK]) for mark in marks]
     for point in panel.points:
-        taken.append(_write_name(axes, panel, point, taken))
+        taken.append(_write_name(axes, panel, point, taken, theme))
 
 
 # -- the ends of bars
 
 
-def _write_ends(axes: Axes, panel: Panel) -> None:
+def _write_ends(axes: Axes, panel: Panel, theme: Theme) -> None:
     """What stands at the ends of bars, clear of every line; the axes are widened until all have a place."""
     outermost = axes.containers[-1]  # of a stack, the bars that were drawn last
     assert isinstance(outermost, BarContainer)
-    texts = axes.bar_label(outermost, panel.ends, padding=_PADDING, color=INK, zorder=7, parse_math=False)
+    texts = axes.bar_label(
+        outermost, panel.ends, padding=_PADDING, color=theme.ink, zorder=7, parse_math=False
+    )
     for text in texts:
         text.set_verticalalignment("center_baseline")  # as the names on the other side of the bar
     gap = 2 * _PADDING * axes.figure.dpi / 72
     widths = [text.get_window_extent().width + gap for text in texts]
     reach = _clear(axes, texts, widths, _obstacles(panel))
-    axes.set_xlim(0, float(f"{1.001 * reach:.4g}"))
+    if not panel.reach:  # or the axis ends there, and a text may stand beyond it
+        axes.set_xlim(0, float(f"{1.001 * reach:.4g}"))
 
 
 def _obstacles(panel: Panel) -> list[list[float]]:
@@ -79,10 +85,34 @@ def _clear(
     return reach
 
 
+# -- the ends of lines
+
+
+def _name_lines(axes: Axes, panel: Panel, theme: Theme) -> None:
+    """Each line's name to the right of its end and in its colour, no two closer than a line of text."""
+    scale, lowest = panel.unit.scale, float("-inf")
+    for series in sorted(panel.series, key=lambda series: series.y[-1]):
+        end = (series.x[-1], series.y[-1] / scale)
+        text = axes.annotate(
+            series.label,
+            end,
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            color=readable(series.colour, theme, TEXT_CONTRAST),
+            parse_math=False,
+            annotation_clip=False,
+        )
+        height = text.get_window_extent().height + 2
+        at = float(axes.transData.transform(end)[1])
+        lowest = max(at, lowest + height)
+        text.set_position((6, (lowest - at) * 72 / axes.figure.dpi))
+
+
 # -- the names of points
 
 
-def _write_name(axes: Axes, panel: Panel, point: Point, taken: Sequence[Bbox]) -> Bbox:
+def _write_name(axes: Axes, panel: Panel, point: Point, taken: Sequence[Bbox], theme: Theme) -> Bbox:
     """A point's text, towards the middle of the axes if it can be: on no line and no other's, or no limit."""
     scale = panel.unit.scale
     left, right = axes.get_xlim()
@@ -92,11 +122,11 @@ def _write_name(axes: Axes, panel: Panel, point: Point, taken: Sequence[Bbox]) -
         (point.x, point.y / scale),
         (0, 0),
         textcoords="offset points",
-        color=INK,
+        color=theme.ink,
         weight="bold",
         zorder=7,
         parse_math=False,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
+        bbox={"facecolor": theme.ground, "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
     )
 
     def stand(away: int, up: int, to_left: bool = is_right) -> Bbox:

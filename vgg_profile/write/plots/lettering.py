@@ -14,13 +14,13 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from vgg_profile.write.plots.style import MARGIN, WIDTH
+from vgg_profile.write.plots.style import MARGIN
 
 GAP = 0.07
 """Inches between a text and what stands below it."""
 
-_INSEPARABLE = re.compile(r"(?<=\d) (?=\S)|(?<=block) (?=\d)")
-"""The space between a number and its unit, a block and its number: no line ends there."""
+_INSEPARABLE = re.compile(r"(?<=\d) (?=\S)|(?<=block) (?=\d)|(?<==) (?=\d)|(?<=iB) (?==)")
+"""The space between a number and its unit, a block and its number, or in an equation: no line ends there."""
 
 
 def inches(artist: Artist) -> Bbox:
@@ -78,7 +78,7 @@ class Column:
         """A paragraph, its lines broken where they must be."""
         if text:
             artist = self.canvas.text(0, 0, text, va="top", ha="left", linespacing=1.25, **look)
-            break_lines(artist, text, WIDTH - 2 * MARGIN)
+            break_lines(artist, text, self.canvas.get_figwidth() - 2 * MARGIN)
             self.parts.append(artist)
 
     def add(self, legend: Legend | None) -> None:

@@ -8,10 +8,11 @@ from itertools import groupby
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from vgg_profile.core.figures import Panel, Series, Style
-from vgg_profile.write.plots.style import DASHES, GREY, LIMIT, SHADE, dot
+from vgg_profile.write.plots.style import DASHES, Theme, dot
 
 CROWD = 200
 """More bars than so many have no room on a page for a text each, nor to be told apart."""
@@ -28,31 +29,40 @@ def legible(panel: Panel) -> Panel:
     return replace(panel, names=panel.names[:: -(-crowd // CROWD)], ends=())
 
 
-def draw_panel(axes: Axes, panel: Panel, *, is_named: bool = True) -> None:
+def draw_panel(axes: Axes, panel: Panel, theme: Theme, *, is_named: bool = True) -> None:
     """Bands, series, limits, points, and the two axes of one panel."""
     scale = panel.unit.scale
     for band in panel.bands:
         if band.is_shaded:
             shade = axes.axhspan if panel.sideways else axes.axvspan
-            shade(band.start, band.stop, color=SHADE, linewidth=0, zorder=0)
+            shade(band.start, band.stop, color=theme.shade, linewidth=0, zorder=0)
     tops: list[float] = []
     for style, members in groupby(panel.series, key=lambda series: series.style):
         base = [0.0] * max(len(series.x) for series in panel.series)
         for series in members:
             values = [value / scale for value in series.y]
-            base = _DRAW[style](axes, series, values, base, panel.sideways)
+            base = _DRAW[style](axes, series, values, base, panel.sideways, theme)
             tops += base if style in (Style.BARS, Style.AREAS) else values
     for limit, dashes in zip(panel.limits, DASHES, strict=False):
         line = axes.axvline if panel.sideways else axes.axhline
-        line(limit.value / scale, color=LIMIT, linewidth=1.4, linestyle=dashes, zorder=4)
+        line(limit.value / scale, color=theme.limit, linewidth=1.4, linestyle=dashes, zorder=4)
         tops.append(limit.value / scale)
     _axes(axes, panel, tops, is_named)
+    point_look: dict[str, Any] = {"marker": "o", "markersize": 6, "color": theme.limit}
+    point_look["markeredgecolor"] = theme.ground
     for point in panel.points:
-        axes.plot([point.x], [point.y / scale], zorder=6, clip_on=False, **_POINT)
+        axes.plot([point.x], [point.y / scale], zorder=6, clip_on=False, **point_look)
 
 
-def _bars(axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool) -> list[float]:
-    look: dict[str, Any] = {"color": series.colour, "edgecolor": "white", "linewidth": 0.4, "zorder": 2}
+def _bars(
+    axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool, theme: Theme
+) -> list[float]:
+    look: dict[str, Any] = {
+        "color": series.colour,
+        "edgecolor": theme.outline or theme.ground,
+        "linewidth": 0.4,
+        "zorder": 2,
+    }
     if sideways and len(values) > CROWD:
         edges = [series.x[0] - 0.5, *(place + 0.5 for place in series.x)]
         left, right = [base[0], *base], [base[0] + values[0], *map(sum, zip(base, values, strict=True))]
@@ -64,32 +74,44 @@ def _bars(axes: Axes, series: Series, values: list[float], base: list[float], si
     return [below + value for below, value in zip(base, values, strict=True)]
 
 
-def _areas(axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool) -> list[float]:
+def _areas(
+    axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool, theme: Theme
+) -> list[float]:
     top = [below + value for below, value in zip(base, values, strict=True)]
     there = [any(values[max(place - 1, 0) : place + 2]) for place in range(len(values))]
-    look: dict[str, Any] = {"color": series.colour, "linewidth": 0.5, "zorder": 2}
+    look: dict[str, Any] = {
+        "facecolor": series.colour,
+        "edgecolor": theme.outline or series.colour,
+        "linewidth": 0.5,
+        "zorder": 2,
+    }
     axes.fill_between(series.x, base, top, where=there, rasterized=len(top) > MULTITUDE, **look)
     return top
 
 
-def _line(axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool) -> list[float]:
+def _line(
+    axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool, theme: Theme
+) -> list[float]:
     axes.plot(series.x, values, color=series.colour, linewidth=1.6, zorder=3, solid_joinstyle="round")
     return base
 
 
-def _dots(axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool) -> list[float]:
-    axes.plot(series.x, values, clip_on=False, zorder=5, **dot(series.colour))
+def _dots(
+    axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool, theme: Theme
+) -> list[float]:
+    axes.plot(series.x, values, clip_on=False, zorder=5, **dot(series.colour, theme))
     return base
 
 
-def _ticks(axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool) -> list[float]:
+def _ticks(
+    axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool, theme: Theme
+) -> list[float]:
     lower, upper = ([place + side for place in series.x] for side in (-0.36, 0.36))
     strokes = axes.vlines if sideways else axes.hlines
-    strokes(values, lower, upper, color=series.colour, linewidth=1.8, zorder=4)
+    drawn = strokes(values, lower, upper, color=series.colour, linewidth=1.8, zorder=4)
+    drawn.set_path_effects([withStroke(linewidth=3.4, foreground=theme.ground)])  # it may cross a bar
     return base
 
-
-_POINT: dict[str, Any] = {"marker": "o", "markersize": 6, "color": LIMIT, "markeredgecolor": "white"}
 
 _DRAW = {
     Style.BARS: _bars,
@@ -140,7 +162,7 @@ def _places(panel: Panel) -> list[float]:
 def _limit_sideways(axes: Axes, panel: Panel, lowest: float, highest: float) -> None:
     """Values to the right, places down the page, half a place beyond the outer ones."""
     places = _places(panel)
-    axes.set_xlim(lowest, max(highest * 1.02, panel.reach / panel.unit.scale))
+    axes.set_xlim(lowest, panel.reach / panel.unit.scale or highest * 1.02)
     axes.set_ylim(max(places) + 0.5, min(places) - 0.5)
 
 
@@ -164,5 +186,5 @@ def _name_bands(axes: Axes, panel: Panel) -> None:
                 transform=axes.get_xaxis_transform(),
                 ha="center",
                 va="bottom",
-                color=GREY,
+                color=axes.xaxis.label.get_color(),
             )

@@ -15,12 +15,23 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.transforms import ScaledTranslation
 
-from vgg_profile.core.figures import INK, Figure, Panel
+from vgg_profile.core.figures import Figure, Panel
 from vgg_profile.write.plots.labels import write_labels
 from vgg_profile.write.plots.legend import add_legend
 from vgg_profile.write.plots.lettering import GAP, Column, break_lines, inches, thin
 from vgg_profile.write.plots.panel import draw_panel, legible
-from vgg_profile.write.plots.style import DPI, GREY, MARGIN, SMALLEST, WIDTH, styled
+from vgg_profile.write.plots.style import (
+    DARK,
+    DPI,
+    LIGHT,
+    MARGIN,
+    SIZES,
+    SMALLEST,
+    Size,
+    Theme,
+    styled,
+    themed,
+)
 
 _LABELS = 0.55
 """Inches below a row of panels, for the labels of its axes."""
@@ -33,14 +44,22 @@ _MOST_BARS_HIGH = 14.0
 # -- files
 
 
-def to_bytes(figure: Figure, format: str) -> bytes:  # noqa: A002 - the word that users know
+def to_bytes(
+    figure: Figure,
+    format: str,  # noqa: A002 - the word that users know
+    size: str = "page",
+    *,
+    dark: bool = False,
+) -> bytes:
     """A figure as a file, ``svg``, ``png``, ``pdf`` or whatever matplotlib writes; the same bytes each time.
 
-    Raises ``ValueError`` for a format that matplotlib does not write.
+    ``size`` is one of ``SIZES``. Raises ``ValueError`` for a format that matplotlib does not write.
     """
     file = BytesIO()
-    with styled():
-        draw(figure).savefig(file, format=format, dpi=DPI, metadata=_metadata(figure, format))
+    with styled(DARK if dark else LIGHT):
+        draw(figure, size, dark=dark).savefig(
+            file, format=format, dpi=DPI, metadata=_metadata(figure, format)
+        )
     return file.getvalue()
 
 
@@ -72,22 +91,19 @@ class PictureAxes(Axes):
 # -- a canvas of its own
 
 
-def draw(figure: Figure) -> Canvas:
-    """A figure as matplotlib has it, laid out, to be saved or built on."""
-    figure = replace(figure, panels=tuple(map(legible, figure.panels)))
-    with styled():
-        canvas = Canvas(figsize=(WIDTH, 1), dpi=DPI)
+def draw(figure: Figure, size: str = "page", *, dark: bool = False) -> Canvas:
+    """A figure as matplotlib has it, laid out on a canvas of one of ``SIZES``, to be saved or built on."""
+    theme = DARK if dark else LIGHT
+    figure = replace(figure, panels=tuple(themed(legible(panel), theme) for panel in figure.panels))
+    with styled(theme):
+        canvas = Canvas(figsize=(SIZES[size].width, 1), dpi=DPI)
         FigureCanvasAgg(canvas)
-        _lay_out(canvas, figure)
+        _lay_out(canvas, figure, SIZES[size], theme)
         for number, (axes, panel) in enumerate(zip(canvas.axes, figure.panels, strict=True)):
-            draw_panel(axes, panel, is_named=number % figure.columns == 0 or not panel.sideways)
+            draw_panel(axes, panel, theme, is_named=number % figure.columns == 0 or not panel.sideways)
         canvas.draw_without_rendering()  # the layout gives the axes their places
         for axes, panel in zip(canvas.axes, figure.panels, strict=True):
-            write_labels(axes, panel)
-        if figure.has_one_scale:
-            reach = max(axes.get_xlim()[1] for axes in canvas.axes)
-            for axes in canvas.axes:
-                axes.set_xlim(0, reach)
+            write_labels(axes, panel, theme)
         canvas.draw_without_rendering()
         canvas.set_layout_engine("none")
         for axes in canvas.axes:
@@ -98,24 +114,24 @@ def draw(figure: Figure) -> Canvas:
         return canvas
 
 
-def _lay_out(canvas: Canvas, figure: Figure) -> None:
+def _lay_out(canvas: Canvas, figure: Figure, size: Size, theme: Theme) -> None:
     """Write the header and the footer, and put a grid of empty axes between them."""
     heights = [
         max(map(_height, figure.panels[at : at + figure.columns]))
         for at in range(0, len(figure.panels), figure.columns)
     ]
     header, footer = Column(canvas), Column(canvas)
-    header.write(figure.title, size=12.5, weight="bold", color=INK)
-    header.write(figure.subtitle, size=9.5, color=GREY)
-    header.add(add_legend(canvas, figure.panels, WIDTH - 2 * MARGIN))
-    footer.write(figure.footer, size=SMALLEST, color=GREY)
+    header.write(figure.title, size=12.5, weight="bold", color=theme.ink)
+    header.write(figure.subtitle, size=9.5, color=theme.grey)
+    header.add(add_legend(canvas, figure.panels, size.width - 2 * MARGIN, theme))
+    footer.write(figure.footer, size=SMALLEST, color=theme.grey)
 
     top, bottom = header.height + 2 * MARGIN, footer.height + 1.5 * MARGIN
-    height = top + sum(heights) + _LABELS * len(heights) + bottom
-    canvas.set_size_inches(WIDTH, height)
+    height = size.height or top + sum(heights) + _LABELS * len(heights) + bottom
+    canvas.set_size_inches(size.width, height)
     header.place(height - MARGIN)
     footer.place(bottom - MARGIN / 2)
-    side = MARGIN / WIDTH
+    side = MARGIN / size.width
     canvas.set_layout_engine(
         "constrained",
         rect=(side, bottom / height, 1 - 2 * side, 1 - (top + bottom) / height),
@@ -146,11 +162,11 @@ def to_axes(figure: Figure, axes: Axes | None = None) -> Axes:
     """
     if axes is None:
         return draw(figure).axes[0]
-    panel = legible(figure.panels[0])
+    panel = themed(legible(figure.panels[0]), LIGHT)
     canvas = axes.figure.canvas.figure
     # hinted as it will be when its owner draws it, for texts to be as high then as they are now
-    with styled({"text.hinting": matplotlib.rcParams["text.hinting"]}):
-        draw_panel(axes, panel)
+    with styled(**{"text.hinting": matplotlib.rcParams["text.hinting"]}):
+        draw_panel(axes, panel, LIGHT)
         canvas.draw_without_rendering()  # a layout may move them
         width = inches(axes).width
         above = _add_title(axes, figure.title, panel, width)
@@ -158,7 +174,7 @@ def to_axes(figure: Figure, axes: Axes | None = None) -> Axes:
         if canvas.get_layout_engine() is None:
             _shrink(axes, above, below)
         canvas.draw_without_rendering()
-        write_labels(axes, panel)
+        write_labels(axes, panel, LIGHT)
         thin(axes)
     return axes
 
@@ -187,7 +203,7 @@ def _add_legend_below(axes: Axes, panel: Panel, width: float) -> float:
     scale = axes.figure.dpi_scale_trans
     down = inches(axes).y0 - lowest.transformed(scale.inverted()).y0 + GAP
     under = axes.transAxes + ScaledTranslation(0, -down, scale)
-    legend = add_legend(axes, [panel], width, bbox_transform=under)
+    legend = add_legend(axes, [panel], width, LIGHT, bbox_transform=under)
     return inches(legend).height + GAP if legend else 0.0
 
 

@@ -67,7 +67,7 @@ def test_fit_has_fewer_images_a_micro_batch() -> None:
     assert one_of_many["largest_batch"] < alone["largest_batch"]
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "1e3"])
+@pytest.mark.parametrize("number", ["0", "-1", "1e-1"])
 def test_a_number_of_micro_batches_that_is_none_is_refused(number: str) -> None:
     done = CliRunner().invoke(main, ["timeline", "D", "--accumulate", number])
     assert done.exit_code == 2

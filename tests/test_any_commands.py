@@ -381,8 +381,8 @@ def test_a_network_whose_batches_no_line_joins_is_asked_batch_by_batch(nets: Pat
     """Under autocast two images go another way than three."""
     words = ("fit", f"{nets}:Net", "--input", "3x16x16", "--no-probe", "--amp", "bfloat16")
     words = (*words, "--memory", "780MiB")
-    result = run(*words)
+    result = run(*words, "--format", "json")
     assert result.exit_code == 0, result.exception
-    largest = int(result.stdout.split()[1].replace(",", ""))
+    largest = json.loads(result.stdout)["largest_batch"]
     for batch, code in ((largest, 0), (largest + 1, 4)):
         assert run(*words, "--batch", batch).exit_code == code

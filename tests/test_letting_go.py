@@ -190,7 +190,7 @@ TABLE = "table 8,M --input 8"
         *((f"plot 8,M memory --input 8 -o {each}", "2>/dev/full", 0, 0) for each in ("f.svg", "f.png")),
         *((each, "2>/dev/full", 2, 0) for each in ("table Q", "Q", "table D --Q")),
         *((each, "2>&-", 2, 0) for each in ("table Q", "Q", "table D --Q")),
-        *((f"fit D --memory 1KiB {each}", "2>/dev/full", 2, 0) for each in ("", "--optimizer adam")),
+        *((f"fit D --memory 1KiB {each}", "2>/dev/full", 4, 0) for each in ("", "--optimizer adam")),
         ("fit D --memory 2GiB --batch 999 --reserve 1MiB", "2>/dev/full", 4, 0),
     ],
 )  # fmt: skip

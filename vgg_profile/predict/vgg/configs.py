@@ -190,7 +190,7 @@ def _find(source: object) -> Config:
             return read_file(Path(source))
         if "," in source:
             return from_list(_split(source))
-        is_list = source.strip()[:1] in tuple("123456789") and _named(source) is None
+        is_list = re.match(r"\s*[1-9][0-9]*(\s|$)", source) is not None and _named(source) is None
         return from_list(source.split()) if is_list else by_name(source)
     if isinstance(source, Path):
         return read_file(source)

@@ -43,7 +43,7 @@ def built(
     >>> net = [["conv", 8, 3], ["pool"]], [], 10, 3, False, 7
     >>> small = built(*net, [32, 32], "float32", "cpu", [], "sgd", "none", "none")
     >>> small["totals"]["parameters"], small["lines"]
-    (4154, [[33276, 61480]])
+    (4154, [[33240, 45104], [32344, 110640]])
     """
     run = replace(Setup(*setup), optimizer=optimizer, amp=amp, checkpoint=checkpoint)
     setting = Setting((in_channels, *plane), 1, dtype, device, run.on(device))

@@ -99,7 +99,7 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["timeline", "NET", "--format", "json"],
         ["timeline", "NET", "--optimizer", "adam"],
         ["fit", "NET", "--memory", "8GiB", "--processor", "amx", "--threads", "2"],
-        ["fit", "NET", "--memory", "8GiB", "--batch", "64"],
+        ["fit", "NET", "--memory", "8GiB", "--batch", "64", "--processor", "amx", "--threads", "2"],
         ["explain", "NET", "conv1_2000"],
         ["sweep", "NET", "--batch", "1..9"],
         ["compare", "NET", "D", "--by", "layer", "--input", "32"],

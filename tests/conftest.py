@@ -44,9 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ``--dist loadfile`` keeps a file in one process, where its module's fixtures are made once.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    # The zoo comes first, in a fresh process: PyTorch's profiler may remember a block that was freed unseen,
-    # and reports it as freed when a tensor at its address goes that a network keeps beside its buffers.
-    items.sort(key=lambda item: (item.path.name != "test_zoo.py", item.path not in slow))
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True, scope="session")

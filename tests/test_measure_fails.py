@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 from measuring import SMALL, failures
+from torch.autograd.profiler import profile
 
 from vgg_profile import walk
 from vgg_profile.check.crosscheck import crosscheck
@@ -15,6 +16,7 @@ from vgg_profile.check.results import Check, Checks, Term, Verdict
 from vgg_profile.check.subject import profile_for
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import measure
+from vgg_profile.measure.memory import CpuMemory
 from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading
 from vgg_profile.models import build
 from vgg_profile.predict.vgg.layers import plain
@@ -161,3 +163,29 @@ def test_times_are_read_for_every_layer_forward_and_backward(honest: Measurement
     rate = honest.get("matrix_product_rate")
     assert rate is not None
     assert rate.value > 0  # type: ignore[operator]
+
+
+def test_what_no_recording_saw_is_not_freed_in_one() -> None:
+    """As the profiler reports a block that was freed behind its back, when another at its address is."""
+    with profile(use_kineto=True, profile_memory=True):
+        block = torch.ones(1 << 14)
+    with CpuMemory(start=1 << 22) as memory:
+        memory.mark("freed")
+        del block
+        memory.mark("end")
+    assert memory.moments[0].live == 1 << 22
+
+
+def test_a_block_of_an_earlier_recording_is_freed_in_the_next() -> None:
+    blocks: dict[int, int] = {}
+    with CpuMemory(0, blocks) as before:
+        before.mark("made")
+        block = torch.ones(1 << 14)
+        before.mark("end")
+    start = before.moments[0].live
+    assert start == 4 << 14
+    with CpuMemory(start, blocks) as memory:
+        memory.mark("freed")
+        del block
+        memory.mark("end")
+    assert memory.moments[0].live == 0

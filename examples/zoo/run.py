@@ -72,8 +72,10 @@ def measured(animal: Animal, inputs: tuple[Input, ...], device: str) -> Moments:
     optimizer = optimizer_of(model, setup)
     loss = Loss(animal.loss, "its own") if animal.loss else _default(animal, model, inputs, place)
 
+    blocks: dict[int, int] = {}
+
     def memory(start: int) -> CpuMemory | CudaMemory:
-        return CpuMemory(start) if device == "cpu" else CudaMemory(place, start)
+        return CpuMemory(start, blocks) if device == "cpu" else CudaMemory(place, start)
 
     def step(optimizer: torch.optim.Optimizer | None) -> TrainingStep:
         given = give(inputs, loss, batch, torch.float32, place)

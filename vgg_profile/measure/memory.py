@@ -29,11 +29,15 @@ _ALLOCATING = ("aten::empty", "aten::empty_like", "aten::empty_strided", "aten::
 class CpuMemory:
     """Live bytes on the CPU: every allocation and release that the profiler sees, between marks.
 
-    ``start`` is what is live at the beginning, so that the curve counts from the empty process.
+    ``start`` is what is live at the beginning, so that the curve counts from the empty process. ``known``
+    holds the blocks that earlier recordings saw and nobody freed, bytes by address, and is kept up to date. No
+    other release counts: the profiler keeps the size of a block that is freed behind its back, and reports it
+    when another at that address is freed (``ProfiledCPUMemoryReporter`` in ``c10/core/CPUAllocator.cpp``).
     """
 
-    def __init__(self, start: int = 0) -> None:
+    def __init__(self, start: int = 0, known: dict[int, int] | None = None) -> None:
         self.start = start
+        self.known = {} if known is None else known
         self.moments: list[MeasuredMoment] = []
         self._marks: list[tuple[str, str, bool]] = []
         self._profile: Any = None
@@ -63,7 +67,6 @@ class CpuMemory:
         A mark that stands if it is used waits for the first allocation after it.
         """
         live, peak, op = self.start, self.start, ""
-        known: dict[int, int] = {}
         parts = Parts()
         for event in events:
             before, begins = parts.current, False
@@ -76,13 +79,12 @@ class CpuMemory:
                     yield MeasuredMoment(*before, live, peak, op)
                 peak, op = live, ""
             if event.size > 0:
-                known[event.address] = event.size
+                self.known[event.address] = event.size
                 live += event.size
                 if live > peak:
                     peak, op = live, event.name
-            elif event.size < 0 and (event.address in known or self.start):
-                known.pop(event.address, None)
-                live += event.size
+            elif event.size < 0:
+                live -= self.known.pop(event.address, 0)
         if parts.current is not None:
             yield MeasuredMoment(*parts.current, live, peak, op)
 

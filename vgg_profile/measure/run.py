@@ -156,6 +156,7 @@ class _Run:
         self.dtype, self.device, self.setup = dtype, device, setup
         self.model: nn.Module
         self.names: dict[str, str] = {}
+        self.blocks: dict[int, int] = {}
 
     def load(self) -> MeasuredMoment:
         """Build the network under the eyes of the allocator, or weigh the one that was given."""
@@ -181,7 +182,7 @@ class _Run:
         return loaded
 
     def _memory(self, start: int) -> CpuMemory | CudaMemory:
-        return CpuMemory(start) if self.device.type == "cpu" else CudaMemory(self.device, start)
+        return CpuMemory(start, self.blocks) if self.device.type == "cpu" else CudaMemory(self.device, start)
 
     def given(self) -> Given:
         return give(self.inputs, self.loss or CLASSES, self.batch, self.dtype, self.device)

@@ -30,9 +30,9 @@ class CpuMemory:
     """Live bytes on the CPU: every allocation and release that the profiler sees, between marks.
 
     ``start`` is what is live at the beginning, so that the curve counts from the empty process. ``known``
-    holds the blocks that earlier recordings saw and nobody freed, bytes by address, and is kept up to date. No
-    other release counts: the profiler keeps the size of a block that is freed behind its back, and reports it
-    when another at that address is freed (``ProfiledCPUMemoryReporter`` in ``c10/core/CPUAllocator.cpp``).
+    holds the blocks that earlier recordings saw and nobody freed, bytes by address, and is kept up to date.
+    No other release counts: the profiler keeps the size of a block that is freed behind its back, and reports
+    it when another at that address goes (``ProfiledCPUMemoryReporter`` in ``c10/core/CPUAllocator.cpp``).
     """
 
     def __init__(self, start: int = 0, known: dict[int, int] | None = None) -> None:

@@ -11,11 +11,13 @@ import pytest
 import torch
 from measuring import NORMALISED, SMALL, failures
 from torch import nn
+from zoo import Remembering
 
 from vgg_profile.check.crosscheck import crosscheck
 from vgg_profile.check.results import Verdict
 from vgg_profile.check.subject import profile_for
 from vgg_profile.core.errors import InputError
+from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import OutOfMemoryError, measure
 from vgg_profile.measure.reading import load
@@ -58,6 +60,12 @@ def test_a_module_comes_back_as_it_was() -> None:
     assert torch.equal(torch.get_rng_state(), random)
     assert backend_flags() == flags
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
+
+
+def test_what_passes_leave_among_the_attributes_of_a_module_is_gone() -> None:
+    model = Remembering()
+    measure(model, inputs=[Input.parse("16")], batch=2, setup=Setup(optimizer="adam"), repeats=1)
+    assert model.last is None
 
 
 def test_a_module_comes_back_as_it_was_after_an_error() -> None:

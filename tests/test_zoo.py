@@ -40,14 +40,8 @@ def test_live_bytes_are_exact_at_every_boundary_and_so_is_the_most_within(name: 
     assert [each for each in curve.boundaries if each.beyond != 0] == []
 
 
-CHANGED = pytest.mark.xfail(reason="its first step changes it, so it is traced in its second", strict=False)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(each, marks=CHANGED) if each == "remembers" else each for each in ZOO],
-)
+@pytest.mark.parametrize("name", ZOO)
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_first_step_is_exact_too(name: str, batch: int) -> None:
     curve = over(name, batch, **FIRST)

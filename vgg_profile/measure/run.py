@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from vgg_profile.measure.memory import CpuMemory, CudaMemory
 from vgg_profile.measure.processor import processor
 from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, Reading
 from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
+from vgg_profile.measure.unharmed import as_it_was, attributes_kept
 from vgg_profile.measure.vocabulary import COUNT_METHOD, FLOP_COUNTER, MEMORY_METHOD
 from vgg_profile.models import Config, Source
 from vgg_profile.run.marks import Deaf, every_module
@@ -68,7 +69,7 @@ def measure(
     """Run a network forward and backward, once for each instrument, and write down what they read.
 
     ``network`` is whatever :func:`vgg_profile.config` takes, built here with random weights, or a
-    module, which comes back as it was: its mode, weights, buffers, gradients and hooks, and torch's random
+    module, which comes back as it was: mode, weights, buffers, attributes, gradients, hooks, and torch's random
     state. ``input`` is (C, H, W), or one number for a square of the network's channels; ``inputs`` are all
     that a module takes, where that is more than images. ``loss`` is cross entropy for images, else the one
     that goes with the output (:func:`vgg_profile.run.tensors.default_loss`). ``about`` is what the record
@@ -106,12 +107,13 @@ def measure(
             progress("building the network")
             timeline.append(run.load())
             readings += run.count_tensors()
-            with run.as_it_was():
-                run.settle_loss()
-                progress("counting FLOPs, forward and backward")
-                readings += run.count_flops()
-                progress("counting with fvcore")
-                readings += run.count_with_fvcore(skipped)
+            with as_it_was(run.model, setup):
+                with attributes_kept(run.model) if setup.first_step else nullcontext():
+                    run.settle_loss()
+                    progress("counting FLOPs, forward and backward")
+                    readings += run.count_flops()
+                    progress("counting with fvcore")
+                    readings += run.count_with_fvcore(skipped)
                 progress("recording memory, forward and backward")
                 run.record_memory(timeline, readings)
                 if repeats:
@@ -193,33 +195,6 @@ class _Run:
             args, kwargs, _ = give(self.inputs, Loss(_no_loss, ""), self.batch, self.dtype, self.device)
             with torch.no_grad():
                 self.loss = default_loss(self.model(*args, **kwargs), self.batch)
-
-    @contextmanager
-    def as_it_was(self) -> Iterator[None]:
-        """Put the model into its mode, and afterwards everything back."""
-        model = self.model
-        training = {part: part.training for part in model.modules()}
-        # copies on the host: on a card they would be live beside what is measured
-        buffers = {name: buffer.to("cpu", copy=True) for name, buffer in model.named_buffers()}
-        gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
-        trained = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-        self.setup.check_freeze({name.rpartition(".")[0]: None for name in trained})
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(trained[name] and not self.setup.is_frozen(name))
-        model.train(self.setup.mode == "train")
-        model.zero_grad(set_to_none=True)
-        try:
-            yield
-        finally:
-            for part, was in training.items():
-                part.training = was
-            with torch.no_grad():
-                for name, buffer in model.named_buffers():
-                    if name in buffers:  # a network may give itself others
-                        buffer.copy_(buffers[name])
-            for name, parameter in model.named_parameters():
-                parameter.grad = gradients.get(name)
-                parameter.requires_grad_(trained.get(name, True))
 
     def count_tensors(self) -> Iterator[Reading]:
         """How many learnable values and buffer values there are."""

@@ -69,11 +69,11 @@ def measure(
     """Run a network forward and backward, once for each instrument, and write down what they read.
 
     ``network`` is whatever :func:`vgg_profile.config` takes, built here with random weights, or a
-    module, which comes back as it was: mode, weights, buffers, attributes, gradients, hooks, and torch's random
-    state. ``input`` is (C, H, W), or one number for a square of the network's channels; ``inputs`` are all
-    that a module takes, where that is more than images. ``loss`` is cross entropy for images, else the one
-    that goes with the output (:func:`vgg_profile.run.tensors.default_loss`). ``about`` is what the record
-    says of a module's network.
+    module, which comes back as it was: its mode, weights, buffers, attributes, gradients and hooks, and
+    torch's random state. ``input`` is (C, H, W), or one number for a square of the network's channels;
+    ``inputs`` are all that a module takes, where that is more than images. ``loss`` is cross entropy for
+    images, else the one that goes with the output (:func:`vgg_profile.run.tensors.default_loss`). ``about``
+    is what the record says of a module's network.
     ``setup`` says how the step is run; an optimizer steps with a learning rate of 0, and unless it is the
     first step, a whole step is run before the one that is read. ``repeats`` passes are timed. Raises
     ``InputError`` if the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory

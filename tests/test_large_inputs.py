@@ -98,6 +98,7 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["table", "NET", "--format", "json"],
         ["timeline", "NET", "--format", "json"],
         ["timeline", "NET", "--optimizer", "adam"],
+        ["fit", "NET", "--memory", "8GiB"],
         ["fit", "NET", "--memory", "8GiB", "--processor", "amx", "--threads", "2"],
         pytest.param(
             ["fit", "NET", "--memory", "8GiB", "--batch", "64", "--processor", "amx", "--threads", "2"],

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import fields
 from itertools import product
 from pathlib import Path
 
@@ -64,9 +65,10 @@ def test_csv_opens_in_pandas_with_integer_columns() -> None:
     arguments = ("sweep", "D", "--batch", "1,8", "--input", "64..128:32", "--optimizer", "sgd,adam")
     frame = pd.read_csv(io.StringIO(run(*arguments, "--format", "csv").stdout))
     points = json.loads(run(*arguments, "--format", "json").stdout)["points"]
-    mine = [each for each in GridPoint._fields if each not in ("input", "verified_on")]  # of a VGG on a CPU
-    assert frame[mine].to_dict("records") == points
-    assert {*GridPoint._fields} <= {*frame.columns}
+    of_a_vgg = [each for each in GridPoint._fields if each not in ("input", "verified_on")]
+    assert frame[of_a_vgg].to_dict("records") == points
+    setting = ["network", "device", *(each.name for each in fields(Setup) if each.name != "optimizer")]
+    assert [*frame.columns] == [*of_a_vgg, "input", "verified_on", *setting]
     assert frame["peak_bytes"].dtype == "int64"
 
 

@@ -38,11 +38,7 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
             number = Decimal(str(value))
             if abs(number.adjusted()) < _MOST_DIGITS and number == int(number):
                 return int(number)
-        except (
-            InvalidOperation,
-            OverflowError,
-            ValueError,
-        ):  # it is none, or without end
+        except (InvalidOperation, OverflowError, ValueError):  # it is none, or without end
             pass
         return click.INT.convert(value, param, ctx)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from calling import ESCAPE, TINY, accepted, call
+from calling import ESCAPE, TINY, accepted, call, on_a_terminal, plain_environment
 from click import Command, Context
 
 from vgg_profile.cli import COMMANDS, main
@@ -26,10 +25,6 @@ def run(*arguments: str, code: str = "", **environment: str) -> subprocess.Compl
         env={**plain_environment(), **environment},
         timeout=60,
     )
-
-
-def plain_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
 
 
 # The outside: processes, pipes, terminals
@@ -185,48 +180,23 @@ def test_a_package_that_is_broken_says_why(tmp_path: Path) -> None:
     )
 
 
-def in_a_terminal(*arguments: str, **environment: str) -> str:
-    """What a pseudo-terminal receives."""
-    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vgg_profile", *arguments],
-        stdout=theirs,
-        stderr=theirs,
-        env={**plain_environment(), "TERM": "xterm", **environment},
-    )
-    os.close(theirs)
-    received = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # Linux says so when the other side has closed
-            break
-        if not piece:
-            break
-        received += piece
-    os.close(ours)
-    assert process.wait(60) == 0
-    return received.decode().replace("\r\n", "\n")
-
-
 def test_a_terminal_gets_the_same_text_in_colour() -> None:
-    shown = in_a_terminal(*TINY, "--wide", "--bytes")
+    shown = on_a_terminal(*TINY, "--wide", "--bytes")
     assert ESCAPE in shown
     assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == accepted(call(*TINY))
 
 
 def test_no_color_keeps_a_terminal_plain() -> None:
-    assert in_a_terminal(*TINY, "--wide", "--bytes", NO_COLOR="1") == accepted(call(*TINY))
+    assert on_a_terminal(*TINY, "--wide", "--bytes", NO_COLOR="1") == accepted(call(*TINY))
 
 
 @pytest.mark.parametrize("format_", ["markdown", "csv", "json"])
 def test_other_formats_stay_plain_on_a_terminal(format_: str) -> None:
-    assert ESCAPE not in in_a_terminal(*TINY, "--format", format_)
+    assert ESCAPE not in on_a_terminal(*TINY, "--format", format_)
 
 
 def test_a_file_written_from_a_terminal_is_plain(tmp_path: Path) -> None:
-    in_a_terminal(*TINY, "-o", str(tmp_path / "t.txt"))
+    on_a_terminal(*TINY, "-o", str(tmp_path / "t.txt"))
     assert (tmp_path / "t.txt").read_text(encoding="utf-8") == accepted(call(*TINY))
 
 

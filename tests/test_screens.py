@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
 
 import pytest
-from calling import ESCAPE, accepted, call, refusal
+from calling import ESCAPE, ROOT, accepted, call, on_a_terminal, refusal
 from conftest import Golden
 
 from vgg_profile.cli import main
@@ -24,7 +24,8 @@ from vgg_profile.render import render
 from vgg_profile.write.columns import columns_of
 from vgg_profile.write.text import Screen, to_text
 
-ROOT = Path(__file__).parent.parent
+plain = partial(on_a_terminal, NO_COLOR="1")
+
 HERE = ("--processor", "avx512", "--threads", "2")
 SMALL = ("8,M,conv1-8,LRN,M", "--classes", "10", "--input", "3x32x48")
 UNET = ("examples/my_net.py:UNet", "--input", "3x64x64")
@@ -211,60 +212,28 @@ def test_a_pipe_gets_what_a_file_gets(tmp_path: Path, monkeypatch: pytest.Monkey
     assert max(map(len, file.read_text("utf-8").splitlines())) > 120
 
 
-def on_a_terminal(*words: str, lines: int, columns: int = 80, **env: str) -> str:
-    """What a real terminal of that size shows."""
-    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
-    import fcntl
-    import struct
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    inherited = {
-        name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "LESS")
-    }
-    run = subprocess.Popen(
-        [sys.executable, "-m", "vgg_profile", *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**inherited, "TERM": "xterm", "NO_COLOR": "1", **env},
-        cwd=ROOT,
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while piece := os.read(ours, 4096):
-            shown += piece
-    except OSError:  # how Linux says that the other end is closed
-        pass
-    os.close(ours)
-    assert run.wait(60) == 0
-    return shown.decode().replace("\r\n", "\n")
-
-
 def test_what_is_longer_than_the_screen_is_paged_and_what_fits_is_not() -> None:
-    assert on_a_terminal("table", "D", lines=40, PAGER="sed s/^/paged:/").startswith("paged:VGG config D")
-    assert on_a_terminal("table", "D", lines=60, PAGER="sed s/^/paged:/").startswith("VGG config D")
+    assert plain("table", "D", lines=40, PAGER="sed s/^/paged:/").startswith("paged:VGG config D")
+    assert plain("table", "D", lines=60, PAGER="sed s/^/paged:/").startswith("VGG config D")
 
 
 def test_less_is_set_up_as_git_does_unless_it_is_set_up() -> None:
     pager = f"{sys.executable} -c 'import os; print(os.environ[\"LESS\"])'"
-    assert on_a_terminal("table", "D", lines=20, PAGER=pager) == "FRX\n"
-    assert on_a_terminal("table", "D", lines=20, PAGER=pager, LESS="S") == "S\n"
+    assert plain("table", "D", lines=20, PAGER=pager) == "FRX\n"
+    assert plain("table", "D", lines=20, PAGER=pager, LESS="S") == "S\n"
 
 
 BATCHES = ("fit", "A", "D", "--memory", "8GiB", *HERE)
 
 
 def test_a_dumb_terminal_gets_no_colour_no_pager_and_no_bar() -> None:
-    dumb = on_a_terminal("table", "D", lines=20, PAGER="sed s/^/paged:/", NO_COLOR="", TERM="dumb")
+    dumb = plain("table", "D", lines=20, PAGER="sed s/^/paged:/", NO_COLOR="", TERM="dumb")
     assert dumb.startswith("VGG config D")
-    assert ESCAPE not in dumb + on_a_terminal(*BATCHES, lines=20, NO_COLOR="", TERM="dumb")
+    assert ESCAPE not in dumb + plain(*BATCHES, lines=20, NO_COLOR="", TERM="dumb")
 
 
 def test_a_terminal_that_is_not_dumb_has_a_bar_whose_signs_would_be_noticed() -> None:
-    assert ESCAPE in on_a_terminal(*BATCHES, lines=20)
+    assert ESCAPE in plain(*BATCHES, lines=20)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +268,7 @@ def test_colour_is_where_the_environment_wants_it(
 
 
 def test_a_real_terminal_decides_how_wide_a_table_is() -> None:
-    shown = {width: on_a_terminal("table", "D", lines=60, columns=width) for width in (80, 130)}
+    shown = {width: plain("table", "D", lines=60, columns=width) for width in (80, 130)}
     for width, text in shown.items():
         assert too_wide(text, width) == []
     assert "field" in shown[130]

@@ -11,13 +11,14 @@ from tests.fuzz.running import run_kind
 
 SHARES = {
     "arguments": 0.01,
+    "measured": 0.05,
     "configs": 0.04,
     "records": 0.005,
     "weights": 0.02,
     "diagnose": 0.05,
     "signals": 0.1,
 }
-SLOW = {"diagnose", "signals", "weights"}
+SLOW = {"diagnose", "measured", "signals", "weights"}
 
 
 @pytest.mark.parametrize(

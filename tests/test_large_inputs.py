@@ -123,6 +123,22 @@ def test_ten_thousand_layers_are_no_trouble(words: list[str], deep: Path) -> Non
     assert size < MOST
 
 
+@pytest.mark.slow
+def test_ten_thousand_layers_are_measured_and_checked(deep: Path) -> None:
+    """Every check holds, fvcore's too; the record is read in little memory, and no slower than it was made.
+
+    PyTorch's own profiler takes 1.4 KiB for each of some sixty events of a layer: what ``measure`` takes
+    beside that and a real step is within ``MOST``.
+    """
+    net = ("10000.json", "--input", "2")
+    measured = ("measure", *net, "--threads", "1", "--repeats", "1", "-o", "record.json")
+    code, size, seconds, said = bill(*measured, folder=deep)
+    assert code == 0, said
+    assert size < MOST_LAYERS * 60 * 1_440 + 2 * MOST
+    code, least, faster, said = bill("check", *net[:1], "record.json", *net[1:], folder=deep)
+    assert (code, least < MOST, faster < seconds) == (0, True, True), said
+
+
 def test_a_picture_of_thousands_of_layers_is_no_larger_than_a_page_shows(deep: Path) -> None:
     """What lies within a dot of each other is drawn as dots, once there are more corners than dots."""
     profile = walk(str(deep / "2500.json"), input=2)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from measuring import NORMALISED, SMALL, STEPS, assert_exact, check, failures
 
-from vgg_profile import walk
+from vgg_profile import models, walk
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
+from vgg_profile.measure.fvcore_counts import count_with_fvcore, count_with_fvcore_alone
 from vgg_profile.predict.kernels import aten_cpu, convolution
 from vgg_profile.predict.vgg import optimizer, tape
 from vgg_profile.predict.vgg.configs import PAPER, Config, config, from_dict
@@ -242,3 +244,13 @@ def test_a_forgotten_workspace_is_found_where_no_scratch_is_allowed(monkeypatch:
     for answers in remembered:
         answers.cache_clear()
     assert {"peak_bytes_forward conv1_1", "peak_bytes_backward conv1_1"} <= set(found)
+
+
+def test_fvcore_counts_layers_alone_as_it_counts_the_network() -> None:
+    """So networks of thousands of layers are counted: a layer each of a kind is traced, and not the whole."""
+    for name in ("A-LRN", "E-BN", "8,conv1-8,M,8,8,M"):
+        network = models.build(name, input=32)
+        images = (torch.zeros(2, 3, 32, 32),)
+        whole = list(count_with_fvcore(network, images, network.names))
+        assert list(count_with_fvcore_alone(network, images, network.names)) == whole
+        assert whole[0].value > 0

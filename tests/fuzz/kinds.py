@@ -70,6 +70,14 @@ def _arguments(chance: random.Random, folder: Path) -> Case:
     return Case([word for word in words if "\x00" not in word], folder)
 
 
+def _measured(chance: random.Random, folder: Path) -> Case:
+    """As ``_arguments``, of a real step of one image."""
+    words = _arguments(chance, folder).words
+    small = [] if "--input" in words else ["--input", "8"]
+    net = [] if chance.random() < 0.3 else [chance.choice(("8,M", "A", "E-BN"))]
+    return Case(["measure", *net, *words[1:], *small, "--batch", "1", "--repeats", "0"], folder, is_real=True)
+
+
 def _config(chance: random.Random, folder: Path) -> Case:
     values = (
         "8",
@@ -225,6 +233,7 @@ Make = Callable[[random.Random, Path], Case]
 
 KINDS: dict[str, tuple[int, Make]] = {
     "arguments": (12_000, _arguments),
+    "measured": (300, _measured),
     "configs": (1_500, _config),
     "records": (40_000, _record),
     "weights": (500, _weights),

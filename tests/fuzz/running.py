@@ -137,6 +137,9 @@ def _batch(row: Row, cases: list[Case], folder: Path) -> None:
         env={
             **os.environ,
             "TMPDIR": str(scratch),
+            "TORCHINDUCTOR_CACHE_DIR": str(
+                folder.parent / "kernels"
+            ),  # else one lasts as long as this process
             "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]),
         },
     )

@@ -6,8 +6,10 @@ they are made are in ``crosscheck``.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from vgg_profile.core.display import Displayed
@@ -63,16 +65,18 @@ class Check:
     def residual(self) -> int | None:
         """Measured less predicted less every term; ``None`` where there is nothing to subtract."""
         if isinstance(self.predicted, int) and isinstance(self.measured, int):
-            return self.measured - self.predicted - sum(term.value for term in self.terms)
+            beside = sum(term.value for term in self.terms) if self.terms else 0
+            return self.measured - self.predicted - beside
         return None
 
     @property
     def verdict(self) -> Verdict:
         if self.measured is None:
             return Verdict.SKIP if self.reason else Verdict.FAIL
-        if self.is_at_least and self.residual is not None:
-            return Verdict.SKIP if self.residual >= 0 else Verdict.FAIL
-        holds = self.measured == self.predicted if self.residual is None else self.residual == 0
+        residual = self.residual
+        if self.is_at_least and residual is not None:
+            return Verdict.SKIP if residual >= 0 else Verdict.FAIL
+        holds = self.measured == self.predicted if residual is None else residual == 0
         return Verdict.PASS if holds and not isinstance(self.measured, bool) else Verdict.FAIL
 
     def to_dict(self) -> dict[str, Any]:
@@ -205,8 +209,12 @@ class Checks(Displayed):
     measurement: Measurement
     checks: tuple[Check, ...]
 
+    @cached_property
+    def _counts(self) -> Counter[Verdict]:
+        return Counter(check.verdict for check in self.checks)
+
     def count(self, verdict: Verdict) -> int:
-        return sum(check.verdict is verdict for check in self.checks)
+        return self._counts[verdict]
 
     @property
     def verdict(self) -> Verdict:

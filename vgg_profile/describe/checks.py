@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -146,9 +147,9 @@ def _words(check: Check) -> str:
 
 def _group_row(members: Sequence[Check]) -> tuple[Cell, ...]:
     """All layers of one quantity in one line."""
-    held = sum(check.verdict is Verdict.PASS for check in members)
-    skipped = sum(check.verdict is Verdict.SKIP for check in members)
-    residuals = [abs(check.residual) for check in members if check.residual is not None]
+    counts = Counter(check.verdict for check in members)
+    held, skipped = counts[Verdict.PASS], counts[Verdict.SKIP]
+    residuals = [abs(residual) for check in members if (residual := check.residual) is not None]
     named = sorted({term.name for check in members for term in check.terms})
     rest = sum(any(term.is_remainder for term in check.terms) for check in members)
     is_bounded = all(term.most is not None for check in members for term in check.terms)

@@ -6,6 +6,9 @@ lets go of stdin, everything that it started is ended, and only then the keeper 
 
 On Linux that holds for processes that left the session as well: they become the keeper's own. Elsewhere it
 holds for the session. Nothing here keeps a file from what its user may do.
+
+We weighed psutil: it lists descendants, which is one file of ``/proc`` here, but it cannot make a process the
+parent of what others leave behind, nor bind one life to another, and that is what the ending rests on.
 """
 
 from __future__ import annotations
@@ -74,7 +77,12 @@ def _line(descriptor: int) -> bytes:
 
 
 def _limit(seconds: float) -> None:
-    """No core dump; no more memory, and no larger file, than the machine has memory; no time without end."""
+    """No core dump; no more memory, and no larger file, than the machine has memory; no time without end.
+
+    No limit on processes: ``RLIMIT_NPROC`` counts all that the user runs, in other containers, too, whom
+    nobody sees from in here. A limit by what is seen would keep PyTorch from its threads there, and root is
+    held to none. What multiplies is ended with the rest.
+    """
     import resource
 
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

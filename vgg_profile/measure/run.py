@@ -28,6 +28,7 @@ from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.measure.unharmed import as_it_was, attributes_kept
 from vgg_profile.measure.vocabulary import COUNT_METHOD, FLOP_COUNTER, MEMORY_METHOD
 from vgg_profile.models import Config, Source
+from vgg_profile.models.networks import give_memory
 from vgg_profile.run.marks import Deaf, every_module
 from vgg_profile.run.step import AT, TrainingStep, onednn, optimizer_of
 from vgg_profile.run.tensors import CLASSES, Given, Loss, default_loss, give
@@ -164,11 +165,10 @@ class _Run:
         """Build the network under the eyes of the allocator, or weigh the one that was given."""
         gc.collect()
         if isinstance(self.network, Config):
+            self.model = models.VGG(self.network, self.dtype, self.inputs[0].shape)
             with self._memory(0) as recorder:
                 recorder.mark("load")
-                self.model = models.build(
-                    self.network, input=self.inputs[0].shape, device=self.device, dtype=self.dtype
-                )
+                give_memory(self.model, self.device)
                 recorder.mark("end")
             loaded = recorder.moments[0]
         else:
@@ -234,16 +234,29 @@ class _Run:
         self.model.zero_grad(set_to_none=True)
 
     def count_with_fvcore(self, skipped: dict[str, str]) -> Iterator[Reading]:
-        """What fvcore counts; without fvcore, ``skipped`` says why there is nothing."""
+        """What fvcore counts; where it does not, ``skipped`` says why there is nothing."""
         try:
-            from vgg_profile.measure.fvcore_counts import count_with_fvcore
+            from vgg_profile.measure.fvcore_counts import (
+                MOST_TRACED,
+                count_with_fvcore,
+                count_with_fvcore_alone,
+            )
         except (Exception, SystemExit) as error:
             if _is_out_of_memory(error):
                 raise
             skipped |= dict.fromkeys(FVCORE, lack(error))
             return
+        number = sum(1 for _ in self.model.modules())
+        count = count_with_fvcore
+        if number > MOST_TRACED and isinstance(self.network, Config):
+            count = count_with_fvcore_alone
+        elif number > MOST_TRACED:
+            skipped |= dict.fromkeys(
+                FVCORE, f"fvcore would trace {number:,} modules, more than {MOST_TRACED:,}"
+            )
+            return
         try:
-            yield from list(count_with_fvcore(self.model, self.given().args, self.names))
+            yield from list(count(self.model, self.given().args, self.names))
         except Exception as error:  # it traces with TorchScript, which many a network does not pass
             if isinstance(self.network, Config):
                 raise

@@ -240,39 +240,6 @@ def test_it_has_limits(tmp_path: Path) -> None:
     assert 0 < seconds <= 50 * (os.cpu_count() or 1)
 
 
-RUNNERS = """
-import os, time
-for depth in range(5):
-    for _ in range(2):
-        if not os.fork():
-            break
-note()
-if os.getpid() % 8:
-    time.sleep(600)
-until = time.time() + 60
-while time.time() < until:
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    note()
-"""
-
-
-@linux
-def test_what_multiplies_and_runs_away_ends_with_the_time(tmp_path: Path) -> None:
-    """A tree of some two hundred forks, an eighth of which fork on for ever, each in a session of its own."""
-    pids = tmp_path / "pids"
-    note = f"def note(): open({str(pids)!r}, 'a').write(f'{{__import__(\"os\").getpid()}} ')\n"
-    found, _ = asked(tmp_path, note + RUNNERS, timeout=12)
-    assert isinstance(found, InputError)
-    known = list(map(int, pids.read_text().split()))
-    assert len(known) > 100
-    assert not any(map(is_alive, known))
-    written = pids.stat().st_size
-    time.sleep(0.5)
-    assert pids.stat().st_size == written
-
-
 # -- what it prints
 
 

@@ -12,6 +12,7 @@ from vgg_profile.predict.vgg.configs import Config, Conv, Normalise, Pool, Token
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.teach.own.figures import Asked, Place
 from vgg_profile.teach.own.matching import places_of
+from vgg_profile.teach.own.mistakes import Change
 from vgg_profile.teach.printed import BYTES, COUNTS, ONE, Unit
 
 MIB = next(unit for unit in BYTES if unit.name == "MiB")
@@ -115,3 +116,25 @@ def as_csv(rows: list[list[str]], delimiter: str = ",") -> str:
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(rows)
     return out.getvalue()
+
+
+def plantings(profile: Profile, change: Change) -> list[tuple[int, int, str]]:
+    """Where a mistake shows: the row and column of a ``true_table``, and the figure that it makes."""
+    found = []
+    for row, place in enumerate(places(profile), start=1):
+        for column in range(2, 2 + len(COLUMNS)):
+            text = planted(place, column, change)
+            if text:
+                found.append((row, column, text))
+    return found
+
+
+def planted(place: Place, column: int, change: Change) -> str:
+    """What a mistake makes of a figure; nothing where it makes no other: zero is zero in every unit."""
+    quantity, unit = asked_for()[column - 2]
+    asked = Asked(quantity, (place,), unit)
+    wrong = change(asked)
+    if wrong is None or asked.count.value == 0:
+        return ""
+    text = figure(wrong)
+    return text if text != figure(asked) and float(text) > 0 else ""

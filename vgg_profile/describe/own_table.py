@@ -54,7 +54,9 @@ def _answer(audit: TableAudit) -> str:
         f"{len(wrong):,} of {units.plural(len(figures), 'figure')} "
         f"{'is' if len(wrong) == 1 else 'are'} wrong, in {units.plural(len(lines), 'line')}."
         if wrong
-        else f"All {units.plural(len(figures), 'figure')} agree."
+        else f"All {len(figures):,} figures agree."
+        if len(figures) > 1
+        else "The only figure agrees."
     )
     if missing:
         said += f" Missing: {units.listed([mark.layer for mark in missing])}."
@@ -82,7 +84,7 @@ def _notes(audit: TableAudit) -> Iterator[str]:
     for words, count in audit.repeated.items():
         yield f"{words}: it would explain {units.plural(count, 'figure')}."
     if audit.unread:
-        yield f"Not read, for no header says what is known: {units.listed(audit.unread)}."
+        yield f"Not read, for no header says what is known: {units.listed(audit.unread, most=6)}."
     yield (
         "A figure agrees if what is counted reads as printed, its working too. Values, MACs and FLOPs are "
         "per image, bytes for the batch; MB = 10^6, MiB = 2^20 bytes; memory without a unit is in values."

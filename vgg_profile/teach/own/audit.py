@@ -116,7 +116,7 @@ def audit_sheet(
     for each in nets:
         for size in sizes:
             try:
-                whole = batch or _whole(said.get("batch")) or 1
+                whole = batch if batch is not None else _whole(said.get("batch"))
                 profiles.append(
                     walk(each, input=size, batch=whole, dtype=dtype or said.get("dtype") or "float32")
                 )
@@ -129,5 +129,6 @@ def audit_sheet(
     return TableAudit(source, best.profile, tuple(best.marks()), sheet.unread, is_found=named is None)
 
 
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
+def _whole(text: str | None) -> int:
+    """The batch that a table says it is of; 1 if it says none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 1

@@ -15,7 +15,7 @@ from vgg_profile.teach.lines import Finding
 from vgg_profile.teach.own.figures import IN_BYTES, Asked, Line, Place
 from vgg_profile.teach.own.matching import Match, channels_last, matched, shape_of
 from vgg_profile.teach.own.mistakes import MISTAKES
-from vgg_profile.teach.own.sheet import SHAPE, Cell, Sheet
+from vgg_profile.teach.own.sheet import SHAPE, Cell, Sheet, Written
 from vgg_profile.teach.printed import BYTES, ONE, Printed, Unit, shape_printed
 
 FOLLOWS = "right for the shape that the line above prints"
@@ -69,8 +69,12 @@ class Comparing:
 
     def __init__(self, sheet: Sheet, profile: Profile) -> None:
         self.sheet, self.profile = sheet, profile
-        self.matches = matched(sheet, profile)
         self.is_last = channels_last(sheet)
+        self.matches = matched(sheet, profile, self._agreeing)
+
+    def _agreeing(self, written: Written, place: Place) -> int:
+        """How many figures of a line agree, if it is that of a layer."""
+        return sum(_is_printed(cell, place) for cell in written.cells)
 
     @property
     def wrong(self) -> int:
@@ -132,7 +136,7 @@ class Comparing:
         given = _given(place.line, above) if above is not None and not found else None
         if given is not None:
             follows = place._replace(line=given)
-            if _is_printed(cell, follows, self.is_last):
+            if _is_printed(cell, follows):
                 found = [Explanation(FOLLOWS, _working(cell, follows, self.is_last))]
             else:
                 found = [
@@ -249,7 +253,8 @@ def _working(cell: Cell, place: Place, is_last: bool) -> str:
     return read[1].count.working if read else ""
 
 
-def _is_printed(cell: Cell, place: Place, is_last: bool) -> bool:
+def _is_printed(cell: Cell, place: Place) -> bool:
+    """Whether a figure agrees with a line."""
     if cell.named.quantity == SHAPE:
         return shape_printed(cell.text) in set(_written(place.line))
     read = _read(cell, (place,))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import zip_longest
 from typing import NamedTuple
 
 from vgg_profile.core.errors import InputError
@@ -61,7 +60,7 @@ def places_of(profile: Profile, kinds: set[str]) -> tuple[Place, ...]:
     Where the small layers have no lines of their own they are counted into those before.
     """
     layers = {module.name: module.layer for module in modules(profile.config, profile.input)}
-    folded = not kinds & {"relu", "dropout", "flatten", "batchnorm", "avgpool", "lrn"}
+    folded = kinds <= {"", *(row.kind for row in profile.rows)}
     rows = profile.rows if folded else profile.module_rows
     members: dict[str, list[Row]] = {}
     for row in profile.module_rows:
@@ -91,10 +90,14 @@ def places_of(profile: Profile, kinds: set[str]) -> tuple[Place, ...]:
     return tuple(Place(line, around[n], around[n + 2]) for n, line in enumerate(wanted))
 
 
-def matched(sheet: Sheet, profile: Profile) -> tuple[Match, ...]:
+Agreeing = Callable[[Written, Place], int]
+"""How many figures of a line agree, if it is that of a layer."""
+
+
+def matched(sheet: Sheet, profile: Profile, agreeing: Agreeing) -> tuple[Match, ...]:
     """The lines of a table beside the layers that they stand for, in order.
 
-    Lines in the network's order match one by one; else by name, or by kind and width as far as they agree.
+    Lines in the network's order match one by one; else so that most figures agree.
     """
     lines = sheet.of_layers
     by_name = {row.name: row.kind for row in profile.module_rows}
@@ -104,25 +107,45 @@ def matched(sheet: Sheet, profile: Profile) -> tuple[Match, ...]:
     there = [_kind(place.line) for place in places]
     if kinds == there:
         return tuple(map(Match, lines, places))
-    from difflib import SequenceMatcher  # a millisecond that only a table with a gap costs
+    return tuple(_aligned(lines, kinds, places, agreeing))
 
-    is_last = channels_last(sheet)
-    have = [(kind, _width(line, kind, is_last=is_last)) for kind, line in zip(kinds, lines, strict=True)]
-    want = [(kind, place.line.shape[0]) for kind, place in zip(there, places, strict=True)]
+
+def _aligned(
+    lines: Sequence[Written], kinds: Sequence[str], places: Sequence[Place], agreeing: Agreeing
+) -> list[Match]:
+    """The pairs of one kind, in order, in which most figures agree; what is left over stands alone.
+
+    Only lines near their place in the network are tried: as far off as one of the two is longer, and a few.
+    """
+    slack = abs(len(lines) - len(places)) + _A_FEW
+    if len(lines) * slack > _MOST_PAIRS:
+        agreeing = _none_agree
+    best: dict[tuple[int, int], tuple[int, int, int]] = {(0, 0): (0, 0, 0)}
+    for i in range(len(lines) + 1):
+        for j in range(max(0, i - slack), min(len(places), i + slack) + 1):
+            ways = [
+                (best[i - di, j - dj][0], di, dj) for di, dj in ((1, 0), (0, 1)) if (i - di, j - dj) in best
+            ]
+            if i and j and (i - 1, j - 1) in best and kinds[i - 1] == _kind(places[j - 1].line):
+                more = 1 + agreeing(lines[i - 1], places[j - 1])
+                ways.append((best[i - 1, j - 1][0] + more, 1, 1))
+            if ways:
+                best[i, j] = max(ways, key=lambda way: (way[0], way[1:] != (1, 1)))  # of equal ones the first
+    i, j = len(lines), len(places)
     found: list[Match] = []
-    for tag, i, i_end, j, j_end in SequenceMatcher(None, have, want, autojunk=False).get_opcodes():
-        if tag == "equal":
-            found += map(Match, lines[i:i_end], places[j:j_end])
-            continue
-        for n, place in zip_longest(range(i, i_end), places[j:j_end]):
-            if n is not None and place is not None and kinds[n] == _kind(place.line):
-                found.append(Match(lines[n], place))
-                continue
-            if n is not None:
-                found.append(Match(lines[n], None))
-            if place is not None:
-                found.append(Match(None, place))
-    return tuple(found)
+    while i or j:
+        _, di, dj = best[i, j]
+        found.append(Match(lines[i - 1] if di else None, places[j - 1] if dj else None))
+        i, j = i - di, j - dj
+    return found[::-1]
+
+
+def _none_agree(line: Written, place: Place) -> int:
+    return 0
+
+
+_A_FEW = 3
+_MOST_PAIRS = 10_000
 
 
 def _kind(line: Line) -> str:

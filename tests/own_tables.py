@@ -10,16 +10,16 @@ from fractions import Fraction
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.configs import Config, Conv, Normalise, Pool, Token
 from vgg_profile.predict.vgg.walk import walk
-from vgg_profile.teach.own.figures import Asked, Place
+from vgg_profile.teach.own.figures import Place, Sought
 from vgg_profile.teach.own.matching import places_of
 from vgg_profile.teach.own.mistakes import Change
-from vgg_profile.teach.printed import BYTES, COUNTS, ONE, Unit
+from vgg_profile.teach.printed import BYTES, COUNTS, ONE, Scale
 
 MIB = next(unit for unit in BYTES if unit.name == "MiB")
 MB = next(unit for unit in BYTES if unit.name == "MB")
 K = COUNTS[0]
 
-COLUMNS: dict[str, tuple[str, Unit]] = {
+COLUMNS: dict[str, tuple[str, Scale]] = {
     "values": ("values", ONE),
     "values (K)": ("values", K),
     "memory (bytes)": ("memory_bytes", BYTES[0]),
@@ -82,7 +82,7 @@ def shape_of(place: Place) -> str:
     return "x".join(map(str, (*(plane or (1, 1)), channels)))
 
 
-def figure(asked: Asked) -> str:
+def figure(asked: Sought) -> str:
     """A figure as it is written into a column of its unit: exact, or with many decimals."""
     value = Fraction(asked.count.value, asked.unit.size)
     if asked.unit.size == 1:
@@ -100,15 +100,15 @@ def true_table(profile: Profile, *, has_total: bool = False) -> list[list[str]]:
             [
                 place.line.name,
                 shape_of(place),
-                *(figure(Asked(about[0], (place,), about[1])) for about in asked_for()),
+                *(figure(Sought(about[0], (place,), about[1])) for about in asked_for()),
             ]
         )
     if has_total:
-        rows.append(["TOTAL", "", *(figure(Asked(about[0], lines, about[1])) for about in asked_for())])
+        rows.append(["TOTAL", "", *(figure(Sought(about[0], lines, about[1])) for about in asked_for())])
     return rows
 
 
-def asked_for() -> list[tuple[str, Unit]]:
+def asked_for() -> list[tuple[str, Scale]]:
     return list(COLUMNS.values())
 
 
@@ -132,7 +132,7 @@ def plantings(profile: Profile, change: Change) -> list[tuple[int, int, str]]:
 def planted(place: Place, column: int, change: Change) -> str:
     """What a mistake makes of a figure; nothing where it makes no other: zero is zero in every unit."""
     quantity, unit = asked_for()[column - 2]
-    asked = Asked(quantity, (place,), unit)
+    asked = Sought(quantity, (place,), unit)
     wrong = change(asked)
     if wrong is None or asked.count.value == 0:
         return ""

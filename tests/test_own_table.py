@@ -17,7 +17,7 @@ from vgg_profile.teach.lines import Finding
 from vgg_profile.teach.notes import NOTES
 from vgg_profile.teach.own.audit import TableAudit, audit_sheet
 from vgg_profile.teach.own.comparing import ADDED_UP, CUT_OFF, FOLLOWS
-from vgg_profile.teach.own.figures import QUANTITIES, Asked
+from vgg_profile.teach.own.figures import QUANTITIES, Sought
 from vgg_profile.teach.own.mistakes import MISTAKES
 from vgg_profile.teach.own.sheet import named, sheet_of
 from vgg_profile.teach.printed import Printed, evaluated
@@ -225,7 +225,7 @@ def test_a_total_is_audited_too() -> None:
     rows = true_table(profile, has_total=True)
     column = 2 + list(COLUMNS).index("weights")
     first, *_ = (place for place in lines_of(profile) if place.line.name == "conv1_1")
-    without = int(rows[-1][column]) - Asked("weights", (first,)).count.value
+    without = int(rows[-1][column]) - Sought("weights", (first,)).count.value
     rows[-1][column] = str(without)
     assert explained(audited(as_csv(rows), profile)) == [["conv1_1 left out"]]
     biased = int(rows[-1][column + 1]) + without + 216

@@ -11,7 +11,7 @@ from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.words import title
 from vgg_profile.teach.lines import Finding
 from vgg_profile.teach.own.audit import TableAudit
-from vgg_profile.teach.own.comparing import Mark
+from vgg_profile.teach.own.comparing import Marked
 from vgg_profile.teach.own.figures import QUANTITIES
 
 
@@ -65,7 +65,7 @@ def _answer(audit: TableAudit) -> str:
     return said
 
 
-def _rows(marks: Sequence[Mark]) -> Iterator[tuple[Cell, ...]]:
+def _rows(marks: Sequence[Marked]) -> Iterator[tuple[Cell, ...]]:
     for (line, label, layer), group in groupby(marks, key=lambda mark: (mark.line, mark.label, mark.layer)):
         of_line = list(group)
         wrong = [mark for mark in of_line if mark.finding is not Finding.AGREES]
@@ -76,7 +76,7 @@ def _rows(marks: Sequence[Mark]) -> Iterator[tuple[Cell, ...]]:
             yield (line, label, layer, _figure(mark), mark.printed, mark.should_be, mark.words)
 
 
-def _figure(mark: Mark) -> str:
+def _figure(mark: Marked) -> str:
     return QUANTITIES[mark.figure].words if mark.figure in QUANTITIES else mark.figure
 
 

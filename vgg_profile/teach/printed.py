@@ -11,7 +11,7 @@ from typing import NamedTuple
 from vgg_profile.core.sizes import Shape
 
 
-class Unit(NamedTuple):
+class Scale(NamedTuple):
     """What a figure is counted in: so many bytes, or so many of what is counted."""
 
     name: str
@@ -19,10 +19,10 @@ class Unit(NamedTuple):
     is_bytes: bool = False
 
 
-ONE = Unit("", 1)
+ONE = Scale("", 1)
 
 BYTES = tuple(
-    Unit(name, size, is_bytes=True)
+    Scale(name, size, is_bytes=True)
     for name, size in (
         ("bytes", 1),
         ("kB", 10**3),
@@ -35,7 +35,7 @@ BYTES = tuple(
 )
 """The units of memory: kB, MB and GB are decimal, KiB, MiB and GiB binary."""
 
-COUNTS = tuple(Unit(name, size) for name, size in (("K", 10**3), ("M", 10**6), ("G", 10**9)))
+COUNTS = tuple(Scale(name, size) for name, size in (("K", 10**3), ("M", 10**6), ("G", 10**9)))
 """How counts are shortened, as in 3.2M."""
 
 _BY_NAME = {unit.name.lower(): unit for unit in (*BYTES, *COUNTS)} | {"b": BYTES[0], "byte": BYTES[0]}
@@ -53,7 +53,7 @@ _NUMBER = re.compile(
 )
 
 
-def unit_named(word: str) -> Unit | None:
+def unit_named(word: str) -> Scale | None:
     """The unit that a word names, ``ONE`` for what is counted one by one; ``None`` for any other word.
 
     >>> unit_named("MiB").size, unit_named("GFLOPs").size, unit_named("weights").size, unit_named("apples")
@@ -76,7 +76,7 @@ class Printed:
 
     number: Fraction
     places: int
-    unit: Unit | None = None
+    unit: Scale | None = None
     working: int | None = None
 
     @classmethod

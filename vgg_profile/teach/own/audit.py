@@ -22,7 +22,7 @@ from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.configs import config as find_config
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.teach.lines import Finding
-from vgg_profile.teach.own.comparing import Comparing, Mark
+from vgg_profile.teach.own.comparing import Comparing, Marked
 from vgg_profile.teach.own.matching import NAME_IT, candidates, planes
 from vgg_profile.teach.own.sheet import Sheet
 
@@ -37,12 +37,12 @@ class TableAudit(Displayed):
 
     source: str
     profile: Profile
-    marks: tuple[Mark, ...]
+    marks: tuple[Marked, ...]
     unread: tuple[str, ...] = ()
     is_found: bool = False
 
     @cached_property
-    def wrong(self) -> tuple[Mark, ...]:
+    def wrong(self) -> tuple[Marked, ...]:
         """The marks of what does not agree."""
         return tuple(mark for mark in self.marks if mark.finding is not Finding.AGREES)
 

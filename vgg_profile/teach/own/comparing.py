@@ -12,11 +12,11 @@ from vgg_profile.core.sizes import Shape
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.layers import Conv2d, Linear
 from vgg_profile.teach.lines import Finding
-from vgg_profile.teach.own.figures import IN_BYTES, Asked, Line, Place
+from vgg_profile.teach.own.figures import IN_BYTES, Place, Sought, TableLine
 from vgg_profile.teach.own.matching import Match, channels_last, matched, shape_of
 from vgg_profile.teach.own.mistakes import MISTAKES
-from vgg_profile.teach.own.sheet import SHAPE, Cell, Sheet, Written
-from vgg_profile.teach.printed import BYTES, ONE, Printed, Unit, shape_printed
+from vgg_profile.teach.own.sheet import SHAPE, Cell, Sheet, WrittenLine
+from vgg_profile.teach.printed import BYTES, ONE, Printed, Scale, shape_printed
 
 FOLLOWS = "right for the shape that the line above prints"
 CUT_OFF = "cut off, not rounded"
@@ -31,7 +31,7 @@ class Explanation(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Marked:
     """One figure of the table beside the one that was counted; or a line too many, or one that is missing.
 
     ``computed`` is exact, in bytes or one by one; ``should_be`` reads as the table prints it.
@@ -72,7 +72,7 @@ class Comparing:
         self.is_last = channels_last(sheet)
         self.matches = matched(sheet, profile, self._agreeing)
 
-    def _agreeing(self, written: Written, place: Place) -> int:
+    def _agreeing(self, written: WrittenLine, place: Place) -> int:
         """How many figures of a line agree, if it is that of a layer."""
         return sum(_is_printed(cell, place) for cell in written.cells)
 
@@ -81,7 +81,7 @@ class Comparing:
         """How much does not agree."""
         return sum(mark.finding is not Finding.AGREES for mark in self.marks(explains=False))
 
-    def marks(self, *, explains: bool = True) -> Iterator[Mark]:
+    def marks(self, *, explains: bool = True) -> Iterator[Marked]:
         above: Shape | None = None
         for match in self.matches:
             written, place = match
@@ -97,7 +97,7 @@ class Comparing:
             above = self._printed_shape(match)
         yield from self._totals(explains=explains)
 
-    def _totals(self, *, explains: bool) -> Iterator[Mark]:
+    def _totals(self, *, explains: bool) -> Iterator[Marked]:
         places = tuple(match.place for match in self.matches if match.place is not None)
         for written in self.sheet.totals:
             for cell in written.cells:
@@ -110,17 +110,17 @@ class Comparing:
 
     # -- one figure
 
-    def _mark(self, line: int, label: str, layer: str, cell: Cell, places: tuple[Place, ...]) -> Mark:
+    def _mark(self, line: int, label: str, layer: str, cell: Cell, places: tuple[Place, ...]) -> Marked:
         if cell.named.quantity == SHAPE:
             return _shape_mark(line, label, layer, cell, places[0].line, self.is_last)
         read = _read(cell, places)
         if read is None:
-            return Mark(line, label, layer, cell.named.quantity, cell.text, Finding.UNREADABLE)
+            return Marked(line, label, layer, cell.named.quantity, cell.text, Finding.UNREADABLE)
         printed, asked = read
         count = asked.count
         finding = Finding.AGREES if _fits(printed, asked) else Finding.DIFFERS
         should_be = printed.like(Fraction(count.value, asked.unit.size))
-        return Mark(line, label, layer, asked.quantity, cell.text, finding, count, should_be)
+        return Marked(line, label, layer, asked.quantity, cell.text, finding, count, should_be)
 
     def _printed_shape(self, match: Match) -> Shape | None:
         """The shape that a line prints, if it is another than that of its layer."""
@@ -171,14 +171,14 @@ class Comparing:
         yield from _mistaken(cell, places, self.is_last)
 
 
-def _unmatched(match: Match) -> Mark:
+def _unmatched(match: Match) -> Marked:
     written, place = match
     if written is not None:
-        return Mark(written.number, written.label, "", "", "", Finding.EXTRA)
-    return Mark(None, "", place.line.name if place else "", "", "", Finding.MISSING)
+        return Marked(written.number, written.label, "", "", "", Finding.EXTRA)
+    return Marked(None, "", place.line.name if place else "", "", "", Finding.MISSING)
 
 
-def _read(cell: Cell, places: tuple[Place, ...]) -> tuple[Printed, Asked] | None:
+def _read(cell: Cell, places: tuple[Place, ...]) -> tuple[Printed, Sought] | None:
     """A figure, and what is asked for: its quantity and unit, by the header and what stands beside it."""
     printed = Printed.parse(cell.text)
     if printed is None:
@@ -192,15 +192,15 @@ def _read(cell: Cell, places: tuple[Place, ...]) -> tuple[Printed, Asked] | None
             return None
     elif quantity.endswith("_bytes") and unit is ONE:
         unit = BYTES[0]
-    return printed, Asked(quantity, places, unit)
+    return printed, Sought(quantity, places, unit)
 
 
-def _with_bytes(unit: Unit) -> Unit:
+def _with_bytes(unit: Scale) -> Scale:
     """The unit of a column of bytes, where a cell says K, M or G alone."""
     return next((each for each in BYTES if each.size == unit.size), unit)
 
 
-def _fits(printed: Printed, asked: Asked) -> bool:
+def _fits(printed: Printed, asked: Sought) -> bool:
     """Whether a figure reads as printed, its working too."""
     count = asked.count
     is_worked_out = printed.working in (None, count.value)
@@ -236,7 +236,7 @@ def _mistaken(cell: Cell, places: tuple[Place, ...], is_last: bool) -> Iterator[
         yield from _misses_a_line(printed, asked)
 
 
-def _misses_a_line(printed: Printed, asked: Asked) -> Iterator[Explanation]:
+def _misses_a_line(printed: Printed, asked: Sought) -> Iterator[Explanation]:
     """The lines without which a total is the printed one."""
     counts = asked.counts
     whole = sum(count.value for count in counts)
@@ -264,7 +264,7 @@ def _is_printed(cell: Cell, place: Place) -> bool:
 # -- shapes
 
 
-def _written(line: Line) -> Iterator[Shape]:
+def _written(line: TableLine) -> Iterator[Shape]:
     """The ways in which a shape may be printed: HxWxC, CxHxW, HxW; with the batch before it or not."""
     channels, *plane = line.shape
     forms = [(*(plane or (1, 1)), channels), (channels, *(plane or (1, 1)))]
@@ -279,16 +279,16 @@ def _shape_text(shape: Shape, is_last: bool) -> str:
     return "x".join(map(str, (*plane, channels) if is_last else shape))
 
 
-def _shape_mark(line: int, label: str, layer: str, cell: Cell, of: Line, is_last: bool) -> Mark:
+def _shape_mark(line: int, label: str, layer: str, cell: Cell, of: TableLine, is_last: bool) -> Marked:
     shape = shape_printed(cell.text)
     if shape is None:
-        return Mark(line, label, layer, SHAPE, cell.text, Finding.UNREADABLE)
+        return Marked(line, label, layer, SHAPE, cell.text, Finding.UNREADABLE)
     finding = Finding.AGREES if shape in set(_written(of)) else Finding.DIFFERS
-    return Mark(line, label, layer, SHAPE, cell.text, finding, None, _shape_text(of.shape, is_last))
+    return Marked(line, label, layer, SHAPE, cell.text, finding, None, _shape_text(of.shape, is_last))
 
 
 def _mistaken_shape(cell: Cell, place: Place, is_last: bool) -> Iterator[Explanation]:
-    shape, asked = shape_printed(cell.text), Asked("values", (place,))
+    shape, asked = shape_printed(cell.text), Sought("values", (place,))
     for words, change in MISTAKES:
         other = change(asked)
         if other is None or other.shape == asked.shape:
@@ -297,7 +297,7 @@ def _mistaken_shape(cell: Cell, place: Place, is_last: bool) -> Iterator[Explana
             yield Explanation(words, _shape_text(other.shape, is_last))
 
 
-def _given(line: Line, shape: Shape) -> Line | None:
+def _given(line: TableLine, shape: Shape) -> TableLine | None:
     """A line whose layer is given a map of another shape, and takes all its channels."""
     match line.layer:
         case Conv2d() as conv if len(shape) == 3:

@@ -13,11 +13,11 @@ from vgg_profile.core.counts import Count, plain, product, total
 from vgg_profile.core.events import Storage
 from vgg_profile.core.sizes import Shape
 from vgg_profile.predict.vgg.layers import Layer
-from vgg_profile.teach.printed import ONE, Unit
+from vgg_profile.teach.printed import ONE, Scale
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TableLine:
     """What a line of a table stands for: a layer, the small ones counted into it, and what it is given.
 
     ``given`` is (C, H, W) or (N,), of one image. The image itself has no ``layers``. ``also`` makes new
@@ -44,7 +44,7 @@ class Line:
         """What comes out."""
         return self.given if self.layer is None else self.layer.output_shape(self.given)
 
-    def having(self, layer: Layer) -> Line:
+    def having(self, layer: Layer) -> TableLine:
         """The same with another layer in its place."""
         return replace(self, layers=(layer, *self.layers[1:]))
 
@@ -55,60 +55,68 @@ def _times(count: Count, *factors: int) -> Count:
     return product(count, *factors) if count.value and factors else count
 
 
-def values(line: Line) -> Count:
+def values(line: TableLine) -> Count:
+    """New values that the layer makes."""
     channels, *plane = line.given
     own = product(*plane, channels) if line.layer is None else line.layer.values(line.given)
     return _times(total([own, *(each.values(line.shape) for each in line.also)]), line.images)
 
 
-def weights(line: Line) -> Count:
+def weights(line: TableLine) -> Count:
+    """The learnable weights, biases apart."""
     return total(layer.weights for layer in line.layers)
 
 
-def biases(line: Line) -> Count:
+def biases(line: TableLine) -> Count:
+    """The learnable biases."""
     return plain(sum(layer.biases for layer in line.layers))
 
 
-def parameters(line: Line) -> Count:
+def parameters(line: TableLine) -> Count:
+    """Weights and biases."""
     return total([weights(line), biases(line)])
 
 
-def macs(line: Line) -> Count:
+def macs(line: TableLine) -> Count:
+    """Multiply-accumulates, forward."""
     return _times(total(layer.macs(line.given) for layer in line.layers[:1]), line.images)
 
 
-def memory(line: Line) -> Count:
+def memory(line: TableLine) -> Count:
+    """Bytes of the values, for the batch."""
     return _times(values(line), line.itemsize, line.batch)
 
 
-def saved(line: Line) -> Count:
+def saved(line: TableLine) -> Count:
+    """Bytes that it leaves alive for the backward pass, for the batch."""
     return total(storage.size.at(line.batch) for storage in line.saved)
 
 
-def flops(line: Line) -> Count:
+def flops(line: TableLine) -> Count:
+    """FLOPs, forward: two a MAC."""
     return _times(macs(line), 2)
 
 
-class Quantity(NamedTuple):
+class Countable(NamedTuple):
     """What a column may hold: its words for people, and its rule."""
 
     words: str
-    rule: Callable[[Line], Count]
+    rule: Callable[[TableLine], Count]
 
 
-QUANTITIES: Mapping[str, Quantity] = {
-    "values": Quantity("values", values),
-    "memory_bytes": Quantity("memory", memory),
-    "with_gradient_bytes": Quantity("memory, forward and backward", lambda line: _times(memory(line), 2)),
-    "saved_bytes": Quantity("saved for backward", saved),
-    "weights": Quantity("weights", weights),
-    "biases": Quantity("biases", biases),
-    "parameters": Quantity("parameters", parameters),
-    "weight_bytes": Quantity("weights", lambda line: _times(weights(line), line.itemsize)),
-    "parameter_bytes": Quantity("parameters", lambda line: _times(parameters(line), line.itemsize)),
-    "macs": Quantity("MACs", macs),
-    "flops": Quantity("FLOPs", flops),
-    "training_flops": Quantity("FLOPs, forward and backward", lambda line: _times(flops(line), line.passes)),
+QUANTITIES: Mapping[str, Countable] = {
+    "values": Countable("values", values),
+    "memory_bytes": Countable("memory", memory),
+    "with_gradient_bytes": Countable("memory, forward and backward", lambda line: _times(memory(line), 2)),
+    "saved_bytes": Countable("saved for backward", saved),
+    "weights": Countable("weights", weights),
+    "biases": Countable("biases", biases),
+    "parameters": Countable("parameters", parameters),
+    "weight_bytes": Countable("weights", lambda line: _times(weights(line), line.itemsize)),
+    "parameter_bytes": Countable("parameters", lambda line: _times(parameters(line), line.itemsize)),
+    "macs": Countable("MACs", macs),
+    "flops": Countable("FLOPs", flops),
+    "training_flops": Countable("FLOPs, forward and backward", lambda line: _times(flops(line), line.passes)),
 }
 """Values, MACs and FLOPs are per image, bytes for the batch. A gradient takes as much as its tensor."""
 
@@ -119,23 +127,23 @@ IN_BYTES = {"values": "memory_bytes", "weights": "weight_bytes", "parameters": "
 class Place(NamedTuple):
     """A line between its neighbours: a figure may be theirs."""
 
-    line: Line
-    above: Line | None = None
-    below: Line | None = None
+    line: TableLine
+    above: TableLine | None = None
+    below: TableLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Sought:
     """A figure that a table asks for: a quantity, of one line or of all added up, in a unit.
 
     >>> from vgg_profile.predict.vgg.layers import Conv2d
-    >>> Asked("weights", (Place(Line("conv1_1", (Conv2d(3, 64),), (3, 224, 224))),)).count
+    >>> Sought("weights", (Place(TableLine("conv1_1", (Conv2d(3, 64),), (3, 224, 224))),)).count
     Count(value=1728, working='(3*3*3)*64')
     """
 
     quantity: str
     places: tuple[Place, ...]
-    unit: Unit = ONE
+    unit: Scale = ONE
 
     @property
     def counts(self) -> list[Count]:

@@ -13,8 +13,8 @@ from vgg_profile.core.tree import Profile, Row
 from vgg_profile.predict.vgg.configs import PAPER, POOLED, Config, Conv, Normalise, Pool, Token
 from vgg_profile.predict.vgg.spelled_out import modules
 from vgg_profile.predict.vgg.step import ledger
-from vgg_profile.teach.own.figures import Line, Place
-from vgg_profile.teach.own.sheet import SHAPE, Sheet, Written
+from vgg_profile.teach.own.figures import Place, TableLine
+from vgg_profile.teach.own.sheet import SHAPE, Sheet, WrittenLine
 from vgg_profile.teach.printed import shape_printed
 
 NAME_IT = "Say which network it is of: --net D, or --net 64,64,M,128,M."
@@ -50,7 +50,7 @@ def kind_of(label: str) -> str:
 class Match(NamedTuple):
     """A line of the table, and the place of its layer: of one that has no line, or a line of no layer."""
 
-    written: Written | None
+    written: WrittenLine | None
     place: Place | None
 
 
@@ -73,7 +73,7 @@ def places_of(profile: Profile, kinds: set[str]) -> tuple[Place, ...]:
     for row in rows:
         single = 2 * row.macs.value * profile.batch
         lines.append(
-            Line(
+            TableLine(
                 row.name,
                 tuple(layers[each.name] for each in members[row.name] if each.name in layers),
                 given[row.name],
@@ -90,7 +90,7 @@ def places_of(profile: Profile, kinds: set[str]) -> tuple[Place, ...]:
     return tuple(Place(line, around[n], around[n + 2]) for n, line in enumerate(wanted))
 
 
-Agreeing = Callable[[Written, Place], int]
+Agreeing = Callable[[WrittenLine, Place], int]
 """How many figures of a line agree, if it is that of a layer."""
 
 
@@ -111,7 +111,7 @@ def matched(sheet: Sheet, profile: Profile, agreeing: Agreeing) -> tuple[Match, 
 
 
 def _aligned(
-    lines: Sequence[Written], kinds: Sequence[str], places: Sequence[Place], agreeing: Agreeing
+    lines: Sequence[WrittenLine], kinds: Sequence[str], places: Sequence[Place], agreeing: Agreeing
 ) -> list[Match]:
     """The pairs of one kind, in order, in which most figures agree; what is left over stands alone.
 
@@ -140,7 +140,7 @@ def _aligned(
     return found[::-1]
 
 
-def _none_agree(line: Written, place: Place) -> int:
+def _none_agree(line: WrittenLine, place: Place) -> int:
     return 0
 
 
@@ -148,11 +148,11 @@ _A_FEW = 3
 _MOST_PAIRS = 10_000
 
 
-def _kind(line: Line) -> str:
+def _kind(line: TableLine) -> str:
     return "input" if line.layer is None else line.layer.kind
 
 
-def _width(line: Written, kind: str, *, is_last: bool) -> int | None:
+def _width(line: WrittenLine, kind: str, *, is_last: bool) -> int | None:
     """The channels that a line says its layer gives: by its label, else by its shape."""
     named = re.search(r"conv\d{0,2}-(\d{1,9})|conv\D{1,4}(\d{1,9})$", line.label.lower())
     if named and kind == "conv":
@@ -161,7 +161,7 @@ def _width(line: Written, kind: str, *, is_last: bool) -> int | None:
     return None if shape is None else shape[-1 if is_last else 0]
 
 
-def shape_of(line: Written) -> Shape | None:
+def shape_of(line: WrittenLine) -> Shape | None:
     """The shape that a line prints, in its own order."""
     shapes = (shape_printed(cell.text) for cell in line.cells if cell.named.quantity == SHAPE)
     return next((shape for shape in shapes if shape), None)
@@ -214,7 +214,7 @@ def candidates(sheet: Sheet, classes: int | None, batch_norm: bool | None) -> It
 
 
 def _own(
-    lines: Sequence[Written], kinds: Sequence[str], classes: int | None, *, is_normed: bool, is_last: bool
+    lines: Sequence[WrittenLine], kinds: Sequence[str], classes: int | None, *, is_normed: bool, is_last: bool
 ) -> Config:
     """The network that the lines spell out themselves."""
     tokens: list[Token] = []

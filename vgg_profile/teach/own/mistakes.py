@@ -16,11 +16,11 @@ from vgg_profile.core.counts import Count, product
 from vgg_profile.core.events import Category
 from vgg_profile.core.sizes import ITEMSIZE, Shape
 from vgg_profile.predict.vgg.layers import Conv2d, Layer, Linear, MaxPool2d, ReLU
-from vgg_profile.teach.own.figures import Asked, Line, Place
+from vgg_profile.teach.own.figures import Place, Sought, TableLine
 from vgg_profile.teach.printed import BYTES, COUNTS
 
-Change = Callable[[Asked], Asked | None]
-OfALine = Callable[[Place], Line | None]
+Change = Callable[[Sought], Sought | None]
+OfALine = Callable[[Place], TableLine | None]
 
 
 class Mistake(NamedTuple):
@@ -40,7 +40,7 @@ def _made(words: str, change: Change) -> None:
 def _in_lines(words: str, change: OfALine) -> None:
     """A mistake that is made line by line, and in every line of a total."""
 
-    def in_all(asked: Asked) -> Asked | None:
+    def in_all(asked: Sought) -> Sought | None:
         lines = [change(place) for place in asked.places]
         if not any(lines):
             return None
@@ -79,7 +79,7 @@ _COUNTED = (
 )
 
 
-def _of_another(quantities: dict[str, str], asked: Asked) -> Asked | None:
+def _of_another(quantities: dict[str, str], asked: Sought) -> Sought | None:
     other = quantities.get(asked.quantity)
     return None if other is None else replace(asked, quantity=other)
 
@@ -88,7 +88,7 @@ for _words, _quantities in _COUNTED:
     _made(_words, partial(_of_another, _quantities))
 
 
-def _without(category: Category, place: Place) -> Line | None:
+def _without(category: Category, place: Place) -> TableLine | None:
     return replace(place.line, saved=tuple(s for s in place.line.saved if s.category is not category))
 
 
@@ -97,7 +97,7 @@ for _category in (Category.INDICES, Category.MASKS, Category.STATISTICS, Categor
 
 
 @in_lines("the ReLU's output counted beside")
-def _with_relu(place: Place) -> Line | None:
+def _with_relu(place: Place) -> TableLine | None:
     has_one = any(isinstance(layer, ReLU) for layer in place.line.layers)
     return replace(place.line, also=(ReLU(in_place=False),)) if has_one else None
 
@@ -105,7 +105,7 @@ def _with_relu(place: Place) -> Line | None:
 # -- units and the batch
 
 
-def _in_unit(name: str, asked: Asked) -> Asked | None:
+def _in_unit(name: str, asked: Sought) -> Sought | None:
     units = {unit.name: unit for unit in BYTES}
     return replace(asked, unit=units[name]) if asked.unit.is_bytes and asked.unit.name != name else None
 
@@ -114,7 +114,7 @@ for _unit in BYTES:
     _made(f"given in {_unit.name}", partial(_in_unit, _unit.name))
 
 
-def _binary(asked: Asked) -> Asked | None:
+def _binary(asked: Sought) -> Sought | None:
     powers = {unit.name: 1024**power for power, unit in enumerate(COUNTS, start=1)}
     size = powers.get(asked.unit.name)
     return None if size is None else replace(asked, unit=asked.unit._replace(size=size))
@@ -124,17 +124,17 @@ _made("K, M and G taken for powers of 1,024", _binary)
 
 
 @in_lines("batch forgotten")
-def _one_image(place: Place) -> Line | None:
+def _one_image(place: Place) -> TableLine | None:
     return replace(place.line, batch=1) if place.line.batch > 1 else None
 
 
 @in_lines("counted for the batch, not for one image")
-def _whole_batch(place: Place) -> Line | None:
+def _whole_batch(place: Place) -> TableLine | None:
     line = place.line
     return replace(line, images=line.batch, batch=1) if line.batch > 1 else None
 
 
-def _at_itemsize(itemsize: int, place: Place) -> Line | None:
+def _at_itemsize(itemsize: int, place: Place) -> TableLine | None:
     return replace(place.line, itemsize=itemsize) if place.line.itemsize != itemsize else None
 
 
@@ -168,12 +168,12 @@ class _Unsquared(Conv2d):
 
 
 @in_lines("kernel not squared")
-def _unsquared(place: Place) -> Line | None:
+def _unsquared(place: Place) -> TableLine | None:
     conv = _conv(place)
     return place.line.having(_as(_Unsquared, conv)) if conv and conv.kernel_size > 1 else None
 
 
-def _of_kernel(size: int, place: Place) -> Line | None:
+def _of_kernel(size: int, place: Place) -> TableLine | None:
     conv = _conv(place)
     is_other = conv is not None and conv.kernel_size != size
     return place.line.having(replace(conv, kernel_size=size)) if conv and is_other else None
@@ -184,7 +184,7 @@ for _size in (1, 3, 5, 7):
 
 
 @in_lines("its own channels for those of the layer before")
-def _own_channels(place: Place) -> Line | None:
+def _own_channels(place: Place) -> TableLine | None:
     match place.line.layer:
         case Conv2d() as conv:
             return place.line.having(replace(conv, in_channels=conv.out_channels))
@@ -194,7 +194,7 @@ def _own_channels(place: Place) -> Line | None:
 
 
 @in_lines("channels of the layer before for its own")
-def _channels_before(place: Place) -> Line | None:
+def _channels_before(place: Place) -> TableLine | None:
     match place.line.layer:
         case Conv2d() as conv:
             return place.line.having(replace(conv, out_channels=conv.in_channels))
@@ -204,7 +204,7 @@ def _channels_before(place: Place) -> Line | None:
 
 
 @in_lines("channels that come in forgotten")
-def _one_channel(place: Place) -> Line | None:
+def _one_channel(place: Place) -> TableLine | None:
     conv = _conv(place)
     return place.line.having(replace(conv, in_channels=1)) if conv else None
 
@@ -224,7 +224,7 @@ class _Unpadded(Conv2d):
 
 
 @in_lines("padding forgotten")
-def _unpadded(place: Place) -> Line | None:
+def _unpadded(place: Place) -> TableLine | None:
     conv = _conv(place)
     return place.line.having(_as(_Unpadded, conv)) if conv and conv.kernel_size > 1 else None
 
@@ -254,7 +254,7 @@ class _RoundedUp(MaxPool2d):
         return (shape[0], *(-(-side // self.stride) for side in shape[1:]))
 
 
-def _pooled(kind: type[MaxPool2d], place: Place) -> Line | None:
+def _pooled(kind: type[MaxPool2d], place: Place) -> TableLine | None:
     layer = place.line.layer
     return place.line.having(kind()) if isinstance(layer, MaxPool2d) else None
 
@@ -265,7 +265,7 @@ _in_lines("an odd side rounded up", partial(_pooled, _RoundedUp))
 
 
 @in_lines("one side of the map, not both")
-def _one_side(place: Place) -> Line | None:
+def _one_side(place: Place) -> TableLine | None:
     line = place.line
     stride = 1 if line.layer is None else line.layer.stride
     return replace(line, given=(*line.given[:2], stride)) if len(line.given) == 3 else None
@@ -281,13 +281,13 @@ def _first_linear(place: Place) -> Linear | None:
 
 
 @in_lines("map not flattened: its channels alone")
-def _not_flattened(place: Place) -> Line | None:
+def _not_flattened(place: Place) -> TableLine | None:
     linear = _first_linear(place)
     return place.line.having(replace(linear, fan_in=linear.fan_in[:1])) if linear else None
 
 
 @in_lines("map flattened before the last pool")
-def _before_the_pool(place: Place) -> Line | None:
+def _before_the_pool(place: Place) -> TableLine | None:
     linear, above = _first_linear(place), place.above
     if linear is None or above is None or not isinstance(above.layer, MaxPool2d):
         return None
@@ -295,7 +295,7 @@ def _before_the_pool(place: Place) -> Line | None:
 
 
 @in_lines("average pool before the classifier left out")
-def _not_averaged(place: Place) -> Line | None:
+def _not_averaged(place: Place) -> TableLine | None:
     linear, above = _first_linear(place), place.above
     if linear is None or above is None or prod(above.shape) == linear.in_features:
         return None
@@ -305,8 +305,8 @@ def _not_averaged(place: Place) -> Line | None:
 # -- other lines
 
 
-def _of_neighbour(which: str, asked: Asked) -> Asked | None:
-    line: Line | None = getattr(asked.places[0], which) if len(asked.places) == 1 else None
+def _of_neighbour(which: str, asked: Sought) -> Sought | None:
+    line: TableLine | None = getattr(asked.places[0], which) if len(asked.places) == 1 else None
     return None if line is None else replace(asked, places=(Place(line),))
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.predict.vgg.limits import MOST_LAYERS
-from vgg_profile.teach.printed import COUNTS, ONE, Unit, unit_named
+from vgg_profile.teach.printed import COUNTS, ONE, Scale, unit_named
 
 LARGEST_FILE = 4 * 2**20
 MOST_COLUMNS = 100
@@ -33,7 +33,7 @@ class Named(NamedTuple):
 
     header: str
     quantity: str
-    unit: Unit = ONE
+    unit: Scale = ONE
 
 
 class Cell(NamedTuple):
@@ -43,7 +43,7 @@ class Cell(NamedTuple):
     text: str
 
 
-class Written(NamedTuple):
+class WrittenLine(NamedTuple):
     """A line of the table: where it stands in the file, what it is called, its figures."""
 
     number: int
@@ -57,16 +57,16 @@ class Written(NamedTuple):
 class Sheet:
     """A table as it is written; ``unread`` are the headers of columns that hold no figure that is known."""
 
-    lines: tuple[Written, ...]
+    lines: tuple[WrittenLine, ...]
     unread: tuple[str, ...] = ()
 
     @property
-    def of_layers(self) -> tuple[Written, ...]:
+    def of_layers(self) -> tuple[WrittenLine, ...]:
         """The lines but for the totals."""
         return tuple(line for line in self.lines if not is_total(line.label))
 
     @property
-    def totals(self) -> tuple[Written, ...]:
+    def totals(self) -> tuple[WrittenLine, ...]:
         return tuple(line for line in self.lines if is_total(line.label))
 
 
@@ -188,9 +188,9 @@ def _in_the_notes_layout(lines: list[str]) -> Sheet | None:
             known = [(named(header), text) for header, text in figures]
             cells = [Cell(Named("output", SHAPE), found[2])]
             cells += [Cell(name, text) for name, text in known if name]
-            written.append(Written(number, found[1], tuple(cells)))
+            written.append(WrittenLine(number, found[1], tuple(cells)))
         elif written and len(line) < 1000 and (total := _TOTAL.match(line)):
-            written.append(Written(number, total[1], tuple(_of_total(total[2], total[3]))))
+            written.append(WrittenLine(number, total[1], tuple(_of_total(total[2], total[3]))))
     return Sheet(tuple(written)) if written else None
 
 
@@ -235,7 +235,7 @@ def _delimited(lines: list[str]) -> Sheet:
             )
         figures = [Cell(name, text) for name, text in zip(names, cells, strict=False) if name and text]
         about = {facts[place]: text for place, text in enumerate(cells) if place in facts}
-        written.append(Written(number, cells[label] if label < len(cells) else "", tuple(figures), about))
+        written.append(WrittenLine(number, cells[label] if label < len(cells) else "", tuple(figures), about))
     unread = [
         header for place, header in enumerate(headers) if header and place not in known and place not in facts
     ]

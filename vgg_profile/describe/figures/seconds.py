@@ -9,7 +9,17 @@ from vgg_profile.check.subject import setup_of
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Phase
-from vgg_profile.core.figures import COMPUTE, COMPUTE_LIGHT, SPEED, Figure, Limit, Panel, Series, Style, Unit
+from vgg_profile.core.figures import (
+    COMPUTE,
+    COMPUTE_LIGHT,
+    SPEED,
+    Figure,
+    LimitLine,
+    Panel,
+    Series,
+    Style,
+    Unit,
+)
 from vgg_profile.describe.figures.drawing import bars, measured_on, second_unit, took
 from vgg_profile.describe.kinds import figure_of
 from vgg_profile.measure.record import Measurement
@@ -43,7 +53,7 @@ def _time(measurement: Measurement) -> Figure:
     limits = []
     if rate is not None and isinstance(rate.value, float):
         finding += f" beside {rate.value / 1e9:,.1f} of a plain matrix product"
-        limits.append(Limit(f"a plain matrix product, {rate.value / 1e9:,.1f} GFLOP/s", rate.value))
+        limits.append(LimitLine(f"a plain matrix product, {rate.value / 1e9:,.1f} GFLOP/s", rate.value))
     shown = _slowest(seconds, fastest)
     groups = [(layer, [layer]) for layer in shown]
     if rest := [layer for layer in seconds if layer not in shown]:

@@ -79,6 +79,20 @@ def test_where_a_most_is_known_a_byte_beyond_it_fails() -> None:
             assert laid(forged(measurement, place, peak=peak)).verdict == verdict
 
 
+def test_a_peak_beyond_the_most_of_its_part_fails() -> None:
+    measurement = load(REPORTS / "D-amp-cpu.json")
+    curve = laid(measurement)
+    profile = profile_for(from_dict(measurement.subject["config"]), measurement)
+    for place, each in enumerate(curve.boundaries):
+        if each.peak > each.least:
+            higher = curve.step.peak.peak + 1
+            readings = tuple(
+                r._replace(value=higher) if r.quantity == "peak_bytes" else r for r in measurement.readings
+            )
+            beyond = dataclasses.replace(forged(measurement, place, peak=higher), readings=readings)
+            assert crosscheck(profile, beyond).checks[-1].verdict is Verdict.FAIL
+
+
 def test_on_a_processor_that_no_rule_knows_nothing_passes() -> None:
     measurement = load(D)
     strange = dataclasses.replace(

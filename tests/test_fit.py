@@ -126,6 +126,12 @@ def test_a_memory_that_does_not_hold_the_network_is_one_in_which_not_even_one_im
     assert content["next_short_bytes"] == -int(str(content["spare_bytes"])) > 0
 
 
+def test_of_a_small_memory_malloc_is_left_a_fifth() -> None:
+    step = ledger(walk("A", input=32))
+    kept = [reserve.bytes >> 20 for size in (1, 8) for reserve in Fit(step, memory(f"{size}GiB")).reserves]
+    assert kept == [320, 140, 320, 400]
+
+
 def test_json_has_the_figures_that_were_promised() -> None:
     content = asked("D", "--memory", "8GiB", "--optimizer", "adam")
     kept = [320 * 2**20, 400 * 2**20]
@@ -312,8 +318,13 @@ def test_of_a_cards_record_its_scratch_alone_is_added_for_what_the_allocator_kee
 
 
 def test_batch_norm_that_cannot_train_on_one_image_still_fits_more() -> None:
-    net = ("8,M,M", "--batch-norm", "--input", 4)
+    net = ("8,M,M,8", "--batch-norm", "--input", 4)
     assert int(str(asked(*net, "--memory", "4GiB")["largest_batch"])) > 1
+    step = ledger(walk("8,M,M,8", batch_norm=True, input=4, batch=2))
+    assert fit(step, GIB, batch=2).fits
+    for limit, batch in ((GIB, 1), (step.peak_bytes(2) - 1, None)):
+        with pytest.raises(InputError, match="Batch norm cannot train"):
+            fit(step, limit, batch=batch)
 
 
 @pytest.mark.parametrize(

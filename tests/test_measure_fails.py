@@ -16,7 +16,7 @@ from vgg_profile.check.results import Check, Checks, Term, Verdict
 from vgg_profile.check.subject import profile_for
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import measure
-from vgg_profile.measure.memory import CpuMemory
+from vgg_profile.measure.memory import CpuMemory, CudaMemory
 from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading
 from vgg_profile.models import build
 from vgg_profile.predict.vgg.layers import plain
@@ -209,6 +209,44 @@ def test_times_are_read_for_every_layer_forward_and_backward(honest: Measurement
     rate = honest.get("matrix_product_rate")
     assert rate is not None
     assert rate.value > 0  # type: ignore[operator]
+
+
+def test_a_cards_counters_are_read_at_marks_and_begin_anew_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a card that is played: 300 bytes are live before, of which the network takes 100."""
+    now = {"requested_bytes.all": [300, 300], "allocated_bytes.all": [512, 512]}
+
+    def take(size: int, block: int) -> None:
+        for counter, change in zip(now.values(), (size, block), strict=True):
+            counter[0] += change
+            counter[1] = max(counter)
+
+    def reset(device: object) -> None:
+        for counter in now.values():
+            counter[1] = counter[0]
+
+    def stats(device: object) -> dict[str, int]:
+        kinds = ("current", "peak")
+        return {
+            f"{of}.{kind}": counter[place] for of, counter in now.items() for place, kind in enumerate(kinds)
+        }
+
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "memory_stats", stats)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset)
+    with CudaMemory(torch.device("cuda"), start=100) as memory:
+        memory.mark("input")
+        take(1000, 1024)
+        memory.mark("forward", "conv1_1")
+        take(50, 512)
+        take(-50, -512)
+        take(-1000, -1024)
+        memory.mark("forward", "unused", if_used=True)
+        take(8, 512)
+    assert memory.moments == [
+        MeasuredMoment("input", "", 1100, 1100, ""),
+        MeasuredMoment("forward", "conv1_1", 108, 1150, ""),
+    ]
+    assert [reading.value for reading in memory.allocator_readings()] == [200, 716]
 
 
 def test_what_no_recording_saw_is_not_freed_in_one() -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from vgg_profile.check.crosscheck import crosscheck, overlay
 from vgg_profile.check.results import Boundary, Check, Overlay, Verdict
-from vgg_profile.check.subject import profile_for
+from vgg_profile.check.subject import profile_for, setup_of
 from vgg_profile.cli import main
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, dumps
@@ -109,6 +109,19 @@ def test_on_a_processor_that_no_rule_knows_nothing_passes() -> None:
     assert checks.count(Verdict.FAIL) == 0
     reasons = {check.reason for check in checks.checks if check.verdict is Verdict.SKIP}
     assert reasons == {"no rule knows what the convolution takes on this processor"}
+
+
+def test_the_first_records_tell_their_processor_by_their_environment() -> None:
+    measurement = load(D)
+    assert "processor" not in measurement.subject
+    for capability, device, family in (
+        ("AVX2", "AMD EPYC", "avx2"),
+        ("AVX512", "AMD EPYC", "avx512_bf16"),
+        ("AVX512", "Intel Xeon", "avx512"),
+        ("DEFAULT", "AMD EPYC", None),
+    ):
+        environment = {**measurement.environment, "cpu_capability": capability, "device": device}
+        assert setup_of(dataclasses.replace(measurement, environment=environment)).processor == family
 
 
 def test_a_record_is_judged_by_the_rule_of_the_processor_that_it_names() -> None:

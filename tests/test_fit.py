@@ -126,12 +126,6 @@ def test_a_memory_that_does_not_hold_the_network_is_one_in_which_not_even_one_im
     assert content["next_short_bytes"] == -int(str(content["spare_bytes"])) > 0
 
 
-def test_of_a_small_memory_malloc_is_left_a_fifth() -> None:
-    step = ledger(walk("A", input=32))
-    kept = [reserve.bytes >> 20 for size in (1, 8) for reserve in Fit(step, memory(f"{size}GiB")).reserves]
-    assert kept == [320, 140, 320, 400]
-
-
 def test_json_has_the_figures_that_were_promised() -> None:
     content = asked("D", "--memory", "8GiB", "--optimizer", "adam")
     kept = [320 * 2**20, 400 * 2**20]

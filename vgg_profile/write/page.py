@@ -29,19 +29,9 @@ from vgg_profile.write.html import part_to_html
 from vgg_profile.write.javascript import translate
 
 _RULES = (digits, fold)
-_SCRIPTS = (
-    *(
-        "start.js",
-        "words.js",
-        "figures.js",
-        "table.js",
-        "chart.js",
-        "scrub.js",
-        "changes.js",
-        "build.js",
-        "look.js",
-    ),
-    "controls.js",
+_SCRIPTS = tuple(
+    f"{name}.js"
+    for name in "start words figures table chart scrub changes build drag copy look controls".split()
 )
 
 Progress = Callable[[Sequence[Any], int, str], Iterable[Any]]

@@ -45,11 +45,22 @@ function offer() {
   if (controls.size.selectedOptions[0].disabled) controls.size.value = sizes.find(fits).value;
 }
 
+/** What the whole page is drawn in: touched only where it is another, for then all is drawn again. */
+function dress({ theme }) {
+  const { style } = document.documentElement;
+  const scheme = theme === "auto" ? "" : theme;
+  if (style.colorScheme !== scheme) style.colorScheme = scheme;
+  if (byId("columns").dataset.unit === unit) return;
+  byId("columns").dataset.unit = unit;
+  for (const each of document.querySelectorAll(".unit")) each.textContent = unit;
+}
+
 /** Everything follows from the controls; ``words`` say what was changed, where they do not show it. */
 function update(words = "") {
   offer();
   const problems = read();
   const before = view;
+  unit = controls.unit.value;
   try {
     view = compute();
   } catch (error) {
@@ -60,12 +71,13 @@ function update(words = "") {
   }
   remember(words);
   if (view.batch !== good.batch) problems.push(`${view.alone} The figures are of batch ${view.batch}.`);
-  byId("problem").textContent = problems.filter(Boolean).join(" ");
+  redraw(byId("problem"), [problems.filter(Boolean).join(" ")]);
   byId("slider").value = Math.round(Math.log2(good.batch));
-  document.documentElement.style.colorScheme = view.theme === "auto" ? "" : view.theme;
+  dress(view);
   tell();
   if (BUILT) {
-    if (before) byId("changed").textContent = toldChange(before, view, words) || byId("changed").textContent;
+    const told = before && toldChange(held?.before ?? before, view, words);
+    if (told) redraw(byId("changed"), [told]);
     chain();
   }
   tabulate();
@@ -166,7 +178,7 @@ room = chart.parentElement.clientWidth;
 restore();
 new ResizeObserver(() => {
   const now = chart.parentElement.clientWidth;
-  document.documentElement.style.setProperty("--side", `${now}px`);
+  byId("working").style.setProperty("--side", `${now}px`);
   if (now === room) return;
   room = now;
   draw();

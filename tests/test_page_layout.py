@@ -58,7 +58,7 @@ def test_in_print_nothing_is_clipped_and_no_control_shows(fresh):
     fresh.page.set_viewport_size({"width": 710, "height": 1030})  # A4 within its margins
     fresh.page.emulate_media(media="print", color_scheme="dark")
     assert not fresh.page.locator("#controls").is_visible()
-    assert not fresh.page.locator("#themes").is_visible()
+    assert not fresh.page.locator("#shown-as").is_visible()
     assert fresh.page.locator("#setting").is_visible()
     assert fresh.page.locator("#layers").is_visible()
     assert not fresh.page.evaluate(CLIPPED)
@@ -104,7 +104,7 @@ def test_light_and_dark_by_the_system_and_by_choice(fresh):
 def test_without_scripts_the_report_is_all_there(browser, tmp_path, html):
     reader = Reader(browser, tmp_path / "page.html", java_script_enabled=False).open(html)
     assert not reader.page.locator("#live").is_visible()
-    assert not reader.page.locator("#themes").is_visible()
+    assert not reader.page.locator("#shown-as").is_visible()
     for name in NAMES:
         assert reader.page.get_by_role("table", name=f"VGG config {name}:").is_visible()
     assert reader.page.locator("main img").count() == html.count("<img")

@@ -153,6 +153,13 @@ function widen(net, part, width) {
 byId("editor").addEventListener("click", ({ target }) => target.matches("button") && changeBy(target));
 byId("editor").addEventListener("input", ({ target }) => target.matches("input, select") && changeBy(target));
 
+byId("head").addEventListener("input", ({ target }) => {
+  const [pool, widths] = target.value.split(";");
+  edit(`The classifier is ${target.selectedOptions[0].text}`, (net) => {
+    net[1] = widths ? widths.split(",").map(Number) : [];
+    net[5] = Number(pool);
+  });
+});
 byId("start").addEventListener("input", ({ target }) => {
   const net = data.paper[target.value];
   const name = target.value;

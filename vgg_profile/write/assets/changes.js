@@ -7,14 +7,13 @@ let present = null;
 function remember(words) {
   const setting = chosen();
   const text = JSON.stringify(setting);
-  const [start, isWidth] = words.split(/(?<=: width )/);
+  if (text === present?.text) return;
   const other = present ? Object.keys(setting).filter((name) => setting[name] !== present.setting[name]).join() : "";
+  const [start, isWidth] = words.split(/(?<=: width )/);
   const topic = isWidth ? start : words ? "" : { batch: "batch", memory: "memory" }[other] ?? "";
-  if (other) {
-    const isGoingOn = held ? held === present.held : topic && topic === present.topic && Date.now() - present.when < 700;
-    if (!isGoingOn) past.push(present.text);
-    if (past.length > 200) past.shift();
-  }
+  const isGoingOn = held ? held === present?.held : topic && topic === present?.topic && Date.now() - present.when < 700;
+  if (present && !isGoingOn) past.push(present.text);
+  if (past.length > 200) past.shift();
   present = { text, setting, topic, held, when: Date.now() };
 }
 

@@ -75,6 +75,7 @@ function update(words = "") {
   byId("slider").value = Math.round(Math.log2(good.batch));
   dress(view);
   tell();
+  fold(view);
   if (BUILT) {
     const told = before && toldChange(held?.before ?? before, view, words);
     if (told) redraw(byId("changed"), [told]);
@@ -124,7 +125,7 @@ form.addEventListener("input", ({ target }) => {
   }
   update();
 });
-byId("themes").addEventListener("input", () => update());
+byId("shown-as").addEventListener("input", () => update());
 byId("parts").addEventListener("toggle", list);
 addEventListener("hashchange", restore);
 
@@ -172,8 +173,16 @@ chart.addEventListener("keydown", (event) => {
 });
 
 byId("slider").max = Math.floor(Math.log2(data.most_images));
-byId("live").hidden = byId("themes").hidden = false;
-byId("build").hidden = !BUILT;
+byId("live").hidden = byId("shown-as").hidden = false;
+byId("build").hidden = byId("to-build").hidden = !BUILT;
+byId("ways").addEventListener("click", ({ target }) => {
+  const way = target.closest("button")?.id;
+  if (way === "to-look") return lookInto(view.table.findIndex(({ kind }) => kind === "conv") % view.table.length);
+  if (!way) return undefined;
+  const [place, first] = { "to-build": ["build", picture.querySelector(".conv")], "to-scrub": ["step", byId("play")] }[way];
+  byId(place).scrollIntoView({ block: "start" });
+  return first.focus({ preventScroll: true });
+});
 room = chart.parentElement.clientWidth;
 restore();
 new ResizeObserver(() => {

@@ -43,6 +43,8 @@ function chain() {
     }, column, element("span", {}, text)));
   }));
   editor(names);
+  byId("head").value = `${pool ?? "none"};${head}`;
+  if (byId("head").selectedIndex < 0) byId("head").value = "";
   byId("undo").disabled = !past.length;
 }
 

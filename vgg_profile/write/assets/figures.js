@@ -14,7 +14,7 @@ function partsOf({ marks }, rows) {
 /** Maps of Python's as objects. */
 function plainly(of) {
   if (of instanceof Map) return Object.fromEntries([...of].map(([name, value]) => [name, plainly(value)]));
-  return Array.isArray(of) ? of.map(plainly) : of;
+  return Array.isArray(of) && of[0] instanceof Object ? of.map(plainly) : of;
 }
 
 const known = new Map();

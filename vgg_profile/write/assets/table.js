@@ -39,6 +39,15 @@ function tabulate() {
   if (byId("parts").open) list();
 }
 
+/** The report's own table of the network that is live is folded: no table stands there twice. */
+function fold({ network, norm }) {
+  const here = [data.networks.indexOf(network), norm].join();
+  const tables = document.querySelectorAll("details.layers");
+  if (folded !== here) tables.forEach((each, number) => { each.open = data.compared[number].join() !== here; });
+  folded = here;
+}
+let folded = "";
+
 /** The parts of the step as a table, once somebody looks. */
 function list() {
   const parts = view.moments.map((moment) => line([place(moment), amount(moment.live), amount(moment.peak)]));

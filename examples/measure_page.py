@@ -1,12 +1,12 @@
-"""How long does the live page take for an edit? The main thread's own time, from the edit to the frame that shows it.
+"""How long does the live page take for an edit? The main thread's own time, up to the frame that shows it.
 
-Random edits of a network and its setting are made in Chromium, one a frame: a layer is added, dropped, moved or
-given another width, and the batch, the optimizer and batch norm change beside it. What each costs is read off
-Chromium's own trace: CPU time of the main thread, so that what else the machine does counts little; tracing
-itself is counted. A frame has 16 ms.
+Random edits of a network and its setting are made in Chromium, one a frame: a layer is added, dropped, moved
+or given another width, and the batch, the optimizer and batch norm change beside it. What each costs is read
+off Chromium's own trace: CPU time of the main thread, so that what else the machine does counts little;
+tracing itself is counted. A frame has 16 ms; exit code 3 if the worst took longer.
 
     python examples/measure_page.py                         # the page of D, made now
-    python examples/measure_page.py old.html new.html       # pages side by side, in turns: ratios to the first
+    python examples/measure_page.py old.html new.html       # in turns: ratios to the first
     python examples/measure_page.py --edits 1000
 """
 
@@ -51,7 +51,26 @@ EDIT = """(setting) => new Promise((done) => {
     });
 })"""
 
-VGG16 = "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M".split()
+VGG16 = [
+    "64",
+    "64",
+    "M",
+    "128",
+    "128",
+    "M",
+    "256",
+    "256",
+    "256",
+    "M",
+    "512",
+    "512",
+    "512",
+    "M",
+    "512",
+    "512",
+    "512",
+    "M",
+]
 
 
 def edits(seed: int) -> Iterator[dict[str, str]]:
@@ -145,7 +164,7 @@ def made_in(folder: Path) -> Path:
 
 
 def told(pages: list[Path], found: list[list[Counter[str]]]) -> Iterator[str]:
-    """A line a page: medians by kind of work, and of all the median, the 95th percentile, the worst, the ratio."""
+    """A line a page: medians by kind of work, then of the whole: median, 95th percentile, worst, ratio."""
     yield f"{'page':24}" + "".join(f"{kind:>8}" for kind in (*WORK, "whole", "95 %", "worst", "ratio"))
     first = statistics.median(sum(frame.values()) for frame in found[0])
     for path, its in zip(pages, found, strict=True):

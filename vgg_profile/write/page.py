@@ -31,7 +31,20 @@ from vgg_profile.write.javascript import translate
 _RULES = (digits, fold)
 _SCRIPTS = tuple(
     f"{name}.js"
-    for name in "start words figures table chart scrub changes build drag copy look controls".split()
+    for name in [
+        "start",
+        "words",
+        "figures",
+        "table",
+        "chart",
+        "scrub",
+        "changes",
+        "build",
+        "drag",
+        "copy",
+        "look",
+        "controls",
+    ]
 )
 
 Progress = Callable[[Sequence[Any], int, str], Iterable[Any]]

@@ -25,11 +25,16 @@ function toml() {
     `in_channels = ${channels}`, `batch_norm = ${view.norm === "true"}`, `pool = ${pool ?? '"none"'}`, ""].join("\n");
 }
 
-function give(text) {
+function give(text, remark = "") {
   byId("given").hidden = false;
-  byId("given").textContent = text;
-  navigator.clipboard?.writeText(text).then(() => { byId("changed").textContent = "Copied."; }, () => {});
+  redraw(byId("given"), [text]);
+  const said = (words) => redraw(byId("changed"), [[words, remark].filter(Boolean).join(" ")]);
+  if (!navigator.clipboard) said("");
+  else navigator.clipboard.writeText(text).then(() => said("Copied."), () => said("It stands below, to be copied."));
 }
 
-byId("as-command").addEventListener("click", () => give(typed()));
+byId("as-command").addEventListener("click", () => {
+  const text = typed();
+  give(text, text.includes(" net.toml ") ? "It reads net.toml: save there what “Copy as TOML” gives." : "");
+});
 byId("as-toml").addEventListener("click", () => give(toml()));

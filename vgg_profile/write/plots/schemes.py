@@ -39,7 +39,7 @@ def _said(style: str) -> dict[str, str]:
 
 
 def _either(name: str, light: str | None, dark: str | None) -> str:
-    """A property in both schemes: a colour follows the scheme; what else only one has does the other no harm."""
+    """A property in both schemes: a colour follows; what else one alone has does the other no harm."""
     if light == dark or name not in _UNSAID:
         return str(light or dark)
     return f"light-dark({light or _UNSAID[name]}, {dark or _UNSAID[name]})"

@@ -18,8 +18,10 @@ def describe(result: object, **options: bool) -> Table:
             import vgg_profile.describe.comparison
         case "Step" | "Overlay":
             import vgg_profile.describe.step
-        case "Checks" | "Measurement":
+        case "Checks":
             import vgg_profile.describe.checks
+        case "Measurement":
+            import vgg_profile.describe.times
         case "Fit" | "Sweep":
             import vgg_profile.describe.plans
         case "WhatIf" | "Fits":

@@ -77,7 +77,7 @@ def page_data(comparison: Comparison) -> dict[str, Any]:
     dtypes = tuple(dict.fromkeys((*DTYPES, first.dtype)))
     has_backward = setup.has_backward
     labels = distinct(config.name for config in configs)
-    places = [[configs.index(replace(each, batch_norm=False)), json.dumps(each.batch_norm)] for each in found]
+    places = [(configs.index(replace(each, batch_norm=False)), json.dumps(each.batch_norm)) for each in found]
     is_any = setup.onednn and setup.processor is None  # else it is the CPU's
     heaviest = replace(setup, optimizer="adam") if has_backward and not setup.fused else setup
     verified, witnesses = _verified(dtypes, setup)
@@ -143,7 +143,7 @@ def traced_page_data(comparison: Comparison) -> dict[str, Any]:
     step = steps[0]
     return {
         **_about(comparison, step.setup, labels[0], given[0]["input"], steps),
-        "compared": [[place, "false"] for place in range(len(labels))],
+        "compared": [(place, "false") for place in range(len(labels))],
         "measured": measured_of(comparison.networks, range(len(labels))),
         "networks": labels,
         "given": given,

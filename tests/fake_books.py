@@ -15,8 +15,8 @@ from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setting
 from vgg_profile.core.sizes import FLOAT32, FLOAT64
 from vgg_profile.models import build
-from vgg_profile.predict.fake.one_step import Subject, run_on_fakes
-from vgg_profile.predict.fake.temporaries import Taken, by_rule
+from vgg_profile.predict.fake.one_step import Target, run_on_fakes
+from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule
 from vgg_profile.predict.fake.watch import Temporaries
 from vgg_profile.predict.vgg.configs import Config
 from vgg_profile.predict.vgg.spelled_out import modules
@@ -88,7 +88,9 @@ def _category(storage: Storage) -> str:
     return PASSING.get(storage.category, storage.category).value
 
 
-def rules(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: Sequence[int]) -> Taken | None:
+def rules(
+    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: Sequence[int]
+) -> OperationMemory | None:
     """What the rules say that an operation takes, without any probe."""
     return by_rule(func, args, results)
 
@@ -97,7 +99,7 @@ def fake_book(net: Config, setting: Setting, temporaries: Temporaries = rules) -
     """The book of a VGG's step, by its module on fake tensors, with the paper's names for its layers."""
     model = build(net, device="meta", dtype=getattr(torch, setting.dtype))
     model.checkpoint_blocks = setting.setup.checkpoint == "blocks"
-    subject = Subject(
+    target = Target(
         network=model,
         inputs=(Input(setting.input),),
         loss=CLASSES,
@@ -107,4 +109,4 @@ def fake_book(net: Config, setting: Setting, temporaries: Temporaries = rules) -
         temporaries=temporaries,
         names={module.path: module.name for module in modules(net)},
     )
-    return run_on_fakes(subject, setting.batch).book
+    return run_on_fakes(target, setting.batch).book

@@ -35,7 +35,7 @@ def check(net: Config, **setting: object) -> Checks:
 
 
 def failures(checks: Checks) -> list[str]:
-    return [f"{c.quantity} {c.layer}" for c in checks.checks if c.verdict is not Verdict.PASS]
+    return [f"{c.quantity} {c.layer}".strip() for c in checks.checks if c.verdict is not Verdict.PASS]
 
 
 def assert_exact(checks: Checks) -> None:

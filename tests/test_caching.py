@@ -79,6 +79,13 @@ def actions(events: list[list[Any]]) -> Told:
     return [(action, address, size) for action, address, size, _ in events if action != "snapshot"]
 
 
+def test_a_limit_may_be_met_exactly() -> None:
+    segment = 2 * MIB
+    CachingAllocator(limit=segment).malloc(1)
+    with pytest.raises(DoesNotFitError):
+        CachingAllocator(limit=segment - 1).malloc(1)
+
+
 @pytest.mark.parametrize("name", HISTORIES)
 def test_every_block_lies_where_it_lay_on_the_h100(name: str) -> None:
     answer = history(name)

@@ -106,15 +106,15 @@ def test_a_step_on_fakes_leaves_the_network_alone() -> None:
 
     from vgg_profile.core.inputs import Input
     from vgg_profile.models import build
-    from vgg_profile.predict.fake.one_step import Subject, run_on_fakes
+    from vgg_profile.predict.fake.one_step import Target, run_on_fakes
 
     model = build(replace(config("8,M", classes=10, batch_norm=True), classifier=()))
     before = {key: value.clone() for key, value in model.state_dict().items()}
     attributes = {path: set(vars(part)) for path, part in model.named_modules()}
-    subject = Subject(
+    target = Target(
         model, (Input((3, 16, 16)),), None, "float32", "cpu", Setup(optimizer="adam"), lambda *operation: None
     )
-    run_on_fakes(subject, 2)
+    run_on_fakes(target, 2)
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     assert {path: set(vars(part)) for path, part in model.named_modules()} == attributes
     assert all(parameter.grad is None for parameter in model.parameters())

@@ -312,8 +312,13 @@ def test_of_a_cards_record_its_scratch_alone_is_added_for_what_the_allocator_kee
 
 
 def test_batch_norm_that_cannot_train_on_one_image_still_fits_more() -> None:
-    net = ("8,M,M", "--batch-norm", "--input", 4)
+    net = ("8,M,M,8", "--batch-norm", "--input", 4)
     assert int(str(asked(*net, "--memory", "4GiB")["largest_batch"])) > 1
+    step = ledger(walk("8,M,M,8", batch_norm=True, input=4, batch=2))
+    assert fit(step, GIB, batch=2).fits
+    for limit, batch in ((GIB, 1), (step.peak_bytes(2) - 1, None)):
+        with pytest.raises(InputError, match="Batch norm cannot train"):
+            fit(step, limit, batch=batch)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from vgg_profile.core.parsing import parse_json, parse_toml
 from vgg_profile.core.signed import sign
 from vgg_profile.measure import record
 from vgg_profile.measure.reading import load
-from vgg_profile.measure.vocabulary import ENVIRONMENT
+from vgg_profile.measure.vocabulary import ENVIRONMENT, NEVER_JUDGED
 from vgg_profile.predict.vgg.configs import config, from_dict
 
 REPORTS = Path(__file__).parent.parent / "reports" / "measured"
@@ -101,7 +101,7 @@ def is_judged(content: dict[str, Any], place: Place, may_take: frozenset[int]) -
             return False
         case ("readings", int(number), "value"):
             reading = content["readings"][number]
-            return reading["unit"] not in ("s", "FLOP/s") and reading["quantity"] not in (
+            return reading["unit"] not in NEVER_JUDGED and reading["quantity"] not in (
                 "lasting_workspace_bytes",
                 "allocator_rounding_bytes",
             )
@@ -232,7 +232,7 @@ def test_the_load_has_no_peak_of_its_own(name: str, folder: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_times_are_missing_only_if_they_are_said_to_be(name: str, data: st.DataObject, folder: Path) -> None:
     content = fresh(name)
-    timed = [each for each in content["readings"] if each["unit"] in ("s", "FLOP/s")]
+    timed = [each for each in content["readings"] if each["unit"] in NEVER_JUDGED]
     gone = data.draw(st.lists(st.sampled_from(timed), min_size=1, unique_by=lambda each: str(each)))
     content["readings"] = [each for each in content["readings"] if each not in gone]
     assert verdict(signed(content), name, folder) == "REFUSED"

@@ -7,6 +7,7 @@ are what they are. Every check has a test in which it fails.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from copy import deepcopy
 from graphlib import CycleError, TopologicalSorter
@@ -142,6 +143,28 @@ def test_no_file_asks_for_a_scroll_bar(tmp_path):
     for lines in (MOST_LINES, MOST_LINES + 1):
         (tmp_path / "tests" / f"test_{lines}.py").write_text("\n" * lines)
     assert too_long(tmp_path) == [f"test_{MOST_LINES + 1}.py"]
+
+
+# -- names
+
+
+def shared_names(sources: Mapping[str, str]) -> dict[str, list[str]]:
+    """Public classes whose name another module gives to a class of its own, and where each is."""
+    homes = defaultdict(list)
+    for module, source in sources.items():
+        for name in re.findall(r"^class ([A-Z]\w*)", source, flags=re.MULTILINE):
+            homes[name].append(module)
+    return {name: where for name, where in homes.items() if len(where) > 1}
+
+
+def test_a_name_is_one_class():
+    assert shared_names(sources()) == {}
+    made_up = {
+        "a": "class Card:\n    class Part: ...",
+        "b": "x = 1\nclass Card(int): ...",
+        "c": "class Part: ...",
+    }
+    assert shared_names(made_up) == {"Card": ["a", "b"]}
 
 
 # -- circles

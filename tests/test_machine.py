@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from vgg_profile.ask import machine as room
 from vgg_profile.ask.fit import MALLOC, PROCESS, process
-from vgg_profile.ask.machine import Seen, keep, last_seen, settle
+from vgg_profile.ask.machine import LastSeen, keep, last_seen, settle
 from vgg_profile.cli import calibrating, main
 from vgg_profile.core.setting import PROCESSORS, Setting, Setup
 from vgg_profile.measure.process import Took, steps_in_a_process
@@ -85,13 +85,13 @@ def test_doctor_looks_once_and_fit_remembers() -> None:
 
 
 def test_a_processor_that_no_rule_knows_is_remembered_too_and_the_answer_is_one_at_least() -> None:
-    keep(Seen(None, 2, "2.99"))
+    keep(LastSeen(None, 2, "2.99"))
     assert asked(*NET)["is_at_least"]
     assert "so the peak is one at least: name your --processor" in run("fit", *NET).stdout
 
 
 def test_what_another_machine_saw_or_what_is_no_such_file_counts_for_nothing() -> None:
-    path = keep(Seen("avx2", 2, "2.13"))
+    path = keep(LastSeen("avx2", 2, "2.13"))
     assert path is not None
     good = json.loads(path.read_text())
     assert last_seen() is not None
@@ -113,7 +113,7 @@ def test_what_another_machine_saw_or_what_is_no_such_file_counts_for_nothing() -
     path.unlink()
     path.mkdir()
     assert last_seen() is None
-    assert keep(Seen("avx2", 2, "2.13")) is None
+    assert keep(LastSeen("avx2", 2, "2.13")) is None
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -16,8 +16,9 @@ from vgg_profile.check.results import Check, Checks, Term, Verdict
 from vgg_profile.check.subject import profile_for
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import measure
-from vgg_profile.measure.memory import CpuMemory
+from vgg_profile.measure.memory import CpuMemory, CudaMemory
 from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading
+from vgg_profile.measure.vocabulary import NEVER_JUDGED
 from vgg_profile.models import build
 from vgg_profile.predict.vgg.layers import plain
 
@@ -72,7 +73,7 @@ def test_the_honest_measurement_passes(honest: Measurement) -> None:
 def test_every_reading_that_is_off_by_one_fails_its_own_check(honest: Measurement) -> None:
     kinds = set()
     for place, reading in enumerate(honest.readings):
-        if reading.quantity.endswith(("_time", "_rate")):
+        if reading.unit in NEVER_JUDGED:
             continue
         value = reading.value
         off = [*value[:-1], value[-1] + 1] if isinstance(value, list) else value + 1
@@ -112,15 +113,61 @@ def test_a_peak_below_the_prediction_is_never_a_remainder(honest: Measurement) -
 
 
 def test_four_bytes_beyond_the_prediction_are_allowed_nowhere(honest: Measurement) -> None:
-    """Of all the layers of a network with batch norm, trained in float32; at each, forward and backward."""
+    """Of all the layers of a network with batch norm, trained in float32; at each, forward and backward, and
+    in the parts that are no layer's.
+    """
     allowed = set()
     for place, moment in enumerate(honest.timeline):
-        timeline = list(honest.timeline)
-        timeline[place] = moment._replace(peak=moment.peak + 4)
-        failed = failures(recheck(dataclasses.replace(honest, timeline=tuple(timeline))))
-        if moment.layer and f"peak_bytes_{moment.phase} {moment.layer}" not in failed:
+        check_ = (
+            f"peak_bytes_{moment.phase} {moment.layer}" if moment.layer else f"most_within_{moment.phase}"
+        )
+        if check_ not in failures(recheck(with_peak(honest, place, moment.peak + 4))):
             allowed.add((moment.phase, moment.layer))
     assert allowed == set()
+
+
+def with_peak(measurement: Measurement, place: int, peak: int) -> Measurement:
+    timeline = list(measurement.timeline)
+    timeline[place] = timeline[place]._replace(peak=peak)
+    return dataclasses.replace(measurement, timeline=tuple(timeline))
+
+
+def with_reading(measurement: Measurement, quantity: str, **change: object) -> Measurement:
+    readings = tuple(r._replace(**change) if r.quantity == quantity else r for r in measurement.readings)
+    return dataclasses.replace(measurement, readings=readings)
+
+
+def test_the_peak_is_that_of_a_part_after_loading_to_the_byte(honest: Measurement) -> None:
+    whole = honest.get("peak_bytes")
+    assert whole is not None
+    highest = next(place for place, moment in enumerate(honest.timeline) if moment.peak == whole.value)
+    higher = honest.timeline[highest].peak + 4
+    in_a_part, while_loading = with_peak(honest, highest, higher), with_peak(honest, 0, higher)
+
+    def peak(measurement: Measurement) -> Verdict:
+        return recheck(measurement).checks[-1].verdict
+
+    assert peak(honest) is Verdict.PASS
+    assert peak(in_a_part) is Verdict.FAIL, "no part has the peak that was read"
+    assert peak(with_reading(in_a_part, "peak_bytes", value=higher)) is Verdict.FAIL, (
+        "no scratch is taken there"
+    )
+    assert peak(while_loading) is Verdict.PASS, "a check of its own fails"
+    assert peak(with_reading(while_loading, "peak_bytes", value=higher)) is Verdict.FAIL
+
+
+def test_a_reading_in_another_unit_or_of_half_a_flop_is_none(honest: Measurement) -> None:
+    flops = honest.get("forward_flops")
+    assert flops is not None
+    assert isinstance(flops.value, int)
+    for change, is_found in (
+        ({"value": float(flops.value)}, False),
+        ({"value": flops.value + 0.5}, True),
+        ({"unit": "MAC"}, True),
+    ):
+        readings = tuple(each._replace(**change) if each is flops else each for each in honest.readings)
+        failed = failures(recheck(dataclasses.replace(honest, readings=readings)))
+        assert ("forward_flops" in failed) is is_found
 
 
 def test_what_an_allocator_holds_beside_tensors_has_a_row_and_is_never_negative(honest: Measurement) -> None:
@@ -163,6 +210,44 @@ def test_times_are_read_for_every_layer_forward_and_backward(honest: Measurement
     rate = honest.get("matrix_product_rate")
     assert rate is not None
     assert rate.value > 0  # type: ignore[operator]
+
+
+def test_a_cards_counters_are_read_at_marks_and_begin_anew_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a card that is played: 300 bytes are live before, of which the network takes 100."""
+    now = {"requested_bytes.all": [300, 300], "allocated_bytes.all": [512, 512]}
+
+    def take(size: int, block: int) -> None:
+        for counter, change in zip(now.values(), (size, block), strict=True):
+            counter[0] += change
+            counter[1] = max(counter)
+
+    def reset(device: object) -> None:
+        for counter in now.values():
+            counter[1] = counter[0]
+
+    def stats(device: object) -> dict[str, int]:
+        kinds = ("current", "peak")
+        return {
+            f"{of}.{kind}": counter[place] for of, counter in now.items() for place, kind in enumerate(kinds)
+        }
+
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "memory_stats", stats)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset)
+    with CudaMemory(torch.device("cuda"), start=100) as memory:
+        memory.mark("input")
+        take(1000, 1024)
+        memory.mark("forward", "conv1_1")
+        take(50, 512)
+        take(-50, -512)
+        take(-1000, -1024)
+        memory.mark("forward", "unused", if_used=True)
+        take(8, 512)
+    assert memory.moments == [
+        MeasuredMoment("input", "", 1100, 1100, ""),
+        MeasuredMoment("forward", "conv1_1", 108, 1150, ""),
+    ]
+    assert [reading.value for reading in memory.allocator_readings()] == [200, 716]
 
 
 def test_what_no_recording_saw_is_not_freed_in_one() -> None:

@@ -37,11 +37,11 @@ def test_parameters_are_as_many_as_the_paper_says(name: str) -> None:
     assert round(parameters / 10**6) == PAPER[name].millions
 
 
-Found = dict[str, tuple[int, int, int, tuple[int, ...], bool]]
+Counted = dict[str, tuple[int, int, int, tuple[int, ...], bool]]
 """Module path → weights, biases, buffers, output shape of one image, whether it works in place."""
 
 
-def counted(config: Config, image: Sequence[int]) -> Found:
+def counted(config: Config, image: Sequence[int]) -> Counted:
     return {
         row.module: (
             row.weights.value,
@@ -55,9 +55,9 @@ def counted(config: Config, image: Sequence[int]) -> Found:
     }
 
 
-def found(net: nn.Module, image: Sequence[int]) -> Found:
+def found(net: nn.Module, image: Sequence[int]) -> Counted:
     """What forward hooks see in every module of a network on the meta device."""
-    seen: Found = {}
+    seen: Counted = {}
 
     def look(path: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         sizes = {name: tensor.numel() for name, tensor in module.named_parameters()}

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from vgg_profile.check.crosscheck import crosscheck, overlay
 from vgg_profile.check.results import Boundary, Check, Overlay, Verdict
-from vgg_profile.check.subject import profile_for
+from vgg_profile.check.subject import profile_for, setup_of
 from vgg_profile.cli import main
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import EVERYTHING_ELSE, MeasuredMoment, Measurement, dumps
@@ -79,6 +79,20 @@ def test_where_a_most_is_known_a_byte_beyond_it_fails() -> None:
             assert laid(forged(measurement, place, peak=peak)).verdict == verdict
 
 
+def test_a_peak_beyond_the_most_of_its_part_fails() -> None:
+    measurement = load(REPORTS / "D-amp-cpu.json")
+    curve = laid(measurement)
+    profile = profile_for(from_dict(measurement.subject["config"]), measurement)
+    for place, each in enumerate(curve.boundaries):
+        if each.peak > each.least:
+            higher = curve.step.peak.peak + 1
+            readings = tuple(
+                r._replace(value=higher) if r.quantity == "peak_bytes" else r for r in measurement.readings
+            )
+            beyond = dataclasses.replace(forged(measurement, place, peak=higher), readings=readings)
+            assert crosscheck(profile, beyond).checks[-1].verdict is Verdict.FAIL
+
+
 def test_on_a_processor_that_no_rule_knows_nothing_passes() -> None:
     measurement = load(D)
     strange = dataclasses.replace(
@@ -95,6 +109,19 @@ def test_on_a_processor_that_no_rule_knows_nothing_passes() -> None:
     assert checks.count(Verdict.FAIL) == 0
     reasons = {check.reason for check in checks.checks if check.verdict is Verdict.SKIP}
     assert reasons == {"no rule knows what the convolution takes on this processor"}
+
+
+def test_the_first_records_tell_their_processor_by_their_environment() -> None:
+    measurement = load(D)
+    assert "processor" not in measurement.subject
+    for capability, device, family in (
+        ("AVX2", "AMD EPYC", "avx2"),
+        ("AVX512", "AMD EPYC", "avx512_bf16"),
+        ("AVX512", "Intel Xeon", "avx512"),
+        ("DEFAULT", "AMD EPYC", None),
+    ):
+        environment = {**measurement.environment, "cpu_capability": capability, "device": device}
+        assert setup_of(dataclasses.replace(measurement, environment=environment)).processor == family
 
 
 def test_a_record_is_judged_by_the_rule_of_the_processor_that_it_names() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,28 @@ def test_the_workspaces_are_those_that_every_record_of_an_h100_found() -> None:
         kept = workspaces("Hopper", has_backward=record["subject"]["mode"] != "inference")
         (found,) = (r["value"] for r in record["readings"] if r["quantity"] == "lasting_workspace_bytes")
         assert sum(workspace.bytes for workspace in kept) == found
+
+
+def test_the_bound_is_the_last_batch_whose_blocks_fit() -> None:
+    """Blocks as the allocator cuts them: in whole 512 bytes, though few tensors of this network are so."""
+    run = TrainingRun(trace(walk("3,M", input=(3, 9, 9), device="cuda"), Setup()), workspaces("Hopper"))
+    for batch in (1, 2, 7):
+        least = run.least(batch)
+        assert (run.at_most(least), run.at_most(least - 1)) == (batch, batch - 1)
+        assert least % 512 == 0
+        assert run.step.peak_bytes(batch) % 512
+
+
+def test_of_the_batches_that_run_by_the_largest_ones_book_the_first_that_runs_by_its_own_is_taken() -> None:
+    @dataclass(frozen=True)
+    class OfManyBooks(TrainingRun):
+        def fits(self, batch: int, limit: int) -> bool:
+            return batch <= 5 and super().fits(batch, limit)
+
+    profile = walk("A", device="cuda")
+    runs = [kind(trace(profile, Setup()), workspaces("Hopper")) for kind in (TrainingRun, OfManyBooks)]
+    assert [run.largest_batch(4 * GIB) > 5 for run in runs] == [True, False]
+    assert runs[1].largest_batch(4 * GIB) == 5
 
 
 SETUPS = st.builds(

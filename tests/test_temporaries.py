@@ -16,9 +16,9 @@ from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure.memory import allocations
 from vgg_profile.predict.fake import temporaries
-from vgg_profile.predict.fake.one_step import Subject, run_on_fakes
+from vgg_profile.predict.fake.one_step import Target, run_on_fakes
 from vgg_profile.predict.fake.probe import PROBER, processor
-from vgg_profile.predict.fake.temporaries import Taken, by_rule, in_order
+from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule, in_order
 
 
 def most(changes: Sequence[int]) -> int:
@@ -38,7 +38,7 @@ class Doubting:
 
     def __call__(
         self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: Sequence[int]
-    ) -> Taken | None:
+    ) -> OperationMemory | None:
         taken = by_rule(func, args, results, processor())
         probed = PROBER.ask(func, args, kwargs)
         name = func._schema.name.removeprefix("aten::")
@@ -134,12 +134,12 @@ def test_no_rule_is_without_its_proof() -> None:
 
 def traced_by(doubting: Doubting, build: Any, inputs: list[str], setup: Setup) -> None:
     specs = tuple(map(Input.parse, inputs))
-    run_on_fakes(Subject(build, specs, None, "float32", "cpu", setup.on("cpu"), doubting), 3)
+    run_on_fakes(Target(build, specs, None, "float32", "cpu", setup.on("cpu"), doubting), 3)
 
 
 def test_a_rule_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
-        temporaries._RULES, "mean", lambda func, args, results: Taken((*results, 4096, -4096))
+        temporaries._RULES, "mean", lambda func, args, results: OperationMemory((*results, 4096, -4096))
     )
     doubting = Doubting()
     traced_by(doubting, *ZOO["checkpointed"], Setup())
@@ -189,4 +189,4 @@ def test_a_product_of_two_bytes_a_value_is_not_known() -> None:
     half = torch.zeros(4, 4, dtype=torch.bfloat16)
     assert by_rule(torch.ops.aten.mm.default, (half, half), [32]) is None
     single = half.float()
-    assert by_rule(torch.ops.aten.mm.default, (single, single), [64]) == Taken((64,))
+    assert by_rule(torch.ops.aten.mm.default, (single, single), [64]) == OperationMemory((64,))

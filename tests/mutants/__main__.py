@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as torch is loaded: as in the tests
+
 import hypothesis  # noqa: F401 - here, so that no child has to load them again
 import matplotlib.pyplot  # noqa: F401
 import pandas  # noqa: F401

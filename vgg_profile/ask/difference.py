@@ -17,7 +17,7 @@ from vgg_profile.measure.record import Measurement
 from vgg_profile.predict.steps import ledger
 
 
-class Figure(NamedTuple):
+class Total(NamedTuple):
     """One figure of one version: by layer it adds up to the whole, where that is known."""
 
     value: int
@@ -30,7 +30,7 @@ class Version:
 
     label: str
     setting: Setting
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Total]
     is_measured: bool = False
     is_unverified: bool = False
     """Whether it is by rules of a card that no card has confirmed."""
@@ -55,12 +55,12 @@ def predicted(label: str, profile: Profile, setup: Setup, memory: Memory | None)
     step = ledger(profile, setup)
     rows = profile.module_rows
     figures = {
-        "peak_bytes": Figure(step.peak.peak, step.held_at_the_peak),
-        "parameters": Figure(profile.totals.parameters, {row.name: row.parameters for row in rows}),
-        "macs": Figure(profile.totals.macs, {row.name: row.macs.value for row in rows}),
+        "peak_bytes": Total(step.peak.peak, step.held_at_the_peak),
+        "parameters": Total(profile.totals.parameters, {row.name: row.parameters for row in rows}),
+        "macs": Total(profile.totals.macs, {row.name: row.macs.value for row in rows}),
     }
     if memory is not None:
-        figures["largest_batch"] = Figure(Question(profile, memory, setup).answer().largest_batch, {})
+        figures["largest_batch"] = Total(Question(profile, memory, setup).answer().largest_batch, {})
     on_a_card = profile.device != "cpu"
     is_open = on_a_card and (memory is not None or step.profile.verified is None)
     return Version(label, step.setting, figures, is_unverified=is_open)
@@ -80,7 +80,7 @@ def measured(label: str, record: Measurement) -> Version:
         if whole is not None and not isinstance(whole.value, list):
             layers = record.layers(quantity) if times == 1 else {}
             by_layer = {name: int(each.value) for name, each in layers.items() if isinstance(each.value, int)}
-            found[name] = Figure(round(whole.value * times), by_layer)
+            found[name] = Total(round(whole.value * times), by_layer)
     return Version(label, record.setting, found, is_measured=True)
 
 
@@ -127,7 +127,7 @@ class Difference(Displayed):
         }
 
 
-def _changed(name: str, old: Figure, new: Figure) -> Changed:
+def _changed(name: str, old: Total, new: Total) -> Changed:
     sign = 1 if new.value > old.value else -1
     by_layer = {
         layer: new.by_layer.get(layer, 0) - old.by_layer.get(layer, 0)

@@ -25,7 +25,7 @@ from vgg_profile.core.fold import kept_free
 from vgg_profile.core.sizes import NOTHING, Bytes
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import heading
-from vgg_profile.predict.reserved import Taken, TrainingRun, workspaces
+from vgg_profile.predict.reserved import AllocatorPeak, TrainingRun, workspaces
 from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.passing import Probe
 
@@ -203,7 +203,7 @@ class Fit(Displayed):
         return self.spare_bytes >= 0
 
     @cached_property
-    def taken(self) -> Taken | None:
+    def taken(self) -> AllocatorPeak | None:
         """On a card: what the batch takes within the memory; if it does not fit, without any limit."""
         if self.run is None:
             return None

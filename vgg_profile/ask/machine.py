@@ -29,7 +29,7 @@ NAMED, LAST_SEEN, WORST = "named", "last seen", "worst known"
 
 
 @dataclass(frozen=True)
-class Seen:
+class LastSeen:
     """What was last seen of this machine: its family of processors, PyTorch's threads, and what a process
     takes beside its tensors, by :func:`key_of` a step.
     """
@@ -58,13 +58,13 @@ def kept_in() -> Path:
     return Path(folder) / "vgg-profile" / "machine.json"
 
 
-def last_seen() -> Seen | None:
+def last_seen() -> LastSeen | None:
     """What was last seen of this machine; ``None`` if nothing was, or what is kept is not to be read."""
     try:
         content = parse_json(kept_in().read_text(encoding="utf-8"))
         if content["host"] != platform.node():  # a home that several machines share
             return None
-        seen = Seen(content["processor"], content["threads"], content["torch"], content["beside"])
+        seen = LastSeen(content["processor"], content["threads"], content["torch"], content["beside"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError):
         return None
     sizes = [seen.threads, *seen.beside.values()] if isinstance(seen.beside, dict) else [None]
@@ -72,7 +72,7 @@ def last_seen() -> Seen | None:
     return seen if are_sizes and seen.processor in (None, *PROCESSORS) and type(seen.torch) is str else None
 
 
-def keep(seen: Seen) -> Path | None:
+def keep(seen: LastSeen) -> Path | None:
     """Keep what was seen for the next question; ``None`` where nothing can be written."""
     before = last_seen()
     same = before is not None and replace(before, beside=seen.beside) == seen

@@ -27,7 +27,7 @@ SIDE = 32
 """A smaller image has the next multiple of so many pixels on each side: VGGs halve it five times."""
 
 
-class Change(NamedTuple):
+class Alternative(NamedTuple):
     """One change to a question: in words, and as options to type; ``question`` opens it changed.
 
     ``again`` are the options with which a network that was traced to a file is traced so; of what is no
@@ -107,7 +107,7 @@ class WhatIf(Displayed):
 
 def what_if(
     question: Question,
-    progress: Callable[[Sequence[Change]], Iterator[Change]] = iter,
+    progress: Callable[[Sequence[Alternative]], Iterator[Alternative]] = iter,
 ) -> WhatIf:
     """Ask a question again with each change that may help.
 
@@ -163,17 +163,17 @@ def flops_of(step: Step) -> int:
     return (sum(step.flops.values()) + sum(step.recomputed_flops.values())) // step.profile.batch
 
 
-def changes(question: Question, fit: Fit) -> Iterator[Change]:
+def changes(question: Question, fit: Fit) -> Iterator[Alternative]:
     """What may help a step, as it is: nothing that it does already, nothing that no loop does."""
     setup, profile = fit.step.setup, fit.step.profile
     habit = Setup().on(profile.device).foreach
     as_traced = replace(setup, foreach=None) if setup.foreach == habit else setup
     as_given = tuple(chain.from_iterable(("--input", each.label) for each in _inputs(profile)))
 
-    def of_setup(what: str, **changed: Any) -> Change:
+    def of_setup(what: str, **changed: Any) -> Alternative:
         there = replace(question.setup, **changed)
         again = (*as_given, *replace(as_traced, **changed).options(Setup()))
-        return Change(
+        return Alternative(
             what, tuple(there.options(question.setup)), lambda: replace(question, setup=there), again
         )
 
@@ -189,7 +189,9 @@ def changes(question: Question, fit: Fit) -> Iterator[Change]:
         yield of_setup("stepped in one kernel", fused=True)
     if question.look is not None and (smaller := _smaller(_inputs(profile))):
         what, typed = smaller
-        yield Change(what, typed, partial(_looked, question, typed[1]), (*typed, *as_traced.options(Setup())))
+        yield Alternative(
+            what, typed, partial(_looked, question, typed[1]), (*typed, *as_traced.options(Setup()))
+        )
     if setup.has_backward and setup.accumulate == 1 and fit.batch > 1 and not profile.is_traced:
         times = 2 if fit.fits else _micro_batches(question, fit.batch)
         yield of_setup(f"{times:,} micro-batches a step", accumulate=times)
@@ -198,7 +200,7 @@ def changes(question: Question, fit: Fit) -> Iterator[Change]:
     if others and setup.has_backward and not setup.freeze:
         yield of_setup(f"{last} trained alone", freeze=tuple(others))
     if profile.device == "cuda" and not question.expandable:
-        yield Change(
+        yield Alternative(
             "expandable segments",
             ("--expandable-segments",),
             lambda: replace(question, expandable=True),

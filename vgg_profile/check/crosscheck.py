@@ -21,7 +21,7 @@ from vgg_profile.core.events import Phase
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading
-from vgg_profile.measure.vocabulary import RATE, SECONDS
+from vgg_profile.measure.vocabulary import NEVER_JUDGED
 from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.passing import Probe
@@ -223,7 +223,7 @@ def _beside_readings(
     found = filter(None, (_reading(check, measurement, paths) for check in checks))
     asked = {(reading.quantity, reading.layer) for reading in found}
     for reading in measurement.readings:
-        is_judged = reading.quantity not in _JUDGED_APART and reading.unit != SECONDS
+        is_judged = reading.quantity not in _JUDGED_APART and reading.unit not in NEVER_JUDGED
         if is_judged and (reading.quantity, reading.layer) not in asked:
             place = f"{reading.quantity}, {reading.layer}" if reading.layer else reading.quantity
             yield Check("unpredicted_readings", place, "reading", 0, 1)
@@ -344,7 +344,7 @@ _BESIDE_TENSORS = {
 }
 
 
-_JUDGED_APART = {"peak_bytes", RATE, *_BESIDE_TENSORS}
+_JUDGED_APART = {"peak_bytes", *_BESIDE_TENSORS}
 
 
 def _beside_tensors(measurement: Measurement) -> Iterator[Check]:

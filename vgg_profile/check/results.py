@@ -73,7 +73,7 @@ class Check:
         if self.is_at_least and self.residual is not None:
             return Verdict.SKIP if self.residual >= 0 else Verdict.FAIL
         holds = self.measured == self.predicted if self.residual is None else self.residual == 0
-        return Verdict.PASS if holds and not isinstance(self.measured, bool) else Verdict.FAIL
+        return Verdict.PASS if holds else Verdict.FAIL
 
     def to_dict(self) -> dict[str, Any]:
         return {

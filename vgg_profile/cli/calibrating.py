@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vgg_profile.ask.fit import process
-from vgg_profile.ask.machine import Seen, keep, settle
+from vgg_profile.ask.machine import LastSeen, keep, settle
 from vgg_profile.ask.question import calibrated_as
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say
@@ -59,5 +59,5 @@ def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
         beside = max(1, took.peak - there.peak_bytes(batch))
         beside += beside // SPARE
         most = max(most, beside)
-        if keep(Seen(took.processor, took.threads, took.torch, {calibrated_as(there): most})) is None:
+        if keep(LastSeen(took.processor, took.threads, took.torch, {calibrated_as(there): most})) is None:
             raise Failure("What was measured cannot be kept: there is no place to write. Set XDG_CACHE_HOME.")

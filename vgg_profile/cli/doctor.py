@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-from vgg_profile.ask.machine import Seen, keep
+from vgg_profile.ask.machine import LastSeen, keep
 from vgg_profile.cli.output import Output, gives_output
 from vgg_profile.cli.program import undivided
 from vgg_profile.cli.speech import Failure
@@ -48,7 +48,7 @@ def _devices() -> Iterator[tuple[str, str]]:
         yield "devices", error.message
         return
     yield from devices()
-    seen = Seen(processor(), *pytorch())
+    seen = LastSeen(processor(), *pytorch())
     kept = keep(seen)
     known = f"{seen.processor}, oneDNN 3.12" if seen.processor else f"none known: {why_unknown()}"
     yield "kernels", known + (f"; kept for `fit` in {kept}" if kept else "")

@@ -75,7 +75,7 @@ class Band(NamedTuple):
     is_shaded: bool = False
 
 
-class Limit(NamedTuple):
+class LimitLine(NamedTuple):
     """A line across the panel at one value, and what it stands for."""
 
     label: str
@@ -105,7 +105,7 @@ class Panel:
     names: tuple[tuple[float, str], ...] = ()
     bands: tuple[Band, ...] = ()
     ends: tuple[str, ...] = ()
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[LimitLine, ...] = ()
     points: tuple[Point, ...] = ()
     reach: float = 0
     """Where the axis ends, as a raw value, if its values are parts of a whole."""

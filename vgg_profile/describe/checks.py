@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from vgg_profile.check.results import Check, Checks, Verdict
@@ -11,7 +11,6 @@ from vgg_profile.core import units
 from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.words import pool_words
-from vgg_profile.measure.record import Measurement, Reading
 
 _QUANTITIES = {
     "live_before_step": "live before the step",
@@ -173,61 +172,3 @@ def _group_row(members: Sequence[Check]) -> tuple[Cell, ...]:
         verdict,
         "; ".join(named),
     )
-
-
-@describe_kind.register
-def _times(measurement: Measurement) -> Table:
-    """Time by layer; no verdicts."""
-    rate = measurement.get("matrix_product_rate")
-    forward, backward = measurement.layers("forward_time"), measurement.layers("backward_time")
-    flops = measurement.layers("forward_flops")
-    both = measurement.layers("forward_backward_flops")
-    whole = sum(_number(reading) for reading in (*forward.values(), *backward.values()))
-    rows = []
-    for layer in forward:
-        ahead = _number(forward[layer])
-        back = _number(backward[layer]) if layer in backward else 0.0
-        done = _number((both or flops)[layer]) if layer in (both or flops) else 0.0
-        seconds = ahead + back
-        rows.append(
-            (
-                layer,
-                round(ahead * 1e6),
-                round(back * 1e6) if layer in backward else None,
-                f"{100 * seconds / whole:.1f}" if whole else None,
-                f"{done / seconds / 1e9:.1f}" if done and seconds else None,
-            )
-        )
-    return Table(
-        title=f"Time by layer on {measurement.environment.get('device', '?')}",
-        columns=(
-            Column("layer", "layer", is_text=True),
-            Column("forward_us", "forward\n(µs)"),
-            Column("backward_us", "backward\n(µs)"),
-            Column("share_percent", "share\n(%)"),
-            Column("gflops_per_s", "achieved\n(GFLOP/s)"),
-        ),
-        rows=tuple(rows),
-        total=_time_totals(rows, whole),
-        footer=(
-            *([f"Method: {next(iter(forward.values())).method}."] if forward else []),
-            *(
-                [f"A plain matrix product reaches {_number(rate) / 1e9:.1f} GFLOP/s here ({rate.method})."]
-                if rate is not None
-                else []
-            ),
-            "Times are reported, not judged; they vary from run to run.",
-        ),
-    )
-
-
-def _number(reading: Reading) -> float:
-    return 0.0 if isinstance(reading.value, list) else float(reading.value)
-
-
-def _time_totals(rows: Iterable[Sequence[Cell]], whole: float) -> tuple[Cell, ...]:
-    columns = list(zip(*rows, strict=True))
-    if not columns:
-        return ("total", None, None, None, None)
-    forward, backward = (sum(cell for cell in column if isinstance(cell, int)) for column in columns[1:3])
-    return ("total", forward, backward, None, None)

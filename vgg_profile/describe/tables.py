@@ -18,8 +18,10 @@ def describe(result: object, **options: bool) -> Table:
             import vgg_profile.describe.comparison
         case "Step" | "Overlay":
             import vgg_profile.describe.step
-        case "Checks" | "Measurement":
+        case "Checks":
             import vgg_profile.describe.checks
+        case "Measurement":
+            import vgg_profile.describe.times
         case "Fit" | "Sweep":
             import vgg_profile.describe.plans
         case "WhatIf" | "Fits":
@@ -28,6 +30,8 @@ def describe(result: object, **options: bool) -> Table:
             import vgg_profile.describe.difference
         case "Diagnosis":
             import vgg_profile.describe.diagnosis
+        case "TableAudit":
+            import vgg_profile.describe.own_table
         case "Lesson" | "Contents" | "Audit":
             import vgg_profile.describe.teach  # noqa: F401 - each registers its descriptions
     return describe_kind(result, **options)

@@ -19,7 +19,7 @@ _MISSING = {
 
 
 @dataclass(frozen=True)
-class Difference:
+class Mismatch:
     """One difference: at a call, or before it where the config has a layer that the model lacks.
 
     ``edit`` takes it away, where a change of the model can.
@@ -33,7 +33,7 @@ class Difference:
     edit: Edit | None = None
 
 
-def compared(calls: Sequence[Call], wanted: Sequence[Written], label: str) -> list[Difference]:
+def compared(calls: Sequence[Call], wanted: Sequence[Written], label: str) -> list[Mismatch]:
     """Set the layers that are called against those of a config, in order."""
     pairs = [
         (call, layer) for call in calls for layer in call.layers or () if layer.family is not Family.OTHER
@@ -42,7 +42,7 @@ def compared(calls: Sequence[Call], wanted: Sequence[Written], label: str) -> li
     wanted, found = _of_one_order([layer for _, layer in pairs], list(wanted), label)
     body, head = _parted([layer for _, layer in pairs])
     their_body, their_head = _parted(wanted)
-    last: list[Difference] = []
+    last: list[Mismatch] = []
     if _linear(head) != _linear(their_head):
         calls_of_head = [call for call, _ in pairs[len(body) :]]
         last = [_head(calls_of_head, head, their_head, label)]
@@ -76,10 +76,8 @@ def _parted(layers: Sequence[Written]) -> tuple[list[Written], list[Written]]:
     return list(layers[:end]), list(layers[end:])
 
 
-def _head(
-    calls: Sequence[Call], mine: Sequence[Written], theirs: Sequence[Written], label: str
-) -> Difference:
-    return Difference(
+def _head(calls: Sequence[Call], mine: Sequence[Written], theirs: Sequence[Written], label: str) -> Mismatch:
+    return Mismatch(
         calls[0] if calls else None,
         Kind.HEAD,
         None,
@@ -90,7 +88,7 @@ def _head(
 
 def _of_one_order(
     mine: Sequence[Written], theirs: list[Written], label: str
-) -> tuple[list[Written], list[Difference]]:
+) -> tuple[list[Written], list[Mismatch]]:
     """The config's layers in the model's order, if that has its norms after its activations throughout."""
     ours = [(one.family, after.family) for one, after in pairwise(mine)]
     if (Family.ACTIVATION, Family.NORM) not in ours or (Family.NORM, Family.ACTIVATION) in ours:
@@ -103,7 +101,7 @@ def _of_one_order(
     if not is_other:
         return theirs, []
     found, fits = "each norm stands after its activation", f"before it, as in {label}"
-    return swapped, [Difference(None, Kind.ORDER, None, found, fits)]
+    return swapped, [Mismatch(None, Kind.ORDER, None, found, fits)]
 
 
 _Pair = tuple[Written | None, Written | None]
@@ -193,7 +191,7 @@ def _raw(layer: Written, key: str) -> Any:
 
 def _difference_of(
     call: Call | None, mine: Written | None, theirs: Written | None, label: str
-) -> Difference | None:
+) -> Mismatch | None:
     """One pair: the config's word stands, but for what must fit whatever arrives."""
     if mine is None:
         assert theirs is not None
@@ -202,13 +200,13 @@ def _difference_of(
         edit = (
             Edit(call.site, "insert", kind, theirs, found, fits) if call and call.module is not None else None
         )
-        return Difference(call, kind, theirs, found, fits, edit)
+        return Mismatch(call, kind, theirs, found, fits, edit)
     assert call is not None
     is_module = call.module is not None
     if theirs is None:
         found, fits = str(mine), f"{label} has none here"
         edit = Edit(call.site, "skip", Kind.EXTRA, None, found, fits, "remove it")
-        return Difference(call, Kind.EXTRA, None, found, fits, edit)
+        return Mismatch(call, Kind.EXTRA, None, found, fits, edit)
     fits = f"{theirs}, as in {label}"
     other = {"name"} if mine.name != theirs.name else _other_arguments(mine, theirs) - _IN
     if not other:
@@ -218,4 +216,4 @@ def _difference_of(
     fixed = theirs if mine.name != theirs.name else theirs.with_arguments(**kept)
     fixed = replace(fixed, module=mine.module, line=mine.line, call=mine.call)
     edit = Edit(call.site, "write", kind, fixed, str(mine), fits) if is_module else None
-    return Difference(call, kind, fixed, str(mine), fits, edit)
+    return Mismatch(call, kind, fixed, str(mine), fits, edit)

@@ -10,7 +10,7 @@ from torch import nn
 
 from vgg_profile.core import units
 from vgg_profile.core.sizes import Shape
-from vgg_profile.diagnose.against import Difference, compared
+from vgg_profile.diagnose.against import Mismatch, compared
 from vgg_profile.diagnose.as_written import AsWritten
 from vgg_profile.diagnose.draft import Defect, Draft, Family, Hint, Kind, Remark, Visit, Written, located
 from vgg_profile.diagnose.given import check_channels_come_first, check_images_will_do
@@ -18,7 +18,7 @@ from vgg_profile.diagnose.modules import line_of, misspelt
 from vgg_profile.diagnose.names import Unique, block_of, paper_names
 from vgg_profile.diagnose.plan import Plan
 from vgg_profile.diagnose.remarks import remarks
-from vgg_profile.diagnose.search import Cause, Found, needed, search
+from vgg_profile.diagnose.search import Cause, Repair, needed, search
 from vgg_profile.diagnose.trouble import error_line, explained, in_pythons_words, shown
 from vgg_profile.diagnose.unregistered import unregistered
 from vgg_profile.diagnose.words import Call, Edit, Subject
@@ -32,7 +32,7 @@ def examine(subject: Subject, shape: Shape, wanted: Sequence[Written] = (), labe
     differences = compared(written.calls(search(subject, shape).run), wanted, label) if wanted else []
     given = [each.edit for each in differences if each.edit and each.kind is not Kind.HEAD]
     is_wrong = written.refused or any(True for _ in written.rows())
-    found = search(subject, shape, given) if is_wrong or given else Found([], written.first)
+    found = search(subject, shape, given) if is_wrong or given else Repair([], written.first)
     check_images_will_do(subject, written, found)
     needs = needed(subject, shape, given, found) if written.refused else []
     return _Report(subject, written, found, differences, needs).draft()
@@ -45,8 +45,8 @@ class _Report:
         self,
         subject: Subject,
         written: AsWritten,
-        found: Found,
-        differences: Sequence[Difference],
+        found: Repair,
+        differences: Sequence[Mismatch],
         needs: Sequence[Edit],
     ) -> None:
         self.subject, self.written, self.found = subject, written, found
@@ -326,7 +326,7 @@ class _Report:
 
     # -- differences, and what a name lost
 
-    def _difference(self, difference: Difference) -> Defect:
+    def _difference(self, difference: Mismatch) -> Defect:
         call = difference.call and self.by_site.get(difference.call.site)
         name, module, line = "model", "", None
         if call is not None:

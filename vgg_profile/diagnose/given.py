@@ -12,7 +12,7 @@ from vgg_profile.core.errors import InputError
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.as_written import AsWritten
 from vgg_profile.diagnose.calls import class_name
-from vgg_profile.diagnose.search import Found
+from vgg_profile.diagnose.search import Repair
 from vgg_profile.diagnose.trouble import explained, shown
 from vgg_profile.diagnose.words import Subject
 
@@ -73,7 +73,7 @@ def check_channels_come_first(model: nn.Module, shape: Shape) -> None:
         )
 
 
-def check_images_will_do(subject: Subject, written: AsWritten, found: Found) -> None:
+def check_images_will_do(subject: Subject, written: AsWritten, found: Repair) -> None:
     """Refuse to judge a ``forward`` that wants several inputs and does not run with an image for each.
 
     Raises ``InputError``.

@@ -63,19 +63,19 @@ class _Candidate:
 
 
 @dataclass(frozen=True)
-class Found:
+class Repair:
     """The causes in order, and the run in which all of them are mended."""
 
     causes: list[Cause]
     run: Run
 
 
-def search(subject: Subject, shape: Shape, given: Sequence[Edit] = ()) -> Found:
+def search(subject: Subject, shape: Shape, given: Sequence[Edit] = ()) -> Repair:
     """Mend a model with the fewest changes beside those ``given``, which say what its layers should be."""
     return _Search(subject, shape, given).found()
 
 
-def needed(subject: Subject, shape: Shape, given: Sequence[Edit], found: Found) -> list[Edit]:
+def needed(subject: Subject, shape: Shape, given: Sequence[Edit], found: Repair) -> list[Edit]:
     """Those of the edits ``given`` without which PyTorch would refuse the mended model."""
     mended = [edit for cause in found.causes for edit in cause.edits]
     needs, left = [], MOST_CALLS
@@ -111,7 +111,7 @@ class _Search:
         for edit in given:
             self._commit([edit])
 
-    def found(self) -> Found:
+    def found(self) -> Repair:
         causes: list[Cause] = []
         while True:
             run, again = self.run(())
@@ -125,7 +125,7 @@ class _Search:
                 if is_elsewhere:
                     break
             else:
-                return Found(causes, run)
+                return Repair(causes, run)
 
     def _commit(self, edits: Sequence[Edit]) -> None:
         for edit in edits:

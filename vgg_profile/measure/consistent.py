@@ -8,14 +8,24 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from itertools import pairwise
 
 from vgg_profile.core.errors import excerpt
 from vgg_profile.core.events import Phase
 from vgg_profile.core.validate import MisfitError
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement, Reading
-from vgg_profile.measure.vocabulary import ENVIRONMENT, RATE, SECONDS, TIMED, TIMES, quantities, time_of
+from vgg_profile.measure.vocabulary import (
+    ENVIRONMENT,
+    RATE,
+    SECONDS,
+    TIMED,
+    TIMES,
+    TOUCH_RATE,
+    pages_of,
+    quantities,
+    time_of,
+)
 
 
 def check_consistent(measurement: Measurement) -> None:
@@ -24,7 +34,19 @@ def check_consistent(measurement: Measurement) -> None:
     Every reading is one that is known, taken once, in its unit and by its method; what is missing of the
     times is named as skipped; no part of the step has less within it than at its ends.
     """
-    for look in (_input, _setup, _readings, _environment, _skipped, _times, _clock, _speed, _moments):
+    for look in (
+        _input,
+        _setup,
+        _readings,
+        _environment,
+        _skipped,
+        _times,
+        _pages,
+        _spreads,
+        _clock,
+        _speed,
+        _moments,
+    ):
         for problem in look(measurement):
             raise MisfitError(problem)
 
@@ -44,7 +66,7 @@ def _setup(measurement: Measurement) -> Iterator[str]:
         yield "it says how an optimizer steps, and none does"
 
 
-_KINDS: dict[str, type] = {SECONDS: float, "FLOP/s": float, "values": list}
+_KINDS: dict[str, type] = {SECONDS: float, "FLOP/s": float, "pages/s": float, "values": list}
 """Unit → what a number in it is; else a whole one."""
 
 
@@ -102,18 +124,8 @@ def _times(measurement: Measurement) -> Iterator[str]:
         for each in measurement.readings
         if each.unit == SECONDS or each.quantity == RATE
     }
-    wanted = {(RATE, "")}
-    for part in measurement.timeline:
-        if part.phase in TIMED:
-            wanted |= {(time_of(part.phase), part.layer or part.phase), (time_of(part.phase), "")}
-    if TIMES in measurement.skipped:
-        wanted.clear()
-    too_many = [reading for key, reading in read.items() if key not in wanted]
-    missing = [" of ".join(filter(None, key)) for key in sorted(wanted - read.keys())]
-    if too_many:
-        yield f"it has {_listed(map(_name, too_many))}, of no part of its step"
-    if missing and EVERYTHING_ELSE not in measurement.skipped:
-        yield f"{_listed(missing)} is missing, and not said to be skipped"
+    wanted = set() if TIMES in measurement.skipped else {(RATE, ""), *_parts(measurement, time_of)}
+    yield from _all_of(read, wanted, measurement)
     if len({each.method for each in read.values() if each.unit == SECONDS}) > 1:
         yield "its times are medians of different numbers of passes"
     for (quantity, layer), reading in read.items():
@@ -121,17 +133,66 @@ def _times(measurement: Measurement) -> Iterator[str]:
             yield f"{_name(reading)} is longer than all of {quantity}"
 
 
+def _pages(measurement: Measurement) -> Iterator[str]:
+    """Fresh pages of all parts that are timed, or of none: not every system counts them."""
+    read = {
+        (each.quantity, each.layer): each
+        for each in measurement.readings
+        if each.unit == "pages" or each.quantity == TOUCH_RATE
+    }
+    if read:
+        skips = TIMES in measurement.skipped
+        wanted = set() if skips else {(TOUCH_RATE, ""), *_parts(measurement, pages_of)}
+        yield from _all_of(read, wanted, measurement)
+
+
+def _parts(measurement: Measurement, quantity: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """The readings that there are of a quantity where every part of the step that a clock reads has one."""
+    for part in measurement.timeline:
+        if part.phase in TIMED:
+            yield from ((quantity(part.phase), layer) for layer in (part.layer or part.phase, ""))
+
+
+def _all_of(
+    read: Mapping[tuple[str, str], Reading], wanted: Set[tuple[str, str]], measurement: Measurement
+) -> Iterator[str]:
+    """What is read beside what there can be, and what of that is missing without a word."""
+    too_many = [reading for key, reading in read.items() if key not in wanted]
+    missing = [" of ".join(filter(None, key)) for key in sorted(wanted - read.keys())]
+    if too_many:
+        yield f"it has {_listed(map(_name, too_many))}, of no part of its step"
+    if missing and EVERYTHING_ELSE not in measurement.skipped:
+        yield f"{_listed(missing)} is missing, and not said to be skipped"
+
+
+def _spreads(measurement: Measurement) -> Iterator[str]:
+    """A median lies between the least and the most of its passes, and in each a layer is within its phase."""
+    medians = [each for each in measurement.readings if each.unit == SECONDS or each.unit.endswith("/s")]
+    for reading in measurement.readings:
+        if reading.spread is not None and reading not in medians:
+            yield f"{_name(reading)} has a spread, and is the median of nothing"
+    if len({each.spread is None for each in medians}) > 1:
+        yield "of its medians some have a spread and others have none"
+    for reading in medians:
+        least, most = reading.spread or (_seconds(reading), _seconds(reading))
+        if not least <= _seconds(reading) <= most:
+            yield f"{_name(reading)} is {reading.value}, and is said to be from {least} to {most}"
+        whole = measurement.get(reading.quantity)
+        if reading.layer and whole and whole.spread and (least > whole.spread[0] or most > whole.spread[1]):
+            yield f"{_name(reading)} is longer than all of {reading.quantity} in some pass"
+
+
 def _clock(measurement: Measurement) -> Iterator[str]:
     """A clock counts whole nanoseconds, and a median is one of its times or the middle of two.
 
-    A time is a sum of one float a part at most, and each addition rounds once.
+    Of older records a time is a sum of one float a part at most, and each addition rounds once.
     """
     roundings = len(measurement.timeline) + 2
     for reading in measurement.readings:
-        if reading.unit == SECONDS:
-            halves = _seconds(reading) * 2e9
+        for seconds in (_seconds(reading), *(reading.spread or ())) if reading.unit == SECONDS else ():
+            halves = seconds * 2e9
             if abs(halves - round(halves)) > roundings * math.ulp(halves):
-                yield f"{_name(reading)} is {reading.value!r} s, and a clock counts whole nanoseconds"
+                yield f"{_name(reading)} is {seconds!r} s, and a clock counts whole nanoseconds"
 
 
 MOST_FLOPS = 64

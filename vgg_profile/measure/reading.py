@@ -38,6 +38,7 @@ class _Reading(Struct, forbid_unknown_fields=True):
     unit: Text
     method: Text
     layer: Text
+    spread: tuple[Fraction, Fraction] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Moment(Struct, forbid_unknown_fields=True):
@@ -150,7 +151,10 @@ def _measurement(content: dict[str, Any]) -> Measurement:
     return Measurement(
         subject=content["subject"],
         environment=content["environment"],
-        readings=tuple(Reading(**reading) for reading in content["readings"]),
+        readings=tuple(
+            Reading(**{**reading, "spread": tuple(reading["spread"])} if "spread" in reading else reading)
+            for reading in content["readings"]
+        ),
         timeline=tuple(MeasuredMoment(**moment) for moment in content["timeline"]),
         skipped=content["skipped"],
     )

@@ -29,13 +29,21 @@ EVERYTHING_ELSE = "everything else"
 
 
 class Reading(NamedTuple):
-    """One raw value read during a real pass; ``layer`` is empty for the whole network."""
+    """One raw value read during a real pass; ``layer`` is empty for the whole network.
+
+    Where it is the median of several passes, ``spread`` is the least and the most of them.
+    """
 
     quantity: str
     value: float | int | list[int]
     unit: str
     method: str
     layer: str = ""
+    spread: tuple[float, float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reading as JSON has it: without a spread where it has none."""
+        return {key: value for key, value in self._asdict().items() if value is not None}
 
 
 class MeasuredMoment(NamedTuple):
@@ -92,7 +100,7 @@ class Measurement(Displayed):
             "schema_version": RECORD_SCHEMA,
             "subject": self.subject,
             "environment": self.environment,
-            "readings": [reading._asdict() for reading in self.readings],
+            "readings": [reading.to_dict() for reading in self.readings],
             "timeline": [moment._asdict() for moment in self.timeline],
             "skipped": self.skipped,
         }

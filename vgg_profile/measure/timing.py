@@ -1,18 +1,53 @@
-"""Seconds per layer, and what the device reaches on a plain matrix product. Reported, never judged."""
+"""Seconds per layer, what of them is the first touch of fresh memory, and what the device reaches on a plain
+matrix product. Reported, never judged.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
-from statistics import median
+from statistics import median, median_low
+from typing import NamedTuple
 
 import torch
 
 from vgg_profile.measure.record import Reading
-from vgg_profile.measure.vocabulary import CLOCK, PRODUCT_METHOD, RATE, SECONDS, time_of
+from vgg_profile.measure.vocabulary import (
+    CLOCK,
+    PAGES_METHOD,
+    PRODUCT_METHOD,
+    RATE,
+    SECONDS,
+    TOUCH_METHOD,
+    TOUCH_RATE,
+    pages_of,
+    time_of,
+)
+
+try:
+    import resource
+except ImportError:  # Windows counts no pages
+    resource = None  # type: ignore[assignment]
 
 _MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
+_FRESH = 64 * 2**20
+"""Bytes that malloc maps anew each time: it keeps no block of more than 32 MiB."""
+
+Part = tuple[str, str]
+"""A phase, and the layer if it is of one."""
+
+
+class Now(NamedTuple):
+    """What a clock shows: nanoseconds, and the pages that the system has handed to this process so far."""
+
+    ns: int
+    pages: int
+
+
+def _now() -> Now:
+    pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt if resource else 0
+    return Now(time.perf_counter_ns(), pages)
 
 
 class Clock:
@@ -22,35 +57,49 @@ class Clock:
     time of its own: what it does between its modules counts into the part before.
     """
 
-    def __init__(self, device: torch.device, used: Collection[tuple[str, str]] = ()) -> None:
+    def __init__(self, device: torch.device, used: Collection[Part] = ()) -> None:
         self.device, self.used = device, used
-        self.marks: list[tuple[str, str, int]] = []
+        self.marks: list[tuple[Part, Now]] = []
 
     def mark(self, phase: str, layer: str = "", *, if_used: bool = False) -> None:
         if if_used and (phase, layer) not in self.used:
             return
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        self.marks.append((phase, layer, time.perf_counter_ns()))
+        self.marks.append(((phase, layer), _now()))
 
-    def seconds(self) -> dict[tuple[str, str], float]:
-        """How long each part of the step took."""
-        seconds: dict[tuple[str, str], float] = {}
-        for (phase, layer, start), (_, _, end) in pairwise(self.marks):
-            seconds[phase, layer] = seconds.get((phase, layer), 0.0) + (end - start) / 1e9
-        return seconds
+    def by_part(self) -> dict[Part, Now]:
+        """What each part of the step took: nanoseconds, and pages that nobody had touched before."""
+        took: dict[Part, Now] = {}
+        for (part, start), (_, end) in pairwise(self.marks):
+            ns, pages = took.get(part, Now(0, 0))
+            took[part] = Now(ns + end.ns - start.ns, pages + end.pages - start.pages)
+        return took
 
 
 def timings(clocks: Sequence[Clock]) -> Iterator[Reading]:
     """The median over several passes, for each layer and phase, and for each phase in total."""
-    passes = [clock.seconds() for clock in clocks]
-    method = CLOCK.format(len(passes))
-    for phase, layer in passes[0]:
-        seconds = median(times[phase, layer] for times in passes)
-        yield Reading(time_of(phase), seconds, SECONDS, method, layer or phase)
-    for phase in dict.fromkeys(phase for phase, _ in passes[0]):
-        seconds = median(sum(t for (p, _), t in times.items() if p == phase) for times in passes)
-        yield Reading(time_of(phase), seconds, SECONDS, method)
+    passes = [_with_totals(clock.by_part()) for clock in clocks]
+    counts_pages = clocks[0].device.type == "cpu" and resource is not None
+    for part in passes[0]:
+        phase, layer = part
+        seconds = [took[part].ns / 1e9 for took in passes]
+        spread = min(seconds), max(seconds)
+        yield Reading(time_of(phase), median(seconds), SECONDS, CLOCK.format(len(passes)), layer, spread)
+        if counts_pages:
+            pages = median_low(took[part].pages for took in passes)
+            yield Reading(pages_of(phase), pages, "pages", PAGES_METHOD.format(len(passes)), layer)
+    if counts_pages:
+        yield first_touch_rate()
+
+
+def _with_totals(took: dict[Part, Now]) -> dict[Part, Now]:
+    """The parts of a pass, each of them named, and behind them each phase as a whole."""
+    parts = {(phase, layer or phase): each for (phase, layer), each in took.items()}
+    for phase in dict.fromkeys(phase for phase, _ in took):
+        ns, pages = zip(*(each for (of, _), each in took.items() if of == phase), strict=True)
+        parts[phase, ""] = Now(sum(ns), sum(pages))
+    return parts
 
 
 def matrix_product_rate(device: torch.device, dtype: torch.dtype, repeats: int = 5) -> Reading:
@@ -65,6 +114,26 @@ def matrix_product_rate(device: torch.device, dtype: torch.dtype, repeats: int =
         torch.mm(a, a, out=product)
         clock.mark("end")
         clocks.append(clock)
-    seconds = median(clock.seconds()["matmul", ""] for clock in clocks[1:])
+    rates = [2 * side**3 * 1e9 / clock.by_part()["matmul", ""].ns for clock in clocks[1:]]
     method = PRODUCT_METHOD.format(side=side, repeats=repeats)
-    return Reading(RATE, 2 * side**3 / seconds, "FLOP/s", method)
+    return Reading(RATE, median(rates), "FLOP/s", method, spread=(min(rates), max(rates)))
+
+
+def first_touch_rate(repeats: int = 5) -> Reading:
+    """Pages a second at which the system hands out memory that nobody had touched: it clears each page.
+
+    A fresh block is filled, and filled again: the second time it is written alone.
+    """
+    rates = []
+    for _ in range(repeats):
+        clock = Clock(torch.device("cpu"))
+        fresh = torch.empty(_FRESH, dtype=torch.uint8)
+        clock.mark("first")
+        fresh.fill_(1)
+        clock.mark("second")
+        fresh.fill_(1)
+        clock.mark("end")
+        first, second = (clock.by_part()[fill, ""] for fill in ("first", "second"))
+        rates.append((first.pages - second.pages) * 1e9 / max(1, first.ns - second.ns))
+    method = TOUCH_METHOD.format(mib=_FRESH // 2**20, repeats=repeats)
+    return Reading(TOUCH_RATE, median(rates), "pages/s", method, spread=(min(rates), max(rates)))

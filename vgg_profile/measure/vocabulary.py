@@ -21,11 +21,18 @@ MEMORY_METHOD = {
 ROUNDING_METHOD = "allocated_bytes less requested_bytes, at most"
 CLOCK = "time.perf_counter_ns between layer marks, median of {} passes"
 PRODUCT_METHOD = "torch.mm of {side}×{side}, median of {repeats} after a warm-up"
+PAGES_METHOD = "getrusage(RUSAGE_SELF).ru_minflt between layer marks, median of {} passes"
+TOUCH_METHOD = "fill_ of {mib} MiB that are fresh less a second one, median of {repeats}"
 
 SECONDS = "s"
 RATE = "matrix_product_rate"
+TOUCH_RATE = "first_touch_rate"
+"""Pages a second: how fast this machine hands out fresh memory, beside writing to it."""
 TIMES = "time"
 """In ``Measurement.skipped``: why no pass was timed."""
+
+NEVER_JUDGED = (SECONDS, "pages", "FLOP/s", "pages/s")
+"""Units of what is reported, and no prediction is held against."""
 
 TIMED = tuple(phase for phase in Phase if phase not in (Phase.LOAD, Phase.INPUT))
 """The parts of a step that a clock reads."""
@@ -34,6 +41,11 @@ TIMED = tuple(phase for phase in Phase if phase not in (Phase.LOAD, Phase.INPUT)
 def time_of(phase: str) -> str:
     """The quantity that says how long a phase took, or a layer's part of it."""
     return f"{phase}_time"
+
+
+def pages_of(phase: str) -> str:
+    """The quantity that says how many fresh pages of memory a phase touched, or a layer's part of it."""
+    return f"{phase}_fresh_pages"
 
 
 class Quantity(NamedTuple):
@@ -64,6 +76,9 @@ def quantities(device: str) -> dict[str, Quantity]:
         **{time_of(phase): Quantity(SECONDS, _pattern(CLOCK)) for phase in TIMED},
         RATE: Quantity("FLOP/s", _pattern(PRODUCT_METHOD), is_of_layers=False),
     }
+    if device == "cpu":
+        found |= {pages_of(phase): Quantity("pages", _pattern(PAGES_METHOD)) for phase in TIMED}
+        found[TOUCH_RATE] = Quantity("pages/s", _pattern(TOUCH_METHOD), is_of_layers=False)
     if device == "cuda":
         found |= {
             "lasting_workspace_bytes": memory,

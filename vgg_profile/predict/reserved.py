@@ -69,7 +69,7 @@ def workspaces(architecture: str | None, *, has_backward: bool = True) -> tuple[
     return both if has_backward else both[:2]
 
 
-class Taken(NamedTuple):
+class AllocatorPeak(NamedTuple):
     """The most that a run takes, in bytes.
 
     ``retries`` says how often every free segment was given back to make room, and ``has_settled`` whether the
@@ -109,7 +109,7 @@ class TrainingRun:
         """The book of the first step, and that of every later one."""
         return self._first.at(batch).book, self.step.at(batch).book
 
-    def taken(self, batch: int, limit: int | None = None, steps: int | None = None) -> Taken:
+    def taken(self, batch: int, limit: int | None = None, steps: int | None = None) -> AllocatorPeak:
         """What a batch takes if so many bytes may be reserved; raises :class:`DoesNotFitError` at the limit.
 
         It runs until it has settled, or for so many steps. Near a limit that can take a while: each step
@@ -119,7 +119,7 @@ class TrainingRun:
 
     def _taken(
         self, books: tuple[Book, Book], batch: int, limit: int | None, steps: int | None = None
-    ) -> Taken:
+    ) -> AllocatorPeak:
         first, later = books
         allocator = CachingAllocator(limit=limit, expandable=self.expandable)
         for _, size, _ in self.workspaces:
@@ -130,7 +130,7 @@ class TrainingRun:
             before = allocator.free_blocks
             _play(allocator, later, batch, start=later.marks[1].event)
             ran, has_settled = ran + 1, allocator.free_blocks == before
-        return Taken(
+        return AllocatorPeak(
             allocator.requested.peak,
             allocator.allocated.peak,
             allocator.reserved.peak,

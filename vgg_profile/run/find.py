@@ -25,7 +25,7 @@ from vgg_profile.run.tensors import Loss
 _PYTHON = re.compile(r"(?P<home>.+\.py|[A-Za-z_]\w*(?:\.\w+)*):(?P<name>[A-Za-z_]\w*)")
 
 
-class Found(NamedTuple):
+class Trainable(NamedTuple):
     """A module, or a function that builds it; its inputs and its loss, if somebody named them."""
 
     network: nn.Module | Callable[..., nn.Module]
@@ -56,7 +56,7 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, Parameter]:
         return {"arguments": Parameter("arguments", Parameter.VAR_KEYWORD)}
 
 
-def find(source: str, options: Sequence[str], inputs: tuple[Input, ...], loss: str | None) -> Found:
+def find(source: str, options: Sequence[str], inputs: tuple[Input, ...], loss: str | None) -> Trainable:
     """What ``FILE.py:NAME`` or ``package.module:NAME`` names; ``options`` are what it takes, ``name=value``.
 
     A function may return ``(module, inputs)`` or ``(module, inputs, loss)``: inputs are tensors whose
@@ -87,7 +87,7 @@ def find(source: str, options: Sequence[str], inputs: tuple[Input, ...], loss: s
             f"Nobody says what {source} is given.",
             "Give each input without the batch: --input 3x224x224, --input 128:int64<50257.",
         )
-    return Found(network, inputs, named)
+    return Trainable(network, inputs, named)
 
 
 def _described(target: Callable[[], Any]) -> tuple[tuple[Input, ...], Loss | None]:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category
-from vgg_profile.core.figures import COMPUTE, INK, PALETTE, Figure, Limit, Panel, Series, Style, Unit
+from vgg_profile.core.figures import COMPUTE, INK, PALETTE, Figure, LimitLine, Panel, Series, Style, Unit
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.figures.drawing import (
     Share,
@@ -188,7 +188,7 @@ def _receptive_field(profile: Profile) -> Figure:
                 ),
                 bands=block_bands(rows),
                 ends=tuple(map(units.exact, fields)),
-                limits=tuple(Limit(f"the image, {units.plural(side, 'pixel')}", side) for side in sides),
+                limits=tuple(LimitLine(f"the image, {units.plural(side, 'pixel')}", side) for side in sides),
             ),
         ),
         alt=f"Bars of the receptive field by layer, from {units.plural(fields[0], 'pixel')} a side at "

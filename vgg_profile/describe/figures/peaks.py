@@ -12,7 +12,7 @@ from vgg_profile.ask.fit import Fit
 from vgg_profile.ask.sweep import GridPoint, Sweep
 from vgg_profile.core import units
 from vgg_profile.core.events import Category
-from vgg_profile.core.figures import INK, PALETTE, Figure, Limit, Panel, Point, Series, Style, Unit
+from vgg_profile.core.figures import INK, PALETTE, Figure, LimitLine, Panel, Point, Series, Style, Unit
 from vgg_profile.core.step import Step
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.figures.drawing import BINARY_UNITS, byte_unit, in_unit, stacked
@@ -28,12 +28,12 @@ def _fit(fit: Fit) -> Figure:
     # in the memory's own unit, so that its line stands at a round number
     unit = next(unit for unit in (*BINARY_UNITS, Unit("bytes")) if fit.memory.bytes >= unit.scale)
     limit = have if unit.name in have else f"{have} = {units.binary(fit.memory.bytes)}"
-    limits = [Limit(limit, fit.memory.bytes)]
+    limits = [LimitLine(limit, fit.memory.bytes)]
     if fit.run is not None:
         beside = fit.reserve_bytes + sum(each.bytes for each in fit.run.workspaces)
-        limits.append(Limit(f"less {units.binary(beside)} beside", fit.memory.bytes - beside))
+        limits.append(LimitLine(f"less {units.binary(beside)} beside", fit.memory.bytes - beside))
     elif fit.reserves:
-        limits.append(Limit(f"less {units.binary(fit.reserve_bytes)} in reserve", fit.available_bytes))
+        limits.append(LimitLine(f"less {units.binary(fit.reserve_bytes)} in reserve", fit.available_bytes))
     batch = fit.asked or largest
     finding = _finding(fit, limit) if fit.run is None else _finding_on_a_card(fit)
     points = []
@@ -89,7 +89,7 @@ def _batch_figure(
     top: int,
     unit: Unit,
     finding: str,
-    limits: Sequence[Limit] = (),
+    limits: Sequence[LimitLine] = (),
     points: Sequence[Point] = (),
     left_out: str = "",
 ) -> Figure:
@@ -201,7 +201,7 @@ def _sweep(grid: Sweep, memory: Memory | None = None) -> Figure:
                     for name, colour in zip(shown, _LINES, strict=False)
                 ),
                 place_label=what,
-                limits=() if memory is None else (Limit(memory.label, memory.bytes),),
+                limits=() if memory is None else (LimitLine(memory.label, memory.bytes),),
                 names_lines=len(shown) > 1,
             ),
         ),

@@ -8,10 +8,22 @@ from dataclasses import replace
 from vgg_profile.check.subject import setup_of
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.figures import COMPUTE, COMPUTE_LIGHT, SPEED, Figure, Limit, Panel, Series, Style, Unit
+from vgg_profile.core.events import Phase
+from vgg_profile.core.figures import (
+    COMPUTE,
+    COMPUTE_LIGHT,
+    SPEED,
+    Figure,
+    LimitLine,
+    Panel,
+    Series,
+    Style,
+    Unit,
+)
 from vgg_profile.describe.figures.drawing import bars, measured_on, second_unit, took
 from vgg_profile.describe.kinds import figure_of
 from vgg_profile.measure.record import Measurement
+from vgg_profile.measure.vocabulary import RATE, time_of
 
 MOST_SHOWN = 20
 """Layers that a figure of times names each; the others share one bar."""
@@ -37,11 +49,11 @@ def _time(measurement: Measurement) -> Figure:
         f"{slowest} takes {share} of {took(whole, unit)}; {fastest} computes fastest, "
         f"{speeds[fastest] / 1e9:,.1f} GFLOP/s"
     )
-    rate = measurement.get("matrix_product_rate")
+    rate = measurement.get(RATE)
     limits = []
     if rate is not None and isinstance(rate.value, float):
         finding += f" beside {rate.value / 1e9:,.1f} of a plain matrix product"
-        limits.append(Limit(f"a plain matrix product, {rate.value / 1e9:,.1f} GFLOP/s", rate.value))
+        limits.append(LimitLine(f"a plain matrix product, {rate.value / 1e9:,.1f} GFLOP/s", rate.value))
     shown = _slowest(seconds, fastest)
     groups = [(layer, [layer]) for layer in shown]
     if rest := [layer for layer in seconds if layer not in shown]:
@@ -85,9 +97,20 @@ def _time(measurement: Measurement) -> Figure:
         ),
         columns=2,
         alt=f"Two bar charts by layer: time, and achieved FLOPs a second. {finding}.",
-        footer=f"{measured_on(measurement)} Times vary from run to run."
+        footer=f"{measured_on(measurement)} {_spread(measurement, unit)}"
         + f" The {MOST_SHOWN} slowest layers stand alone." * bool(rest),
     )
+
+
+def _spread(measurement: Measurement, unit: Unit) -> str:
+    """Between what the times of whole passes lay, or that they vary, of a record that does not say."""
+    passes = [(phase, measurement.get(time_of(phase))) for phase in (Phase.FORWARD, Phase.BACKWARD)]
+    said = [
+        f"a {phase} pass {' to '.join(took(each, unit) for each in reading.spread)}"
+        for phase, reading in passes
+        if reading and reading.spread
+    ]
+    return f"Medians: {', '.join(said)}." if said else "Times vary from run to run."
 
 
 def _slowest(seconds: Mapping[str, float], fastest: str) -> list[str]:

@@ -8,19 +8,21 @@ from typing import Any
 from torch import Tensor
 
 from vgg_profile.core.sizes import FLOAT32
-from vgg_profile.predict.fake.temporaries import Taken, names
+from vgg_profile.predict.fake.temporaries import OperationMemory, names
 from vgg_profile.predict.kernels.cuda_reduction import reduction
 
-Rule = Callable[[tuple[Any, ...], Sequence[int]], Taken | None]
+Rule = Callable[[tuple[Any, ...], Sequence[int]], OperationMemory | None]
 
 
 def on_a_card(
     func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: Sequence[int]
-) -> Taken | None:
+) -> OperationMemory | None:
     """An operation's changes on a card; at least its results, where no rule says how much more."""
     name = func._schema.name.removeprefix("aten::")
     rule = _RULES.get(name)
-    return Taken(tuple(results), is_least=name in _TAKE_MORE) if rule is None else rule(args, results)
+    return (
+        OperationMemory(tuple(results), is_least=name in _TAKE_MORE) if rule is None else rule(args, results)
+    )
 
 
 _TAKE_MORE = names(
@@ -35,60 +37,60 @@ _TAKE_MORE = names(
 """Operations that take more than their results, and no rule here says how much."""
 
 
-def _dropout(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _dropout(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """The mask comes first: ``native/cuda/Dropout.cu``."""
-    return Taken(tuple(reversed(results)))
+    return OperationMemory(tuple(reversed(results)))
 
 
-def _batch_norm(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _batch_norm(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """PyTorch's own keeps both statistics in float32, in eval too: ``native/cuda/Normalization.cu``."""
     statistics = args[0].shape[1] * max(args[0].element_size(), FLOAT32)
     made = (results[0], statistics, statistics, *results[3:])
-    return Taken(made, made)
+    return OperationMemory(made, made)
 
 
-def _cudnn_batch_norm(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _cudnn_batch_norm(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """That of cuDNN keeps both in the weight's dtype, in training alone: ``native/cudnn/BatchNorm.cpp``."""
     statistics = args[1].numel() * args[1].element_size() if args[5] else 0
     made = (results[0], statistics, statistics, *(0 for _ in results[3:]))
-    return Taken(made, made)
+    return OperationMemory(made, made)
 
 
-def _efficient_attention(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _efficient_attention(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """The numbers that the dropout was drawn with stay with the host: ``cuda/attention.cu``."""
     made = (*results[:2], *(0 for _ in results[2:]))
-    return Taken(made, made)
+    return OperationMemory(made, made)
 
 
-def _softmax_backward(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _softmax_backward(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """The gradient times the output, before: ``native/cuda/SoftMax.cu``."""
     size = _bytes(args[0])
-    return Taken((size, *results, -size))
+    return OperationMemory((size, *results, -size))
 
 
-def _reduction(args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+def _reduction(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """A sum or a mean over some dimensions, or all."""
     x: Tensor = args[0]
     dims = args[1] if len(args) > 1 and isinstance(args[1], (list, tuple)) and args[1] else range(x.dim())
     if not x.is_floating_point() or x.element_size() > FLOAT32:
-        return Taken(tuple(results), is_least=True)
+        return OperationMemory(tuple(results), is_least=True)
     taken = reduction(x.shape, x.stride(), [dim % x.dim() for dim in dims], x.element_size())
-    return Taken((*results, *taken, *(-size for size in reversed(taken))))
+    return OperationMemory((*results, *taken, *(-size for size in reversed(taken))))
 
 
-def _layer_norm(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _layer_norm(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """It copies an input that is not contiguous: ``native/cuda/layer_norm_kernel.cu``."""
     copies = [_bytes(args[0])] if not args[0].is_contiguous() else []
-    return Taken((*copies, *results, *(-size for size in copies)))
+    return OperationMemory((*copies, *results, *(-size for size in copies)))
 
 
-def _layer_norm_backward(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _layer_norm_backward(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """The same for its two maps; how it sums the parameters' gradients is up to the kernel."""
     copies = [_bytes(each) for each in args[:2] if not each.is_contiguous()]
-    return Taken((*copies, *results, *(-size for size in reversed(copies))), is_least=True)
+    return OperationMemory((*copies, *results, *(-size for size in reversed(copies))), is_least=True)
 
 
-def _efficient_attention_backward(args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _efficient_attention_backward(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """The gradient times the output, in float32, and its sums, twice: ``cuda/attention_backward.cu``.
 
     What the kernel itself takes is up to its tiles.
@@ -97,7 +99,7 @@ def _efficient_attention_backward(args: tuple[Any, ...], results: Sequence[int])
     product = gradient.numel() * FLOAT32
     sums = gradient.shape[:3].numel() * FLOAT32
     taken = (product, sums, sums, -sums, -product, -sums)
-    return Taken((*results, *taken), is_least=True)
+    return OperationMemory((*results, *taken), is_least=True)
 
 
 def _bytes(tensor: Tensor) -> int:

@@ -16,7 +16,7 @@ from vgg_profile.run.marks import in_backward
 from vgg_profile.run.tensors import of_an_image
 
 
-class Seen(NamedTuple):
+class SeenModule(NamedTuple):
     """One module of a network: its place, what it owns, what it gave at its first call, how often it ran.
 
     ``weights`` and ``biases`` are elements of its own parameters, ``frozen`` those of them that want no
@@ -67,7 +67,7 @@ class Outputs:
             field = self.fields.of(tensors[0]) if tensors else None
             self.given[module] = _Given(tuple(tuple(each.shape) for each in tensors), field)
 
-    def seen(self, model: nn.Module, names: Mapping[str, str]) -> tuple[Seen, ...]:
+    def seen(self, model: nn.Module, names: Mapping[str, str]) -> tuple[SeenModule, ...]:
         """Every module, in the order of the network."""
         counted: set[int] = set()
         rows = []
@@ -86,7 +86,7 @@ class Outputs:
             counted.update(map(id, buffers))
             shapes, field = self.given.get(module, _Given((), None))
             rows.append(
-                Seen(
+                SeenModule(
                     path,
                     names.get(path, path),
                     type(module).__name__,

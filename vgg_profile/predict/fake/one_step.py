@@ -34,7 +34,7 @@ from vgg_profile.predict.fake.card import as_on_a_card
 from vgg_profile.predict.fake.devices import CARD, device_of
 from vgg_profile.predict.fake.fields import IMAGE, IMAGE_DIMENSIONS
 from vgg_profile.predict.fake.known import Known
-from vgg_profile.predict.fake.modules import Outputs, Seen
+from vgg_profile.predict.fake.modules import Outputs, SeenModule
 from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.readers import note_readers
 from vgg_profile.predict.fake.recording import Recording, identity
@@ -54,7 +54,7 @@ STATE_NAMES = {
 
 
 @dataclass(frozen=True)
-class Subject:
+class Target:
     """What is traced: a network, or a function that builds one, and how a step of it is run.
 
     A function that takes a ``batch`` is given it. ``names`` are the marks' names by module path; every module
@@ -79,7 +79,7 @@ class Traced:
     loss: Loss
     assumed: tuple[str, ...] = ()
     """What was taken to be so because there is no data, in words."""
-    modules: tuple[Seen, ...] = ()
+    modules: tuple[SeenModule, ...] = ()
     macs: Mapping[tuple[Phase, str], int] = field(default_factory=dict)
     probed: Mapping[str, int] = field(default_factory=dict)
     """Operations that were run alone to learn what they take, and how often they ran."""
@@ -99,25 +99,25 @@ class BrokenOffError(Exception):
         self.so_far = so_far
 
 
-def run_on_fakes(subject: Subject, batch: int) -> Traced:
+def run_on_fakes(target: Target, batch: int) -> Traced:
     """Run one training step of a network on tensors without data, and write its book.
 
     Raises :class:`BrokenOffError` for a network whose course or sizes depend on data, or that raises itself.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    this = _Pass(subject, batch)
-    with mode, _quiet(), collecting(is_on=False), onednn(enabled=subject.setup.onednn):
+    this = _Pass(target, batch)
+    with mode, _quiet(), collecting(is_on=False), onednn(enabled=target.setup.onednn):
         try:
             traced = this.run()
-            if this.is_changed and not subject.setup.first_step:
-                this = _Pass(subject, batch)
+            if this.is_changed and not target.setup.first_step:
+                this = _Pass(target, batch)
                 traced = this.run(after_one=True)
             return traced
         except TargetsWantedError as wanted:
             loss = wanted.loss
         except (Exception, SystemExit) as error:
             raise BrokenOffError(this.traced()) from error
-    return run_on_fakes(replace(subject, loss=loss), batch)
+    return run_on_fakes(replace(target, loss=loss), batch)
 
 
 class TargetsWantedError(Exception):
@@ -131,9 +131,9 @@ class TargetsWantedError(Exception):
 class _Pass:
     """One step, while it is traced."""
 
-    def __init__(self, subject: Subject, batch: int) -> None:
-        self.subject, self.batch = subject, batch
-        self.device = device_of(subject.device)
+    def __init__(self, target: Target, batch: int) -> None:
+        self.target, self.batch = target, batch
+        self.device = device_of(target.device)
         self.recording = Recording(splits=self.device != CARD)
         known = Known()
         self.paths = Paths(known)
@@ -141,33 +141,33 @@ class _Pass:
             self.recording,
             known,
             self.paths,
-            subject.temporaries,
+            target.temporaries,
             self.device,
-            has_autocast=subject.setup.amp != "none",
+            has_autocast=target.setup.amp != "none",
         )
         self.recording.before_mark = self.watch.numbers.settle
-        self.dtype = getattr(torch, subject.dtype)
-        self.outputs = Outputs(self.watch.fields, batch, subject.inputs[0].batch_dim)
+        self.dtype = getattr(torch, target.dtype)
+        self.outputs = Outputs(self.watch.fields, batch, target.inputs[0].batch_dim)
         self.model: Any = None
         self.names: dict[str, str] = {}
-        self.loss = subject.loss or Loss(self._settle, "no loss yet")
+        self.loss = target.loss or Loss(self._settle, "no loss yet")
         self.is_changed = False
         """Whether the step left the network another than it was: its modules, or the tensors among them."""
 
     def run(self, *, after_one: bool = False) -> Traced:
         """The step, or the one ``after_one``, for a network that its first step changes."""
-        subject = self.subject
+        target = self.target
         hook = register_module_forward_hook(self.outputs.note)
         try:
             with self._watched():
                 self.model = self._network()
-                self.model.train(subject.setup.mode == "train")
+                self.model.train(target.setup.mode == "train")
                 before = _parts(self.model)
                 if after_one:
                     self._step(None).run(self.recording)
                     self.model.zero_grad(set_to_none=True)
-                self.names = dict(subject.names or every_module(self.model))
-            optimizer = optimizer_of(self.model, subject.setup)
+                self.names = dict(target.names or every_module(self.model))
+            optimizer = optimizer_of(self.model, target.setup)
             now = _parts(self.model)
             self._begin(now - before)
             with self._watched():
@@ -187,7 +187,7 @@ class _Pass:
 
     def _step(self, optimizer: torch.optim.Optimizer | None) -> TrainingStep:
         given, loss = self._give(self.loss), self._noting(self.loss.function)
-        setup = self.subject.setup
+        setup = self.target.setup
         return TrainingStep(self.model, given, loss, self.names, setup, "cpu", optimizer)
 
     def _begin(self, kept: set[_Part]) -> None:
@@ -226,16 +226,16 @@ class _Pass:
             yield
 
     def _network(self) -> nn.Module:
-        network = self.subject.network
+        network = self.target.network
         model = faked(network) if isinstance(network, nn.Module) else self._built(network)
         assert isinstance(model, nn.Module)
         converted_to(model, self.device, self.dtype)
         check_not_compiled(model)
-        if self.subject.setup.freeze:
+        if self.target.setup.freeze:
             trained = [name for name, each in model.named_parameters() if each.requires_grad]
-            self.subject.setup.check_freeze(trained)
+            self.target.setup.check_freeze(trained)
             for name in trained:
-                frozen = self.subject.setup.is_frozen(name)
+                frozen = self.target.setup.is_frozen(name)
                 model.get_parameter(name).requires_grad_(not frozen)
         return model
 
@@ -251,8 +251,8 @@ class _Pass:
         model(*args, **kwargs)
 
     def _give(self, loss: Loss, device: torch.device | None = None) -> Given:
-        subject = self.subject
-        return give(subject.inputs, loss, self.batch, self.dtype, device or self.device)
+        target = self.target
+        return give(target.inputs, loss, self.batch, self.dtype, device or self.device)
 
     def _settle(self, output: Any, targets: Any) -> Any:
         """The loss that goes with the output; one that takes targets wanted them with the input."""
@@ -304,7 +304,7 @@ class _Pass:
     def _before_step(self, optimizer: torch.optim.Optimizer | None, names: Mapping[str, str]) -> None:
         """In every step but the first the state is there from the start: make it now, and say so."""
         self.watch.numbers.settle()
-        if optimizer is None or self.subject.setup.first_step:
+        if optimizer is None or self.target.setup.first_step:
             return
         with self.watch.closed():
             optimizer.step()

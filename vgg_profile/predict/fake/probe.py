@@ -20,14 +20,14 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from vgg_profile.core.interpreter import python
 from vgg_profile.core.sizes import FLOAT32, ITEMSIZE
-from vgg_profile.predict.fake.temporaries import Taken, by_rule
+from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule
 from vgg_profile.predict.kernels.onednn_threads import BOOKING
 
 LARGEST = 2**30
 """The bytes of an operation's tensors above which it is not run."""
 
 
-class Form(NamedTuple):
+class TensorSpec(NamedTuple):
     """A tensor without its values; ``number`` tells which of an operation's tensors it is."""
 
     shape: tuple[int, ...]
@@ -37,7 +37,7 @@ class Form(NamedTuple):
     number: int
 
 
-class Question(NamedTuple):
+class Invocation(NamedTuple):
     """One operation, its arguments, and the conditions that a kernel looks at."""
 
     operation: str
@@ -48,23 +48,23 @@ class Question(NamedTuple):
     onednn: bool
 
 
-def question(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Question:
+def invocation(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Invocation:
     """An operation as it can be handed to another process."""
     numbers: dict[int, int] = {}
 
-    def form(leaf: Any) -> Any:
+    def spec(leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
             number = numbers.setdefault(id(leaf), len(numbers))
             offset = int(leaf.storage_offset()) if leaf.numel() else 0
             dtype = str(leaf.dtype).removeprefix("torch.")
-            return Form(tuple(leaf.shape), tuple(leaf.stride()), offset, dtype, number)
+            return TensorSpec(tuple(leaf.shape), tuple(leaf.stride()), offset, dtype, number)
         return "cpu" if isinstance(leaf, torch.device) else leaf
 
-    return Question(
+    return Invocation(
         func._schema.name,
         func._schema.overload_name or "default",
-        tree_map(form, args),
-        tree_map(form, kwargs),
+        tree_map(spec, args),
+        tree_map(spec, kwargs),
         torch.get_num_threads(),
         bool(torch.backends.mkldnn.enabled),
     )
@@ -75,9 +75,9 @@ class Prober:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._answers: dict[bytes, Taken | None] = {}
+        self._answers: dict[bytes, OperationMemory | None] = {}
 
-    def ask(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Taken | None:
+    def ask(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> OperationMemory | None:
         """What the operation took here; ``None`` where it is too large, or does not run."""
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if any(each.layout != torch.strided for each in tensors):
@@ -85,18 +85,18 @@ class Prober:
         if sum(each.numel() * each.element_size() for each in tensors) > LARGEST:
             return None
         try:
-            return self.put(question(func, args, kwargs))
+            return self.put(invocation(func, args, kwargs))
         except (pickle.PicklingError, TypeError, AttributeError, RuntimeError):
             return None
 
-    def put(self, question: Question) -> Taken | None:
+    def put(self, invocation: Invocation) -> OperationMemory | None:
         """The answer to a question; it is asked once."""
-        asked = pickle.dumps(question)
+        asked = pickle.dumps(invocation)
         if asked not in self._answers:
             self._answers[asked] = self._send(asked)
         return self._answers[asked]
 
-    def _send(self, asked: bytes) -> Taken | None:
+    def _send(self, asked: bytes) -> OperationMemory | None:
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
                 python("vgg_profile.predict.fake.probed"),
@@ -116,13 +116,13 @@ class Prober:
             return None
 
 
-def _answer(line: bytes) -> Taken | None:
+def _answer(line: bytes) -> OperationMemory | None:
     """Read ``changes;results;strides``, each a list of numbers, or an empty line for no answer."""
     if not line.strip():
         return None
     changes, results, strides = line.decode().strip().split(";")
     laid = tuple(_numbers(each) for each in strides.split("|")) if results != "none" else ()
-    return Taken(_numbers(changes), _numbers(results), strides=laid, is_probed=True)
+    return OperationMemory(_numbers(changes), _numbers(results), strides=laid, is_probed=True)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -144,20 +144,22 @@ def processor() -> str | None:
         return "avx2" if block == 8 else None
     if _block("bfloat16") != 16:
         return "amx"
-    rows, inner = (Form((number, 64), (64, 1), 0, "bfloat16", place) for place, number in enumerate((16, 64)))
-    summed = PROBER.put(Question("aten::mm", "default", (rows, inner), {}, 1, onednn=True))
+    rows, inner = (
+        TensorSpec((number, 64), (64, 1), 0, "bfloat16", place) for place, number in enumerate((16, 64))
+    )
+    summed = PROBER.put(Invocation("aten::mm", "default", (rows, inner), {}, 1, onednn=True))
     copy = 16 * 64 * FLOAT32 + BOOKING
     return "avx512" if summed is not None and copy in summed.changes else "avx512_bf16"
 
 
 def _block(dtype: str) -> int | None:
     """How many channels a result of one is padded to; ``None`` if the maps are in no such blocks."""
-    images = Form((2, 16, 8, 8), (1024, 64, 8, 1), 0, dtype, 0)
-    weight = Form((1, 16, 3, 3), (144, 9, 3, 1), 0, dtype, 1)
+    images = TensorSpec((2, 16, 8, 8), (1024, 64, 8, 1), 0, dtype, 0)
+    weight = TensorSpec((1, 16, 3, 3), (144, 9, 3, 1), 0, dtype, 1)
     plain = 2 * 64 * ITEMSIZE[dtype]
     how = ([1, 1], [1, 1], [1, 1], False, [0, 0], 1)
     answer = PROBER.put(
-        Question("aten::convolution", "default", (images, weight, None, *how), {}, 1, onednn=True)
+        Invocation("aten::convolution", "default", (images, weight, None, *how), {}, 1, onednn=True)
     )
     taken = [] if answer is None else [change for change in answer.changes if change > 0]
     if len(taken) != 4 or taken[0] != 16 * plain or taken[-1] != plain:
@@ -167,7 +169,7 @@ def _block(dtype: str) -> int | None:
 
 def by_rule_or_probe(
     func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: Sequence[int]
-) -> Taken | None:
+) -> OperationMemory | None:
     """What an operation takes: by rule, else by running it alone."""
     taken = by_rule(func, args, results, processor())
     if taken is not None and not taken.is_least:

@@ -1,6 +1,6 @@
 """The process that runs one operation at a time under the allocator's events, for ``probe``.
 
-Reads questions from stdin, writes a line for each: the changes in bytes, in order; then the bytes of its
+Reads invocations from stdin, writes a line for each: the changes in bytes, in order; then the bytes of its
 new results, and their strides. It is started as ``python -m``, by nobody but ``probe``.
 """
 
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.autograd.profiler import profile
 from torch.utils._pytree import tree_leaves, tree_map
 
-from vgg_profile.predict.fake.probe import Form, Question
+from vgg_profile.predict.fake.probe import Invocation, TensorSpec
 
 aten = torch.ops.aten
 
@@ -27,12 +27,12 @@ _KEEPS_FOR_BACKWARD = (aten.mkldnn_rnn_layer.default,)
 """Operations that look whether gradients are on, and make more if they are."""
 
 
-def main(questions: BinaryIO) -> None:
-    """Answer until there are no more questions."""
-    while length := questions.read(8):
-        question = pickle.loads(questions.read(int.from_bytes(length, "big")))
+def main(invocations: BinaryIO) -> None:
+    """Answer until there are no more invocations."""
+    while length := invocations.read(8):
+        invocation = pickle.loads(invocations.read(int.from_bytes(length, "big")))
         try:
-            changes, results = run(question)
+            changes, results = run(invocation)
             sizes = [each.untyped_storage().nbytes() for each in results]
             strides = "|".join(_listed(each.stride()) for each in results)
             answer = f"{_listed(changes)};{_listed(sizes)};{strides or 'none'}"
@@ -45,25 +45,25 @@ def _listed(numbers: Iterable[int]) -> str:
     return ",".join(map(str, numbers)) or "none"
 
 
-def run(question: Question) -> tuple[list[int], list[Tensor]]:
+def run(invocation: Invocation) -> tuple[list[int], list[Tensor]]:
     """An operation's changes in bytes, in their order, and its new results."""
-    torch.set_num_threads(question.threads)
+    torch.set_num_threads(invocation.threads)
     backend: Any = torch.backends.mkldnn
-    backend.enabled = question.onednn
-    space, name = question.operation.split("::")
-    func = getattr(getattr(getattr(torch.ops, space), name), question.overload)
+    backend.enabled = invocation.onednn
+    space, name = invocation.operation.split("::")
+    func = getattr(getattr(getattr(torch.ops, space), name), invocation.overload)
     tensors: dict[int, Tensor] = {}
 
     def make(leaf: Any) -> Any:
-        if isinstance(leaf, Form):
+        if isinstance(leaf, TensorSpec):
             if leaf.number not in tensors:
                 tensors[leaf.number] = tensor_of(leaf)
             return tensors[leaf.number]
         return leaf
 
-    is_form = lambda leaf: isinstance(leaf, Form)  # noqa: E731
-    args = tree_map(make, question.args, is_leaf=is_form)
-    kwargs = tree_map(make, question.kwargs, is_leaf=is_form)
+    is_spec = lambda leaf: isinstance(leaf, TensorSpec)  # noqa: E731
+    args = tree_map(make, invocation.args, is_leaf=is_spec)
+    kwargs = tree_map(make, invocation.kwargs, is_leaf=is_spec)
     if func is aten.mkldnn_rnn_layer_backward.default:
         args = _with_its_workspace(args)
     with torch.set_grad_enabled(func in _KEEPS_FOR_BACKWARD):
@@ -78,13 +78,13 @@ def run(question: Question) -> tuple[list[int], list[Tensor]]:
     return [size for _, size in sorted(_memory(events))], results
 
 
-def tensor_of(form: Form) -> Tensor:
-    """A tensor of that form: 0.5 where it is a floating-point one, else 0."""
-    reach = sum((size - 1) * step for size, step in zip(form.shape, form.stride, strict=True))
-    elements = reach + 1 + form.offset if 0 not in form.shape else 0
-    dtype = getattr(torch, form.dtype)
+def tensor_of(spec: TensorSpec) -> Tensor:
+    """A tensor of that shape and layout: 0.5 where it is a floating-point one, else 0."""
+    reach = sum((size - 1) * step for size, step in zip(spec.shape, spec.stride, strict=True))
+    elements = reach + 1 + spec.offset if 0 not in spec.shape else 0
+    dtype = getattr(torch, spec.dtype)
     base = torch.full((elements,), 0.5 if dtype.is_floating_point else 0, dtype=dtype)
-    return base.as_strided(form.shape, form.stride, form.offset)
+    return base.as_strided(spec.shape, spec.stride, spec.offset)
 
 
 def _with_its_workspace(args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ from vgg_profile.predict.kernels.shapes import Convolution
 Changes = tuple[int, ...]
 
 
-class Taken(NamedTuple):
+class OperationMemory(NamedTuple):
     """An operation's changes, and the bytes of its new results where they are not what their shapes say."""
 
     changes: Changes
@@ -37,7 +37,7 @@ class Taken(NamedTuple):
     """Whether it was read off that operation, run alone on this machine."""
 
 
-Rule = Callable[[Any, tuple[Any, ...], Sequence[int]], Taken | None]
+Rule = Callable[[Any, tuple[Any, ...], Sequence[int]], OperationMemory | None]
 """From an operation, its arguments and the bytes of its new results to its changes."""
 
 _RULES: dict[str, Rule] = {}
@@ -100,7 +100,7 @@ _CAST_WHERE_DTYPES_DIFFER = (
 
 def by_rule(
     func: Any, args: tuple[Any, ...], results: Sequence[int], processor: str | None = None
-) -> Taken | None:
+) -> OperationMemory | None:
     """What an operation takes, if a rule knows it; oneDNN's own depends on the family of the processor."""
     name = func._schema.name.removeprefix("aten::")
     if name.startswith("convolution"):
@@ -109,7 +109,7 @@ def by_rule(
     if rule is not None:
         return rule(func, args, results)
     is_known = name in NOTHING_BESIDE or (name in NOTHING_IF_CONTIGUOUS and _is_plain(name, args))
-    return Taken(tuple(results)) if is_known else None
+    return OperationMemory(tuple(results)) if is_known else None
 
 
 def _is_plain(name: str, args: tuple[Any, ...]) -> bool:
@@ -124,7 +124,7 @@ def _is_plain(name: str, args: tuple[Any, ...]) -> bool:
 
 
 @_rule(*_ARITHMETIC, *(f"{name}_" for name in _ARITHMETIC))
-def _arithmetic(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _arithmetic(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """A Python number is cast, a tensor of another dtype is copied: ``ATen/native/TensorIterator.cpp``.
 
     A number where the schema says tensor is no part of this: ``numbers`` writes it down. One where it says
@@ -145,7 +145,7 @@ def _arithmetic(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Tak
                 casts.append(own.itemsize)
             if own != common:
                 casts.append(common.itemsize)
-    return Taken((*casts, *results, *(-cast for cast in reversed(casts))))
+    return OperationMemory((*casts, *results, *(-cast for cast in reversed(casts))))
 
 
 def _dtype_of_number(number: Any) -> torch.dtype:
@@ -168,7 +168,7 @@ def _gelu_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> 
 
 
 @_rule("native_batch_norm", "_native_batch_norm_legit")
-def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """One scale and one shift a channel, in float32 at least: ``native/cpu/batch_norm_kernel.cpp``.
 
     The statistics are kept in the weights' dtype, whatever the input's; in eval there are none:
@@ -180,11 +180,11 @@ def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Tak
     itemsize = x.element_size() if args[1] is None else args[1].element_size()
     each = x.shape[1] * max(itemsize, FLOAT32)
     made = (results[0], *(x.shape[1] * itemsize if size else 0 for size in results[1:]))
-    return Taken((*made, each, each, -each, -each), made)
+    return OperationMemory((*made, each, each, -each, -each), made)
 
 
 @_rule("native_batch_norm_backward")
-def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """A copy of the input, for its gradient: ``native/Normalization.cpp``, ``batch_norm_backward_cpu``.
 
     PyTorch's rule for fake tensors makes each gradient, wanted or not, and none where there are no weights.
@@ -194,22 +194,22 @@ def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int
     wanted = args[9]
     made = [size if want else 0 for size, want in zip(results, wanted, strict=False)]
     size = args[1].numel() * args[1].element_size() * wanted[0]
-    return Taken((*made, size, -size), tuple(made))
+    return OperationMemory((*made, size, -size), tuple(made))
 
 
 @_rule("native_layer_norm_backward")
-def _layer_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+def _layer_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """Each thread sums the two parameters' gradients on its own: ``native/cpu/layer_norm_kernel.cpp``."""
     if not (args[0].is_contiguous() and args[1].is_contiguous()):
         return None  # it is copied first
     if not any(args[7][1:]):
-        return Taken(tuple(results))  # it has no parameters, or they are frozen
+        return OperationMemory(tuple(results))  # it has no parameters, or they are frozen
     size = prod(args[2]) * 2 * torch.get_num_threads() * args[1].element_size()
-    return Taken((*results, size, -size))
+    return OperationMemory((*results, size, -size))
 
 
 @_rule("mean")
-def _mean(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+def _mean(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """The sum is divided in place by a number: ``native/ReduceOps.cpp``, ``mean_cpu``.
 
     In two bytes a value both are done in float32, on a copy.
@@ -217,23 +217,23 @@ def _mean(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | N
     size = args[0].element_size()
     if size == HALF:
         taken = _sum_in_float32(args, results)
-        return None if taken is None else Taken((*taken[:-1], 8, FLOAT32, -FLOAT32, -8, taken[-1]))
-    return Taken((*results, 8, size, -size, -8))
+        return None if taken is None else OperationMemory((*taken[:-1], 8, FLOAT32, -FLOAT32, -8, taken[-1]))
+    return OperationMemory((*results, 8, size, -size, -8))
 
 
 @_rule("sum")
-def _sum(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+def _sum(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """In two bytes a value, two sums nested are taken in float32: ``native/ReduceOps.cpp``, ``sum_out``.
 
     Whole numbers are summed in int64, on a copy.
     """
     if not (args[0].is_floating_point() or args[0].is_complex()):
         copy = args[0].numel() * 8 * (args[0].dtype != torch.int64)
-        return Taken((*results, copy, -copy))
+        return OperationMemory((*results, copy, -copy))
     if args[0].element_size() != HALF or not _is_nested(args[0], _dims(args)):
-        return Taken(tuple(results))
+        return OperationMemory(tuple(results))
     taken = _sum_in_float32(args, results)
-    return None if taken is None else Taken(taken)
+    return None if taken is None else OperationMemory(taken)
 
 
 def _dims(args: tuple[Any, ...]) -> list[int]:
@@ -266,7 +266,7 @@ _TILE = 60
 
 
 @_rule("copy_")
-def _copy(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _copy(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """A matrix that lies transposed goes tile by tile: ``copy_transpose_valid`` in ``native/Copy.cpp``."""
     to, source = args[0], args[1]
     is_transposed = (
@@ -279,20 +279,20 @@ def _copy(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
     )
     side = 2 * _TILE if to.dtype == torch.uint8 else _TILE
     tile = side**2 * to.element_size() * is_transposed
-    return Taken((*results, tile, -tile))
+    return OperationMemory((*results, tile, -tile))
 
 
 @_rule("clone")
-def _clone(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+def _clone(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """A copy; of a matrix that lies transposed, which may be asked to lie so still, nothing is said."""
     x = args[0]
     is_transposed = x.dim() == 2 and not x.is_contiguous() and x.stride() == (1, x.shape[0])
-    return None if is_transposed else Taken(tuple(results))
+    return None if is_transposed else OperationMemory(tuple(results))
 
 
 def convolution(
     func: Any, args: tuple[Any, ...], results: Sequence[int], processor: str | None
-) -> Taken | None:
+) -> OperationMemory | None:
     """What a convolution takes, by ``predict.kernels``: a square one of images that lie as they should."""
     is_backward = func is torch.ops.aten.convolution_backward.default
     if not is_backward and func is not torch.ops.aten.convolution.default:
@@ -325,11 +325,11 @@ def convolution(
         shape, processor, torch.get_num_threads(), with_onednn=bool(torch.backends.mkldnn.enabled)
     )
     is_sure = known.provenance is Provenance.RULE and known.kept == sum(results)
-    return Taken(known.changes) if is_sure else None
+    return OperationMemory(known.changes) if is_sure else None
 
 
 @_rule("_foreach_add_", "_foreach_sub_", "_foreach_mul_", "_foreach_div_")
-def _foreach_with_a_number(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken:
+def _foreach_with_a_number(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """One after the other on the CPU, each with its number: ``native/ForeachOpsKernels.cpp``, slow."""
     numbers = args[1] if isinstance(args[1], (list, tuple)) else [args[1]] * len(args[0])
     changes: list[int] = []
@@ -338,7 +338,7 @@ def _foreach_with_a_number(func: Any, args: tuple[Any, ...], results: Sequence[i
             own = _dtype_of_number(number)
             sizes = [own.itemsize, *([tensor.element_size()] if own != tensor.dtype else [])]
             changes += [*sizes, *(-size for size in reversed(sizes))]
-    return Taken(tuple(changes))
+    return OperationMemory(tuple(changes))
 
 
 def in_order(changes: Changes) -> list[tuple[list[int], list[int]]]:

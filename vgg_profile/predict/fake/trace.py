@@ -27,8 +27,8 @@ from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.predict.fake.affine import join, joins
 from vgg_profile.predict.fake.card_temporaries import on_a_card
-from vgg_profile.predict.fake.modules import Seen
-from vgg_profile.predict.fake.one_step import BrokenOffError, Subject, Traced, run_on_fakes
+from vgg_profile.predict.fake.modules import SeenModule
+from vgg_profile.predict.fake.one_step import BrokenOffError, Target, Traced, run_on_fakes
 from vgg_profile.predict.fake.probe import by_rule_or_probe
 from vgg_profile.predict.fake.temporaries import by_rule
 from vgg_profile.run.tensors import Loss
@@ -94,8 +94,8 @@ def trace(
     setting.check()
     if loss is not None and not isinstance(loss, Loss):
         loss = Loss(loss, getattr(loss, "__name__", "a loss of your own"))
-    subject = Subject(network, specs, loss, dtype, device, setting.setup, _temporaries(device, probe))
-    passes = _Passes(subject, setting, name or _name(network), source or name or _name(network))
+    target = Target(network, specs, loss, dtype, device, setting.setup, _temporaries(device, probe))
+    passes = _Passes(target, setting, name or _name(network), source or name or _name(network))
     traced = passes.at(batch)
     doubts = list(_doubts(traced))
     if not every_batch:
@@ -113,16 +113,16 @@ def trace(
 class _Passes:
     """The passes of one network at several batches, each made once."""
 
-    def __init__(self, subject: Subject, setting: Setting, name: str, source: str) -> None:
-        self.subject, self.setting, self.name, self.source = subject, setting, name, source
+    def __init__(self, target: Target, setting: Setting, name: str, source: str) -> None:
+        self.target, self.setting, self.name, self.source = target, setting, name, source
         self._traced: dict[int, Traced] = {}
 
     def at(self, batch: int) -> Traced:
         """The pass at a batch; what the network raises is said in one line, with what came before it."""
         if batch not in self._traced:
             try:
-                self._traced[batch] = traced = run_on_fakes(self.subject, batch)
-                self.subject = replace(self.subject, loss=traced.loss)
+                self._traced[batch] = traced = run_on_fakes(self.target, batch)
+                self.target = replace(self.target, loss=traced.loss)
             except BrokenOffError as broken:
                 error = _explained(broken)
                 seen = replace(broken.so_far, modules=tuple(_reached(broken.so_far)))
@@ -174,7 +174,7 @@ class _Passes:
             self.source,
             traced.modules[0].kind,
             sum(1 for row in rows if row.parameters),
-            self.subject.inputs,
+            self.target.inputs,
             traced.loss.words,
             torch.__version__,
             torch.get_num_threads(),
@@ -197,7 +197,7 @@ def _temporaries(device: str, probe: bool) -> Any:
     return lambda func, args, kwargs, results: by_rule(func, args, results)
 
 
-def _reached(traced: Traced) -> Iterator[Seen]:
+def _reached(traced: Traced) -> Iterator[SeenModule]:
     """The modules that a pass came to, before it was broken off."""
     return (each for each in traced.modules if each.calls or each.name == traced.where)
 
@@ -279,7 +279,7 @@ def _rows(traced: Traced, book: Book, shape: Shape, batch: int) -> Iterator[Row]
         )
 
 
-def _row(module: Seen) -> Row:
+def _row(module: SeenModule) -> Row:
     """What a module is, owns and gives, without what happens in it."""
     return Row(
         name=module.name,
@@ -301,14 +301,14 @@ def _row(module: Seen) -> Row:
     )
 
 
-def _values(module: Seen) -> Count:
+def _values(module: SeenModule) -> Count:
     """The values of an image that a module gives; of one output, with their working."""
     if len(module.outputs) == 1 and len(module.outputs[0]) > 1 and prod(module.outputs[0]) == module.values:
         return product(*module.outputs[0])
     return plain(module.values)
 
 
-def _note(module: Seen, making: set[str]) -> str:
+def _note(module: SeenModule, making: set[str]) -> str:
     if not module.calls:
         return "not called"
     if not module.is_leaf:

@@ -34,11 +34,11 @@ from vgg_profile.predict.fake.numbers import Numbers, is_borrowed, number_bytes
 from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.recording import Recording, storages
 from vgg_profile.predict.fake.strides import as_seen, as_the_kernel
-from vgg_profile.predict.fake.temporaries import Changes, Taken, in_order
+from vgg_profile.predict.fake.temporaries import Changes, OperationMemory, in_order
 
 aten = torch.ops.aten
 
-Temporaries = Callable[[Any, tuple[Any, ...], dict[str, Any], Sequence[int]], Taken | None]
+Temporaries = Callable[[Any, tuple[Any, ...], dict[str, Any], Sequence[int]], OperationMemory | None]
 """From an operation, its arguments and the bytes of its new results to its changes; ``None``: not known."""
 
 

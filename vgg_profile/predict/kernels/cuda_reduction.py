@@ -27,14 +27,14 @@ PARTIAL = 4
 SEMAPHORE = 4
 
 
-class Card(NamedTuple):
-    """What a kernel asks about a card: its multiprocessors, and the threads that each holds."""
+class Multiprocessors(NamedTuple):
+    """The multiprocessors of a card, and the threads that each holds."""
 
-    multiprocessors: int
+    number: int
     threads: int
 
 
-HOPPER = Card(132, 2048)
+HOPPER = Multiprocessors(132, 2048)
 """An H100 SXM, and an H200: ``torch.cuda.get_device_properties``."""
 
 
@@ -47,7 +47,11 @@ class Dimension(NamedTuple):
 
 
 def reduction(
-    shape: Sequence[int], stride: Sequence[int], reduced: Sequence[int], itemsize: int, card: Card = HOPPER
+    shape: Sequence[int],
+    stride: Sequence[int],
+    reduced: Sequence[int],
+    itemsize: int,
+    card: Multiprocessors = HOPPER,
 ) -> tuple[int, ...]:
     """Bytes of the partial sums, and of the semaphores; nothing where no output is shared among blocks.
 
@@ -86,7 +90,7 @@ def reduction(
         step_outputs *= height
     each_adds = -(-inputs // step_inputs)
     grid = -(-(outputs // vector) // step_outputs)
-    target = card.multiprocessors * (card.threads // (width * height))
+    target = card.number * (card.threads // (width * height))
     if not shares_block or each_adds < MOST_VALUES or grid > target:
         return ()
     blocks = max(min(-(-target // grid), -(-each_adds // LEAST_VALUES)), -(-each_adds // MOST_VALUES))

@@ -13,7 +13,7 @@ from vgg_profile.predict.kernels.onednn_threads import BOOKING
 from vgg_profile.predict.kernels.shapes import Convolution, blocks, up
 
 
-class Columns(NamedTuple):
+class Im2col(NamedTuple):
     """As :class:`~.onednn.Primitive`: nothing is copied in, the result is plain."""
 
     map: int
@@ -34,7 +34,7 @@ def _one_image(shape: Convolution) -> int:
     return shape.in_channels * shape.kernel**2 * plane if shape.kernel > 1 else 0
 
 
-def for_weight(shape: Convolution, threads: int, register: int) -> Columns:
+def for_weight(shape: Convolution, threads: int, register: int) -> Im2col:
     """The weight's gradient: a float32 sum and columns for each thread that shares the batch.
 
     It books the bytes of the weight as if they were values, so four times too many in float32.
@@ -54,10 +54,10 @@ def for_weight(shape: Convolution, threads: int, register: int) -> Columns:
     columns = _one_image(shape)
     if limit - sums < used * columns * itemsize:
         columns = window * _strip(limit - sums, itemsize * used * window, lanes, share=0.05)
-    return Columns(0, 0, weight, sums + _booked(used * columns * itemsize))
+    return Im2col(0, 0, weight, sums + _booked(used * columns * itemsize))
 
 
-def for_input(shape: Convolution, threads: int, register: int) -> Columns:
+def for_input(shape: Convolution, threads: int, register: int) -> Im2col:
     """The input's gradient: float32 columns for each thread that shares the batch."""
     itemsize = ITEMSIZE[shape.dtype]
     plane, window = shape.height * shape.width, shape.in_channels * shape.kernel**2
@@ -74,7 +74,7 @@ def for_input(shape: Convolution, threads: int, register: int) -> Columns:
     columns = _one_image(shape)
     if limit - sums < used * columns * FLOAT32:
         columns = window * _strip(limit - sums, FLOAT32 * used * window, lanes, share=0.1)
-    return Columns(0, 0, shape.input_values * itemsize, sums + _booked(used * columns * FLOAT32))
+    return Im2col(0, 0, shape.input_values * itemsize, sums + _booked(used * columns * FLOAT32))
 
 
 def _even(work: int, threads: int) -> float:

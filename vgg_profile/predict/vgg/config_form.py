@@ -29,7 +29,7 @@ class Name(Text):
         return name
 
 
-class Form(NamedTuple):
+class KeyForm(NamedTuple):
     """The type of a key's value; what that is, in words; and what to write."""
 
     type: Any
@@ -37,20 +37,20 @@ class Form(NamedTuple):
     advice: str
 
 
-_SIZE = Form(Size, f"a whole number from 1 to {LARGEST:,}", "Write it in plain digits.")
+_SIZE = KeyForm(Size, f"a whole number from 1 to {LARGEST:,}", "Write it in plain digits.")
 
 FORMS = {
-    "name": Form(Name, f"one line of 1 to {LONGEST_NAME} printable characters", 'Try name = "tiny".'),
-    "layers": Form(str | list[Any], "a list of layers", 'Try layers = [64, 64, "M", 128, "M"].'),
-    "classifier": Form(
+    "name": KeyForm(Name, f"one line of 1 to {LONGEST_NAME} printable characters", 'Try name = "tiny".'),
+    "layers": KeyForm(str | list[Any], "a list of layers", 'Try layers = [64, 64, "M", 128, "M"].'),
+    "classifier": KeyForm(
         Annotated[tuple[Size, ...], Meta(max_length=MOST_LAYERS)],
         f"a list of at most {MOST_LAYERS:,} whole numbers from 1 to {LARGEST:,}",
         "List the hidden widths, such as [4096, 4096]; [] for none.",
     ),
     "classes": _SIZE,
     "in_channels": _SIZE,
-    "batch_norm": Form(bool, "true or false", "Write it unquoted."),
-    "pool": Form(
+    "batch_norm": KeyForm(bool, "true or false", "Write it unquoted."),
+    "pool": KeyForm(
         Size | Literal["none"],
         'a whole number or "none"',
         'Write 7 for the paper\'s 7×7 average pool, 1 for a global one, "none" for none at all.',

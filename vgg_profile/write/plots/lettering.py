@@ -58,7 +58,7 @@ def _thin(labels: Iterable[Text]) -> None:
             taken.append(box)
 
 
-class Column:
+class Stack:
     """Texts and a legend, one below the other, each as wide as the canvas and as high as it needs.
 
     A canvas is as high as its column and its panels together, so the column is measured first, and put in

@@ -18,7 +18,7 @@ from matplotlib.transforms import ScaledTranslation
 from vgg_profile.core.figures import Figure, Panel
 from vgg_profile.write.plots.labels import write_labels
 from vgg_profile.write.plots.legend import add_legend
-from vgg_profile.write.plots.lettering import GAP, Column, break_lines, inches, thin
+from vgg_profile.write.plots.lettering import GAP, Stack, break_lines, inches, thin
 from vgg_profile.write.plots.panel import draw_panel, legible
 from vgg_profile.write.plots.style import (
     DARK,
@@ -120,7 +120,7 @@ def _lay_out(canvas: Canvas, figure: Figure, size: Size, theme: Theme) -> None:
         max(map(_height, figure.panels[at : at + figure.columns]))
         for at in range(0, len(figure.panels), figure.columns)
     ]
-    header, footer = Column(canvas), Column(canvas)
+    header, footer = Stack(canvas), Stack(canvas)
     header.write(figure.title, size=12.5, weight="bold", color=theme.ink)
     header.write(figure.subtitle, size=9.5, color=theme.grey)
     header.add(add_legend(canvas, figure.panels, size.width - 2 * MARGIN, theme))

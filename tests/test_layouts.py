@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from vgg_profile.measure.memory import allocations
 from vgg_profile.predict.fake import layouts, strides
 from vgg_profile.predict.fake.layouts import CONTIGUOUS, ELEMENTWISE, LIKE, has_layout
-from vgg_profile.predict.fake.temporaries import Taken, by_rule
+from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule
 
 aten = torch.ops.aten
 
@@ -145,6 +145,6 @@ def test_gelus_backward_takes_what_the_allocator_says(dtype: torch.dtype) -> Non
         if taken is None:
             assert x is plain, "the rule says nothing only of oneDNN's"
         else:
-            assert taken == Taken(seen)
+            assert taken == OperationMemory(seen)
             known += 1
     assert known >= 4

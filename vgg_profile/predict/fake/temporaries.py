@@ -155,7 +155,7 @@ def _dtype_of_number(number: Any) -> torch.dtype:
 
 
 @_rule("gelu_backward")
-def _gelu_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Taken | None:
+def _gelu_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """Of a contiguous input it is oneDNN's, which copies a gradient that lies otherwise, and the result.
 
     Source: ``gelu_backward_out_cpu`` in ``native/Activation.cpp``. How much is copied follows from how the
@@ -164,7 +164,7 @@ def _gelu_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> 
     gradient, x = args[:2]
     is_own = not torch.backends.mkldnn.enabled or x.dtype not in (torch.float32, torch.bfloat16)
     is_known = is_own or gradient.is_contiguous() or not x.is_contiguous()
-    return Taken(tuple(results)) if is_known else None
+    return OperationMemory(tuple(results)) if is_known else None
 
 
 @_rule("native_batch_norm", "_native_batch_norm_legit")

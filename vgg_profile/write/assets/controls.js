@@ -177,7 +177,7 @@ byId("live").hidden = byId("shown-as").hidden = false;
 byId("build").hidden = byId("to-build").hidden = !BUILT;
 byId("ways").addEventListener("click", ({ target }) => {
   const way = target.closest("button")?.id;
-  if (way === "to-look") return lookInto(view.table.findIndex(({ kind }) => kind === "conv") % view.table.length);
+  if (way === "to-look") return lookInto(Math.max(0, view.table.findIndex(({ weights }) => weights[0])));
   if (!way) return undefined;
   const [place, first] = { "to-build": ["build", picture.querySelector(".conv")], "to-scrub": ["step", byId("play")] }[way];
   byId(place).scrollIntoView({ block: "start" });

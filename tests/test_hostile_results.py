@@ -43,6 +43,8 @@ from vgg_profile.render import FORMATS, live_page, render
 from vgg_profile.teach import layer as layers
 from vgg_profile.teach import topics
 from vgg_profile.teach.audit import audit
+from vgg_profile.teach.own.audit import audit_sheet
+from vgg_profile.teach.own.sheet import sheet_of
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "reports" / "measured" / "A-cpu.json"
@@ -94,6 +96,7 @@ def results() -> dict[str, Any]:
         "layers": layers.contents(profile),
         "layer": layers.lesson(profile, "conv1_1"),
         "audit": audit(None),
+        "own table": audit_sheet(sheet_of("layer,weights\nconv3-8,217\nconv3-8,224"), "a file", net="8,M"),
         "report": Report(
             Comparison((checked,), Setup(), measured={"a record": record}), "vgg-profile report A"
         ),

@@ -50,6 +50,7 @@ def compiles(folder: Path) -> bool:
         ("sweep", "A", "--batch", "1,2"),
         ("check", "D", RECORD),
         ("notes",),
+        ("notes", "examples/my_table.csv"),
         ("explain", "D", "conv3_2"),
     ],
     ids=" ".join,

@@ -25,7 +25,8 @@ from vgg_profile.measure.record import MeasuredMoment, Measurement
 from vgg_profile.render import FORMATS
 from vgg_profile.teach.audit import audit
 from vgg_profile.teach.lines import Finding
-from vgg_profile.teach.notes import NOTES, Published, evaluated, unrounded
+from vgg_profile.teach.notes import NOTES, Published, unrounded
+from vgg_profile.teach.printed import evaluated
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "reports" / "measured" / "D-cpu.json"

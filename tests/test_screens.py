@@ -39,6 +39,7 @@ GOLDEN_SCREENS = {
     "compare": ("compare", "A", "D", "--by", "block"),
     "timeline": ("timeline", *SMALL, "--optimizer", "adam"),
     "claims": ("notes", "--claims"),
+    "own table": ("notes", "examples/my_table.csv"),
     "topic": ("explain", "pool-indices"),
 }
 

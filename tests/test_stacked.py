@@ -55,6 +55,10 @@ PAIRS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "notes": (("notes",), ("notes",)),
     "notes --claims": (("notes", "--claims"), ("notes", "--claims")),
+    "notes FILE": (
+        ("notes", "examples/my_table.csv"),
+        ("notes", "examples/my_table.csv", "--net", "D-BN", "--batch", "2"),
+    ),
     "explain": (("explain",), ("explain",)),
     "explain NET": (("explain", "D"), ("explain", *UNET)),
     "explain TOPIC": (("explain", "fc6"), ("explain", "peak")),

@@ -21,9 +21,11 @@ from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.core.setting import Setting
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, Profile
+from vgg_profile.describe.own_table import figures
 from vgg_profile.describe.tables import describe
 from vgg_profile.measure.record import Measurement
 from vgg_profile.teach.forms import Lesson
+from vgg_profile.teach.own.audit import TableAudit
 
 Facts = Mapping[str, Cell]
 
@@ -71,6 +73,8 @@ def data(result: object, **options: bool) -> Table:
             return _beside(_checked(result), _measured(result.measurement, result.profile.config.label))
         case Measurement():
             return _beside(describe(result), _measured(result, str(_name(result))))
+        case TableAudit():
+            return _beside(figures(result), _of(result.profile.config, result.profile.setting))
         case Lesson():
             of = {} if result.profile is None else _of(result.profile.config, result.profile.setting)
             return _beside(describe(result), {"lesson": result.name, **of})

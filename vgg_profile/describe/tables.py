@@ -30,6 +30,8 @@ def describe(result: object, **options: bool) -> Table:
             import vgg_profile.describe.difference
         case "Diagnosis":
             import vgg_profile.describe.diagnosis
+        case "TableAudit":
+            import vgg_profile.describe.own_table
         case "Lesson" | "Contents" | "Audit":
             import vgg_profile.describe.teach  # noqa: F401 - each registers its descriptions
     return describe_kind(result, **options)

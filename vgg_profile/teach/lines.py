@@ -8,15 +8,19 @@ from typing import Any
 
 from vgg_profile.core import units
 from vgg_profile.core.tree import Row
-from vgg_profile.teach.notes import PrintedLine, evaluated
+from vgg_profile.teach.notes import PrintedLine
+from vgg_profile.teach.printed import evaluated
 
 
 class Finding(StrEnum):
-    """What came of comparing a printed figure with the computed one."""
+    """What came of comparing a printed figure, or a line, with the computed one."""
 
     AGREES = "agrees"
     DIFFERS = "differs"
     OMITTED = "omitted"
+    MISSING = "missing"
+    EXTRA = "extra"
+    UNREADABLE = "unreadable"
 
 
 def finding(holds: bool) -> Finding:

@@ -6,11 +6,10 @@ count is in :mod:`~vgg_profile.teach.audit`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from fractions import Fraction
-from math import prod
 from typing import NamedTuple
+
+from vgg_profile.teach.printed import ONE, Printed
 
 
 class PrintedLine(NamedTuple):
@@ -68,20 +67,13 @@ NOTES = Published(
 """The notes after Stanford's CS231n, line by line."""
 
 
-def evaluated(working: str) -> int:
-    """The value of a printed product.
-
-    >>> evaluated("(3*3*64)*128")
-    73728
-    """
-    return prod(int(factor) for factor in re.findall(r"\d+", working))
-
-
 def unrounded(printed: str) -> int:
     """The number that a rounded figure writes out.
 
     >>> unrounded("3.2M"), unrounded("150K"), unrounded("4096")
     (3200000, 150000, 4096)
     """
-    scale = {"K": 10**3, "M": 10**6}.get(printed[-1], 1)
-    return int(Fraction(printed.rstrip("KM")) * scale)
+    figure = Printed.parse(printed)
+    if figure is None:
+        raise ValueError(f"{printed!r} is no figure")
+    return int(figure.number * (figure.unit or ONE).size)

@@ -22,8 +22,8 @@ MOST = 3 * 2**30
 CLOSE = 0.03
 """The answer ran, and one no further beyond it did not."""
 
-TWICE = 2
-"""How often a batch has to run."""
+TIMES = 3
+"""How often a batch has to run: each process has its heap elsewhere, and malloc keeps more or less of it."""
 
 TRIES = 16
 """What malloc keeps does not grow evenly with the batch; even so the search ends."""
@@ -60,7 +60,7 @@ def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
     step = trace(profile, replace(setup, processor=first.processor, threads=first.threads))
     beside = first.peak - step.asked_again(SEVERAL).peak_bytes(SEVERAL)
     guess = max(SEVERAL, step.largest_batch(limit - beside))
-    if ran := _largest(guess, lambda batch: all(take(batch, limit).peak is not None for _ in range(TWICE))):
+    if ran := _largest(guess, lambda batch: all(take(batch, limit).peak is not None for _ in range(TIMES))):
         beside = limit - step.asked_again(ran).peak_bytes(ran)
     kept = {calibrated_as(step, memory): max(1, beside)}
     seen = LastSeen(first.processor, first.threads, first.torch, kept)

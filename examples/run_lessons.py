@@ -14,14 +14,18 @@ import argparse
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+"""A widget in an output: its number is another in every run, and no code host knows it."""
+
 FOLDER = Path(__file__).parent / "lessons"
-LESSONS = sorted(FOLDER.glob("*.ipynb"))
+LESSONS = sorted(FOLDER.glob("[1-9]_*.ipynb"))
 AT_A_TIME = 2
 SECONDS_A_CELL = 120
 METADATA = {
@@ -30,9 +34,14 @@ METADATA = {
 }
 
 
-def run(path: Path) -> NotebookNode:
-    """A notebook with fresh outputs; raises ``CellExecutionError`` at the first cell that fails."""
+def run(path: Path, more: str = "") -> NotebookNode:
+    """A notebook with fresh outputs; raises ``CellExecutionError`` at the first cell that fails.
+
+    ``more`` is run after its last cell, and does not stay.
+    """
     notebook = nbformat.read(path, as_version=4)
+    if more:
+        notebook.cells.append(nbformat.v4.new_code_cell(more))
     NotebookClient(
         notebook,
         timeout=SECONDS_A_CELL,
@@ -42,16 +51,32 @@ def run(path: Path) -> NotebookNode:
         record_timing=False,
         coalesce_streams=True,
     ).execute()
-    return without_chance(notebook)
+    if more:
+        notebook.cells.pop()
+    return as_slides(without_chance(notebook))
 
 
 def without_chance(notebook: NotebookNode) -> NotebookNode:
-    """The notebook less what differs from run to run: versions of the kernel, addresses of pictures."""
+    """The notebook less what differs from run to run: versions, addresses, the numbers of widgets."""
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 output.data.pop("text/plain", None)
+                output.data.pop(WIDGET, None)
+    return notebook
+
+
+def as_slides(notebook: NotebookNode) -> NotebookNode:
+    """The notebook with what `jupyter nbconvert --to slides` goes by: a slide a section, below it its cells.
+
+    What proves the answer to the exercise is on no slide.
+    """
+    for cell in notebook.cells:
+        is_answer = "answer" in cell.metadata.get("tags", [])
+        is_section = cell.cell_type == "markdown" and cell.source.startswith("#")
+        kind = "skip" if is_answer else "slide" if is_section else "subslide"
+        cell.metadata["slideshow"] = {"slide_type": kind}
     return notebook
 
 
@@ -76,10 +101,10 @@ def _of(printed: list[tuple[str, str]], cell: str) -> list[str]:
     return [text for each, text in printed if each == cell]
 
 
-def run_all(paths: list[Path]) -> dict[Path, NotebookNode]:
-    """Fresh runs of notebooks, two at a time."""
+def run_all(paths: list[Path], more: str = "") -> dict[Path, NotebookNode]:
+    """Fresh runs of notebooks, two at a time; ``more`` is run at the end of each."""
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        return dict(zip(paths, pool.map(run, paths), strict=True))
+        return dict(zip(paths, pool.map(partial(run, more=more), paths), strict=True))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -141,6 +141,7 @@ def index() -> str:
         lines.append(f"| [{name}]({name}) | {shown} | `{shlex.join(command(name))}` |")
     lines += [
         *(f"| [{name}]({name}) | {EXAMPLES[name][0]} | `{shlex.join(example(name))}` |" for name in EXAMPLES),
+        "| [mutants.md](mutants.md) | which change of a rule which test finds | `python -m tests.mutants` |",
         "",
         "## Records",
         "",

@@ -51,8 +51,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
-def pytest_collection_finish() -> None:
-    """What is loaded by now stays: each real pass collects garbage, and would walk all of it every time."""
+@pytest.fixture(autouse=True, scope="module")
+def _what_stays_is_not_walked() -> None:
+    """What is loaded by now stays: each pass and each trace collects garbage, and would walk all of it."""
     gc.collect()
     gc.freeze()
 

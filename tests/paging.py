@@ -176,6 +176,26 @@ def without_pictures(report):
 # -- in a browser
 
 
+def shown(reader):
+    return {
+        name: reader.page.locator(f"#{name} > *").all_text_contents()
+        for name in ("parameters", "macs", "peak", "fit")
+    }
+
+
+def wanted(net, **setting):
+    figures = expected(START | {"network": net} | setting)["figures"]
+    return {name: figures[name] for name in ("parameters", "macs", "peak", "fit")}
+
+
+def press(reader, name):
+    reader.page.get_by_role("button", name=name, exact=True).click()
+
+
+def part(reader, name):
+    return reader.page.locator(f'#chain button[title="{name}"]').first
+
+
 @pytest.fixture(scope="session")
 def html():
     comparison = Comparison(tuple(map(walk, NAMES)))

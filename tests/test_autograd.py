@@ -1,8 +1,14 @@
-"""The order in which a node of the backward graph takes and lets go, as PyTorch's engine has it."""
+"""What operations take and let go of, in their order: as PyTorch's engine and its kernels have it."""
 
 from __future__ import annotations
 
+import pytest
+from conftest import Golden
+
+from vgg_profile import ledger, walk
 from vgg_profile.core.events import Category, Event, Storage
+from vgg_profile.core.setting import Setup
+from vgg_profile.core.sizes import NOTHING
 from vgg_profile.predict.vgg.autograd import run_backward
 from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.tensors import Backward, Result
@@ -43,3 +49,26 @@ def test_nothing_but_weights_their_gradients_and_the_loss_is_left() -> None:
     freed = {id(storage) for event in events for storage in event.freed}
     left = [storage for event in events for storage in event.allocated if id(storage) not in freed]
     assert [storage.what for storage in left] == ["weight", "loss", "gradient of weight"]
+
+
+def test_a_python_number_takes_eight_bytes_and_its_cast_on_the_cpu() -> None:
+    tape = Tape(itemsize=4)
+    assert [tape.number(itemsize).fixed for itemsize in (2, 4, 8)] == [10, 12, 8]
+    assert [tape.number(itemsize, whole=True).fixed for itemsize in (2, 4, 8)] == [10, 12, 16]
+    assert Tape(itemsize=4, device="cuda").number(4) == NOTHING
+
+
+@pytest.mark.parametrize("amp", ["none", "bfloat16"])
+def test_every_event_of_a_local_response_norm_stays(golden: Golden, amp: str) -> None:
+    """Operation by operation, what is taken and given back: many are covered by larger ones of their part."""
+    step = ledger(walk("4,LRN,M", input=8, batch=2), Setup(amp=amp))
+    lines = [
+        f"{event.phase:<9} {event.op:<24} "
+        + ", ".join(
+            [f"+{each.what} ({each.size.at(2):,})" for each in event.allocated]
+            + [f"-{each.what}" for each in event.freed]
+        )
+        for event in step.events
+        if event.layer.startswith("lrn")
+    ]
+    golden(f"lrn_{amp}.txt", "\n".join(lines) + "\n")

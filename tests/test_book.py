@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from vgg_profile import ledger, walk
 from vgg_profile.core.book import Book
-from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
+from vgg_profile.core.events import Category, Event, Mark, Phase, Storage, kept
+from vgg_profile.core.fold import parts
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.sizes import Bytes
 
@@ -105,3 +106,37 @@ def test_of_events_that_reach_the_same_height_the_first_has_the_peak() -> None:
     book = Book(tuple(events), (Mark(Phase.LOAD, "", 0), Mark(Phase.FORWARD, "", 1)))
     assert book.lines == ((108, 4, 1),)
     assert book.highest(7).event == 1
+
+
+def test_a_part_begins_with_the_row_before_its_first_event() -> None:
+    assert parts([[1], [1], [3], [2]], starts=[0, 1, 2]) == [[[0], [1], [1]], [[1], [3], [2]], [[2]]]
+
+
+def test_what_is_kept_is_what_the_forward_pass_leaves_and_the_loss_no_more() -> None:
+    found = kept(ledger(walk("4,M", input=8)).events)
+    assert {"conv1_1", "pool1", "fc2"} <= found.keys()
+    assert "loss" not in found
+
+
+def test_a_book_answers_from_its_least_batch_to_its_most() -> None:
+    book = Book((), (), least=2, most=5)
+    assert [batch for batch in range(1, 8) if book.answers(batch)] == [2, 3, 4, 5]
+    assert [batch for batch in range(1, 8) if Book((), (), only=3).answers(batch)] == [3]
+
+
+def passing(*storages: tuple[int, int]) -> Book:
+    """A network of seven bytes, then storages that are taken one by one and given back at once."""
+    made = [Storage("layer", "it", Category.ACTIVATIONS, Bytes(*size)) for size in ((7, 0), *storages)]
+    events = [
+        Event(Phase.FORWARD, "layer", "op", (each,), (each,) if place else ())
+        for place, each in enumerate(made)
+    ]
+    return Book(tuple(events), (Mark(Phase.LOAD, "", 0), Mark(Phase.FORWARD, "layer", 1)))
+
+
+def test_of_the_lines_those_are_kept_that_are_the_highest_for_some_batch() -> None:
+    """Of 100 and 40 + 10 an image the first is higher to batch 6: there 45 + 5 is below, and 90 + 5 above."""
+    below, above = passing((100, 0), (45, 5), (40, 10)), passing((100, 0), (90, 5), (40, 10))
+    assert [line[:2] for line in below.lines] == [(107, 0), (47, 10)]
+    assert [line[:2] for line in above.lines] == [(107, 0), (97, 5), (47, 10)]
+    assert above.loaded_bytes == 7

@@ -92,8 +92,9 @@ def test_the_working_adds_up_to_the_peak(batch: int) -> None:
     assert found.spare_bytes == 64 * GIB - found.peak_bytes
 
 
-def test_one_byte_less_and_it_does_not_fit() -> None:
-    step = ledger(walk("D"), Setup(optimizer="adam"))
+@pytest.mark.parametrize("processor", [None, "avx2"])
+def test_one_byte_less_and_it_does_not_fit(processor: str | None) -> None:
+    step = ledger(walk("D"), Setup(optimizer="adam", processor=processor, threads=1))
     least = step.peak_bytes(9)
     assert (fit(step, least).largest_batch, fit(step, least - 1).largest_batch) == (9, 8)
     assert fit(step, least, batch=9).fits

@@ -77,6 +77,17 @@ def test_live_bytes_between_the_phases_are_those_that_the_h100_had(name: str) ->
         assert live["2 loss"] + start == points[Phase.FORWARD] - logits + loss
 
 
+def test_a_batch_norm_on_maps_of_one_value_takes_its_sums_beside_all_its_gradients() -> None:
+    """PyTorch's own kernel, which two bytes a value take."""
+    profile = walk("5,M,7", batch_norm=True, input=2, batch=3, dtype="bfloat16", device="cuda")
+    taken = [
+        [storage.what for storage in event.allocated]
+        for event in ledger(profile).events
+        if event.allocated and (event.op, event.layer) == ("NativeBatchNormBackward0", "bn2_1")
+    ]
+    assert taken == [["gradient of output", "gradient of weight", "gradient of bias", "temporary"]]
+
+
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_batch_norm_keeps_the_statistics_that_the_h100_kept(dtype: str, train: bool) -> None:

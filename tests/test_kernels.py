@@ -13,12 +13,14 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
+import kernel_runner
 import pytest
+from conftest import Golden
 
-from vgg_profile import ledger
+from vgg_profile import ledger, walk
 from vgg_profile.check.subject import profile_for, setup_of
 from vgg_profile.core.events import Provenance
-from vgg_profile.core.setting import PROCESSORS
+from vgg_profile.core.setting import PROCESSORS, Setup
 from vgg_profile.measure.processor import processor
 from vgg_profile.measure.reading import load
 from vgg_profile.predict.kernels import aten_cpu, convolution, onednn, onednn_threads
@@ -226,6 +228,22 @@ def test_of_a_scratchpad_of_a_pointwise_convolution_in_bfloat16_only_a_most_is_k
         assert taken.provenance is Provenance.BOUND
 
 
+def test_what_threads_book_by_the_rule_of_another_processor_stays(golden: Golden) -> None:
+    """Of convolutions that are really run where a processor has these kernels: see the first two tests."""
+    rules = [("avx2", "float32", (2, 3)), ("avx512", "float32", (2, 3)), ("avx512_bf16", "bfloat16", (1, 2))]
+    lines = []
+    for family, dtype, several in rules:
+        for threads in several:
+            lines.append(f"{family}, {dtype}, threads: {threads}")
+            for shape in kernel_runner.shapes(threads, 120, dtype):
+                booked = convolution.sizes(shape, family, threads).backward.get(
+                    "scratchpad of the weight gradient", 0
+                )
+                where = f"{shape.in_channels}x{shape.height}x{shape.width} to {shape.out_channels}"
+                lines.append(f"{booked:>12,}  {shape.batch} of {where}, kernel {shape.kernel}")
+    golden("onednn_threads.txt", "\n".join(lines) + "\n")
+
+
 def test_what_no_rule_knows_says_so() -> None:
     conv = Convolution(2, 16, 16, 8, 8)
     unknown = [
@@ -239,6 +257,46 @@ def test_what_no_rule_knows_says_so() -> None:
     assert unknown[0].changes == (conv.output_values * 4,)
     assert scratch(Product(64, 64, 64, "float16"), "amx", 1).provenance is Provenance.UNKNOWN
     assert convolution.forward(conv, None, 1, with_onednn=False).provenance is Provenance.RULE
+
+
+def test_a_product_takes_scratch_where_it_is_onednns() -> None:
+    """In two bytes a value, with AVX-512, from more than 16³ multiply-adds on."""
+    taken = {
+        (product, family): scratch(product, family, 1)
+        for product in (Product(16, 16, 16, "bfloat16"), Product(16, 16, 17, "bfloat16"), Product(99, 99, 99))
+        for family in ("avx2", "avx512", "avx512_bf16")
+    }
+    bounded = {asked for asked, known in taken.items() if known.provenance is Provenance.BOUND}
+    assert bounded == {(Product(16, 16, 17, "bfloat16"), each) for each in ("avx512", "avx512_bf16")}
+    assert {asked for asked, known in taken.items() if known.bytes} == bounded
+
+
+def test_with_over_half_of_the_threads_on_images_all_are() -> None:
+    """Source: ``balance`` in oneDNN's kernels; or as many as there are images."""
+    split = onednn_threads.Split(3, 1, 1)
+    assert [onednn_threads._filled(split, 5, images).images for images in (4, 8)] == [4, 5]
+    assert onednn_threads._filled(split, 6, 8) == split
+
+
+def test_where_no_rule_knows_the_kernels_one_book_is_that_of_every_batch() -> None:
+    """And nothing is said of a convolution: who makes it depends on the batch."""
+    profile = walk("8,M", input=8)
+    of_any, of_one = (ledger(profile, Setup(processor=each, threads=1)) for each in (None, "avx2"))
+    assert (of_any.book.only, of_one.book.only) == (0, 1)
+    assert [each.scratch for each in of_any.moments if each.layer == "conv1_1"] == ["the convolution"] * 2
+    assert not any(each.scratch for each in of_one.moments)
+
+
+def test_a_part_whose_kernel_no_rule_knows_says_whose_scratch_is_unknown() -> None:
+    profile = walk("8,M", input=8, dtype="bfloat16")
+    step = ledger(profile, Setup(processor="amx", threads=1))
+    found = {(each.phase.value, each.layer): each.scratch for each in step.moments if each.scratch}
+    assert step.is_at_least
+    assert found == {
+        (phase, layer): "the convolution" if layer == "conv1_1" else "the matrix product"
+        for phase in ("forward", "backward")
+        for layer in ("conv1_1", "fc2", "fc3", "fc4")
+    }
 
 
 def test_batch_affine_from_two_images_on_at_one_thread_and_not_before() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import vgg_profile.predict.vgg.layers
 from vgg_profile.core.counts import ZERO, Count
+from vgg_profile.core.events import Category
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.layers import (
     AdaptiveAvgPool2d,
@@ -25,6 +26,7 @@ from vgg_profile.predict.vgg.layers import (
     ReLU,
 )
 from vgg_profile.predict.vgg.spelled_out import modules
+from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.walk import walk
 
 sizes = st.integers(1, 512)
@@ -135,6 +137,31 @@ def test_local_response_normalisation_is_alexnets():
 def test_a_relu_in_place_makes_no_values_and_another_makes_as_many_as_it_reads():
     assert ReLU().values((64, 224, 224)) == ZERO
     assert ReLU(in_place=False).values((64, 224, 224)).value == 3_211_264
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_rectifier_keeps_its_output(in_place):
+    tape = Tape(itemsize=4)
+    given = tape.parameter("given", (64, 8, 8))
+    output = ReLU(in_place).trace(tape, given, {})
+    assert output.node.saved == (output.storage,)
+    assert (output.storage is given.storage) is in_place
+
+
+def test_a_product_keeps_a_factor_where_the_other_wants_a_gradient():
+    tape = Tape(itemsize=4)
+    wants, images = tape.parameter("x", (8,)), tape.tensor(Category.INPUT, "images", (8,))
+    trained, frozen = (
+        {
+            "weight": tape.parameter("weight", (4, 8), is_frozen=each),
+            "bias": tape.parameter("bias", (4,), is_frozen=each),
+        }
+        for each in (False, True)
+    )
+    layer = Linear((8,), 4)
+    assert layer.trace(tape, wants, frozen).node.saved == (frozen["weight"].storage,)
+    assert layer.trace(tape, images, trained).node.saved == (images.storage,)
+    assert layer.trace(tape, wants, trained).node.saved == (wants.storage, trained["weight"].storage)
 
 
 # -- what holds for every layer

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from copy import deepcopy
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -23,7 +24,16 @@ from vgg_profile.cli import main
 
 ROOT = Path(__file__).parent.parent
 INDEX = run_lessons.FOLDER / "README.md"
-HEADINGS = ("Predict", "Compute", "Measure", "Explain the remainder", "Exercise", "The command")
+HEADINGS = (
+    "Predict",
+    "Compute",
+    "Measure",
+    "Explain the remainder",
+    "Turn it",
+    "Check yourself",
+    "Exercise",
+    "The command",
+)
 LONGEST_CELL = 12
 MOST_OUTPUT = 200_000
 
@@ -37,9 +47,26 @@ def read(path: Path) -> NotebookNode:
     return nbformat.read(path, as_version=4)
 
 
+TURNED = f"""
+assert (turn.slider is not None) == {find_spec("ipywidgets") is not None}
+pictures = set()
+for choice in turn.figures:
+    if turn.slider is None:
+        turn.to(choice)
+    else:
+        turn.slider.value = choice
+        assert turn.image.value == turn.png()
+    assert str(choice) in turn.sentence
+    pictures.add(turn.png())
+assert len(pictures) == len(turn.figures) > 2
+assert len(check.hints) == 2
+"""
+"""What is run at the end of a lesson: its slider is set to every choice, each with a picture of its own."""
+
+
 @pytest.fixture(scope="module")
 def fresh() -> dict[Path, NotebookNode]:
-    return run_all(LESSONS)
+    return run_all(LESSONS, TURNED)
 
 
 # -- they run
@@ -89,9 +116,9 @@ def test_the_runner_writes_only_when_it_is_not_checking(tmp_path, monkeypatch, c
 
 def test_a_lesson_that_there_is_not_is_refused(capsys):
     with pytest.raises(SystemExit) as refused:
-        run_lessons.main(["9"])
+        run_lessons.main(["10"])
     assert refused.value.code == 2
-    assert "there is no lesson 9; there are 1 to 8" in capsys.readouterr().err
+    assert "there is no lesson 10; there are 1 to 9" in capsys.readouterr().err
 
 
 # -- their numbers
@@ -181,6 +208,7 @@ def flaws(notebook: NotebookNode) -> list[str]:
     """What a notebook lacks to be a lesson."""
     prose = prose_of(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    sources = [cell.source for cell in code]
     outputs = [output for cell in code for output in cell.outputs]
     printed = [text for _, text in texts(notebook)]
     exercise = prose.partition("## Exercise")[2].partition("## The command")[0]
@@ -192,6 +220,9 @@ def flaws(notebook: NotebookNode) -> list[str]:
         "a folded answer": exercise.count("<details>\n<summary>Answer</summary>\n\n") == 1
         and exercise.rstrip().endswith("</details>"),
         "an asserted answer": [" assert " in f" {cell.source} ".replace("\n", " ") for cell in answers]
+        == [True],
+        "one thing to turn": [each.endswith("\nturn") for each in sources if "Turn(" in each] == [True],
+        "a question with hints": [each.endswith("check(None)") for each in sources if "Check(" in each]
         == [True],
         "one command": len(commands(notebook)) == 1,
         "short cells": all(len(cell.source.splitlines()) <= LONGEST_CELL for cell in code),
@@ -249,6 +280,8 @@ def unexecuted(notebook: NotebookNode) -> None:
         (rewritten("*20 minutes.", "*90 minutes."), "a time"),
         (rewritten("</details>", ""), "a folded answer"),
         (rewritten("assert ", "print "), "an asserted answer"),
+        (rewritten("Turn(", "Turned("), "one thing to turn"),
+        (rewritten("check(None)", "check(42)"), "a question with hints"),
         (rewritten("vgg-profile notes", "something"), "one command"),
         (rewritten("import torch\n", "import torch\n" * 12), "short cells"),
         (rewritten("with PyTorch 2.13", "somewhere"), "a version"),

@@ -49,6 +49,7 @@ SETUPS: list[dict[str, object]] = [
     {"optimizer": "momentum", "foreach": True},
     {"optimizer": "adam", "foreach": True},
     {"optimizer": "adamw", "foreach": True, "first_step": True},
+    {"optimizer": "adam", "fused": True},
     {"amp": "bfloat16"},
     {"amp": "bfloat16", "mode": "eval"},
     {"amp": "bfloat16", "mode": "inference"},
@@ -122,6 +123,30 @@ def test_local_response_normalisation_is_exact(mode: str) -> None:
 @pytest.mark.parametrize(("batch", "size"), [(1, 8), (1, 224), (3, 65), (7, 32)])
 def test_other_batches_and_image_sizes_are_exact(batch: int, size: int) -> None:
     assert failures(check(SMALL, batch=batch, input=(3, size, size))) == []
+
+
+@pytest.mark.parametrize("batch", [2, 3])
+def test_a_batch_norm_on_maps_of_one_value_is_exact(batch: int) -> None:
+    """Its threads sum on their own there; forward only where there are more images than threads."""
+    net = dataclasses.replace(config("5,M,7"), classifier=(), classes=3, batch_norm=True, in_channels=2)
+    assert failures(check(net, input=(2, 2, 2), batch=batch)) == []
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_mean_over_the_whole_map_is_exact(dtype: str) -> None:
+    """Of two values alone the division by a number takes more than the mean itself."""
+    net = dataclasses.replace(config("5,M,7,GAP"), classifier=(), classes=3)
+    assert_exact(check(net, dtype=dtype))
+    two = dataclasses.replace(config("2,M,GAP"), classifier=(), classes=3)
+    assert_exact(check(two, dtype=dtype, input=(3, 2, 2), batch=1))
+
+
+def test_the_sums_of_a_batch_norm_are_one_a_channel_and_thread_forward_and_two_backward() -> None:
+    of_three, of_two, of_half = (
+        aten_cpu.batch_norm_sums(batch, 8, 2, dtype)
+        for batch, dtype in ((3, "float32"), (2, "float32"), (2, "bfloat16"))
+    )
+    assert (of_three, of_two, of_half) == ((64, 128), (0, 128), (64, 128))
 
 
 @pytest.mark.parametrize(

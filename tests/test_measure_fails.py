@@ -243,11 +243,26 @@ def test_a_cards_counters_are_read_at_marks_and_begin_anew_at_each(monkeypatch: 
         take(-1000, -1024)
         memory.mark("forward", "unused", if_used=True)
         take(8, 512)
+        memory.mark("backward", "conv1_1")
+        take(4, 512)
     assert memory.moments == [
         MeasuredMoment("input", "", 1100, 1100, ""),
         MeasuredMoment("forward", "conv1_1", 108, 1150, ""),
+        MeasuredMoment("backward", "conv1_1", 112, 112, ""),
     ]
-    assert [reading.value for reading in memory.allocator_readings()] == [200, 716]
+    assert [reading.value for reading in memory.allocator_readings()] == [200, 1224]
+
+
+def test_a_module_of_modules_is_a_part_only_where_something_is_allocated() -> None:
+    with CpuMemory() as memory:
+        memory.mark("forward", "net", if_used=True)
+        memory.mark("forward", "fc")
+        first = torch.ones(4)
+        memory.mark("forward", "net", if_used=True)
+        second = torch.ones(2)
+        memory.mark("end")
+    assert [(moment.layer, moment.live) for moment in memory.moments] == [("fc", 16), ("net", 24), ("", 24)]
+    assert first.numel() + second.numel() == 6
 
 
 def test_what_no_recording_saw_is_not_freed_in_one() -> None:

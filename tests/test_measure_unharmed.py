@@ -77,6 +77,12 @@ def test_a_module_comes_back_as_it_was_after_an_error() -> None:
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+def test_onednn_is_on_again_after_a_pass_without_it() -> None:
+    assert torch.backends.mkldnn.enabled
+    measure(SMALL, input=(3, 8, 8), repeats=0, setup=Setup(onednn=False))
+    assert torch.backends.mkldnn.enabled
+
+
 def test_a_step_that_would_spoil_the_weights_is_refused() -> None:
     model = build(SMALL)
     with torch.no_grad():

@@ -57,10 +57,10 @@ def test_of_a_true_table_nothing_is_marked(seed: int) -> None:
 def test_a_planted_mistake_is_found_and_no_other_line_is_marked(mistake) -> None:
     """In a random row of a random network; what is named beside it gives the very same figure."""
     chance = random.Random(mistake.words)
-    found: list[tuple[int, int, str]] = []
-    while not found:  # not every mistake can be made in every network
-        profile = random_profile(chance)
-        found = plantings(profile, mistake.change)
+    networks = (random_profile(chance) for _ in range(100))
+    profile, found = next(  # not every mistake can be made in every network
+        (each, where) for each in networks if (where := plantings(each, mistake.change))
+    )
     row, column, text = chance.choice(found)
     rows = true_table(profile, has_total=True)
     rows[row][column] = text

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-import shlex
-import tomllib
 from dataclasses import replace
 
 import pytest
-from click.testing import CliRunner
-from paging import START, differences, expected
+from paging import START, differences, expected, part, press, shown, wanted
 
 from vgg_profile import walk
 from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.page_step import built
 from vgg_profile.ask.report import Report
-from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.fold import at_batch, levels
 from vgg_profile.core.setting import Setup
-from vgg_profile.predict.vgg.configs import PAPER, Config, config, from_dict, parse_layers
+from vgg_profile.predict.vgg.configs import PAPER, Config, parse_layers
 from vgg_profile.predict.vgg.step import tensors_alone
 from vgg_profile.render import live_page as to_live_page
 
@@ -244,26 +240,6 @@ def test_built_is_what_the_page_shows_at_its_own_setting():
 # -- on the page
 
 
-def shown(reader):
-    return {
-        name: reader.page.locator(f"#{name} > *").all_text_contents()
-        for name in ("parameters", "macs", "peak", "fit")
-    }
-
-
-def wanted(net, **setting):
-    figures = expected(START | {"network": net} | setting)["figures"]
-    return {name: figures[name] for name in ("parameters", "macs", "peak", "fit")}
-
-
-def press(reader, name):
-    reader.page.get_by_role("button", name=name, exact=True).click()
-
-
-def part(reader, name):
-    return reader.page.locator(f'#chain button[title="{name}"]').first
-
-
 def test_layers_are_dropped_added_and_widened(fresh):
     part(fresh, "pool1").click()
     press(fresh, "Drop pool1")
@@ -287,54 +263,6 @@ def test_layers_are_dropped_added_and_widened(fresh):
     assert shown(fresh) == wanted("A")
     assert fresh.page.get_by_role("button", name="Undo").is_disabled()
     assert not fresh.complaints
-
-
-def test_the_address_keeps_the_network_and_a_command_and_a_file_say_it(fresh):
-    fresh.page.get_by_label("start from").select_option("C")
-    assert fresh.text("#peak strong") == wanted("C")["peak"][0]
-    part(fresh, "fc6").click()
-    press(fresh, "Drop hidden layer 1")
-    fresh.page.get_by_label("batch", exact=True).fill("8")
-    fresh.page.get_by_label("optimizer").select_option("adam")
-    fresh.page.get_by_label("autocast").select_option("bfloat16")
-    before = shown(fresh)
-    press(fresh, "Copy as TOML")
-    net = from_dict(tomllib.loads(fresh.text("#given")))
-    assert net.classifier == (4096,)
-    step = tensors_alone(walk(net, batch=8), Setup(optimizer="adam", amp="bfloat16"))
-    assert before["parameters"][0] == f"{step.profile.totals.parameters:,}"
-    press(fresh, "Copy as a command")
-    assert fresh.text("#given") == (
-        "vgg-profile timeline net.toml --input 224x224 --batch 8 --optimizer adam --amp bfloat16"
-    )
-    fresh.wait_until("location.hash.includes('net=')")
-    anchor = fresh.page.evaluate("location.hash")
-    fresh.open(anchor=anchor).page.locator("#layers tbody tr").first.wait_for()
-    assert shown(fresh) == before
-
-
-def test_the_command_is_one_that_runs_and_says_the_same(fresh):
-    part(fresh, "pool5").click()
-    press(fresh, "Drop pool5")
-    fresh.page.get_by_label("image").select_option("64×64")
-    fresh.page.get_by_role("radio", name="on").check(force=True)
-    press(fresh, "Copy as a command")
-    program, *words = shlex.split(fresh.text("#given"))
-    assert program == "vgg-profile"
-    result = CliRunner().invoke(main, [*words, "--format", "json"])
-    assert result.exit_code == 0, result.output
-    fresh.page.get_by_role("radio", name="bytes").check(force=True)
-    net = config(words[1], batch_norm=True)
-    step = tensors_alone(walk(net, input=64))
-    assert fresh.text("#peak strong") == f"{step.peak.peak:,} bytes"
-
-
-def test_the_keyboard_goes_along_the_layers_and_drops_them(fresh):
-    part(fresh, "conv1_1").focus()
-    fresh.page.keyboard.press("ArrowRight")
-    assert fresh.page.evaluate("document.activeElement.title") == "pool1"
-    fresh.page.keyboard.press("Delete")
-    assert shown(fresh) == wanted("64,128,M,256,256,M,512,512,M,512,512,M")
 
 
 def test_what_cannot_be_is_said_and_nothing_changes(other, quick):

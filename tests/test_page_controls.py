@@ -179,7 +179,8 @@ def test_the_working_of_a_row_is_in_sight_with_the_row(fresh, width, height):
 
 
 def test_at_the_pages_top_the_working_is_seen(fresh):
-    fresh.page.mouse.move(200, 620)
+    box = fresh.page.locator("#layers tbody tr").first.bounding_box()
+    fresh.page.mouse.move(200, box["y"] + 5)
     assert fresh.page.evaluate("scrollY") == 0
     box = fresh.page.locator("#working").bounding_box()
     assert box["y"] + box["height"] <= 900
@@ -229,7 +230,7 @@ def test_a_click_on_layer_restores_the_networks_order(fresh):
     original = names.all_text_contents()
     fresh.page.get_by_role("button", name="MACs").click()
     assert names.all_text_contents() != original
-    layer = fresh.page.get_by_role("button", name="layer")
+    layer = fresh.page.locator("#layers").get_by_role("button", name="layer")
     layer.click()
     assert names.all_text_contents() == original
     assert fresh.page.locator("th[data-column=name]").get_attribute("aria-sort") == "ascending"

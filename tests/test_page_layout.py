@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 
 import pytest
 from paging import NAMES, Reader
+from PIL import Image
 
 from vgg_profile import walk
 from vgg_profile.ask.compare import Comparison
@@ -58,7 +60,7 @@ def test_in_print_nothing_is_clipped_and_no_control_shows(fresh):
     fresh.page.set_viewport_size({"width": 710, "height": 1030})  # A4 within its margins
     fresh.page.emulate_media(media="print", color_scheme="dark")
     assert not fresh.page.locator("#controls").is_visible()
-    assert not fresh.page.locator("#themes").is_visible()
+    assert not fresh.page.locator("#shown-as").is_visible()
     assert fresh.page.locator("#setting").is_visible()
     assert fresh.page.locator("#layers").is_visible()
     assert not fresh.page.evaluate(CLIPPED)
@@ -104,7 +106,7 @@ def test_light_and_dark_by_the_system_and_by_choice(fresh):
 def test_without_scripts_the_report_is_all_there(browser, tmp_path, html):
     reader = Reader(browser, tmp_path / "page.html", java_script_enabled=False).open(html)
     assert not reader.page.locator("#live").is_visible()
-    assert not reader.page.locator("#themes").is_visible()
+    assert not reader.page.locator("#shown-as").is_visible()
     for name in NAMES:
         assert reader.page.get_by_role("table", name=f"VGG config {name}:").is_visible()
     assert reader.page.locator("main img").count() == html.count("<img")
@@ -125,6 +127,40 @@ def test_markup_and_formulas_in_a_name_are_text(other, quick):
 def test_pictures_are_drawn(fresh):
     broken = "() => [...document.images].filter((each) => !each.complete || !each.naturalWidth).length"
     assert fresh.page.evaluate(broken) == 0
+
+
+def grounds(page):
+    """The colour at the top of some pictures, as it is seen."""
+    seen = []
+    for picture in page.locator("main figure:has(img)").all()[:3]:
+        image = Image.open(BytesIO(picture.locator("img").screenshot())).convert("RGB")
+        seen.append(image.getpixel((22, 40)))  # left of all that is drawn
+    return set(seen)
+
+
+def test_pictures_follow_the_colours_of_the_page(fresh):
+    light, dark = {(255, 255, 255)}, {(22, 24, 28)}
+    assert grounds(fresh.page) == light
+    fresh.page.emulate_media(color_scheme="dark")
+    assert grounds(fresh.page) == dark
+    fresh.page.get_by_role("radio", name="light").check(force=True)
+    assert grounds(fresh.page) == light
+    fresh.page.get_by_role("radio", name="dark").check(force=True)
+    fresh.page.emulate_media(media="print", color_scheme="light")
+    assert grounds(fresh.page) == light
+
+
+def test_no_layer_table_stands_there_twice(fresh):
+    tables = fresh.page.locator("details.layers table")
+    assert tables.count() == len(NAMES)
+    for place, name in enumerate(NAMES):
+        fresh.show(network=name)
+        seen = [table.is_visible() for table in tables.all()]
+        assert seen == [other != place for other in range(len(NAMES))]
+    fresh.page.locator("details.layers summary").nth(3).click()  # whoever wants to see it sees it
+    assert tables.nth(3).is_visible()
+    fresh.show(network="E", batch="8")
+    assert tables.nth(3).is_visible()
 
 
 def test_a_request_would_be_noticed_and_is_forbidden(other, html):

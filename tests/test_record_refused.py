@@ -12,10 +12,13 @@ from recording import resigned, run
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.signed import sign
+from vgg_profile.core.validate import MisfitError
 from vgg_profile.measure import record
+from vgg_profile.measure.consistent import check_consistent
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import MeasuredMoment, Reading
 
+REPORTS = Path(__file__).parent.parent / "reports" / "measured"
 EVIL = "\x1b[31mevil"
 
 
@@ -202,3 +205,31 @@ def test_an_unknown_schema_is_refused_even_if_signed(
 def test_a_missing_record_and_a_directory_are_refused(network: Path, tmp_path: Path) -> None:
     assert run("check", network, tmp_path / "none.json").exit_code == 2
     assert run("check", network, tmp_path).exit_code == 2
+
+
+def test_a_part_has_no_less_within_it_than_at_its_ends_and_a_layer_takes_no_longer_than_its_phase() -> None:
+    honest = load(REPORTS / "A-cpu.json")
+    check_consistent(honest)
+    before, part = honest.timeline[9:11]
+    times = [reading for reading in honest.readings if reading.quantity == "forward_time"]
+    longer = next(reading for reading in times if reading.layer)
+    (whole,) = (reading for reading in times if not reading.layer)
+    above, below = part.peak + 1, before.live - 1
+    for said, change in (
+        ("are live at the end", {"timeline": _swapped(honest.timeline, part, part._replace(live=-1))}),
+        (
+            "are live at the end",
+            {"timeline": _swapped(honest.timeline, part, part._replace(live=above))},
+        ),
+        ("begins with", {"timeline": _swapped(honest.timeline, part, part._replace(live=0, peak=below))}),
+        (
+            "is longer than all of forward_time",
+            {"readings": _swapped(honest.readings, longer, longer._replace(value=2 * whole.value))},
+        ),
+    ):
+        with pytest.raises(MisfitError, match=said):
+            check_consistent(dataclasses.replace(honest, **change))
+
+
+def _swapped(items: tuple[Any, ...], old: object, new: object) -> tuple[Any, ...]:
+    return tuple(new if each is old else each for each in items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from math import prod
 
+import pytest
 from facts import (
     PAPER,
 )
@@ -80,6 +81,12 @@ def test_the_receptive_field_is_the_span_of_the_pixels_that_matter(net):
         first, last = pixels_that_matter(net.layers[:depth], place=10)
         next_first, _ = pixels_that_matter(net.layers[:depth], place=11)
         assert (row.receptive_field, row.stride) == (last - first + 1, next_first - first)
+
+
+@pytest.mark.parametrize(("side", "seen"), [(224, 212), (64, None)])
+def test_a_pool_that_averages_the_map_sees_no_window_of_it(side, seen):
+    (pool,) = (row for row in walk("D", input=side).module_rows if row.kind == "avgpool")
+    assert pool.receptive_field == seen
 
 
 def test_a_fully_connected_layer_has_no_receptive_field_of_its_own():

@@ -178,7 +178,8 @@ def live_page(report: Report, progress: Progress = lambda items, length, label: 
     from vgg_profile.write.page import draw, to_live_page
 
     document = compose(report)
-    drawn = draw(document, progress)
+    tables = tuple(describe(network.step.profile) for network in report.comparison.networks)
+    drawn = draw(document, progress, live=tables)
     try:
         data = page_data(report.comparison)
     except InputError as error:

@@ -1,8 +1,9 @@
 """Run every mutation in a copy of the tree: ``python -m tests.mutants``; or those that are named.
 
 Each is held against its own tests, which stop at the first that fails. With ``--resume FILE`` what was found
-is kept there, and what is there already is not run again. Prints a table; exit code 1 if fewer than 95 % were
-found. The tests must all pass before anything is changed.
+is kept there, and what is there already is not run again. Prints a table, and with all of them writes it to
+``reports/mutants.md``; exit code 1 if fewer than 95 % were found. The tests must all pass before anything is
+changed. One that is equivalent is not run.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as torch is loaded: as in the tests
 
@@ -28,6 +28,7 @@ import pytest
 import torch  # noqa: F401
 
 from tests.mutants.mutation import ROOT, Mutation, mutations
+from tests.mutants.page import PAGE, Outcome, page
 
 ENOUGH = 95
 """Per cent of the mutations that must be found."""
@@ -36,14 +37,6 @@ MOST_SECONDS = 1200
 
 PLAINLY = ("-x", "-q", "-n", "0", "-p", "no:cacheprovider")
 """Until the first that fails, in one process, leaving nothing behind."""
-
-
-class Outcome(NamedTuple):
-    """What came of the tests: the first that failed, if any."""
-
-    verdict: str
-    seconds: float
-    by: str = ""
 
 
 def copied(folder: Path) -> Path:
@@ -73,9 +66,7 @@ def tested(tree: Path, tests: tuple[str, ...]) -> Outcome:
             os.dup2(log, 1)
             os.dup2(log, 2)
             signal.alarm(MOST_SECONDS)
-            code = pytest.main(
-                [*["-x", "-q", "-n", "0", "-p", "no:cacheprovider"], *(f"tests/{each}" for each in tests)]
-            )
+            code = pytest.main([*PLAINLY, *(f"tests/{each}" for each in tests)])
             sys.stdout.flush()
         finally:
             os._exit(code)
@@ -116,6 +107,7 @@ def main() -> None:
         each
         for each in mutations()
         if not asked.names or any(name in f"{each.file}: {each.name}" for name in asked.names)
+        if not each.equivalent
     ]
     with tempfile.TemporaryDirectory(prefix="vgg-profile-mutants-") as folder:
         tree = copied(Path(folder))
@@ -132,6 +124,9 @@ def main() -> None:
             unchanged = tested(tree, (test,))
             if unchanged.verdict == "found":
                 sys.exit(f"{unchanged.by} fails where nothing is changed, and so finds nothing")
+    if not asked.names:
+        PAGE.write_text(page(mutations(), known), encoding="utf-8")
+        print(f"Wrote {PAGE.relative_to(ROOT)}")
     print(f"\n{sum(found)} of {len(found)} were found")
     sys.exit(100 * sum(found) < ENOUGH * len(found))
 

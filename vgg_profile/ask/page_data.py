@@ -54,10 +54,11 @@ def page_data(comparison: Comparison) -> dict[str, Any]:
     """The networks and the choices as JSON has them.
 
     ``networks`` are labels, ``nets`` what :func:`~vgg_profile.ask.page_step.built` takes of each, ``paper``
-    of each that the paper has; ``given`` are the figures of traced ones in their place. ``setup`` has the
-    report's own options, which no control changes. ``verified`` says, by dtype, optimizer, autocast and
-    checkpointing, which of the ``witnesses`` confirmed a card's rules for networks of which layers;
-    ``measured`` what records read, part by part. Raises ``InputError`` for networks too large for a page.
+    of each that the paper has; ``given`` are the figures of traced ones in their place. ``compared`` are the
+    report's own, by place and batch norm; ``setup`` has its options, which no control changes. ``verified``
+    says, by dtype, optimizer, autocast and checkpointing, which of the ``witnesses`` confirmed a card's rules
+    for networks of which layers; ``measured`` what records read, part by part. Raises ``InputError`` for
+    networks too large for a page.
 
     >>> from vgg_profile.predict.vgg.walk import walk
     >>> data = page_data(Comparison((walk("64,M", classes=10, input=64),)))
@@ -76,6 +77,7 @@ def page_data(comparison: Comparison) -> dict[str, Any]:
     dtypes = tuple(dict.fromkeys((*DTYPES, first.dtype)))
     has_backward = setup.has_backward
     labels = distinct(config.name for config in configs)
+    places = [(configs.index(replace(each, batch_norm=False)), json.dumps(each.batch_norm)) for each in found]
     is_any = setup.onednn and setup.processor is None  # else it is the CPU's
     heaviest = replace(setup, optimizer="adam") if has_backward and not setup.fused else setup
     verified, witnesses = _verified(dtypes, setup)
@@ -87,9 +89,8 @@ def page_data(comparison: Comparison) -> dict[str, Any]:
             units.shape(first.input[1:]),
             [tensors_alone(each, heaviest) for each in comparison.profiles],
         ),
-        "measured": measured_of(
-            comparison.networks, [configs.index(replace(each, batch_norm=False)) for each in found]
-        ),
+        "compared": places,
+        "measured": measured_of(comparison.networks, [place for place, _ in places]),
         "networks": labels,
         "nets": [_net(config) for config in configs],
         "paper": {name: _net(config) for name, config in PAPER.items()},
@@ -142,6 +143,7 @@ def traced_page_data(comparison: Comparison) -> dict[str, Any]:
     step = steps[0]
     return {
         **_about(comparison, step.setup, labels[0], given[0]["input"], steps),
+        "compared": [(place, "false") for place in range(len(labels))],
         "measured": measured_of(comparison.networks, range(len(labels))),
         "networks": labels,
         "given": given,

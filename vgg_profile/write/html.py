@@ -49,9 +49,9 @@ _PLAIN_IN_SOURCES = ' !"$()*+,/:;<=>?@[]^`{|}'
 
 def _address(figure: Figure) -> Markup:
     """The picture as the address of an image, which can neither run nor fetch anything."""
-    from vgg_profile.write.plots import to_bytes
+    from vgg_profile.write.plots.schemes import to_svg
 
-    svg = " ".join(to_bytes(figure, "svg").decode().split())
+    svg = " ".join(to_svg(figure).split())
     return Markup(f"data:image/svg+xml,{quote(svg, safe=_PLAIN_IN_SOURCES)}")
 
 

@@ -29,28 +29,36 @@ from vgg_profile.write.html import part_to_html
 from vgg_profile.write.javascript import translate
 
 _RULES = (digits, fold)
-_SCRIPTS = (
-    *(
-        "start.js",
-        "words.js",
-        "figures.js",
-        "table.js",
-        "chart.js",
-        "scrub.js",
-        "changes.js",
-        "build.js",
-        "look.js",
-    ),
-    "controls.js",
+_SCRIPTS = tuple(
+    f"{name}.js"
+    for name in [
+        "start",
+        "words",
+        "figures",
+        "table",
+        "chart",
+        "scrub",
+        "changes",
+        "build",
+        "drag",
+        "copy",
+        "look",
+        "controls",
+    ]
 )
 
 Progress = Callable[[Sequence[Any], int, str], Iterable[Any]]
 """Hands on items one by one, given their number and what is done with them."""
 
 
-def draw(document: Document, progress: Progress = lambda items, length, label: items) -> str:
-    """The parts of a document as HTML."""
-    return "".join(_runs(progress(document.parts, len(document.parts), "Drawing")))
+def draw(
+    document: Document,
+    progress: Progress = lambda items, length, label: items,
+    *,
+    live: tuple[Table, ...] = (),
+) -> str:
+    """The parts of a document as HTML; the tables that ``live`` ones stand for can be folded away."""
+    return "".join(_runs(progress(document.parts, len(document.parts), "Drawing"), live))
 
 
 def to_live_page(
@@ -69,14 +77,16 @@ def to_live_page(
     parts = {"title": escape(title), "style": _read("page.css"), "report": report}
     if data is None:
         parts["report"] += f"<p>{escape(remark)}</p>\n" if remark else ""
-        return _page(**parts, live="", themes="", scripts="", policy=_policy(""))
+        return _page(**parts, live="", shown_as="", scripts="", policy=_policy(""))
     packed = b64encode(gzip.compress(json.dumps({**data, "palette": PALETTE}).encode(), mtime=0)).decode()
     script = _script(rules)
     scripts = (f'type="text/plain" id="data">{packed}', f'type="module">{script}')
     return _page(
         **parts,
         live=Template(_read("live.html")).substitute(_controls(data)),
-        themes=f'<div id="themes" hidden>{_choice("theme", "colours", _THEMES, "auto")}</div>\n',
+        shown_as='<div id="shown-as" hidden>'
+        f"{_choice('unit', 'unit', {unit: unit for unit in data['units']}, 'MiB')}"
+        f"{_choice('theme', 'colours', _THEMES, 'auto')}</div>\n",
         scripts="".join(f"<script {each}</script>\n" for each in scripts),
         policy=_policy(script),
     )
@@ -112,21 +122,23 @@ def _policy(script: str) -> str:
     )
 
 
-def _runs(parts: Iterable[Part]) -> Iterator[str]:
+def _runs(parts: Iterable[Part], live: tuple[Table, ...]) -> Iterator[str]:
     """The parts of the document; pictures that follow one another share a box, side by side if it is wide."""
     for is_picture, run in groupby(parts, lambda part: isinstance(part, Picture)):
-        html = "".join(map(_part, run))
+        html = "".join(_part(part, live) for part in run)
         yield f'<div class="pictures">\n{html}</div>\n' if is_picture else html
 
 
-def _part(part: Part) -> str:
+def _part(part: Part, live: tuple[Table, ...]) -> str:
     """A part of the document; a table in a box of its own, in which it scrolls where the page is narrow."""
     html = part_to_html(part)
     if not isinstance(part, Table):
         return html
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(part.title)}">\n{html}</div>\n'
-    )
+    title = escape(part.title)
+    box = f'<div class="scroll" tabindex="0" role="region" aria-label="{title}">\n{html}</div>\n'
+    if part not in live:
+        return box
+    return f'<details class="layers" open><summary>{title}; with every working</summary>\n{box}</details>\n'
 
 
 # -- the controls
@@ -142,6 +154,7 @@ def _controls(data: Mapping[str, Any]) -> dict[str, str]:
         "fixed": _fixed(data),
         "papers": "".join(f"<option>{escape(name)}</option>" for name in data.get("paper", ())),
         **dict(zip(("kept", "saved"), kept, strict=True)),
+        "step": "training step" if data["has_backward"] else "pass",
         "network": _select("network", "network", data["networks"], setting)
         if len(data["networks"]) > 1
         else f'<input type="hidden" name="network" value="{setting["network"]}">\n',
@@ -160,7 +173,6 @@ def _controls(data: Mapping[str, Any]) -> dict[str, str]:
         },
         "device": _select("device", "rules of", data["reserves"], setting),
         "card": _select("card", "card", ["", *data["cards"]], setting),
-        "unit": _choice("unit", "unit", {unit: unit for unit in data["units"]}, "MiB"),
     }
 
 

@@ -19,8 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_map, tree_map_only
 
+from vgg_profile.predict.fake.layouts import has_layout, layout
 from vgg_profile.predict.fake.recording import identity
 
 aten = torch.ops.aten
@@ -31,14 +32,20 @@ _VIEWS = (aten.view.default, aten._unsafe_view.default, aten._reshape_alias.defa
 def as_the_kernel(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
     """The result as the real operation gives it."""
     if isinstance(out, tuple) and not func._schema.is_mutable:
-        return _each_its_own(out)
-    if func not in _VIEWS or not isinstance(out, Tensor) or 1 not in out.shape:
+        out = _each_its_own(out)
+    if func in _VIEWS:
+        return _laid(out, _of_a_view(func, args, kwargs)) if 1 in out.shape else out
+    if not has_layout(func):
         return out
+    return tree_map_only(Tensor, lambda each: _laid(each, layout(func, args, kwargs, each)), out)
+
+
+def _of_a_view(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, ...]:
     given = args[0]
     with _disable_current_modes():
         like = torch.empty_strided(given.shape, given.stride(), dtype=given.dtype, device="meta")
-        strides = func(like, *args[1:], **kwargs).stride()
-    return _laid(out, strides)
+        strides: tuple[int, ...] = func(like, *args[1:], **kwargs).stride()
+    return strides
 
 
 def as_seen(out: Any, fresh: Sequence[Tensor], strides: Sequence[tuple[int, ...]]) -> Any:

@@ -60,7 +60,7 @@ NOTHING_BESIDE = names(
     """
     _local_scalar_dense _reshape_alias _to_copy _unsafe_view abs addcdiv_ addcmul addcmul_ alias arange
     as_strided as_strided_ bernoulli_ clamp constant_pad_nd cos detach detach_ empty
-    empty_like empty_strided erf exp expand fill_ full full_like gelu gelu_backward hardsigmoid
+    empty_like empty_strided erf exp expand fill_ full full_like gelu hardsigmoid
     hardsigmoid_backward hardswish hardswish_ hardswish_backward hardtanh hardtanh_ hardtanh_backward
     leaky_relu leaky_relu_backward lerp_ lift_fresh log masked_fill masked_fill_ maximum minimum neg
     new_empty new_empty_strided new_full new_ones new_zeros normal_ ones ones_like permute random_
@@ -152,6 +152,19 @@ def _dtype_of_number(number: Any) -> torch.dtype:
     if isinstance(number, bool):
         return torch.bool
     return torch.int64 if isinstance(number, int) else torch.float64
+
+
+@_rule("gelu_backward")
+def _gelu_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
+    """Of a contiguous input it is oneDNN's, which copies a gradient that lies otherwise, and the result.
+
+    Source: ``gelu_backward_out_cpu`` in ``native/Activation.cpp``. How much is copied follows from how the
+    gradient lies, and whether oneDNN is asked at all from how gelu is approximated: nothing is said of it.
+    """
+    gradient, x = args[:2]
+    is_own = not torch.backends.mkldnn.enabled or x.dtype not in (torch.float32, torch.bfloat16)
+    is_known = is_own or gradient.is_contiguous() or not x.is_contiguous()
+    return OperationMemory(tuple(results)) if is_known else None
 
 
 @_rule("native_batch_norm", "_native_batch_norm_legit")

@@ -245,7 +245,8 @@ def _doubts(traced: Traced) -> Iterator[str]:
     for assumed in traced.assumed:
         yield f"it is assumed {assumed}"
     if traced.unknown:
-        yield f"not known what they take beside their results: {', '.join(sorted(traced.unknown))}"
+        unknown = ", ".join(sorted(traced.unknown))
+        yield f"not known what they take beside their results, nor how these lie: {unknown}"
     if traced.probed:
         yield f"run alone on this machine to learn what they take: {', '.join(sorted(traced.probed))}"
 

@@ -16,7 +16,9 @@ from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.predict.vgg.limits import MOST_LAYERS
 from vgg_profile.teach.printed import COUNTS, ONE, Scale, unit_named
 
-LARGEST_FILE = 4 * 2**20
+LARGEST_FILE = 16 * 2**20
+MOST_LINES = 5 * MOST_LAYERS
+"""A layer, its norm, its activation, a line each, and some more."""
 MOST_COLUMNS = 100
 
 SHAPE = "shape"
@@ -166,8 +168,8 @@ def sheet_of(text: str) -> Sheet:
     """
     lines = text.splitlines()
     sheet = _in_the_notes_layout(lines) or _delimited(lines)
-    if len(sheet.of_layers) > MOST_LAYERS:
-        raise InputError(f"It has {len(sheet.of_layers):,} lines; at most {MOST_LAYERS:,} are read.", EXAMPLE)
+    if len(sheet.of_layers) > MOST_LINES:
+        raise InputError(f"It has {len(sheet.of_layers):,} lines; at most {MOST_LINES:,} are read.", EXAMPLE)
     if not any(line.cells for line in sheet.of_layers):
         raise InputError("It has no figure of a layer.", EXAMPLE)
     return sheet

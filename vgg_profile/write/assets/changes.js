@@ -5,13 +5,16 @@ let present = null;
 
 /** Keep the setting that was left; what is dragged or typed in one go is one step back. */
 function remember(words) {
-  const now = JSON.stringify(chosen());
-  if (present && present.text !== now) {
-    const isGoingOn = present.words === words && words && Date.now() - present.when < 700;
-    if (!isGoingOn) past.push(present.text);
-    if (past.length > 200) past.shift();
-  }
-  present = { text: now, words: words.replace(/[\d,]+$/, ""), when: Date.now() };
+  const setting = chosen();
+  const text = JSON.stringify(setting);
+  if (text === present?.text) return;
+  const other = present ? Object.keys(setting).filter((name) => setting[name] !== present.setting[name]).join() : "";
+  const [start, isWidth] = words.split(/(?<=: width )/);
+  const topic = isWidth ? start : words ? "" : { batch: "batch", memory: "memory" }[other] ?? "";
+  const isGoingOn = held ? held === present?.held : topic && topic === present?.topic && Date.now() - present.when < 700;
+  if (present && !isGoingOn) past.push(present.text);
+  if (past.length > 200) past.shift();
+  present = { text, setting, topic, held, when: Date.now() };
 }
 
 function goBackTo(text) {
@@ -23,7 +26,7 @@ function undo() {
   if (!past.length) return;
   goBackTo(past.pop());
   present = null;
-  select("");
+  selected = "";
   update("Undone");
 }
 

@@ -7,31 +7,45 @@ const runs = (keys) => keys.reduce((found, key, number) => {
   return found;
 }, []);
 
+const tenths = (length) => Math.round(10 * length) / 10;
+
+/** A line along the tops of the levels; a level as high as the one before only goes on. */
+function stairs(levels, y) {
+  let [path, height] = ["", NaN];
+  levels.forEach(({ floor, to }, number) => {
+    if (floor !== height) path += `V${tenths(y(floor))}`;
+    height = floor;
+    if (levels[number + 1]?.floor !== height) path += `H${tenths(to)}`;
+  });
+  return path;
+}
+
 function draw() {
   const { moments, peak, available } = view;
   const width = Math.max(280, room);
   const height = Math.round(Math.min(310, Math.max(240, width / 2)));
   const isLimitNear = available > 0 && available < 3 * peak.peak;
   const most = Math.max(peak.peak * 1.16, isLimitNear ? available * 1.1 : 0);
-  const [scale, places] = data.units[controls.unit.value];
+  const [scale, places] = data.units[unit];
   const ticks = rules.ticks(Math.floor(most), scale, 10 ** places);
   const texts = ticks.map((tick) => rules.trimmed(tick, places));
   const longest = Math.max(...texts.map((text) => text.length));
   const [top, right, foot, left] = [24, width - 6, height - 24, Math.max(34, 14 + 7.2 * longest)];
-  const edges = moments.reduce((found, moment) => [...found, found.at(-1) + moment.width], [0]);
+  const edges = [0];
+  for (const moment of moments) edges.push(edges.at(-1) + moment.width);
   const x = (edge) => left + ((right - left) * edge) / edges.at(-1);
   const y = (size) => foot - ((foot - top) * size) / most;
   const drawn = [];
   const write = (text, along, up, anchor = "middle", css = "") =>
-    drawn.push(shape("text", { x: along, y: up, "text-anchor": anchor, class: css }, text));
+    drawn.push(element("text", { x: along, y: up, "text-anchor": anchor, class: css }, text));
   const rule = (size, css) =>
-    drawn.push(shape("line", { class: css, x1: left, x2: right, y1: y(size), y2: y(size) }));
+    drawn.push(element("line", { class: css, x1: left, x2: right, y1: y(size), y2: y(size) }));
   const name = (text, from, to, up) => to - from > 7 * text.length + 2 && write(text, (from + to) / 2, up);
 
   runs(moments.map(({ phase }) => (phase === "recompute" ? "backward" : phase))).forEach((run, number) => {
     const [from, to] = [x(edges[run.start]), x(edges[run.stop])];
     const band = { class: "band", x: from, y: top, width: to - from, height: foot - top };
-    if (number % 2) drawn.push(shape("rect", band));
+    if (number % 2) drawn.push(element("rect", band));
     name(run.key, from, to, 15);
   });
   ticks.forEach((tick, number) => {
@@ -39,26 +53,25 @@ function draw() {
     rule(size, "grid");
     write(texts[number], left - 6, y(size) + 4, "end");
   });
-  write(controls.unit.value, left - 6, 13, "end");
+  write(unit, left - 6, 13, "end");
 
   const drawnRows = ({ phase, rows }) => (phase === "load" || rows.length === 1 ? rows.slice(-1) : rows.slice(1));
   const levels = moments.flatMap((moment, number) => drawnRows(moment).map((stack, place, { length }) => {
     const [from, to] = [place, place + 1].map((part) => x(edges[number] + (moment.width * part) / length));
     return { stack, from, to, floor: 0 };
   }));
-  const step = (from, to, size) => `${from.toFixed(1)},${y(size).toFixed(1)}L${to.toFixed(1)},${y(size).toFixed(1)}`;
+  // an area reaches down to the foot; those above it in the stack are drawn before it, and it covers their lower part
+  const areas = [];
   for (const [category, colour] of Object.entries(data.palette)) {
     const of = data.categories.indexOf(category);
     if (!levels.some(({ stack }) => stack[of])) continue;
-    const under = levels.map(({ from, to, floor }) => step(to, from, floor)).reverse();
     for (const level of levels) level.floor += level.stack[of];
-    const over = levels.map(({ from, to, floor }) => step(from, to, floor));
-    drawn.push(shape("path", { class: "area", fill: colour, d: `M${[...over, ...under].join("L")}Z` }));
+    areas.unshift(element("path", { class: "area", fill: colour, d: `M${left} ${foot}${stairs(levels, y)}V${foot}Z` }));
   }
-  const outline = levels.map(({ from, to, floor }) => step(from, to, floor));
-  drawn.push(shape("path", { class: "outline", d: `M${outline.join("L")}` }));
+  drawn.push(...areas);
+  drawn.push(element("path", { class: "outline", d: `M${left} ${tenths(y(levels[0].floor))}${stairs(levels, y)}` }));
   view.record?.parts.forEach(([live], number) => {
-    if (live !== null) drawn.push(shape("circle", { class: "measured", cx: x(edges[number + 1]), cy: y(live), r: 1.8 }));
+    if (live !== null) drawn.push(element("circle", { class: "measured", cx: x(edges[number + 1]), cy: y(live), r: 1.8 }));
   });
 
   for (const run of runs(moments.map(({ phase, row }) => [phase, view.table[row]?.block ?? ""].join()))) {
@@ -68,13 +81,13 @@ function draw() {
   const summit = levels.find(({ floor }, number) => number && floor === peak.peak);
   const label = `peak ${sized(peak.peak)}`;
   const half = 3.7 * label.length;
-  drawn.push(shape("circle", { class: "peak", cx: (summit.from + summit.to) / 2, cy: y(peak.peak), r: 4 }));
+  drawn.push(element("circle", { class: "peak", cx: (summit.from + summit.to) / 2, cy: y(peak.peak), r: 4 }));
   const isInTheWay = isLimitNear && available >= peak.peak && y(peak.peak) - y(available) < 28;
   const up = isInTheWay ? y(available) - 7 : y(peak.peak) - 11;
   write(label, Math.max(left + half, Math.min(right - half, summit.from)), up, "middle", "peak");
-  drawn.push(shape("g", { id: "lights" }));
-  chart.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  chart.replaceChildren(...drawn);
+  drawn.push(element("g", { id: "lights" }));
+  attribute(chart, { viewBox: `0 0 ${width} ${height}` });
+  redraw(chart, drawn);
   Object.assign(view, { edges, x, y, top, foot, isLimitNear, drawnRows });
   light();
 }
@@ -85,35 +98,32 @@ function light() {
   for (const row of layers.tBodies[0].rows) row.classList.toggle("lit", Number(row.dataset.row) === lit);
   const isLit = (moment, number) => (at < 0 ? lit >= 0 && moment.row === lit : number === at);
   const { row: shown, part: now, isPointed } = state();
-  byId("lights").replaceChildren(...moments.flatMap((moment, number) => {
+  redraw(byId("lights"), [...moments.flatMap((moment, number) => {
     if (!isLit(moment, number)) return [];
     const [from, up] = [x(edges[number]), y(moment.peak)];
     const width = x(edges[number + 1]) - from;
     return [
-      shape("rect", { class: "beam", x: from, y: top, width, height: foot - top }),
-      shape("rect", { class: "bar", x: from, y: up, width: Math.max(2, width), height: foot - up }),
+      element("rect", { class: "beam", x: from, y: top, width, height: foot - top }),
+      element("rect", { class: "bar", x: from, y: up, width: Math.max(2, width), height: foot - up }),
     ];
-  }), ...cursor(shown, now));
+  }), ...cursor(shown, now)]);
   const stack = view.levels[shown];
   const live = rules.live_bytes(stack);
   const when = isPointed ? "In" : live === view.peak.peak ? "At the peak, in" : "Now, in";
   const said = `${when} ${place(moments[now])}: ${sized(live)}`;
-  byId("where").textContent = said;
+  redraw(byId("where"), [said]);
   chart.setAttribute("aria-valuemax", moments.length - 1);
   chart.setAttribute("aria-valuenow", now);
   chart.setAttribute("aria-valuetext", said);
-  const item = (name, size, colour = "", css = "") => {
-    const swatch = element("i", { class: css });
-    swatch.style.background = colour;
-    return element("li", {}, swatch, element("span", {}, name), element("b", {}, amount(size)));
-  };
+  const item = (name, size, colour = "", css = "") => element("li", {},
+    element("i", colour ? { style: `background: ${colour}` } : { class: css }), element("span", {}, name), element("b", {}, amount(size)));
   const items = Object.entries(data.palette).flatMap(([category, colour]) => {
     const of = data.categories.indexOf(category);
     return moments.some(({ highest: stack }) => stack[of]) ? [item(category, stack[of], colour)] : [];
   });
   if (view.isLimitNear) items.push(item(`${view.memoryLabel} less reserve`, view.available, "", "limit"));
   if (view.record) items.push(item("measured at the end of this part", view.record.parts[now][0] ?? NaN, "", "measured"));
-  byId("legend").replaceChildren(...items);
+  redraw(byId("legend"), items);
   happen(shown);
   explain();
 }

@@ -45,11 +45,22 @@ function offer() {
   if (controls.size.selectedOptions[0].disabled) controls.size.value = sizes.find(fits).value;
 }
 
+/** What the whole page is drawn in: touched only where it is another, for then all is drawn again. */
+function dress({ theme }) {
+  const { style } = document.documentElement;
+  const scheme = theme === "auto" ? "" : theme;
+  if (style.colorScheme !== scheme) style.colorScheme = scheme;
+  if (byId("columns").dataset.unit === unit) return;
+  byId("columns").dataset.unit = unit;
+  for (const each of document.querySelectorAll(".unit")) each.textContent = unit;
+}
+
 /** Everything follows from the controls; ``words`` say what was changed, where they do not show it. */
 function update(words = "") {
   offer();
   const problems = read();
   const before = view;
+  unit = controls.unit.value;
   try {
     view = compute();
   } catch (error) {
@@ -60,12 +71,14 @@ function update(words = "") {
   }
   remember(words);
   if (view.batch !== good.batch) problems.push(`${view.alone} The figures are of batch ${view.batch}.`);
-  byId("problem").textContent = problems.filter(Boolean).join(" ");
+  redraw(byId("problem"), [problems.filter(Boolean).join(" ")]);
   byId("slider").value = Math.round(Math.log2(good.batch));
-  document.documentElement.style.colorScheme = view.theme === "auto" ? "" : view.theme;
+  dress(view);
   tell();
+  fold(view);
   if (BUILT) {
-    if (before) byId("changed").textContent = toldChange(before, view, words) || byId("changed").textContent;
+    const told = before && toldChange(held?.before ?? before, view, words);
+    if (told) redraw(byId("changed"), [told]);
     chain();
   }
   tabulate();
@@ -112,7 +125,7 @@ form.addEventListener("input", ({ target }) => {
   }
   update();
 });
-byId("themes").addEventListener("input", () => update());
+byId("shown-as").addEventListener("input", () => update());
 byId("parts").addEventListener("toggle", list);
 addEventListener("hashchange", restore);
 
@@ -160,13 +173,21 @@ chart.addEventListener("keydown", (event) => {
 });
 
 byId("slider").max = Math.floor(Math.log2(data.most_images));
-byId("live").hidden = byId("themes").hidden = false;
-byId("build").hidden = !BUILT;
+byId("live").hidden = byId("shown-as").hidden = false;
+byId("build").hidden = byId("to-build").hidden = !BUILT;
+byId("ways").addEventListener("click", ({ target }) => {
+  const way = target.closest("button")?.id;
+  if (way === "to-look") return lookInto(Math.max(0, view.table.findIndex(({ weights }) => weights[0])));
+  if (!way) return undefined;
+  const [place, first] = { "to-build": ["build", picture.querySelector(".conv")], "to-scrub": ["step", byId("play")] }[way];
+  byId(place).scrollIntoView({ block: "start" });
+  return first.focus({ preventScroll: true });
+});
 room = chart.parentElement.clientWidth;
 restore();
 new ResizeObserver(() => {
   const now = chart.parentElement.clientWidth;
-  document.documentElement.style.setProperty("--side", `${now}px`);
+  byId("working").style.setProperty("--side", `${now}px`);
   if (now === room) return;
   room = now;
   draw();

@@ -14,7 +14,7 @@ function partsOf({ marks }, rows) {
 /** Maps of Python's as objects. */
 function plainly(of) {
   if (of instanceof Map) return Object.fromEntries([...of].map(([name, value]) => [name, plainly(value)]));
-  return Array.isArray(of) ? of.map(plainly) : of;
+  return Array.isArray(of) && of[0] instanceof Object ? of.map(plainly) : of;
 }
 
 const known = new Map();
@@ -92,17 +92,18 @@ function tell() {
     fit: limit ? [verdict, room] : ["–", "give a memory or a card"],
   };
   for (const [name, [figure, remark]] of Object.entries(figures)) {
-    byId(name).replaceChildren(element("strong", {}, figure), element("span", {}, remark));
+    redraw(byId(name), [element("strong", {}, figure), element("span", {}, remark)]);
   }
   byId("fit").dataset.verdict = limit ? (spare < 0 ? "short" : "fits") : "";
   const memory = `, in ${memoryLabel} less ${gibibytes(limit - view.available, GIB_PLACES)} GiB in reserve`;
   const isTheReports = view.isOwn && view.network === data.setting.network && view.norm === data.setting.norm;
-  byId("whose").textContent = isTheReports ? "Live, at the report’s own setting:" : "Live, at a setting of your own:";
-  byId("setting").textContent =
+  redraw(byId("whose"), [isTheReports ? "Live, at the report’s own setting:" : "Live, at a setting of your own:"]);
+  redraw(byId("setting"), [
     `${view.net ? "your network" : view.network}${view.norm === "true" ? " with batch norm" : ""}, input ${view.size}, ` +
     `batch ${exact(batch)}, ${dtype}; ${view.words}; ` +
-    `by the rules of device ${device}${isCard ? ` (${data.witnesses[witness]})` : ""}${limit ? memory : ""}.`;
+    `by the rules of device ${device}${isCard ? ` (${data.witnesses[witness]})` : ""}${limit ? memory : ""}.`,
+  ]);
   const who = spare < 0 ? "It does not fit" : isCard ? "Its tensors fit" : "It fits";
-  byId("said").textContent = `Batch ${exact(batch)}: the peak is ${sized(peak.peak)}, in ${place(peak)}${mark}. ` +
-    (limit ? `${who} into ${memoryLabel}: ${room}.` : "");
+  redraw(byId("said"), [`Batch ${exact(batch)}: the peak is ${sized(peak.peak)}, in ${place(peak)}${mark}. ` +
+    (limit ? `${who} into ${memoryLabel}: ${room}.` : "")]);
 }

@@ -56,8 +56,8 @@ function showOutput() {
     const drawn = [];
     const cell = (left, down, along, css, text) => {
       const [x, y] = [left + CELL * along, CELL * down];
-      drawn.push(shape("rect", { class: css, x, y, width: CELL, height: CELL }));
-      if (text !== undefined) drawn.push(shape("text", { x: x + CELL / 2, y: y + 14 }, text));
+      drawn.push(element("rect", { class: css, x, y, width: CELL, height: CELL }));
+      if (text !== undefined) drawn.push(element("text", { x: x + CELL / 2, y: y + 14 }, text));
     };
     const whole = map.length + 2 * pad;
     for (let y = 0; y < whole; y += 1) {
@@ -68,14 +68,14 @@ function showOutput() {
     }
     for (const [y, x, , weight] of terms) {
       cell(0, y + pad, x + pad, "window");
-      if (!isPool) drawn.push(shape("text", { class: "weight", x: CELL * (x + pad) + CELL / 2, y: CELL * (y + pad) + 22 }, `×${weight}`));
+      if (!isPool) drawn.push(element("text", { class: "weight", x: CELL * (x + pad) + CELL / 2, y: CELL * (y + pad) + 22 }, `×${weight}`));
     }
     const left = CELL * (whole + 1);
     const rows = Math.max(...steps.map(([y]) => y)) + 1;
     steps.forEach(([y, x, , result], place) => cell(left, y + pad, x, place === number ? "window" : "cell", place <= number ? result : ""));
     byId("maps").setAttribute("viewBox", `-1 -1 ${left + CELL * side + 2} ${CELL * Math.max(whole, rows + pad) + 2}`);
     byId("maps").setAttribute("aria-label", `Output ${number + 1} of ${steps.length}: row ${row + 1}, column ${column + 1}, ${total}`);
-    byId("maps").replaceChildren(...drawn);
+    redraw(byId("maps"), drawn);
     byId("sum").textContent = isPool ? `max(${terms.map(([, , value]) => value).join(", ")}) = ${total}`
       : `${terms.map(([, , value, weight]) => `${value}×${weight < 0 ? `(${weight})` : weight}`).join(" + ")} + bias ${bias} = ${total}`;
     outputs.setAttribute("aria-valuetext", `Output ${number + 1} of ${steps.length}: ${total}`);
@@ -97,17 +97,17 @@ function showField(number) {
   byId("field").setAttribute("viewBox", `${-0.02 * scale} ${-0.02 * scale} ${1.04 * width} ${1.04 * height}`);
   byId("field").setAttribute("aria-label", byId("sees").textContent);
   const grid = Array.from({ length: 7 }, (_, place) => [
-    shape("line", { x1: (width * (place + 1)) / 8, x2: (width * (place + 1)) / 8, y1: 0, y2: height, stroke: "var(--rule)", "stroke-width": scale / 400 }),
-    shape("line", { y1: (height * (place + 1)) / 8, y2: (height * (place + 1)) / 8, x1: 0, x2: width, stroke: "var(--rule)", "stroke-width": scale / 400 }),
+    element("line", { x1: (width * (place + 1)) / 8, x2: (width * (place + 1)) / 8, y1: 0, y2: height, stroke: "var(--rule)", "stroke-width": scale / 400 }),
+    element("line", { y1: (height * (place + 1)) / 8, y2: (height * (place + 1)) / 8, x1: 0, x2: width, stroke: "var(--rule)", "stroke-width": scale / 400 }),
   ]).flat();
   const [top, left] = [at(row, height) - down / 2, at(column, width) - along / 2];
   const [y, x] = [Math.max(0, top), Math.max(0, left)];
-  byId("field").replaceChildren(
-    shape("rect", { class: "cell", width, height, "stroke-width": scale / 200 }), ...grid,
-    shape("rect", {
+  redraw(byId("field"), [
+    element("rect", { class: "cell", width, height, "stroke-width": scale / 200 }), ...grid,
+    element("rect", {
       class: "window", x, y, width: Math.min(width, left + along) - x, height: Math.min(height, top + down) - y, style: `stroke-width: ${scale / 120}`,
     }),
-  );
+  ]);
 }
 
 /** The tensors of the row: how large, where made, who keeps them, until when. */
@@ -127,7 +127,7 @@ function takeApart() {
       freed < 0 ? "the end of the step" : `${at(freed)}${freed === made ? " (at once)" : ""}`,
     ], { "data-storage": number + 1 })];
   });
-  byId("tensors").tBodies[0].replaceChildren(...shown);
+  redraw(byId("tensors").tBodies[0], shown);
   byId("tensors-of").textContent = `at batch ${exact(view.batch)}; ${sized(table[inside].saved, "bytes")} of them saved for backward.`;
 }
 

@@ -14,7 +14,8 @@ const py = (() => {
     }
   }
   const iter = (of) => (of instanceof Map ? of.keys() : of);
-  const list = (of = []) => [...iter(of)];
+  const list = (of = []) => (Array.isArray(of) ? of.slice() : [...iter(of)]);
+  const seen = (of = []) => (Array.isArray(of) ? of : [...iter(of)]); // to be read, not kept
   const truth = (value) => {
     if (Array.isArray(value)) return value.length > 0;
     return value instanceof Map || value instanceof Set ? value.size > 0 : Boolean(value);
@@ -39,7 +40,7 @@ const py = (() => {
   const pairs = (of) => (of instanceof Map ? [...of] : list(of));
   const best = (isBetter) => (...given) => {
     const { key = (each) => each, default: none } = given.at(-1)?.isOptions ? given.pop() : {};
-    const of = given.length > 1 ? given : list(given[0]);
+    const of = given.length > 1 ? given : seen(given[0]);
     if (!of.length && none !== undefined) return none;
     return of.reduce((most, each) => (isBetter(key(each), key(most)) ? each : most));
   };
@@ -67,7 +68,7 @@ const py = (() => {
     },
     String: {
       isdigit: (of) => /^\d+$/.test(of),
-      join: (of, parts) => list(parts).join(of),
+      join: (of, parts) => seen(parts).join(of),
       partition: (of, mark) => {
         const at = of.indexOf(mark);
         return at < 0 ? [of, "", ""] : [of.slice(0, at), mark, of.slice(at + mark.length)];
@@ -82,17 +83,17 @@ const py = (() => {
     tuple: list,
     dict: (of = []) => new Map(pairs(of)),
     fromkeys: (of, value = null) => new Map(list(of).map((each) => [each, value])),
-    get: (of, at) => found(of instanceof Map ? of.get(at) : (Array.isArray(of) ? of : [...of])[place(of, at)], at),
+    get: (of, at) => found(of instanceof Map ? of.get(at) : seen(of)[place(of, at)], at),
     put: (of, at, value) => {
       if (of instanceof Map) of.set(at, value);
       else of[place(of, at)] = value;
     },
     slice: (of, start, stop, step) => {
-      const cut = (typeof of === "string" ? of : list(of)).slice(start ?? 0, stop ?? undefined);
+      const cut = (typeof of === "string" ? of : seen(of)).slice(start ?? 0, stop ?? undefined);
       return step === -1 ? cut.reverse() : step ? cut.filter((_, number) => number % step === 0) : cut;
     },
     has: (of, value) => (of instanceof Map || of instanceof Set ? of.has(value)
-      : typeof of === "string" ? of.includes(value) : list(of).some((each) => eq(each, value))),
+      : typeof of === "string" ? of.includes(value) : seen(of).some((each) => eq(each, value))),
     add: (one, other) => (one instanceof Object ? [...one, ...other] : one + other),
     mul: (one, other) => {
       const [of, count] = one instanceof Object || typeof one === "string" ? [one, other] : [other, one];
@@ -125,14 +126,14 @@ const py = (() => {
       for (const each of iter(of)) found.push(found.at(-1) + each);
       return found;
     },
-    all: (of) => list(of).every(truth),
+    all: (of) => seen(of).every(truth),
     bool: truth,
-    any: (of) => list(of).some(truth),
-    chain: (...of) => of.flatMap(list),
-    from_iterable: (of) => list(of).flatMap(list),
-    enumerate: (of, start = 0) => list(of).map((each, number) => [start + number, each]),
-    filter: (test, of) => list(of).filter(test ?? truth),
-    groupby: (of, key) => list(of).reduce((groups, each) => {
+    any: (of) => seen(of).some(truth),
+    chain: (...of) => of.flatMap(seen),
+    from_iterable: (of) => seen(of).flatMap(seen),
+    enumerate: (of, start = 0) => seen(of).map((each, number) => [start + number, each]),
+    filter: (test, of) => seen(of).filter((each) => truth(test ? test(each) : each)),
+    groupby: (of, key) => seen(of).reduce((groups, each) => {
       const named = key(each);
       if (groups.length && eq(groups.at(-1)[0], named)) groups.at(-1)[1].push(each);
       else groups.push([named, [each]]);
@@ -140,16 +141,22 @@ const py = (() => {
     }, []),
     int: Number,
     len: (of) => of.length ?? of.size,
-    map: (make, ...of) => list(of[0]).map((each, number) => make(each, ...of.slice(1).map((other) => list(other)[number]))),
+    map: (make, ...of) => {
+      const [first, ...others] = of.map(seen);
+      return first.map((each, number) => make(each, ...others.map((other) => other[number])));
+    },
     max: best((one, other) => one > other),
     min: best((one, other) => one < other),
     next: (of, ...none) => {
       const [first = found(none[0], "the end")] = iter(of);
       return first;
     },
-    pairwise: (of) => list(of).slice(1).map((each, number) => [list(of)[number], each]),
+    pairwise: (of) => {
+      const all = seen(of);
+      return all.slice(1).map((each, number) => [all[number], each]);
+    },
     partial: (of, ...first) => (...rest) => of(...first, ...rest),
-    prod: (of) => list(of).reduce((product, each) => product * each, 1),
+    prod: (of) => seen(of).reduce((product, each) => product * each, 1),
     range: (...of) => {
       const [start, stop, step = 1] = of.length > 1 ? of : [0, of[0]];
       return Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, number) => start + step * number);
@@ -163,9 +170,9 @@ const py = (() => {
       return left < right ? -1 : left > right ? 1 : 0;
     }),
     str: String,
-    sum: (of) => list(of).reduce((total, each) => total + each, 0),
+    sum: (of) => seen(of).reduce((total, each) => total + each, 0),
     zip: (first, ...others) => {
-      const lists = [first, ...others].map(list);
+      const lists = [first, ...others].map(seen);
       return lists[0].map((_, number) => lists.map((each) => each[number]));
     },
   };

@@ -21,8 +21,8 @@ function cursor(row, part) {
   const place = Math.max(0, drawn.indexOf(moments[part].rows[row + 1 - 2 * moments[part].first]));
   const along = x(edges[part] + (moments[part].width * (place + 0.5)) / drawn.length);
   return [
-    shape("line", { class: "cursor", x1: along, x2: along, y1: top, y2: foot }),
-    shape("circle", { class: "cursor", cx: along, cy: y(rules.live_bytes(view.levels[row])), r: 3.5 }),
+    element("line", { class: "cursor", x1: along, x2: along, y1: top, y2: foot }),
+    element("circle", { class: "cursor", cx: along, cy: y(rules.live_bytes(view.levels[row])), r: 3.5 }),
   ];
 }
 
@@ -30,7 +30,7 @@ function named(storage) {
   const [what, layer] = [view.tape.whats[storage - 1], view.tape.layers[storage - 1]];
   return layer === "loss" ? what : `${what} of ${layer}`;
 }
-const short = (size) => sized(size, size < 10000 ? "bytes" : controls.unit.value);
+const short = (size) => sized(size, size < 10000 ? "bytes" : unit);
 const inAll = (storages) => {
   const most = [...storages].sort((one, other) => view.sizes[other - 1] - view.sizes[one - 1]);
   const told = most.slice(0, 3).map((each) => `${named(each)} (${short(view.sizes[each - 1])})`);
@@ -47,12 +47,12 @@ function happen(row) {
   const read = view.record?.parts[partAt(event)];
   const beside = read && read[0] !== null
     ? `. A real step had ${sized(read[0])} at the end of this part, ${sized(read[1])} at most within it.` : "";
-  byId("happens").textContent = `${tape.ops[event]}: ${does.join("; then ")}${beside}`;
+  redraw(byId("happens"), [`${tape.ops[event]}: ${does.join("; then ")}${beside}`]);
   eventSlider.max = tape.events.length - 1;
   eventSlider.value = event;
   eventSlider.setAttribute("aria-valuetext",
     `Event ${event + 1} of ${tape.events.length}, ${place(moments[partAt(event)])}: ${sized(rules.live_bytes(levels[row]))} live`);
-  byId("count").textContent = `${exact(event + 1)} of ${exact(tape.events.length)}`;
+  redraw(byId("count"), [`${exact(event + 1)} of ${exact(tape.events.length)}`]);
   lay(row, new Set(made), new Set(freed));
 }
 
@@ -61,19 +61,19 @@ function lay(row, made, freed) {
   const { tape, sizes, peak, levels } = view;
   const [width, height] = [Math.max(200, room), 120];
   const share = (width * height) / peak.peak;
-  const live = rules.alive(tape.events, row).filter((each) => sizes[each - 1] * share >= 1);
+  const alive = rules.alive(tape.events, row);
+  const live = alive.filter((each) => sizes[each - 1] * share >= 1);
   const drawn = [];
   let left = 0;
+  const areas = live.map((each) => sizes[each - 1] * share);
   for (let start = 0, stop; start < live.length; start = stop) {
     // a column takes blocks as long as that makes them squarer
-    let [area, worst] = [0, Infinity];
+    let [area, worst, least, most] = [0, Infinity, Infinity, 0];
     for (stop = start; stop < live.length; stop += 1) {
-      const next = sizes[live[stop] - 1] * share;
-      const across = (area + next) / height;
-      const bent = Math.max(...live.slice(start, stop + 1).map((each) => {
-        const down = (sizes[each - 1] * share) / across;
-        return Math.max(across / down, down / across);
-      }));
+      const next = areas[stop];
+      const side = ((area + next) / height) ** 2; // a block that is as wide as the column has this area if it is square
+      [least, most] = [Math.min(least, next), Math.max(most, next)];
+      const bent = Math.max(side / least, most / side);
       if (bent > worst) break;
       [area, worst] = [area + next, bent];
     }
@@ -84,20 +84,21 @@ function lay(row, made, freed) {
       const kind = made.has(each) ? "made" : freed.has(each) ? "freed" : "";
       const fill = data.palette[data.categories[tape.categories[each - 1]]];
       const box = { x: left, y: top, width: across, height: down };
-      const group = shape("g", { class: `block ${kind}`, "data-storage": each }, shape("rect", { ...box, fill }));
-      group.append(shape("title", {}, `${named(each)}: ${both(sizes[each - 1])}`));
       const name = tape.layers[each - 1];
-      if (across > 7 * name.length + 6 && down > 15) group.append(shape("text", { x: left + 4, y: top + 13 }, name));
-      drawn.push(group);
+      const isNamed = across > 7 * name.length + 6 && down > 15;
+      drawn.push(element("g", { class: `block ${kind}`, "data-storage": each }, element("rect", { ...box, fill }),
+        element("title", {}, `${named(each)}: ${both(sizes[each - 1])}`),
+        ...(isNamed ? [element("text", { x: left + 4, y: top + 13 }, name)] : [])));
       top += down;
     }
     left += across;
   }
-  blocks.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  blocks.setAttribute("aria-label",
-    `${exact(rules.alive(tape.events, row).length)} live tensors, ${sized(rules.live_bytes(levels[row]))} of the peak’s ${sized(peak.peak)}`);
-  blocks.replaceChildren(...drawn);
-  byId("block").textContent = BLOCKS;
+  attribute(blocks, {
+    viewBox: `0 0 ${width} ${height}`,
+    "aria-label": `${exact(alive.length)} live tensors, ${sized(rules.live_bytes(levels[row]))} of the peak’s ${sized(peak.peak)}`,
+  });
+  redraw(blocks, drawn);
+  redraw(byId("block"), [BLOCKS]);
 }
 
 const BLOCKS = "Each block is a tensor, its area its bytes; the box is the peak. Point at one for its name.";

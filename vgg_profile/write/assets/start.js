@@ -13,6 +13,7 @@ const chosen = () => Object.fromEntries(new FormData(form));
 const defaults = chosen();
 const good = { batch: Number(data.setting.batch), memory: defaults.memory }; // the last that could be read
 const sorting = { column: "", direction: "" };
+let unit = defaults.unit;
 let view = null; // everything that follows from the setting
 let lit = -1; // the row that is pointed at
 let at = -1; // the part of the step that is pointed at

@@ -27,46 +27,38 @@ function tabulate() {
     const attributes = {
       "data-row": row.number, tabindex: number ? -1 : 0, class: isEnd ? "end" : "", "aria-describedby": "detail",
     };
-    return [Object.values(columns).map(([, text]) => text(row)), attributes];
+    return line(Object.values(columns).map(([, text]) => text(row)), attributes);
   });
-  fill(layers.tBodies[0], body);
+  redraw(layers.tBodies[0], body);
+  if (!layers.querySelector('tbody [tabindex="0"]')) layers.tBodies[0].rows[0].tabIndex = 0;
   const totals = Object.keys(columns).map((name) => (totalOf[name] ?? exact)(view.totals[name]));
-  layers.tFoot.replaceChildren(line(totals));
+  redraw(layers.tFoot, [line(totals)]);
   for (const head of layers.tHead.rows[0].cells) {
     head.setAttribute("aria-sort", (head.dataset.column === sorting.column && sorting.direction) || "none");
   }
-  for (const unit of document.querySelectorAll(".unit")) unit.textContent = controls.unit.value;
   if (byId("parts").open) list();
 }
 
-/** Put rows into a body: where there are as many, their text alone changes, which is faster than new ones. */
-function fill(body, lines) {
-  if (body.rows.length !== lines.length) body.replaceChildren(...lines.map((each) => line(...each)));
-  else {
-    lines.forEach(([texts, attributes], number) => {
-      const row = body.rows[number];
-      const { tabindex, ...others } = attributes;
-      for (const [name, value] of Object.entries(others)) row.setAttribute(name, value);
-      texts.forEach((text, place) => {
-        const cell = row.cells[place];
-        if (cell.textContent !== text) cell.textContent = text;
-      });
-    });
-  }
+/** The report's own table of the network that is live is folded: no table stands there twice. */
+function fold({ network, norm }) {
+  const here = [data.networks.indexOf(network), norm].join();
+  const tables = document.querySelectorAll("details.layers");
+  if (folded !== here) tables.forEach((each, number) => { each.open = data.compared[number].join() !== here; });
+  folded = here;
 }
+let folded = "";
 
 /** The parts of the step as a table, once somebody looks. */
 function list() {
   const parts = view.moments.map((moment) => line([place(moment), amount(moment.live), amount(moment.peak)]));
-  byId("moments").tBodies[0].replaceChildren(...parts);
+  redraw(byId("moments").tBodies[0], parts);
 }
 
 /** The working of the row that is pointed at, with the numbers in place. */
 function explain() {
   const row = at < 0 && view.table[lit];
   byId("working").hidden = !row;
-  byId("detail").replaceChildren();
-  if (!row) return;
+  if (!row) return redraw(byId("detail"), []);
   const worked = ([value, working]) => (working === String(value) ? exact(value) : `${working} = ${exact(value)}`);
   const [names, fixed, perImage] = row.keeps;
   const kept = names.map((name, number) => {
@@ -88,7 +80,5 @@ function explain() {
     MACs: worked(row.macs),
     "most live": ["input", "forward", "recompute", "backward"].flatMap(most).join(", "),
   };
-  for (const [name, text] of Object.entries(workings)) {
-    byId("detail").append(element("dt", {}, name), element("dd", {}, text));
-  }
+  return redraw(byId("detail"), Object.entries(workings).flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
 }

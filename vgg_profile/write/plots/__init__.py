@@ -4,7 +4,8 @@ Object-oriented throughout: no pyplot and no state, so nothing is shown or kept 
 same figure gives the same bytes: no dates, no random ids.
 
 ``picture`` lays a figure out, ``panel`` draws its data and axes, ``labels`` writes what stands beside data,
-``lettering`` breaks and stacks text, ``legend`` names the series, ``style`` holds sizes and colours.
+``lettering`` breaks and stacks text, ``legend`` names the series, ``style`` holds sizes and colours;
+``schemes`` makes one SVG for light and dark.
 """
 
 from vgg_profile.write.plots.picture import draw, to_axes, to_bytes

@@ -1,0 +1,179 @@
+"""How long does the live page take for an edit? The main thread's own time, up to the frame that shows it.
+
+Random edits of a network and its setting are made in Chromium, one a frame: a layer is added, dropped, moved
+or given another width, and the batch, the optimizer and batch norm change beside it. What each costs is read
+off Chromium's own trace: CPU time of the main thread, so that what else the machine does counts little;
+tracing itself is counted. A frame has 16 ms; exit code 3 if the worst took longer.
+
+    python examples/measure_page.py                         # the page of D, made now
+    python examples/measure_page.py old.html new.html       # in turns: ratios to the first
+    python examples/measure_page.py --edits 1000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+FRAME = 16
+TURN = 20
+"""Edits of one page before it is the next one's turn."""
+
+WORK = {
+    "script": ("EventDispatch", "FunctionCall"),
+    "style": ("UpdateLayoutTree",),
+    "layout": ("Layout",),
+    "paint": ("PrePaint", "Paint", "Layerize", "Commit"),
+}
+"""What a frame is made of, by the names that Chromium's trace has for it."""
+
+EDIT = """(setting) => new Promise((done) => {
+    const form = document.getElementById("controls");
+    for (const [name, value] of Object.entries(setting)) form.elements[name].value = value;
+    performance.mark("edit");
+    form.elements.batch.dispatchEvent(new Event("input", { bubbles: true }));
+    requestAnimationFrame(() => {  // what is posted from here arrives after the frame
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = () => { performance.mark("shown"); done(); };
+        port2.postMessage(0);
+    });
+})"""
+
+VGG16 = [
+    "64",
+    "64",
+    "M",
+    "128",
+    "128",
+    "M",
+    "256",
+    "256",
+    "256",
+    "M",
+    "512",
+    "512",
+    "512",
+    "M",
+    "512",
+    "512",
+    "512",
+    "M",
+]
+
+
+def edits(seed: int) -> Iterator[dict[str, str]]:
+    """Networks one edit apart, as the page's controls hold them; never far from VGG-16's size."""
+    chance, layers = random.Random(seed), list(VGG16)
+    while True:
+        place = chance.randrange(len(layers))
+        convs = [place for place, layer in enumerate(layers) if layer != "M"]
+        match chance.randrange(6):
+            case 0 if len(layers) < 24:
+                layers.insert(place, chance.choice(("64", "128", "512")))
+            case 1 if len(layers) > 12 and convs != [place]:
+                del layers[place]
+            case 2:
+                layers.insert(place, layers.pop(chance.randrange(len(layers))))
+            case _:
+                layers[chance.choice(convs)] = str(chance.randint(1, 600))
+        yield {
+            "net": f"{','.join(layers)};4096,4096;1000;3;7",
+            "batch": chance.choice(("1", "8", "32", "64")),
+            "optimizer": chance.choice(("none", "sgd", "adam")),
+            "norm": chance.choice(("true", "false", "false")),
+        }
+
+
+def frames(browser: Browser, page: Page, settings: list[dict[str, str]]) -> list[Counter[str]]:
+    """Milliseconds of the main thread for each edit, by kind of work."""
+    page.bring_to_front()
+    browser.start_tracing(page=page, categories=["devtools.timeline", "blink.user_timing"])
+    for setting in settings:
+        page.evaluate(EDIT, setting)
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    marks = [each for each in events if each["name"] in ("edit", "shown") and "user_timing" in each["cat"]]
+    marks.sort(key=lambda each: each["ts"])
+    found = []
+    for edit, shown in zip(marks[::2], marks[1::2], strict=True):
+        assert (edit["name"], shown["name"]) == ("edit", "shown")
+        of_this_frame = (
+            each
+            for each in events
+            if each["tid"] == edit["tid"] and each["pid"] == edit["pid"]
+            if each["ph"] == "X" and edit["ts"] <= each["ts"] < shown["ts"]
+        )
+        found.append(work(of_this_frame))
+    return found
+
+
+def work(events: Iterator[dict[str, Any]]) -> Counter[str]:
+    """CPU time by kind of work; what runs within another's time is that one's."""
+    found: Counter[str] = Counter()
+    until = 0.0
+    for event in sorted(events, key=lambda each: each["ts"]):
+        kind = next((kind for kind, names in WORK.items() if event["name"] in names), None)
+        if kind and event["ts"] >= until:
+            found[kind] += event.get("tdur", event["dur"]) / 1000
+            until = event["ts"] + event["dur"]
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("pages", nargs="*", type=Path)
+    parser.add_argument("--edits", type=int, default=200)
+    arguments = parser.parse_args()
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as started:
+        pages = [path.resolve() for path in arguments.pages] or [made_in(Path(folder))]
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        opened = [browser.new_page(viewport={"width": 1400, "height": 900}) for _ in pages]
+        for path, page in zip(pages, opened, strict=True):
+            page.goto(path.as_uri())
+            page.locator("#layers tbody tr").first.wait_for(state="attached")
+        found: list[list[Counter[str]]] = [[] for _ in pages]
+        for turn in range(-1, arguments.edits // TURN):  # the first warms up, and is not counted
+            source = edits(turn)
+            settings = [next(source) for _ in range(TURN)]
+            for page, its in zip(opened, found, strict=True):
+                its += frames(browser, page, settings) if turn >= 0 else frames(browser, page, settings)[:0]
+        print(f"{arguments.edits // TURN * TURN} edits, Chromium {browser.version}; ms of the main thread")
+        browser.close()
+    for line in told(pages, found):
+        print(line)
+    worst = max(sum(frame.values()) for frame in found[-1])
+    return 0 if worst < FRAME else 3
+
+
+def made_in(folder: Path) -> Path:
+    page = folder / "d.html"
+    subprocess.run([sys.executable, "-m", "vgg_profile", "report", "D", "-o", page], check=True)
+    return page
+
+
+def told(pages: list[Path], found: list[list[Counter[str]]]) -> Iterator[str]:
+    """A line a page: medians by kind of work, then of the whole: median, 95th percentile, worst, ratio."""
+    yield f"{'page':24}" + "".join(f"{kind:>8}" for kind in (*WORK, "whole", "95 %", "worst", "ratio"))
+    first = statistics.median(sum(frame.values()) for frame in found[0])
+    for path, its in zip(pages, found, strict=True):
+        whole = sorted(sum(frame.values()) for frame in its)
+        parts = [statistics.median(frame[kind] for frame in its) for kind in WORK]
+        middle = statistics.median(whole)
+        figures = [*parts, middle, whole[int(0.95 * len(whole))], whole[-1]]
+        yield f"{path.name:24}" + "".join(f"{each:8.1f}" for each in figures) + f"{middle / first:8.2f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""The live page's picture of the network: columns are dragged, or moved by keys, and the figures follow."""
+
+from __future__ import annotations
+
+import pytest
+from paging import part, press, shown, wanted
+
+
+def built(reader):
+    return " ".join(reader.page.locator("#chain span").all_text_contents())
+
+
+def drag(reader, name, along=0, up=0):
+    """Take a column at its middle and let it go elsewhere, by many small moves as a hand makes them."""
+    mouse, box = reader.page.mouse, part(reader, name).locator("i").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x + along, y - up, steps=12)
+    mouse.up()
+
+
+def columns(reader):
+    read = "(all) => all.map((each) => parseFloat(getComputedStyle(each).height))"
+    return reader.page.locator("#chain i").evaluate_all(read)
+
+
+START = "3×224×224 64 M 128 M 256 256 M 512 512 M 512 512 M avg 7 4096 4096 1000"
+
+
+def test_a_column_is_dragged_to_a_layers_width(fresh):
+    drag(fresh, "conv1_1", up=30)
+    width = int(built(fresh).split()[1])
+    assert width > 128
+    assert width % 8 == 0
+    assert shown(fresh) == wanted(f"{width},M,128,M,256,256,M,512,512,M,512,512,M")
+    assert fresh.text("#changed").startswith(f"conv1_1: width {width:,}: ")
+    drag(fresh, "fc7", up=-60)
+    assert int(built(fresh).split()[-2]) < 4096
+    press(fresh, "Undo")
+    press(fresh, "Undo")  # a drag is one step back
+    assert built(fresh) == START
+    assert fresh.page.get_by_role("button", name="Undo").is_disabled()
+    assert not fresh.complaints
+
+
+def test_a_column_stays_under_the_hand(fresh):
+    before = part(fresh, "conv4_1").locator("i").bounding_box()
+    drag(fresh, "conv4_1", up=20)
+    after = part(fresh, "conv4_1").locator("i").bounding_box()
+    assert before["y"] - after["y"] == pytest.approx(20, abs=1)
+    assert before["y"] + before["height"] == pytest.approx(after["y"] + after["height"], abs=0.5)
+
+
+def test_a_layer_is_dragged_to_another_place(fresh):
+    drag(fresh, "pool1", along=60)
+    assert built(fresh).startswith("3×224×224 64 128 M M")
+    assert shown(fresh) == wanted("64,128,M,M,256,256,M,512,512,M,512,512,M")
+    assert fresh.text("#changed").startswith("pool1 is moved: ")
+    drag(fresh, "pool5", along=900)  # the average pool and the classifier have their own places
+    assert built(fresh).endswith("M avg 7 4096 4096 1000")
+    press(fresh, "Undo")
+    assert built(fresh) == START
+
+
+def test_what_has_no_width_and_no_other_place_stays(fresh):
+    drag(fresh, "input", up=40)
+    drag(fresh, "average pool", along=-200)
+    drag(fresh, "pool2", up=40)
+    assert built(fresh) == START
+    part(fresh, "pool2").click()  # and a click is no drag
+    assert fresh.page.locator("#editor b").text_content() == "pool2"
+
+
+def test_keys_do_what_dragging_does(fresh):
+    part(fresh, "conv1_1").focus()
+    keys = fresh.page.keyboard
+    keys.press("ArrowUp")
+    assert shown(fresh) == wanted("96,M,128,M,256,256,M,512,512,M,512,512,M")
+    keys.press("ArrowDown")
+    keys.press("ArrowDown")
+    assert built(fresh).split()[1] == "48"
+    keys.press("Shift+ArrowRight")
+    assert built(fresh).startswith("3×224×224 M 48 128")
+    assert fresh.page.evaluate("document.activeElement.title") == "conv2_1"
+    keys.press("Shift+ArrowLeft")
+    keys.press("Shift+ArrowLeft")  # no further
+    assert built(fresh).startswith("3×224×224 48 M 128")
+    for key in ("Shift+ArrowRight", "ArrowUp"):
+        part(fresh, "fc8").focus()
+        keys.press(key)
+    assert built(fresh).endswith("4096 4096 1024")
+    assert not fresh.complaints
+
+
+def test_the_keyboard_goes_along_the_layers_and_drops_them(fresh):
+    part(fresh, "conv1_1").focus()
+    fresh.page.keyboard.press("ArrowRight")
+    assert fresh.page.evaluate("document.activeElement.title") == "pool1"
+    fresh.page.keyboard.press("Delete")
+    assert shown(fresh) == wanted("64,128,M,256,256,M,512,512,M,512,512,M")
+
+
+def test_a_column_is_as_high_as_its_layer_is_wide(fresh):
+    fresh.show(net="64,256,1024;4096;1000;3;7")
+    heights = columns(fresh)[1:4] + columns(fresh)[5:6]
+    assert heights == pytest.approx([9, 18, 36, 72], abs=0.1)
+
+
+def test_what_is_typed_in_one_go_is_one_step_back(fresh):
+    part(fresh, "conv1_1").click()
+    box = fresh.page.locator("#editor").get_by_label("width", exact=True)
+    box.fill("")
+    box.press_sequentially("100")
+    press(fresh, "Undo")
+    assert built(fresh) == START
+
+
+def test_the_classifier_is_a_control(fresh):
+    fresh.page.get_by_label("classifier").select_option("one layer on averages (GAP)")
+    assert built(fresh).endswith("M GAP 1000")
+    press(fresh, "Copy as TOML")
+    assert "classifier = []" in fresh.text("#given")
+    assert "pool = 1" in fresh.text("#given")
+    fresh.page.get_by_label("classifier").select_option("4096, 4096 on 7×7 (the paper’s)")
+    assert shown(fresh) == wanted("A")
+    part(fresh, "fc6").click()
+    press(fresh, "Drop hidden layer 1")
+    assert (
+        fresh.page.get_by_label("classifier").evaluate("(each) => each.selectedOptions[0].text") == "your own"
+    )

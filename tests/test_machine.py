@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_calibration_takes_real_steps_and_what_the_process_took_is_a_line(
 ) -> None:
     net = ("8,M,16,M", "--input", "32", "--optimizer", "sgd", "--memory", "1600MiB")
     before = asked(*net)
-    monkeypatch.setattr(calibrating, "MOST", 256 * MIB)
+    monkeypatch.setattr(calibrating, "MOST", 400 * MIB)
     done = run("fit", *net, "--calibrate", "--format", "json")
     assert done.exit_code == 0, done.output
     after = json.loads(done.stdout)
@@ -138,9 +139,50 @@ def test_calibration_takes_real_steps_and_what_the_process_took_is_a_line(
     assert 150 * MIB < after["reserve_bytes"] < 800 * MIB
     assert asked(*net)["reserves"] == after["reserves"], "kept for next time"
     assert asked(*net, "--batch", 3)["reserves"] == after["reserves"], "whatever the batch"
-    assert asked(*net[:-2], "--memory", "2GiB", "--dtype", "float64")["reserves"] != after["reserves"]
+    assert asked(*net, "--dtype", "float64")["reserves"] != after["reserves"], "of this very step"
+    assert asked(*net[:-2], "--memory", "2GiB")["reserves"] != after["reserves"], "in this very memory"
     assert [each["what"] for each in asked(*net, "--reserve", 0)["reserves"]] == []
     assert before["reserve_bytes"] != after["reserve_bytes"]
+
+
+@given(st.integers(0, 3000), st.floats(0.3, 3), st.sets(st.integers(2, 3000), max_size=20))
+def test_the_answer_ran_and_a_batch_close_by_did_not(most: int, off: float, odd: set[int]) -> None:
+    """Whatever the guess, and though some smaller batches do not run: malloc keeps more of what they free."""
+    tried: dict[int, bool] = {}
+
+    def runs(batch: int) -> bool:
+        assert batch not in tried, "nothing is tried again"
+        return tried.setdefault(batch, batch <= most and batch not in odd)
+
+    ran = calibrating._largest(max(2, round(off * most)), runs)
+    if ran == 0:
+        assert not any(tried.values())
+        assert tried[min(tried)] is False
+        return
+    assert tried[ran]
+    closest = min(batch for batch, did in tried.items() if not did and batch > ran)
+    assert closest <= max(ran + 1, ran * (1 + calibrating.CLOSE))
+
+
+def test_the_answer_is_what_ran_each_time_within_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last time nothing larger than 19 runs: that is the answer, whatever the first process took."""
+    runs = Counter[int]()
+
+    def takes(_: object, setting: Setting, limit: int | None = None) -> Took:
+        runs[setting.batch] += limit is not None
+        enough = (
+            limit is None
+            or setting.batch <= 19
+            or (setting.batch <= 23 and runs[setting.batch] < calibrating.TIMES)
+        )
+        assert limit in (None, 2 * GIB)
+        return Took(GIB if enough else None, "avx2", 2, "2.13")
+
+    monkeypatch.setattr("vgg_profile.measure.process.steps_in_a_process", takes)
+    done = run("fit", "A", "--memory", "2GiB", "--calibrate", "--format", "json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["largest_batch"] == 19
+    assert runs[19] == runs[20] == calibrating.TIMES
 
 
 def test_under_a_hard_limit_a_batch_runs_or_says_that_memory_did_not_suffice() -> None:
@@ -158,7 +200,7 @@ def test_a_process_that_ends_otherwise_is_told_in_one_sentence(monkeypatch: pyte
     with pytest.raises(RuntimeError, match="ended with code 1"):
         steps_in_a_process(net, Setting((3, 32, 32), 2, dtype="no such dtype"), steps=1)
 
-    def fails(*_: object) -> Took:
+    def fails(*_: object, **__: object) -> Took:
         raise RuntimeError("it ended")
 
     monkeypatch.setattr("vgg_profile.measure.process.steps_in_a_process", fails)
@@ -168,7 +210,7 @@ def test_a_process_that_ends_otherwise_is_told_in_one_sentence(monkeypatch: pyte
 
 def test_what_cannot_be_kept_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     took = Took(GIB, "avx2", 2, "2.13")
-    monkeypatch.setattr("vgg_profile.measure.process.steps_in_a_process", lambda *_: took)
+    monkeypatch.setattr("vgg_profile.measure.process.steps_in_a_process", lambda *_, **__: took)
     assert run("fit", *NET, "--calibrate").exit_code == 0
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

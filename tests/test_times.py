@@ -154,7 +154,7 @@ PAGES = (pages_of("backward"), "fc2")
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda by, _: by[FORWARD]["spread"].reverse(), "is said to be from"),
+        (lambda by, _: by[LAYER]["spread"].reverse(), "is said to be from"),
         (lambda by, _: by[LAYER].update(value=by[LAYER]["spread"][0] - 1e-9), "is said to be from"),
         (lambda by, _: by[LAYER].pop("spread"), "some have a spread and others have none"),
         (lambda by, _: by["parameters", ""].update(spread=[0.0, 1.0]), "is the median of nothing"),

@@ -65,7 +65,9 @@ class Question:
     def answer(self) -> Fit:
         """What fits; raises ``InputError`` for a step or a batch that cannot be."""
         step, machine = settle(self.profile, self.setup, self.limit, self.batch, self.probe)
-        measured = None if machine is None or self.reserves is not None else as_calibrated(step)
+        measured = (
+            None if machine is None or self.reserves is not None else as_calibrated(step, self.memory.bytes)
+        )
         kept = self._kept(measured)
         return Fit(step, self.memory, kept, self.batch, self.expandable, machine, self.probe)
 
@@ -122,16 +124,16 @@ def fit(
     return Question(profile, have, Setup(**setup), batch, expandable=expandable).answer()
 
 
-def as_calibrated(step: Step) -> Reserve | None:
-    """What was measured beside the tensors of such a step, on this machine, at whatever batch."""
+def as_calibrated(step: Step, memory: int) -> Reserve | None:
+    """What was measured beside the tensors of such a step, on this machine, in a memory of so many bytes."""
     seen = last_seen()
-    beside = None if seen is None else seen.beside.get(calibrated_as(step))
+    beside = None if seen is None else seen.beside.get(calibrated_as(step, memory))
     if seen is None or beside is None:
         return None
-    source = f"measured on this machine by --calibrate, with torch {seen.torch}"
+    source = f"measured on this machine by --calibrate, in so much memory, with torch {seen.torch}"
     return Reserve(beside, "the process: Python, PyTorch, malloc", source)
 
 
-def calibrated_as(step: Step) -> str:
+def calibrated_as(step: Step, memory: int) -> str:
     """The name under which that is kept."""
-    return key_of(step.profile.config.to_dict(), step.setting)
+    return key_of({**step.profile.config.to_dict(), "memory": memory}, step.setting)

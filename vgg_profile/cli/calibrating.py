@@ -1,36 +1,41 @@
-"""``fit --calibrate``: what a process takes beside its tensors here, by real steps in one of its own."""
+"""``fit --calibrate``: which batch really runs in so much memory here, by real steps in processes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from vgg_profile.ask.fit import process
-from vgg_profile.ask.machine import LastSeen, keep, settle
+from vgg_profile.ask.machine import LastSeen, keep
 from vgg_profile.ask.question import calibrated_as
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
+from vgg_profile.core.step import SEVERAL
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import exact
 from vgg_profile.predict.steps import trace
 
 MOST = 3 * 2**30
-"""The steps that are run take no more than so many bytes: it shall not take long.
+"""The steps that are run take no more than so many bytes: it shall not take long."""
 
-Below that they are of the batch that fits: blocks of up to 32 MiB are malloc's to keep, larger ones are not,
-so that a smaller batch may leave more behind, or less.
-"""
+CLOSE = 0.03
+"""The answer ran, and one no further beyond it did not."""
 
-SPARE = 32
-"""So large a part of what was taken is kept free beside: the next batch leaves more behind, or less."""
+TIMES = 3
+"""How often a batch has to run: each process has its heap elsewhere, and malloc keeps more or less of it."""
 
-ROUNDS = 3
-"""Each round is of the batch that fits by what the one before it took."""
+TRIES = 16
+"""What malloc keeps does not grow evenly with the batch; even so the search ends."""
 
 
 def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
-    """Take a few steps of the batch that fits, in a process, and keep what it took beside its tensors."""
+    """Find the largest batch that runs, and keep what it leaves of the memory beside its tensors.
+
+    A first process says what it takes beside the tensors of two images. The largest batch by that is tried in
+    a process that may have so much memory and no more; then larger ones while they run, smaller ones while
+    they do not, until one that ran and one that did not are ``CLOSE`` together.
+    """
     if profile.device != "cpu" or profile.run is not None:
         raise InputError(
             "What a process takes is measured for a VGG on the CPU.",
@@ -39,25 +44,52 @@ def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
     lend_a_folder()
     with undivided():
         import vgg_profile.measure.run  # noqa: F401 - torch loads here, or that is said
-        from vgg_profile.measure.process import steps_in_a_process
-    beside, tried = sum(reserve.bytes for reserve in process(memory)), set[int]()
-    most = 0
-    for _ in range(ROUNDS):
-        limit = min(memory - beside, MOST)
-        step, _machine = settle(profile, setup, limit, None)
-        batch = max(2, step.largest_batch(limit))
-        if any(abs(batch - other) * 100 <= batch for other in tried):
-            break  # to the percent it is the same batch
-        tried.add(batch)
+        from vgg_profile.measure.process import Took, steps_in_a_process
+    limit = min(memory, MOST)
+    setting = trace(profile, setup).setting
+
+    def take(batch: int, limit: int | None = None) -> Took:
         say(f"{profile.config.label}: taking three steps of batch {exact(batch)} in a process …")
         try:
-            took = steps_in_a_process(profile.config, replace(step.at(batch).setting, setup=setup))
+            return steps_in_a_process(profile.config, replace(setting, batch=batch), limit=limit)
         except RuntimeError as error:
             raise Failure(f"It could not be measured: {error}.") from None
-        assert took.peak is not None
-        there = trace(profile, replace(setup, processor=took.processor, threads=took.threads))
-        beside = max(1, took.peak - there.peak_bytes(batch))
-        beside += beside // SPARE
-        most = max(most, beside)
-        if keep(LastSeen(took.processor, took.threads, took.torch, {calibrated_as(there): most})) is None:
-            raise Failure("What was measured cannot be kept: there is no place to write. Set XDG_CACHE_HOME.")
+
+    first = take(SEVERAL)
+    assert first.peak is not None
+    step = trace(profile, replace(setup, processor=first.processor, threads=first.threads))
+    beside = first.peak - step.asked_again(SEVERAL).peak_bytes(SEVERAL)
+    guess = max(SEVERAL, step.largest_batch(limit - beside))
+    if ran := _largest(guess, lambda batch: all(take(batch, limit).peak is not None for _ in range(TIMES))):
+        beside = limit - step.asked_again(ran).peak_bytes(ran)
+    kept = {calibrated_as(step, memory): max(1, beside)}
+    seen = LastSeen(first.processor, first.threads, first.torch, kept)
+    if keep(seen) is None:
+        raise Failure("What was measured cannot be kept: there is no place to write. Set XDG_CACHE_HOME.")
+
+
+def _largest(guess: int, runs: Callable[[int], bool]) -> int:
+    """The largest batch that runs, to ``CLOSE`` of one that does not; 0 where none of several images does.
+
+    Ever longer strides from the guess, up while it runs or down while it does not, then halves.
+    """
+    ran, failed, batch = 0, 0, guess
+    stride = max(1, int(guess * CLOSE))
+    for _ in range(TRIES):
+        if runs(batch):
+            ran = batch
+        else:
+            failed = batch
+        if failed and (failed == SEVERAL or failed <= _beyond(ran)):
+            break
+        if ran and failed:
+            batch = (ran + failed) // 2
+        else:
+            batch = ran + stride if ran else max(SEVERAL, failed - stride)
+            stride *= 2
+    return ran
+
+
+def _beyond(batch: int) -> int:
+    """The batch that is no more than ``CLOSE`` larger, or the next."""
+    return max(batch + 1, int(batch * (1 + CLOSE)))

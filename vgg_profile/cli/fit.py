@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     "--calibrate",
     "calibrates",
     is_flag=True,
-    help="On the CPU: measure what the process takes, by small steps in one of its own, and keep it.",
+    help="On the CPU: try what really runs in so much memory, by steps in processes, and keep it.",
 )
 @click.option(
     "--what-if",

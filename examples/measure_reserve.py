@@ -161,8 +161,8 @@ def page(rows: list[Row]) -> Iterator[str]:
     """The rows as a page, and what follows of them."""
     yield "# Does the batch that fits really fit?\n"
     yield (
-        f"`fit --calibrate` was asked for the largest batch; then that batch was trained, {TIMES} times three "
-        "steps in a process that may have so much private memory and no more (`RLIMIT_DATA`); then the next, and "
+        f"`fit --calibrate` was asked for the largest batch; then that ran {TIMES} times, three steps "
+        "in a process that may have so much private memory and no more (`RLIMIT_DATA`); then the next, and "
         f"larger ones up to {CLOSE:.0%} beyond it, until one failed. `python examples/measure_reserve.py` "
         f"made this page on {'; '.join(dict.fromkeys(row.machine for row in rows))}.\n"
     )

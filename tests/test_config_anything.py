@@ -76,6 +76,7 @@ nearly_configs = st.fixed_dictionaries(
 
 
 @given(json_like | nearly_configs)
+@example({"layers": [64], "classifier": "\ud800"})
 @settings(deadline=None)
 def test_any_content_is_a_network_or_a_refusal(content):
     found = answer(from_dict, content)

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -30,6 +31,7 @@ from vgg_profile.describe.documents import compose
 from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.write import plots
 from vgg_profile.write.documents import to_html, to_markdown, to_text
+from vgg_profile.write.plots import schemes
 
 ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "reports" / "measured" / "D-cpu.json"
@@ -317,12 +319,13 @@ def test_ctrl_c_that_a_library_swallowed_counts_before_anything_is_written(
 ) -> None:
     draw = plots.to_bytes
 
-    def swallow(*arguments: object) -> bytes:
+    def swallow(*arguments: Any, **options: Any) -> bytes:
         with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        return draw(*arguments)  # type: ignore[arg-type]
+        return draw(*arguments, **options)
 
-    monkeypatch.setattr(plots, "to_bytes", swallow)
+    for module in (plots, schemes):
+        monkeypatch.setattr(module, "to_bytes", swallow)
     result = run("report", TINY, "--input", 8, "-o", tmp_path / f"report{suffix}")
     assert result.exit_code == 130, result.output
     assert list(tmp_path.iterdir()) == []

@@ -137,9 +137,7 @@ def _batch(row: Row, cases: list[Case], folder: Path) -> None:
         env={
             **os.environ,
             "TMPDIR": str(scratch),
-            "TORCHINDUCTOR_CACHE_DIR": str(
-                folder.parent / "kernels"
-            ),  # else one lasts as long as this process
+            "TORCHINDUCTOR_CACHE_DIR": str(folder.parent / "kernels"),  # else PyTorch's lasts as long as this
             "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]),
         },
     )

@@ -65,8 +65,7 @@ class Check:
     def residual(self) -> int | None:
         """Measured less predicted less every term; ``None`` where there is nothing to subtract."""
         if isinstance(self.predicted, int) and isinstance(self.measured, int):
-            beside = sum(term.value for term in self.terms) if self.terms else 0
-            return self.measured - self.predicted - beside
+            return self.measured - self.predicted - sum(term.value for term in self.terms)
         return None
 
     @property

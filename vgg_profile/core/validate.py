@@ -63,3 +63,5 @@ def conform(content: object, form: Any) -> Any:
     except msgspec.ValidationError as error:
         text = str(error)
         raise MisfitError(text if text.isprintable() else excerpt(text, 200).strip("'\"")) from None
+    except UnicodeEncodeError as error:  # a half of a character, where msgspec looks into a text
+        raise MisfitError(f"Expected text, got {excerpt(error.object)}") from None

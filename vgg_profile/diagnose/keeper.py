@@ -79,9 +79,9 @@ def _line(descriptor: int) -> bytes:
 def _limit(seconds: float) -> None:
     """No core dump; no more memory, and no larger file, than the machine has memory; no time without end.
 
-    No limit on processes: ``RLIMIT_NPROC`` counts all that the user runs, in other containers, too, whom
-    nobody sees from in here. A limit by what is seen would keep PyTorch from its threads there, and root is
-    held to none. What multiplies is ended with the rest.
+    No limit on processes: ``RLIMIT_NPROC`` counts all that the user runs, in other containers, too, which
+    nobody sees from in here. A limit by what is seen could keep PyTorch from its threads, and root is
+    held to none.
     """
     import resource
 

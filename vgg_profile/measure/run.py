@@ -28,7 +28,6 @@ from vgg_profile.measure.timing import Clock, matrix_product_rate, timings
 from vgg_profile.measure.unharmed import as_it_was, attributes_kept
 from vgg_profile.measure.vocabulary import COUNT_METHOD, FLOP_COUNTER, MEMORY_METHOD
 from vgg_profile.models import Config, Source
-from vgg_profile.models.networks import give_memory
 from vgg_profile.run.marks import Deaf, every_module
 from vgg_profile.run.step import AT, TrainingStep, onednn, optimizer_of
 from vgg_profile.run.tensors import CLASSES, Given, Loss, default_loss, give
@@ -165,10 +164,11 @@ class _Run:
         """Build the network under the eyes of the allocator, or weigh the one that was given."""
         gc.collect()
         if isinstance(self.network, Config):
-            self.model = models.VGG(self.network, self.dtype, self.inputs[0].shape)
             with self._memory(0) as recorder:
                 recorder.mark("load")
-                give_memory(self.model, self.device)
+                self.model = models.build(
+                    self.network, input=self.inputs[0].shape, device=self.device, dtype=self.dtype
+                )
                 recorder.mark("end")
             loaded = recorder.moments[0]
         else:

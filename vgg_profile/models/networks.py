@@ -151,14 +151,9 @@ def build(
         )
         fill(net, net.config.label, state, source, place)
     elif place.type != "meta":
-        give_memory(net, place, seed)
+        net.to_empty(device=place)
+        _initialise(net, None if seed is None else torch.Generator(place).manual_seed(seed))
     return net
-
-
-def give_memory(net: VGG, place: torch.device, seed: int | None = None) -> None:
-    """Give a network memory on a device, and the weights that :func:`build` draws."""
-    net.to_empty(device=place)
-    _initialise(net, None if seed is None else torch.Generator(place).manual_seed(seed))
 
 
 def _usable(device: torch.device | str | None) -> torch.device:

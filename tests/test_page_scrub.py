@@ -126,7 +126,7 @@ def test_the_peak_is_found_and_the_keyboard_walks(fresh):
 
 def test_play_walks_on_until_it_is_paused_or_ends(fresh):
     page, now = fresh.page, lambda: int(fresh.page.get_by_label("Event of the step").input_value())
-    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="▶ Play").click()
     fresh.wait_until("Number(document.getElementById('event').value) > 3")
     page.get_by_role("button", name="Pause").click()
     stopped = now()
@@ -134,7 +134,7 @@ def test_play_walks_on_until_it_is_paused_or_ends(fresh):
     assert now() == stopped
     page.get_by_label("Event of the step").press("End")
     page.get_by_role("button", name="One event back").click()
-    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="▶ Play").click()
     fresh.wait_until("document.getElementById('play').textContent.includes('Play')")
     assert now() == int(page.get_by_label("Event of the step").get_attribute("max"))
 

@@ -170,6 +170,7 @@ def written(result: Any, form: str) -> str | None:
 def test_no_field_of_any_result_bites_in_any_format(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the pictures in a page: ``test_hostile_names`` draws names, and a page holds what is drawn."""
     monkeypatch.setattr("vgg_profile.write.plots.to_bytes", lambda figure, suffix: b"<svg/>")
+    monkeypatch.setattr("vgg_profile.write.plots.schemes.to_svg", lambda figure: "<svg/>")
     result = results()[kind]
     heard = 0
     for path in texts(result):

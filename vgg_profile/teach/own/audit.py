@@ -97,7 +97,7 @@ def audit_sheet(
     >>> text = "layer,output,weights\\nconv3-8,32x32x8,224\\npool,16x16x8,0\\nfc,10,3920"
     >>> found = audit_sheet(sheet_of(text), "mine.csv", net="8,M", input="32", classes=10)
     >>> [mark.words for mark in found.wrong][0]
-    'biases counted: (3*3*3)*8+8'
+    'biases counted: (3*3*3)*8+8 = 224'
     """
     said = next((line.facts for line in sheet.lines if line.facts), {})
     name = net if net is not None else said.get("network") or said.get("config")

@@ -38,8 +38,7 @@ PARTLY = ", as far as it came"
 """How a record is announced of a real step for which memory did not suffice."""
 
 MIB = 2**20
-STEP = 200
-LIMITS = range(300, 2001, STEP)
+LIMITS = (300, 500, 700, 1100, 1500, 1900)
 
 RECORD = Path(__file__).parents[1] / "reports" / "measured" / "A-cpu.json"
 
@@ -86,9 +85,9 @@ def test_a_table_in_little_memory(limit: int, tmp_path: Path) -> None:
     assert problem("table D", limit, tmp_path).strip() == ""
 
 
-LOADS = ("trace", "diagnose")
-OPENBLAS = pytest.mark.xfail(
-    reason="OpenBLAS ends a process in which it finds no memory: a folder is left, and the advice is wrong",
+LOADS = ("trace", "measure", "diagnose", "report", "plot")
+IN_C = pytest.mark.xfail(
+    reason="loading in so little memory, PyTorch's libraries may end the process in their own words",
     strict=False,
 )
 
@@ -97,7 +96,7 @@ OPENBLAS = pytest.mark.xfail(
 @pytest.mark.parametrize(
     ("name", "limit"),
     [
-        pytest.param(name, limit, marks=OPENBLAS if name in LOADS and limit <= 600 else ())
+        pytest.param(name, limit, marks=IN_C if name in LOADS and limit == 500 else ())
         for name, limit in product(COMMANDS, LIMITS)
     ],
 )

@@ -190,14 +190,19 @@ KERNELS = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def lend_a_folder() -> None:
-    """Give PyTorch a folder that goes with this process: it makes one for kernels before it compiles any."""
+    """Name a folder to PyTorch that goes with this process: it makes one for kernels before it compiles any.
+
+    Not made here: OpenBLAS ends a process in C where it finds no memory to load, and cleans nothing up.
+    """
     if KERNELS not in os.environ:
+        import secrets
+        import shutil
         import tempfile
 
-        with suppress(OSError):  # then PyTorch says so
-            folder = tempfile.TemporaryDirectory(prefix="vgg-profile-", ignore_cleanup_errors=True)
-            os.environ[KERNELS] = folder.name
-            atexit.register(folder.cleanup)
+        with suppress(OSError):  # no place for temporary files: then PyTorch says so
+            folder = f"{tempfile.gettempdir()}{os.sep}vgg-profile-{secrets.token_hex(8)}"
+            os.environ[KERNELS] = folder
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 @contextmanager

@@ -57,9 +57,9 @@ def to_bytes(
     """
     file = BytesIO()
     with styled(DARK if dark else LIGHT):
-        draw(figure, size, dark=dark).savefig(
-            file, format=format, dpi=DPI, metadata=_metadata(figure, format)
-        )
+        canvas = draw(figure, size, dark=dark)
+        canvas.savefig(file, format=format, dpi=DPI, metadata=_metadata(figure, format))
+        canvas.clear()  # its parts hold each other, and the next picture may be drawn before they are collected
     return file.getvalue()
 
 

@@ -59,7 +59,7 @@ def to_bytes(
     with styled(DARK if dark else LIGHT):
         canvas = draw(figure, size, dark=dark)
         canvas.savefig(file, format=format, dpi=DPI, metadata=_metadata(figure, format))
-        canvas.clear()  # its parts hold each other, and the next picture may be drawn before they are collected
+        canvas.clear()  # its parts hold each other, until somebody collects them
     return file.getvalue()
 
 

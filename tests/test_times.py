@@ -6,6 +6,7 @@ import json
 import mmap
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,24 @@ def test_touching_is_what_the_first_fill_takes_beyond_the_second(monkeypatch: py
     monkeypatch.setattr(timing, "_now", lambda: next(looks))
     touch = timing.first_touch_rate()
     assert (touch.value, touch.spread) == (8192.0, (8192.0, 8192.0))
+
+
+def test_memory_that_malloc_kept_is_not_taken_for_fresh() -> None:
+    """Freed blocks of up to 32 MiB go back to the heap, and together they could hold what is touched."""
+    for _ in range(2):
+        kept = [torch.ones(24 * 2**20, dtype=torch.uint8) for _ in range(9)]
+        last = torch.ones(2**10, dtype=torch.uint8)
+        del kept
+    touch = timing.first_touch_rate()
+    assert last.sum() == 2**10
+    assert isinstance(touch.value, float)
+    assert touch.value > 0
+
+
+def test_a_record_in_which_nothing_was_touched_has_a_table_all_the_same(timed: Measurement) -> None:
+    still = (each._replace(value=0.0) if each.quantity == TOUCH_RATE else each for each in timed.readings)
+    assert "first touched" not in " ".join(describe(replace(timed, readings=tuple(still))).footer)
+    assert "first touched" in " ".join(describe(timed).footer)
 
 
 # -- what no clock says

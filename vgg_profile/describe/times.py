@@ -83,7 +83,7 @@ def _yardsticks(measurement: Measurement) -> Iterator[str]:
     if (rate := measurement.get(RATE)) is not None:
         yield f"A plain matrix product reaches {_rate(rate, 1e9, '.1f')} GFLOP/s here ({rate.method})."
     touch, pages = measurement.get(TOUCH_RATE), measurement.get(pages_of(Phase.BACKWARD))
-    if touch is not None and pages is not None:
+    if touch is not None and pages is not None and number(touch):
         yield (
             f"The system clears a page of memory when it is first touched, {_rate(touch, 1, ',.0f')} a "
             f"second here ({touch.method}). Of the backward pass that is about "

@@ -4,6 +4,7 @@ matrix product. Reported, never judged.
 
 from __future__ import annotations
 
+import mmap
 import time
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
@@ -32,7 +33,7 @@ except ImportError:  # Windows counts no pages
 
 _MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
 _FRESH = 64 * 2**20
-"""Bytes that malloc maps anew each time: it keeps no block of more than 32 MiB."""
+"""Bytes that are mapped to be touched."""
 
 Part = tuple[str, str]
 """A phase, and the layer if it is of one."""
@@ -122,12 +123,14 @@ def matrix_product_rate(device: torch.device, dtype: torch.dtype, repeats: int =
 def first_touch_rate(repeats: int = 5) -> Reading:
     """Pages a second at which the system hands out memory that nobody had touched: it clears each page.
 
-    A fresh block is filled, and filled again: the second time it is written alone.
+    A block is filled, and filled again: the second time it is written alone. It is mapped for that: malloc
+    would hand out what it has kept of freed memory.
     """
     rates = []
     for _ in range(repeats):
         clock = Clock(torch.device("cpu"))
-        fresh = torch.empty(_FRESH, dtype=torch.uint8)
+        mapped = mmap.mmap(-1, _FRESH, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        fresh = torch.frombuffer(mapped, dtype=torch.uint8)
         clock.mark("first")
         fresh.fill_(1)
         clock.mark("second")

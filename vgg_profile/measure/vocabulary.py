@@ -22,7 +22,7 @@ ROUNDING_METHOD = "allocated_bytes less requested_bytes, at most"
 CLOCK = "time.perf_counter_ns between layer marks, median of {} passes"
 PRODUCT_METHOD = "torch.mm of {side}×{side}, median of {repeats} after a warm-up"
 PAGES_METHOD = "getrusage(RUSAGE_SELF).ru_minflt between layer marks, median of {} passes"
-TOUCH_METHOD = "fill_ of {mib} MiB that are fresh less a second one, median of {repeats}"
+TOUCH_METHOD = "fill_ of {mib} MiB just mapped less a second one, median of {repeats}"
 
 SECONDS = "s"
 RATE = "matrix_product_rate"

@@ -85,7 +85,7 @@ def test_a_batch_norm_on_maps_of_one_value_takes_its_sums_beside_all_its_gradien
         for event in ledger(profile).events
         if event.allocated and (event.op, event.layer) == ("NativeBatchNormBackward0", "bn2_1")
     ]
-    assert taken == [["gradient of output", "gradient of weight", "gradient of bias", "temporary"]]
+    assert taken == [["gradient of input", "gradient of weight", "gradient of bias", "temporary"]]
 
 
 @pytest.mark.parametrize("train", [True, False])

@@ -55,7 +55,7 @@ def _run(tape: Tape, node: Node, gradient: Storage, gradients: dict[int, Storage
         else:
             is_kept = tensor.is_parameter and not tape.accumulates
             kind = Category.GRADIENTS if is_kept else Category.IN_FLIGHT
-            of = tensor.storage.what
+            of = tensor.storage.what if tensor.storage.layer == node.layer else "input"
             incoming = Storage(node.layer, f"gradient of {of}", kind, tensor.size, holders=1, of=of)
             made[GRADIENTS[place]] = [incoming]
             added += [incoming] * tensor.is_parameter

@@ -53,7 +53,7 @@ function toldChange(before, after, words) {
   else {
     const changes = after.peak.highest.map((size, of) => size - before.peak.highest[of]);
     const most = changes.reduce((best, each, of) => (Math.abs(each) > Math.abs(changes[best]) ? of : best), 0);
-    effects.push(`the peak goes from ${sized(low)} to ${sized(high)}, most of it ${data.categories[most]} ` +
+    effects.push(`the peak goes from ${sized(low)} to ${sized(high)}, the largest part ${data.categories[most]} ` +
       `(${grown(before.peak.highest[most], after.peak.highest[most])})`);
   }
   if (place(before.peak) !== place(after.peak)) effects.push(`it moves from ${place(before.peak)} to ${place(after.peak)}`);

@@ -131,7 +131,7 @@ def test_calibration_takes_real_steps_and_what_the_process_took_is_a_line(
 ) -> None:
     net = ("8,M,16,M", "--input", "32", "--optimizer", "sgd", "--memory", "1600MiB")
     before = asked(*net)
-    monkeypatch.setattr(calibrating, "MOST", 400 * MIB)
+    monkeypatch.setattr(calibrating, "MOST_CALIBRATED", 400 * MIB)
     done = run("fit", *net, "--calibrate", "--format", "json")
     assert done.exit_code == 0, done.output
     after = json.loads(done.stdout)
@@ -183,6 +183,24 @@ def test_the_answer_is_what_ran_each_time_within_the_memory(monkeypatch: pytest.
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["largest_batch"] == 19
     assert runs[19] == runs[20] == calibrating.TIMES
+
+
+@pytest.mark.parametrize(("memory", "tried"), [("2GiB", "in 2.00 GiB"), ("5GiB", "in 3.00 GiB")])
+def test_what_was_measured_says_in_how_much_memory(
+    memory: str, tried: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a larger memory no more is tried, and no more is said."""
+    limits = set()
+
+    def takes(_: object, setting: Setting, limit: int | None = None) -> Took:
+        limits.add(limit)
+        return Took(GIB if limit is None or setting.batch <= 19 else None, "avx2", 2, "2.13")
+
+    monkeypatch.setattr("vgg_profile.measure.process.steps_in_a_process", takes)
+    done = run("fit", "A", "--memory", memory, "--calibrate", "--format", "json")
+    assert done.exit_code == 0, done.output
+    assert tried in json.loads(done.stdout)["reserves"][0]["source"]
+    assert limits == {None, int(float(tried.split()[1])) * GIB}
 
 
 def test_under_a_hard_limit_a_batch_runs_or_says_that_memory_did_not_suffice() -> None:

@@ -19,6 +19,7 @@ from vgg_profile.core.errors import InputError
 from vgg_profile.core.signed import sign
 from vgg_profile.describe.tables import describe
 from vgg_profile.measure import timing
+from vgg_profile.measure.consistent import check_consistent
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import Measurement, Reading, dumps
 from vgg_profile.measure.run import measure
@@ -196,6 +197,25 @@ def test_what_no_clock_says_is_refused(
 ) -> None:
     assert altered(on_disk, lambda by, all_: None) == "read"
     assert said in altered(on_disk, change)
+
+
+class Compared(Reading):
+    """A reading that says how often one was held against another."""
+
+    times = 0
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return super().__eq__(other)
+
+    __hash__ = Reading.__hash__
+
+
+def test_spreads_are_looked_at_once_each(timed: Measurement) -> None:
+    """Of ten thousand layers there are 40,000 times: none is searched among the others."""
+    readings = tuple(Compared(*each) for each in timed.readings)
+    check_consistent(replace(timed, readings=readings))
+    assert Compared.times == 0
 
 
 def test_a_system_that_counts_no_pages_has_none_of_them(on_disk: Path) -> None:

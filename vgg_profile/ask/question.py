@@ -18,11 +18,15 @@ from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
+from vgg_profile.core.units import binary
 from vgg_profile.predict.vgg.configs import Source
 from vgg_profile.predict.vgg.passing import Probe
 from vgg_profile.predict.vgg.walk import walk
 
 PLAIN = Setup()
+
+MOST_CALIBRATED = 3 * 2**30
+"""The steps of ``--calibrate`` take no more than so many bytes: it shall not take long."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,8 @@ class Question:
     def answer(self) -> Fit:
         """What fits; raises ``InputError`` for a step or a batch that cannot be."""
         step, machine = settle(self.profile, self.setup, self.limit, self.batch, self.probe)
-        measured = (
-            None if machine is None or self.reserves is not None else as_calibrated(step, self.memory.bytes)
-        )
-        kept = self._kept(measured)
+        is_open = machine is not None and self.reserves is None
+        kept = self._kept(as_calibrated(step, self.memory.bytes) if is_open else None)
         return Fit(step, self.memory, kept, self.batch, self.expandable, machine, self.probe)
 
     def about(self, batch: int, known: Fit) -> Fit:
@@ -130,7 +132,8 @@ def as_calibrated(step: Step, memory: int) -> Reserve | None:
     beside = None if seen is None else seen.beside.get(calibrated_as(step, memory))
     if seen is None or beside is None:
         return None
-    source = f"measured on this machine by --calibrate, in so much memory, with torch {seen.torch}"
+    tried = binary(min(memory, MOST_CALIBRATED))
+    source = f"measured on this machine by --calibrate, in {tried}, with torch {seen.torch}"
     return Reserve(beside, "the process: Python, PyTorch, malloc", source)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from vgg_profile.ask.machine import LastSeen, keep
-from vgg_profile.ask.question import calibrated_as
+from vgg_profile.ask.question import MOST_CALIBRATED, calibrated_as
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say
 from vgg_profile.core.errors import InputError
@@ -15,9 +15,6 @@ from vgg_profile.core.step import SEVERAL
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import exact
 from vgg_profile.predict.steps import trace
-
-MOST = 3 * 2**30
-"""The steps that are run take no more than so many bytes: it shall not take long."""
 
 CLOSE = 0.03
 """The answer ran, and one no further beyond it did not."""
@@ -45,13 +42,13 @@ def calibrate(profile: Profile, setup: Setup, memory: int) -> None:
     with undivided():
         import vgg_profile.measure.run  # noqa: F401 - torch loads here, or that is said
         from vgg_profile.measure.process import Took, steps_in_a_process
-    limit = min(memory, MOST)
+    limit = min(memory, MOST_CALIBRATED)
     setting = trace(profile, setup).setting
 
-    def take(batch: int, limit: int | None = None) -> Took:
+    def take(batch: int, within: int | None = None) -> Took:
         say(f"{profile.config.label}: taking three steps of batch {exact(batch)} in a process …")
         try:
-            return steps_in_a_process(profile.config, replace(setting, batch=batch), limit=limit)
+            return steps_in_a_process(profile.config, replace(setting, batch=batch), limit=within)
         except RuntimeError as error:
             raise Failure(f"It could not be measured: {error}.") from None
 

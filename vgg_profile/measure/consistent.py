@@ -167,9 +167,11 @@ def _all_of(
 
 def _spreads(measurement: Measurement) -> Iterator[str]:
     """A median lies between the least and the most of its passes, and in each a layer is within its phase."""
-    medians = [each for each in measurement.readings if each.unit == SECONDS or each.unit.endswith("/s")]
+    medians: list[Reading] = []
     for reading in measurement.readings:
-        if reading.spread is not None and reading not in medians:
+        if reading.unit == SECONDS or reading.unit.endswith("/s"):
+            medians.append(reading)
+        elif reading.spread is not None:
             yield f"{_name(reading)} has a spread, and is the median of nothing"
     if len({each.spread is None for each in medians}) > 1:
         yield "of its medians some have a spread and others have none"

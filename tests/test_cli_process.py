@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from calling import ESCAPE, TINY, accepted, call, on_a_terminal, plain_environment
+from calling import ESCAPE, ROOT, TINY, accepted, call, on_a_terminal, plain_environment
 from click import Command, Context
 
 from vgg_profile.cli import COMMANDS, main
@@ -98,6 +98,13 @@ def test_a_module_that_a_table_does_not_need_would_be_noticed(module: str) -> No
     if module in ("torch", "fvcore", "matplotlib", "pandas", "vgg_profile.models"):
         pytest.skip("slow to load; numpy stands for it")
     assert module in _loaded_by(f"main(['table', 'D'], standalone_mode=False); import {module}")
+
+
+def test_what_audits_a_students_table_is_loaded_for_one_alone() -> None:
+    auditing = "vgg_profile.teach.own.audit"
+    assert auditing not in _loaded_by("main(['table', 'D', '--format', 'csv'], standalone_mode=False)")
+    words = ["notes", str(ROOT / "examples" / "my_table.csv"), "--format", "csv"]
+    assert auditing in _loaded_by(f"main({words!r}, standalone_mode=False)")
 
 
 @cache

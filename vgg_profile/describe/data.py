@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from vgg_profile.ask.compare import PARTS, Comparison
 from vgg_profile.ask.difference import Difference
@@ -21,11 +22,9 @@ from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.core.setting import Setting
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, Profile
-from vgg_profile.describe.own_table import figures
 from vgg_profile.describe.tables import describe
 from vgg_profile.measure.record import Measurement
 from vgg_profile.teach.forms import Lesson
-from vgg_profile.teach.own.audit import TableAudit
 
 Facts = Mapping[str, Cell]
 
@@ -73,12 +72,19 @@ def data(result: object, **options: bool) -> Table:
             return _beside(_checked(result), _measured(result.measurement, result.profile.config.label))
         case Measurement():
             return _beside(describe(result), _measured(result, str(_name(result))))
-        case TableAudit():
-            return _beside(figures(result), _of(result.profile.config, result.profile.setting))
         case Lesson():
             of = {} if result.profile is None else _of(result.profile.config, result.profile.setting)
             return _beside(describe(result), {"lesson": result.name, **of})
+        case _ if type(result).__name__ == "TableAudit":  # no other result is to load what audits one
+            return _audited(result)
     return describe(result, **options)
+
+
+def _audited(audit: Any) -> Table:
+    """Every figure of a student's table."""
+    from vgg_profile.describe.own_table import figures
+
+    return _beside(figures(audit), _of(audit.profile.config, audit.profile.setting))
 
 
 def _beside(table: Table, facts: Facts | Iterable[Facts]) -> Table:

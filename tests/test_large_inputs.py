@@ -100,10 +100,8 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["timeline", "NET", "--optimizer", "adam"],
         ["fit", "NET", "--memory", "8GiB"],
         ["fit", "NET", "--memory", "8GiB", "--processor", "amx", "--threads", "2"],
-        pytest.param(
-            ["fit", "NET", "--memory", "8GiB", "--batch", "64", "--processor", "amx", "--threads", "2"],
-            marks=pytest.mark.xfail(reason="a second batch's book: 532 MiB", strict=False),
-        ),
+        ["fit", "NET", "--memory", "8GiB", "--batch", "64"],
+        ["fit", "NET", "--memory", "8GiB", "--batch", "64", "--processor", "amx", "--threads", "2"],
         ["explain", "NET", "conv1_2000"],
         ["sweep", "NET", "--batch", "1..9"],
         ["compare", "NET", "D", "--by", "layer", "--input", "32"],
@@ -123,20 +121,54 @@ def test_ten_thousand_layers_are_no_trouble(words: list[str], deep: Path) -> Non
     assert size < MOST
 
 
+PYTORCH_ALONE = """
+import re, sys
+from pathlib import Path
+import torch
+from torch import nn
+torch.set_num_threads(1)
+convolutions = [nn.Conv2d(1 if n else 3, 1, 3, padding=1) for n in range(int(sys.argv[1]))]
+layers = [each for convolution in convolutions for each in (convolution, nn.ReLU(inplace=True))]
+net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(7), nn.Flatten(), nn.Linear(49, 2))
+with torch.autograd.profiler.profile(use_kineto=True, profile_memory=True) as recording:
+    nn.functional.cross_entropy(net(torch.randn(1, 3, 2, 2)), torch.tensor([1])).backward()
+tree = recording.kineto_results.experimental_event_tree()
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024)
+"""
+
+
 @pytest.mark.slow
 def test_ten_thousand_layers_are_measured_and_checked(deep: Path) -> None:
     """Every check holds, fvcore's too; the record is read in little memory, and no slower than it was made.
 
-    PyTorch's own profiler takes 1.4 KiB for each of some sixty events of a layer: what ``measure`` takes
-    beside that and a real step is within ``MOST``.
+    What ``measure`` takes beside what PyTorch takes for the same step, profiled, is within half of ``MOST``:
+    at 10,000 layers 1,612 MiB, of which PyTorch's are 1,414.
     """
     net = ("10000.json", "--input", "2")
     measured = ("measure", *net, "--threads", "1", "--repeats", "1", "-o", "record.json")
     code, size, seconds, said = bill(*measured, folder=deep)
     assert code == 0, said
-    assert size < MOST_LAYERS * 60 * 1_440 + 2 * MOST
+    alone = subprocess.check_output([sys.executable, "-c", PYTORCH_ALONE, str(MOST_LAYERS)])
+    assert size < int(alone.split()[-1]) + MOST // 2  # the profiler announces itself before
     code, least, faster, said = bill("check", *net[:1], "record.json", *net[1:], folder=deep)
     assert (code, least < MOST, faster < seconds) == (0, True, True), said
+
+
+BUDGET = """
+[[network]]
+name = "10000.json"
+input = "2"
+optimizer = "adam"
+limits = { peak = "4GiB", batch = { rtx4090 = 2, "8GiB" = 2 } }
+"""
+
+
+@pytest.mark.slow
+def test_ten_thousand_layers_have_a_budget(deep: Path) -> None:
+    """A card's allocator is replayed for batch after batch, and none of its blocks is left over."""
+    (deep / "budget.toml").write_text(BUDGET)
+    code, size, _, said = bill("budget", "budget.toml", folder=deep)
+    assert (code, size < MOST) == (0, True), said
 
 
 def test_a_picture_of_thousands_of_layers_is_no_larger_than_a_page_shows(deep: Path) -> None:

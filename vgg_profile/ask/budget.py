@@ -112,13 +112,12 @@ def limits(entry: Entry, open_: Open) -> Iterator[Limit]:
             )
     for memory, allowed in entry.least:
         profile, setup = on(memory.device or entry.device)
-        fit = Question(profile, memory, setup).answer()
         yield Limit(
             entry.label,
             "largest_batch",
             memory.label,
             allowed,
-            fit.largest_batch,
+            Question(profile, memory, setup).answer().largest_batch,
             is_least=True,
             device=profile.device,
         )

@@ -117,14 +117,16 @@ def _worst(profile: Profile, setup: Setup, limit: int, batch: int | None) -> tup
     threads = setup.threads or os.cpu_count() or 1
     setups = {family: replace(setup, processor=family, threads=threads) for family in PROCESSORS}
     here = profile.at(batch or 2)
-    known = [family for family, of in setups.items() if not trace(here, of).is_at_least] or list(setups)
 
-    def badness(family: str) -> tuple[int, int]:
+    def badness(family: str) -> tuple[bool, int, int]:
         step = trace(here, setups[family])
+        is_known = not step.is_at_least
         largest, steps = (batch, {}) if batch else step.search(limit)
         asked = largest + (batch is None)
-        return -largest, steps.get(asked, step).peak_bytes(asked)
+        return is_known, -largest, steps.get(asked, step).peak_bytes(asked)
 
-    worst = max(known, key=badness)
-    left_out = tuple(family for family in setups if family not in known)
+    found = {family: badness(family) for family in setups}  # one at a time: of many layers a book is large
+    worst = max(found, key=found.__getitem__)
+    is_one_known, *_ = found[worst]
+    left_out = tuple(family for family in setups if is_one_known and not found[family][0])
     return trace(profile, setups[worst]), Machine(worst, threads, WORST, left_out)

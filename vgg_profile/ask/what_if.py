@@ -116,10 +116,7 @@ def what_if(
     '--accumulate 2'
     """
     fit = question.answer()
-    setup = fit.step.setup
-    images = fit.batch * setup.accumulate
     before = question.about(fit.batch, fit)
-    flops = flops_of(fit.step)
     helped: list[Helped] = []
     refused: list[Refused] = []
     for change in progress(list(changes(question, fit))):
@@ -129,33 +126,35 @@ def what_if(
             refused.append(Refused(change.what, change.typed, f"traced otherwise; type `{again}`"))
             continue
         try:
-            asked = change.question()
-            largest = asked.answer()
-            times = largest.step.setup.accumulate
-            batch = -(-images // times)
-            here = asked.about(batch, largest)
+            helped.append(_helped(change, fit, before.taken_bytes))
         except InputError as error:
             refused.append(Refused(change.what, change.typed, error.problem.rstrip(".")))
-            continue
-        there = flops_of(largest.step)
-        helped.append(
-            Helped(
-                change.what,
-                change.typed,
-                largest.largest_batch,
-                largest.largest_batch * times,
-                largest.largest_batch * times - fit.largest_batch * setup.accumulate,
-                batch,
-                here.fits,
-                here.taken_bytes,
-                before.taken_bytes - here.taken_bytes,
-                there,
-                there - flops,
-                here.here.is_at_least,
-            )
-        )
     ranked = sorted(helped, key=lambda each: (-each.gained, -each.saved_bytes))
     return WhatIf(fit, tuple(ranked), tuple(refused))
+
+
+def _helped(change: Alternative, fit: Fit, taken_before: int) -> Helped:
+    """What one change makes of an answer; its books, large where there are many layers, end with it."""
+    asked = change.question()
+    largest = asked.answer()
+    now, times = fit.step.setup.accumulate, largest.step.setup.accumulate
+    batch = -(-fit.batch * now // times)
+    here = asked.about(batch, largest)
+    flops = flops_of(largest.step)
+    return Helped(
+        change.what,
+        change.typed,
+        largest.largest_batch,
+        largest.largest_batch * times,
+        largest.largest_batch * times - fit.largest_batch * now,
+        batch,
+        here.fits,
+        here.taken_bytes,
+        taken_before - here.taken_bytes,
+        flops,
+        flops - flops_of(fit.step),
+        here.here.is_at_least,
+    )
 
 
 def flops_of(step: Step) -> int:

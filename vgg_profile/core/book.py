@@ -220,22 +220,32 @@ class Book:
     @property
     def loaded_bytes(self) -> int:
         """What is live before the first image comes, whatever the batch."""
-        return self.running(self.columns.fixed)[self._ends[self.marks[1].event]]
+        before = self.events[: self.marks[1].event]
+        return sum(
+            sum(storage.size.fixed for storage in event.allocated)
+            - sum(storage.size.fixed for storage in event.freed)
+            for event in before
+        )
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """Live bytes at each event after loading, before it frees, as a function of the batch.
 
         Only the lines that are highest for some batch are kept, by their slope: the upper envelope. The
-        peak of any batch, and the largest batch within any limit, can be read off these few.
+        peak of any batch, and the largest batch within any limit, can be read off these few. A book that is
+        searched is asked nothing else, so the events are added up as they are: their columns are as large.
         """
-        fixed, per_image = self.running(self.columns.fixed), self.running(self.columns.per_image)
         steepest: dict[int, Line] = {}
-        for number in range(self.marks[1].event, len(self.events)):
-            place = self._ends[number] + len(self.events[number].allocated)
-            known = steepest.get(per_image[place])
-            if known is None or fixed[place] > known.fixed:
-                steepest[per_image[place]] = Line(fixed[place], per_image[place], number)
+        first = self.marks[1].event
+        fixed = per_image = 0
+        for number, event in enumerate(self.events):
+            for storage in event.allocated:
+                fixed, per_image = fixed + storage.size.fixed, per_image + storage.size.per_image
+            known = steepest.get(per_image)
+            if number >= first and (known is None or fixed > known.fixed):
+                steepest[per_image] = Line(fixed, per_image, number)
+            for storage in event.freed:
+                fixed, per_image = fixed - storage.size.fixed, per_image - storage.size.per_image
         envelope: list[Line] = []
         for _, line in sorted(steepest.items()):
             while envelope and (

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from vgg_profile.core.book import CATEGORIES, Book
+from vgg_profile.core.collecting import collecting
 from vgg_profile.core.events import Category
 from vgg_profile.core.fold import at_batch
 from vgg_profile.core.step import Step
@@ -117,6 +118,7 @@ class TrainingRun:
         """
         return self._taken(self._books(batch), batch, limit, steps)
 
+    @collecting(is_on=True)  # blocks know their neighbours: what an allocator leaves goes round in circles
     def _taken(
         self, books: tuple[Book, Book], batch: int, limit: int | None, steps: int | None = None
     ) -> AllocatorPeak:

@@ -15,7 +15,7 @@ from vgg_profile.core.events import OF_THE_LOSS, Category, Phase, Storage
 from vgg_profile.core.sizes import NOTHING
 from vgg_profile.predict.kernels import GRADIENTS
 from vgg_profile.predict.vgg.tape import Tape, let_go
-from vgg_profile.predict.vgg.tensors import Checkpoint, Node, Tensor
+from vgg_profile.predict.vgg.tensors import Checkpoint, Node, Tensor, which
 
 
 def run_backward(tape: Tape, loss: Tensor) -> None:
@@ -56,7 +56,7 @@ def _run(tape: Tape, node: Node, gradient: Storage, gradients: dict[int, Storage
             is_kept = tensor.is_parameter and not tape.accumulates
             kind = Category.GRADIENTS if is_kept else Category.IN_FLIGHT
             of = tensor.storage.what if tensor.storage.layer == node.layer else "input"
-            incoming = Storage(node.layer, f"gradient of {of}", kind, tensor.size, holders=1, of=of)
+            incoming = Storage(node.layer, which("gradient", of), kind, tensor.size, holders=1, of=of)
             made[GRADIENTS[place]] = [incoming]
             added += [incoming] * tensor.is_parameter
         if temporaries and temporaries[place] != NOTHING:

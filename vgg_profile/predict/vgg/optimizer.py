@@ -8,6 +8,7 @@ from vgg_profile.core.events import Category, Storage
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.sizes import FLOAT32, NOTHING, Bytes
 from vgg_profile.predict.vgg.tape import Tape
+from vgg_profile.predict.vgg.tensors import which
 
 STEP_COUNT_BYTES = 4
 """Adam counts its steps in a float32 scalar a parameter: on the CPU, or where a fused step reads it."""
@@ -39,7 +40,7 @@ class Optimizer:
 
     def _make(self, op: str, weight: Storage, what: str, size: Bytes) -> None:
         self.tape.layer = weight.layer
-        self.tape.allocate(op, Storage(weight.layer, f"{what} of {weight.what}", Category.OPTIMIZER, size))
+        self.tape.allocate(op, Storage(weight.layer, which(what, weight.what), Category.OPTIMIZER, size))
 
     def step(self) -> None:
         """SGD works in place. Adam's denominator is a tensor: ``sqrt(second moment) / correction + eps``.

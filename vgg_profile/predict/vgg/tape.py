@@ -15,13 +15,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, NOTHING, Bytes, Shape
 from vgg_profile.predict.kernels import OUTPUT
-from vgg_profile.predict.vgg.tensors import Autocast, Backward, Blocks, Checkpoint, Node, Result, Tensor
+from vgg_profile.predict.vgg.tensors import (
+    Autocast,
+    Backward,
+    Blocks,
+    Checkpoint,
+    Node,
+    Result,
+    Tensor,
+    which,
+)
 
 if TYPE_CHECKING:
     from vgg_profile.predict.vgg.passing import Kernels
@@ -69,7 +79,7 @@ class Tape:
         self.accumulates = True
         for weight in weights:
             self.layer = weight.layer
-            what = f"gradient of {weight.what}"
+            what = which("gradient", weight.what)
             self.allocate(
                 "gradient", Storage(weight.layer, what, Category.GRADIENTS, weight.size, of=weight.what)
             )
@@ -244,7 +254,7 @@ class Tape:
             storage.holders += 1
         node.saved = (*saves, *extras)
         for storage in node.saved:
-            storage.readers += (f"{self.layer}'s backward",)
+            storage.readers += _backward_of(self.layer)
         return node, ()
 
     def reduce(self, name: str, x: Tensor, scalar: Tensor, *, node: str, beside: Storage) -> None:
@@ -337,6 +347,11 @@ class Tape:
         tensor = Tensor(storage, shape, itemsize, is_parameter=is_parameter, batched=batched)
         storage.size = tensor.size
         return tensor
+
+
+@lru_cache(1024)  # all that a layer keeps shares them
+def _backward_of(layer: str) -> tuple[str, ...]:
+    return (f"{layer}'s backward",)
 
 
 def _is_cached(x: Tensor) -> bool:

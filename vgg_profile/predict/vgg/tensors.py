@@ -50,6 +50,16 @@ def _size(shape: Shape, itemsize: int, *, batched: bool) -> Bytes:
     return Bytes(0, count) if batched else Bytes(count, 0)
 
 
+@lru_cache(1024)  # of thousands of layers each has a weight
+def which(what: str, of: str) -> str:
+    """What belongs to another tensor, in words; said once, however many share it.
+
+    >>> which("gradient", "weight")
+    'gradient of weight'
+    """
+    return f"{what} of {of}"
+
+
 class Saved(NamedTuple):
     """Something that an operation allocates for its own backward only, such as pool indices.
 

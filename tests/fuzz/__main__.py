@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.fuzz.kinds import KINDS
+from tests.fuzz.page import PAGE, keep, page
 from tests.fuzz.running import HEAD, run_kind
 
 
@@ -20,6 +21,9 @@ def main() -> None:
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)} (default: all)")
     parser.add_argument("--share", type=float, default=1, help="of each kind's number (default: all)")
     parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="keep rows there, and write reports/fuzz.md"
+    )
     given = parser.parse_args()
     wrong = 0
     print(HEAD)
@@ -30,6 +34,8 @@ def main() -> None:
         for problem in row.problems[:5]:
             print(f"    {problem}", flush=True)
         wrong += len(row.problems)
+        if given.keep:
+            PAGE.write_text(page(keep(given.keep, row, given.seed)), encoding="utf-8")
     sys.exit(bool(wrong))
 
 

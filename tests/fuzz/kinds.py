@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.fuzz.files import MAKERS, Files
 from vgg_profile.core.signed import sign
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ ODD = (
     "out.svg", "=1+1", "'", '"', "\\", "%s", "1" * 400,
 )  # fmt: skip
 COMMANDS = (
-    "check", "compare", "diagnose", "doctor", "explain", "fit",
+    "budget", "check", "compare", "diagnose", "doctor", "explain", "fit",
     "list", "notes", "plot", "report", "sweep", "table",
     "timeline", "trace",
 )  # fmt: skip
@@ -35,7 +36,9 @@ OPTIONS = (
     "--force", "--device", "--optimizer", "--mode", "--foreach", "--fused", "--first-step", "--amp",
     "--checkpoint", "--no-onednn", "--memory", "--reserve", "--by", "--relative-to", "--measured",
     "--freeze", "--processor", "--threads", "--with", "--loss", "--like", "--timeout",
-    "--claims", "--saved", "--all-layers", "--help", "-h", "-V", "--odd", "--all-layers=1",
+    "--claims", "--saved", "--against", "--short", "--columns", "--wide", "--bytes", "--what-if",
+    "--accumulate",    "--expandable-segments", "--relative-to", "--net", "--dark", "--unit", "--size",
+    "--all-layers", "--help", "-h", "-V", "--odd", "--all-layers=1",
 )  # fmt: skip
 
 
@@ -229,7 +232,23 @@ def _signal(chance: random.Random, folder: Path) -> Case:
     return Case(list(words), folder, {"m.py": b"import time\ntime.sleep(30)\n"}, is_real=True)
 
 
+def _completed(chance: random.Random, folder: Path) -> Case:
+    """A line that a shell asks to complete."""
+    return Case(["(complete)", *_arguments(chance, folder).words], folder)
+
+
 Make = Callable[[random.Random, Path], Case]
+
+
+def _of_files(make: Callable[[random.Random], Files]) -> Make:
+    def case(chance: random.Random, folder: Path) -> Case:
+        words, files, is_lie = make(chance)
+        if chance.random() < 0.2:
+            files = {name: _damaged(chance, content) for name, content in files.items()}
+        return Case(words, folder, files, is_lie)
+
+    return case
+
 
 KINDS: dict[str, tuple[int, Make]] = {
     "arguments": (12_000, _arguments),
@@ -239,5 +258,7 @@ KINDS: dict[str, tuple[int, Make]] = {
     "weights": (500, _weights),
     "diagnose": (100, _model),
     "signals": (60, _signal),
+    "completed": (1_000, _completed),
+    **{name: (number, _of_files(make)) for name, (number, make) in MAKERS.items()},
 }
 """Each kind with the number of a whole run, and what makes one."""

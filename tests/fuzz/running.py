@@ -76,7 +76,14 @@ def build_with(net, weights):
         sys.stderr.write(str(error))
         sys.exit(2)
 
+def complete(*words):
+    from click.shell_completion import ShellComplete
+    shell = ShellComplete(main, {}, "vgg-profile", "_VGG_PROFILE_COMPLETE")
+    shell.get_completions(list(words[:-1]), words[-1])
+
 def invoke(words):
+    if words[0] == "(complete)":
+        return CliRunner().invoke(click.Command("x", callback=lambda: complete(*words[1:])), [])
     if words[0] != "(weights)":
         return CliRunner().invoke(main, words)
     return CliRunner().invoke(click.Command("x", callback=lambda: build_with(*words[1:])), [])
@@ -95,6 +102,7 @@ def left_behind():
 for line in sys.stdin:
     case = json.loads(line)
     for name, content in case["files"].items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(bytes.fromhex(content))
     before, start = set(os.listdir()), time.process_time()
     result = invoke([os.fsdecode(bytes.fromhex(each)) for each in case["words"]])
@@ -137,6 +145,7 @@ def _batch(row: Row, cases: list[Case], folder: Path) -> None:
         env={
             **os.environ,
             "TMPDIR": str(scratch),
+            "XDG_CACHE_HOME": str(folder.parent / "kept"),
             "TORCHINDUCTOR_CACHE_DIR": str(folder.parent / "kernels"),  # else PyTorch's lasts as long as this
             "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]),
         },

@@ -104,6 +104,15 @@ class Setup:
             check_choice(getattr(self, what), allowed, what)
         if self.processor is not None:
             check_choice(self.processor, PROCESSORS, "processor")
+        for switch in SWITCHES:
+            if getattr(self, switch) not in (None, False, True):
+                raise InputError(
+                    f"{excerpt(getattr(self, switch))} is not on or off: {switch}.", f"Say {switch}=True."
+                )
+        if not isinstance(self.freeze, tuple) or not all(isinstance(each, str) for each in self.freeze):
+            raise InputError(
+                f"{excerpt(self.freeze)} are no modules to freeze.", 'Name their paths: freeze=("features",).'
+            )
         check_size(self.accumulate, "number of micro-batches", "--accumulate 4")
         if self.accumulate > 1 and not self.has_backward:
             raise InputError("Inference makes no gradients to add up.", "Leave --accumulate out.")

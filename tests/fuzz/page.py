@@ -1,0 +1,62 @@
+"""What came of a run, kept row by row, and the page that says it: ``reports/fuzz.md``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tests.fuzz.kinds import KINDS
+from tests.fuzz.running import MOST_MEMORY, MOST_SECONDS, Row
+
+PAGE = Path(__file__).parents[2] / "reports" / "fuzz.md"
+
+REAL = ("measured", "diagnose", "signals")
+"""Kinds that run a real step, or a stranger's file: of those memory and seconds are told, and not judged."""
+
+
+def keep(path: Path, row: Row, seed: int) -> dict[str, Any]:
+    """Add a row to those that are kept, in place of an earlier one of its kind; all of them."""
+    rows = json.loads(path.read_text()) if path.exists() else {}
+    rows[row.name] = {**asdict(row), "seed": seed}
+    path.write_text(json.dumps(rows, indent=1) + "\n")
+    return dict(rows)
+
+
+def page(rows: dict[str, Any]) -> str:
+    """The page as Markdown: of each kind how many were run of how many, and how they ended."""
+    ran = [rows[name] for name in KINDS if name in rows]
+    tried, wrong = sum(each["tried"] for each in ran), sum(len(each["problems"]) for each in ran)
+    whole = sum(number for number, _ in KINDS.values())
+    lines = [
+        "# Fuzz",
+        "",
+        f"{tried:,} hostile inputs were run, of {whole:,} of a whole run; {wrong:,} of them went wrong.",
+        "",
+        "To go wrong is a traceback, an exit code that is none of ours, silence, what does not print, a lie",
+        "that passes, a file or a process left behind; and, where no real step is run, more than "
+        f"{MOST_MEMORY >> 20} MiB",
+        f"(of a process that runs 250 inputs) or {MOST_SECONDS} s of the processor.",
+        "",
+        "Made by `python -m tests.fuzz --keep FILE`; kinds may be run one by one.",
+        "",
+        "| kind | of a whole run | tried | refused | done | failed | wrong | most MiB | most s |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for each in ran:
+        codes = {int(code): number for code, number in each["codes"].items()}
+        failed = each["tried"] - codes.get(2, 0) - codes.get(0, 0)
+        lines.append(
+            f"| {each['name']} | {KINDS[each['name']][0]:,} | {each['tried']:,} | {codes.get(2, 0):,} "
+            f"| {codes.get(0, 0):,} | {failed:,} | {len(each['problems']):,} "
+            f"| {each['memory'] >> 20:,} | {each['seconds']:.1f} |"
+        )
+    left = [name for name in KINDS if name not in rows]
+    lines += ["", f"Not run: {', '.join(left)}."] * bool(left)
+    lines += [
+        "",
+        "Failed are exit codes 1, 3 and 4, and of signals theirs: 130, 143, 129 (their seconds a clock's).",
+        f"Of {', '.join(REAL)} memory and seconds are told, and not judged: they run a real step.",
+    ]
+    return "\n".join(lines) + "\n"

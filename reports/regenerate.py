@@ -142,6 +142,7 @@ def index() -> str:
     lines += [
         *(f"| [{name}]({name}) | {EXAMPLES[name][0]} | `{shlex.join(example(name))}` |" for name in EXAMPLES),
         "| [mutants.md](mutants.md) | which change of a rule which test finds | `python -m tests.mutants` |",
+        "| [fuzz.md](fuzz.md) | how hostile inputs ended | `python -m tests.fuzz --keep FILE` |",
         "",
         "## Records",
         "",

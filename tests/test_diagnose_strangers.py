@@ -185,6 +185,36 @@ def test_everything_that_it_started_ends_with_it(end: str, tmp_path: Path) -> No
     assert not any(map(is_alive, known))
 
 
+HOPS = """
+import os, time
+def hop():
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+    open("outlived", "w")
+    os._exit(0)
+os.chdir(FOLDER)
+for _ in range(8):
+    os.fork() or hop()
+"""
+
+
+@linux
+@pytest.mark.slow
+def test_processes_that_give_birth_as_they_die_end_with_it(tmp_path: Path) -> None:
+    """A fork bomb of eight at a time: each is in a session of its own, and gone before it is looked for."""
+    found, _ = asked(tmp_path, f"FOLDER = {str(tmp_path)!r}\n{HOPS}{SOUND}")
+    assert isinstance(found, Draft), found
+    there = []
+    for place in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            there += [place] * (place.readlink() == tmp_path)
+    assert there == []
+    assert not (tmp_path / "outlived").exists(), "it was not ended: it came to its own end"
+
+
 @linux
 def test_everything_ends_with_whoever_asked_even_killed(tmp_path: Path) -> None:
     path, pids = tmp_path / "stranger.py", tmp_path / "pids"
@@ -329,5 +359,12 @@ def test_no_other_time_is_taken(timeout: str, tmp_path: Path) -> None:
 
 def test_help_says_what_running_it_means() -> None:
     said = " ".join(CliRunner().invoke(main, ["diagnose", "--help"]).stdout.split())
-    for promise in ("WITH YOUR RIGHTS", "may be forged", "only files that you trust", "end with it"):
+    for promise in (
+        "`ulimit -u`",
+        "for root nothing does",
+        "WITH YOUR RIGHTS",
+        "may be forged",
+        "only files that you trust",
+        "end with it",
+    ):
         assert promise in said

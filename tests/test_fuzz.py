@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.kinds import KINDS
-from tests.fuzz.running import run_kind
+from tests.fuzz.page import PAGE, Rows, keep, page
+from tests.fuzz.running import Row, run_kind
 
 SHARES = {
     "arguments": 0.01,
@@ -17,8 +18,15 @@ SHARES = {
     "weights": 0.02,
     "diagnose": 0.05,
     "signals": 0.1,
+    "completed": 0.05,
+    "budgets": 0.04,
+    "own tables": 0.02,
+    "traced": 0.02,
+    "against": 0.05,
+    "columns": 0.03,
+    "kept": 0.03,
 }
-SLOW = {"diagnose", "measured", "signals", "weights"}
+SLOW = {"diagnose", "measured", "signals", "traced", "weights"}
 
 
 @pytest.mark.parametrize(
@@ -42,3 +50,22 @@ def test_what_goes_wrong_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(KINDS, "records", (number, honest))  # type: ignore[arg-type]
     row = run_kind("records", 0.0001, seed=1, folder=tmp_path)
     assert [problem.partition(":")[0] for problem in row.problems] == ["a lie passes"] * 4
+
+
+def test_a_page_adds_seeds_up_and_says_what_was_not_run(tmp_path: Path) -> None:
+    rows: Rows = {}
+    for seed, problems in ((1, []), (2, ["a lie passes: x"])):
+        row = Row("records", 10, {2: 7, 0: 1, 3: 2}, memory=2**20 * seed, seconds=seed, problems=problems)
+        rows = keep(tmp_path / "rows.json", row, seed)
+    text = page(rows)
+    assert "20 hostile inputs were run" in text
+    assert "1 of them went wrong" in text
+    assert "| records | 40,000 | 20 | 14 | 2 | 4 | 1 | 2 | 2.0 |" in text
+    assert "Not run: arguments," in text
+
+
+def test_the_page_that_is_kept_has_nothing_that_went_wrong() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert "; 0 of them went wrong." in text
+    kinds = [line.split(" | ")[0].removeprefix("| ") for line in text.splitlines() if line.startswith("| ")]
+    assert kinds[2:] == [name for name in KINDS if name in kinds[2:]]

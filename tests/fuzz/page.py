@@ -10,24 +10,40 @@ from typing import Any
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.running import MOST_MEMORY, MOST_SECONDS, Row
 
+Rows = dict[str, dict[str, Any]]
+"""What is kept of rows, by kind and seed."""
+
 PAGE = Path(__file__).parents[2] / "reports" / "fuzz.md"
 
 REAL = ("measured", "diagnose", "signals")
 """Kinds that run a real step, or a stranger's file: of those memory and seconds are told, and not judged."""
 
 
-def keep(path: Path, row: Row, seed: int) -> dict[str, Any]:
-    """Add a row to those that are kept, in place of an earlier one of its kind; all of them."""
+def keep(path: Path, row: Row, seed: int) -> Rows:
+    """Add a row to those that are kept, in place of an earlier one of its kind and seed; all of them."""
     rows = json.loads(path.read_text()) if path.exists() else {}
-    rows[row.name] = {**asdict(row), "seed": seed}
+    rows[f"{row.name} {seed}"] = asdict(row)
     path.write_text(json.dumps(rows, indent=1) + "\n")
     return dict(rows)
 
 
-def page(rows: dict[str, Any]) -> str:
+def _added_up(rows: Rows) -> list[Row]:
+    """A row a kind, in the order of the kinds, of all that was run of it with one seed or several."""
+    found: dict[str, Row] = {}
+    for each in rows.values():
+        row = found.setdefault(each["name"], Row(each["name"]))
+        row.tried += each["tried"]
+        for code, number in each["codes"].items():
+            row.codes[int(code)] = row.codes.get(int(code), 0) + number
+        row.memory, row.seconds = max(row.memory, each["memory"]), max(row.seconds, each["seconds"])
+        row.problems += each["problems"]
+    return [found[name] for name in KINDS if name in found]
+
+
+def page(rows: Rows) -> str:
     """The page as Markdown: of each kind how many were run of how many, and how they ended."""
-    ran = [rows[name] for name in KINDS if name in rows]
-    tried, wrong = sum(each["tried"] for each in ran), sum(len(each["problems"]) for each in ran)
+    ran = _added_up(rows)
+    tried, wrong = sum(each.tried for each in ran), sum(len(each.problems) for each in ran)
     whole = sum(number for number, _ in KINDS.values())
     lines = [
         "# Fuzz",
@@ -39,20 +55,20 @@ def page(rows: dict[str, Any]) -> str:
         f"{MOST_MEMORY >> 20} MiB",
         f"(of a process that runs 250 inputs) or {MOST_SECONDS} s of the processor.",
         "",
-        "Made by `python -m tests.fuzz --keep FILE`; kinds may be run one by one.",
+        "Made by `python -m tests.fuzz --keep FILE`, at once or kind by kind, with one seed or several.",
         "",
         "| kind | of a whole run | tried | refused | done | failed | wrong | most MiB | most s |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for each in ran:
-        codes = {int(code): number for code, number in each["codes"].items()}
-        failed = each["tried"] - codes.get(2, 0) - codes.get(0, 0)
+        refused, done = each.codes.get(2, 0), each.codes.get(0, 0)
         lines.append(
-            f"| {each['name']} | {KINDS[each['name']][0]:,} | {each['tried']:,} | {codes.get(2, 0):,} "
-            f"| {codes.get(0, 0):,} | {failed:,} | {len(each['problems']):,} "
-            f"| {each['memory'] >> 20:,} | {each['seconds']:.1f} |"
+            f"| {each.name} | {KINDS[each.name][0]:,} | {each.tried:,} | {refused:,} | {done:,} "
+            f"| {each.tried - refused - done:,} | {len(each.problems):,} "
+            f"| {each.memory >> 20:,} | {each.seconds:.1f} |"
         )
-    left = [name for name in KINDS if name not in rows]
+    names = [each.name for each in ran]
+    left = [name for name in KINDS if name not in names]
     lines += ["", f"Not run: {', '.join(left)}."] * bool(left)
     lines += [
         "",

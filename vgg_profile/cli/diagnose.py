@@ -51,7 +51,8 @@ def diagnose_command(
     THE FILE IS RUN AS PYTHON, and so is the model's forward, on images that have a shape but no values. It
     runs in a process of its own, WITH YOUR RIGHTS: it may read, write and send whatever you may, and what it
     answers may be forged, so diagnose only files that you trust. What it prints goes to stderr, without what
-    a terminal obeys. The processes that it started end with it, and its temporary files go.
+    a terminal obeys. The processes that it started end with it, and its temporary files go. How many it may
+    start, your own `ulimit -u` says, and for root nothing does: a fork bomb can take the machine first.
 
     A model without Conv2d is given what --input says, such as 1x128 or 3x16x112x112; one whose forward wants
     several inputs, an image for each.

@@ -21,6 +21,7 @@ from vgg_profile.core.collecting import collecting
 from vgg_profile.core.ending import check_not_ended, exit_code, heeded, settle, uninterrupted
 from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.printable import command_line
+from vgg_profile.core.trial import tried_first
 
 NAME = "vgg-profile"
 
@@ -212,7 +213,7 @@ def undivided() -> Iterator[None]:
     Ctrl-C counts afterwards. Raises ``Failure`` naming the package that is missing or broken.
     """
     try:
-        with uninterrupted():
+        with uninterrupted(), tried_first():
             yield
     except (Exception, SystemExit) as error:
         if _is_lack_of_memory(error):

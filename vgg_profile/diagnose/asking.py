@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.interpreter import python
+from vgg_profile.core.trial import is_limited
 from vgg_profile.diagnose.draft import PREFIX, READY
 
 LARGEST_ANSWER = 16 * 2**20
@@ -72,8 +73,10 @@ class _Exchange:
         self.process, self.speech = process, _Speech(hear)
         self.received, self.is_ready = bytearray(), False
         self.is_silent = False
+        self.early = b""
+        """What was said before it came to the file: by libraries, as they load."""
         self._selector = selectors.DefaultSelector()
-        for stream, take in ((process.stdout, self._take), (process.stderr, self.speech.take)):
+        for stream, take in ((process.stdout, self._take), (process.stderr, self._hear)):
             assert stream is not None
             self._selector.register(stream, selectors.EVENT_READ, take)
 
@@ -110,10 +113,24 @@ class _Exchange:
                 self.is_silent = self.is_silent or stream is self.process.stdout
 
     def check_ready(self) -> None:
-        """Refuse a process that ended before it came to the file."""
+        """Refuse a process that ended before it came to the file.
+
+        Raises ``MemoryError`` where memory has a limit and no word of Python's came: libraries ended it.
+        """
+        if not self.is_ready and not self.received and is_limited():
+            raise MemoryError
         if not self.is_ready:
+            self.speech.take(self.early)
+            self.speech.end()
             why = bytes(self.received).decode(errors="replace") or f"exit code {self.process.returncode}"
             raise NotLoadedError(why, name="torch")
+
+    def _hear(self, part: bytes) -> None:
+        if not self.is_ready:
+            self.early += part
+            return
+        self.speech.take(self.early + part)
+        self.early = b""
 
     def _take(self, part: bytes) -> None:
         if len(self.received) > PREFIX + LARGEST_ANSWER:
@@ -147,6 +164,8 @@ class _Exchange:
         for stream in (process.stdout, process.stderr):
             assert stream is not None
             stream.close()
+        if self.is_ready:
+            self._hear(b"")
         self.speech.end()
 
 

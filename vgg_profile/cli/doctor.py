@@ -36,7 +36,7 @@ def _versions() -> Iterator[tuple[str, str]]:
         try:
             yield name, version(name)
         except PackageNotFoundError:
-            yield name, "not installed; `pip install -c constraints.txt .` installs it"
+            yield name, f"not installed; `pip install {name}` installs it"
 
 
 def _devices() -> Iterator[tuple[str, str]]:

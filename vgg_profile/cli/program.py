@@ -134,6 +134,10 @@ class Program(click.Group):
         context.meta[TYPED] = words
         return context
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in their own order, not in the alphabet's."""
+        return [*self.commands]
+
     def invoke(self, ctx: click.Context) -> Any:
         with _explained():
             result = super().invoke(ctx)

@@ -14,7 +14,7 @@ from vgg_profile.ask.difference import Difference, measured, predicted
 from vgg_profile.cli.completion import cards, networks
 from vgg_profile.cli.networks import is_python
 from vgg_profile.cli.options import rules_option, takes_networks, takes_setup, was_given
-from vgg_profile.cli.output import Output, gives_output
+from vgg_profile.cli.output import Output, gives_drawing
 from vgg_profile.cli.spelling import Word
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import Setup
@@ -55,7 +55,7 @@ from vgg_profile.run.revision import as_of
     shell_complete=cards,
     help="And the largest batch that fits: 8GiB, or a card.",
 )
-@gives_output
+@gives_drawing
 def compare_command(
     configs: tuple[str, ...],
     walk_one: Callable[[str, str], Profile],

@@ -13,14 +13,14 @@ from vgg_profile.ask.cards import CARDS, memory, reserve
 from vgg_profile.ask.fit import Reserve
 from vgg_profile.ask.fits import Fits
 from vgg_profile.ask.question import Question
-from vgg_profile.ask.what_if import what_if
+from vgg_profile.ask.what_if import advised, what_if
 from vgg_profile.check.crosscheck import remainders
 from vgg_profile.check.subject import check_network, check_setting, setup_of
 from vgg_profile.cli.calibrating import calibrate
 from vgg_profile.cli.completion import cards
 from vgg_profile.cli.networks import Asked, open_any
 from vgg_profile.cli.options import probe_if_asked, takes_any_networks, takes_setup
-from vgg_profile.cli.output import Output, bar, gives_output
+from vgg_profile.cli.output import Output, bar, gives_drawing
 from vgg_profile.cli.program import exit_unless
 from vgg_profile.cli.spelling import Whole, Word
 from vgg_profile.core.errors import InputError
@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     help="What would help: each option that gains images or saves memory, ranked.",
 )
 @takes_setup
-@gives_output
+@gives_drawing
 def fit_command(
     sources: tuple[str, ...],
     batch_norm: bool | None,
@@ -154,7 +154,7 @@ def fit_command(
         return
     fit = one.answer()
     _ = fit.with_adam  # first, while no other book is held: of ten thousand layers each is large
-    out.deliver(fit)
+    out.deliver(advised(one, fit) if out.is_for_people else fit)
     exit_unless(fit.fits)
 
 

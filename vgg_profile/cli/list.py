@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from vgg_profile.cli.output import Output, gives_output
+from vgg_profile.cli.output import Output, gives_drawing
 from vgg_profile.predict.vgg.configs import PAPER
 from vgg_profile.predict.vgg.walk import walk
 
 
 @click.command("list")
-@gives_output
+@gives_drawing
 def list_command(out: Output) -> None:
     """The paper's configs: depth, parameters, MACs, memory."""
     from vgg_profile.ask.compare import Comparison

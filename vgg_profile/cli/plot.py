@@ -21,7 +21,7 @@ from vgg_profile.check.subject import check_network, check_setting, profile_of, 
 from vgg_profile.cli.completion import cards, figure_words
 from vgg_profile.cli.networks import is_python
 from vgg_profile.cli.options import rules_option, takes_setup, takes_walk, was_given
-from vgg_profile.cli.output import check_can_draw, force_option
+from vgg_profile.cli.output import check_can_draw, force_option, look_options, together
 from vgg_profile.cli.speech import say
 from vgg_profile.cli.steps import asked
 from vgg_profile.core import units
@@ -90,15 +90,7 @@ USELESS: Mapping[str, frozenset[str]] = {
     metavar="PATH",
     help="For timeline, check and time: what `vgg-profile measure` wrote, or a folder of such records.",
 )
-@click.option(
-    "--size",
-    type=click.Choice(("page", "slide", "square")),
-    default="page",
-    show_default=True,
-    help="8 inches wide and as high as needed; 10 by 5.6, as a slide; or 8 by 8.",
-)
-@click.option("--dark", is_flag=True, help="Light on a dark ground.")
-@click.option("--unit", type=click.Choice(("GiB", "MiB", "KiB")), help="What an axis of bytes counts in.")
+@together(*look_options)
 @rules_option
 @takes_setup
 def plot(

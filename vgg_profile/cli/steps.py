@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from vgg_profile.cli.options import probe_if_asked, rules_option, takes_network, takes_setup
-from vgg_profile.cli.output import STDOUT, Output, gives_output, gives_step
+from vgg_profile.cli.output import STDOUT, Output, gives_drawing, gives_step
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say, show
 from vgg_profile.cli.spelling import Word
@@ -178,7 +178,7 @@ def run_now(
 @takes_setup
 @click.option("--repeats", type=click.IntRange(0, 1000), default=3, show_default=True, help="Timed passes.")
 @click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
-@gives_output
+@gives_drawing
 def measure_command(
     walk_on: Callable[[str], Profile],
     device: str,
@@ -233,7 +233,7 @@ def measure_command(
 @takes_network
 @click.argument("record", type=click.Path(path_type=Path))
 @click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
-@gives_output
+@gives_drawing
 def check_command(walk_on: Callable[[str], Profile], record: Path, all_layers: bool, out: Output) -> None:
     """The verdicts of a saved record, without torch, on any machine.
 

@@ -21,7 +21,7 @@ from vgg_profile.cli.networks import (
     open_trace,
 )
 from vgg_profile.cli.options import rules_option, takes_conditions, takes_named_network, was_given
-from vgg_profile.cli.output import Output, bar, gives_output
+from vgg_profile.cli.output import Output, bar, gives_drawing
 from vgg_profile.cli.program import exit_unless
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST, OPTIMIZERS, Setup
@@ -52,7 +52,7 @@ from vgg_profile.predict.vgg.configs import config
 )
 @rules_option
 @takes_conditions
-@gives_output
+@gives_drawing
 def sweep_command(
     source: str,
     batch_norm: bool | None,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 
 from vgg_profile.cli.options import freeze_option, rules_option, takes_network
-from vgg_profile.cli.output import Output, gives_output
+from vgg_profile.cli.output import Output, gives_drawing
 from vgg_profile.cli.spelling import Word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
@@ -34,7 +34,7 @@ from vgg_profile.core.tree import Profile
 )
 @click.option("--saved", is_flag=True, help="What each layer keeps for the backward pass, and why.")
 @freeze_option
-@gives_output
+@gives_drawing
 def table(
     walk_on: Callable[[str], Profile],
     device: str,

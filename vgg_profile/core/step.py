@@ -105,14 +105,12 @@ class Step(Displayed):
     @property
     def alone(self) -> str:
         """Why one image alone cannot be trained on; empty if it can."""
-        if self.setup.mode == "train":
-            for row in self.profile.module_rows:
-                if row.kind == "batchnorm" and row.output_shape[1:] == (1, 1):
-                    return (
-                        f"Batch norm cannot train at {row.name}: one image of 1×1 leaves it one value a "
-                        "channel, and a mean of one value says nothing."
-                    )
-        return ""
+        if not self.book.refuses_one:
+            return ""
+        return (
+            f"Batch norm cannot train at {self.book.refuses_one}: one image of 1×1 leaves it one value a "
+            "channel, and a mean of one value says nothing."
+        )
 
     # -- at the setting's batch ----------------------------------------------------------------
 

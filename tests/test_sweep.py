@@ -16,11 +16,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from vgg_profile import InputError, walk
+from vgg_profile import Fit, InputError, memory, walk
 from vgg_profile.ask.sweep import MOST_POINTS, GridPoint, sweep
 from vgg_profile.cli import main
 from vgg_profile.cli.sweep import image_sizes, numbers
 from vgg_profile.core.setting import Setup
+from vgg_profile.describe.figures import depict
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.step import ledger
 
@@ -59,6 +60,21 @@ def test_the_points_come_in_the_order_of_the_grid() -> None:
     places = [(point["height"], point["dtype"], point["batch"]) for point in content["points"]]
     assert places == list(product((16, 8), ("float32", "float16"), (1, 2, 3)))
     assert "12 points" in result.stdout
+
+
+@pytest.mark.parametrize("words", [("sweep", "D"), ("compare", "D"), ("timeline", "D")])
+def test_tensors_alone_is_said_where_no_kernel_is_counted(words: tuple[str, ...]) -> None:
+    without = run(*words, "--format", "table").stdout
+    named = run(*words, "--processor", "avx512", "--threads", "2", "--format", "table").stdout
+    assert "tensors alone" in without
+    assert "tensors alone" not in named
+    assert "what kernels take in passing" in named.lower()
+
+
+def test_a_picture_with_scratch_in_it_does_not_say_tensors_alone() -> None:
+    for setup, counted in ((Setup(), False), (Setup(processor="avx512", threads=2), True)):
+        figure = depict(Fit(ledger(walk("D"), setup), memory("8GiB")), "batch")
+        assert ("Tensors alone" in figure.footer) is not counted
 
 
 def test_csv_opens_in_pandas_with_integer_columns() -> None:

@@ -211,7 +211,9 @@ def test_a_stream_that_takes_nothing(
 # -- a library that does not load, a memory that does not suffice
 
 
-@pytest.mark.parametrize("backend", ["nonsense", "module://nonsense", "", "tkagg"])
+@pytest.mark.parametrize(
+    "backend", ["nonsense", pytest.param("module://nonsense", marks=pytest.mark.slow), "", "tkagg"]
+)
 def test_a_picture_needs_no_backend(backend: str, tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "vgg_profile", "plot", "8,M", "memory", "--input", "8", "-o", "x.svg"],

@@ -37,7 +37,7 @@ from vgg_profile.describe.tables import describe
 from vgg_profile.diagnose import Defect, Diagnosis, Draft, Hint, Kind, Remark, Written
 from vgg_profile.diagnose.draft import Visit
 from vgg_profile.measure.reading import load
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import FORMATS, live_page, render
 from vgg_profile.teach import layer as layers

@@ -20,7 +20,7 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.describe.figures import KINDS, depict
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import PICTURES as FORMATS
 from vgg_profile.write import plots

@@ -27,7 +27,7 @@ from vgg_profile.core.documents import Code, Document, Heading, Items
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.describe.documents import compose
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 from vgg_profile.write import plots
 from vgg_profile.write.documents import to_html, to_markdown, to_text
 from vgg_profile.write.plots import schemes

@@ -75,6 +75,7 @@ size_options = (
 unit_option = click.option(
     "--unit",
     type=click.Choice(("GiB", "MiB", "KiB"), case_sensitive=False),
+    metavar="[GiB|MiB|KiB]",
     help="What a picture's axis of bytes counts in (default: what suits it).",
 )
 look_options = (*size_options, unit_option)

@@ -71,11 +71,9 @@ USELESS: Mapping[str, frozenset[str]] = {
 
 @click.command("plot")
 @click.argument("words", metavar="NET… KIND", nargs=-1, shell_complete=figure_words)
-@takes_walk
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The picture: .svg, .png or .pdf."
 )
-@force_option
 @click.option(
     "--memory",
     "have",
@@ -90,6 +88,8 @@ USELESS: Mapping[str, frozenset[str]] = {
     metavar="PATH",
     help="For timeline, check and time: what `vgg-profile measure` wrote, or a folder of such records.",
 )
+@takes_walk
+@force_option
 @together(*look_options)
 @rules_option
 @takes_setup
@@ -114,11 +114,11 @@ def plot(
     macs             multiply-accumulates by layer
     shares           memory, MACs and parameters by block, side by side
     receptive-field  how much of the image one value sees
-    timeline         live bytes over one step; with --measured, those of a real one on top
+    timeline         live bytes over one step; with --measured, a real one, too
     check            a record against the prediction, boundary by boundary
-    batch            the peak against the batch; with --memory, the largest that fits
+    batch            the peak against the batch; with --memory, what fits
     compare          several networks side by side
-    sweep            the peak against the batch, of a VGG for images of 64 to 512 pixels
+    sweep            the peak against the batch, for several image sizes
     time             time and achieved speed by layer, of a record
 
     \b
@@ -126,7 +126,7 @@ def plot(
     vgg-profile plot A B D E compare -o compare.pdf
     vgg-profile plot D batch --memory rtx4090 --optimizer adam -o batch.png
     vgg-profile plot D shares --size slide --dark -o shares.png
-    vgg-profile plot D timeline --measured reports/measured/D-cpu.json -o timeline.svg
+    vgg-profile plot D timeline --measured reports/measured -o timeline.svg
     """
     configs, kind = _configs_and_kind(words)
     _refuse_useless(kind, configs)

@@ -31,17 +31,6 @@ WRITTEN_AS = (".md", ".markdown", ".html", ".htm")
 
 
 @click.command("report")
-@takes_networks
-@rules_option
-@takes_setup
-@click.option(
-    "--measured",
-    "records",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="A record, or a folder of them: checks and times of their networks.",
-)
-@click.option("--measure", "run", is_flag=True, help="The same with real steps, run now.")
 @click.option(
     "-o",
     "--output",
@@ -50,6 +39,17 @@ WRITTEN_AS = (".md", ".markdown", ".html", ".htm")
     metavar="FILE",
     help="The report: .md or .html.",
 )
+@click.option(
+    "--measured",
+    "records",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A record, or a folder of them: checks and times of their networks.",
+)
+@click.option("--measure", "run", is_flag=True, help="The same with real steps, run now.")
+@takes_networks
+@rules_option
+@takes_setup
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @together(*size_options)
 def report_command(

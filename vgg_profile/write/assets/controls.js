@@ -190,13 +190,13 @@ byId("ways").addEventListener("click", ({ target }) => {
   byId(place).scrollIntoView({ block: "start" });
   return first.focus({ preventScroll: true });
 });
-room = chart.parentElement.clientWidth;
+room = chart.parentElement.clientWidth / magnified();
 restore();
 new ResizeObserver(() => {
   const now = chart.parentElement.clientWidth;
   byId("working").style.setProperty("--side", `${now}px`);
-  if (now === room) return;
-  room = now;
+  if (now / magnified() === room) return;
+  room = now / magnified();
   draw();
 }).observe(chart.parentElement);
 new ResizeObserver(() => {

@@ -25,7 +25,7 @@ from vgg_profile.ask.fits import Fits
 from vgg_profile.ask.question import Question
 from vgg_profile.ask.report import Report
 from vgg_profile.ask.sweep import sweep
-from vgg_profile.ask.what_if import what_if
+from vgg_profile.ask.what_if import Advised, what_if
 from vgg_profile.check.crosscheck import crosscheck, overlay
 from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
@@ -37,7 +37,7 @@ from vgg_profile.describe.tables import describe
 from vgg_profile.diagnose import Defect, Diagnosis, Draft, Hint, Kind, Remark, Written
 from vgg_profile.diagnose.draft import Visit
 from vgg_profile.measure.reading import load
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import FORMATS, live_page, render
 from vgg_profile.teach import layer as layers
@@ -80,12 +80,15 @@ def results() -> dict[str, Any]:
         "with a record": Comparison((checked,), Setup(), measured={"a record": record}),
         "step": step,
         "fit": Fit(step, memory("8GiB")),
+        "advised": Advised(Fit(step, memory("8GiB")), {"--amp bfloat16": 9}),
         "what if": what_if(Question(walk("8,M", input=64, classes=2), memory("1GiB"))),
         "fits": Fits.of(memory("8GiB"), [Fit(step, memory("8GiB"))]),
         "difference": Difference(
             predicted("old", profile, Setup(), None), predicted("new", walk("4,M", input=8), Setup(), None)
         ),
-        "budget": Budget("a budget", (Limit("net", "peak_bytes", "", 1, 2, is_least=False),)),
+        "budget": Budget(
+            "a budget", (Limit("net", "peak_bytes", "", 1, 2, is_least=False, setting=step.setting),)
+        ),
         "sweep": sweep("8,M", inputs=(8,), batches=(1, 2), dtypes=("float32",), optimizers=("none",)),
         "checks": checks,
         "record": record,
@@ -233,7 +236,7 @@ def test_the_page_may_send_nothing_and_has_no_other_base() -> None:
         ["budget", "X"], ["compare", "D", "--against", "X"], ["compare", "X.toml", "--against", "X"],
         ["diagnose", "X"], ["diagnose", "X.py:y"], ["sweep", "D", "--batch", "X"],
         ["sweep", "D", "--dtype", "X"],
-        ["table", "X.toml"], ["compare", "D", "--measured", "X"], ["diagnose", "FILE:net"],
+        ["table", "X.toml"], ["compare", "D", "--measured", "X"],
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -244,7 +247,7 @@ def test_nothing_on_stderr_bites(
     monkeypatch.chdir(tmp_path)
     file = tmp_path / f"{evil}.py"
     file.write_text("import os\nos._exit(3)\n")
-    filled = [word.replace("X", evil).replace("FILE", file.name) for word in words]
+    filled = [word.replace("X", evil) for word in words]
     result = CliRunner().invoke(main, filled)
     assert result.exit_code in (0, 1, 2)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import IO, Any
 
 from vgg_profile.core.errors import InputError
@@ -113,10 +114,12 @@ class _Exchange:
                 self.is_silent = self.is_silent or stream is self.process.stdout
 
     def check_ready(self) -> None:
-        """Refuse a process that ended before it came to the file.
+        """Refuse a process that ended before it came to the file: PyTorch is missing, or does not load.
 
         Raises ``MemoryError`` where memory has a limit and no word of Python's came: libraries ended it.
         """
+        if not self.is_ready and find_spec("torch") is None:
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
         if not self.is_ready and not self.received and is_limited():
             raise MemoryError
         if not self.is_ready:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -10,10 +10,9 @@ from itertools import pairwise
 from vgg_profile.core.book import Book
 from vgg_profile.core.collecting import collecting
 from vgg_profile.core.events import Category, Phase, Storage, kept
-from vgg_profile.core.lazy import Lazy
 from vgg_profile.core.setting import AMP_ITEMSIZE, Setting, Setup
 from vgg_profile.core.step import Step, in_words
-from vgg_profile.core.tree import Profile, Row
+from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import binary
 from vgg_profile.predict.vgg.autograd import run_backward
 from vgg_profile.predict.vgg.configs import Config, config
@@ -21,31 +20,21 @@ from vgg_profile.predict.vgg.optimizer import Optimizer
 from vgg_profile.predict.vgg.passing import Kernels, Probe
 from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.tensors import Backward, Result, Tensor
-from vgg_profile.predict.vgg.walk import forward, load
+from vgg_profile.predict.vgg.walk import forward, load, rows_of
 
 PLAIN = Setup()
 
 
-def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
-    """Run one training step of a profile on paper, as a :class:`Setup` has it, at the profile's batch.
-
-    Raises ``InputError`` for a step that PyTorch would refuse.
-
-    >>> from vgg_profile.predict.vgg.walk import walk
-    >>> ledger(walk("D")).fixed_points[Phase.FORWARD]  # weights, images and targets, saved activations
-    626789448
-    """
-    step = trace(profile, setup)
-    if config(profile.config).batch_norm:
-        step.check_batch(profile.batch)
-    return step
-
-
 def trace(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) -> Step:
-    """The same for whatever batch will be asked about: a batch that cannot be is refused then.
+    """Run one training step of a profile on paper, as a :class:`Setup` has it.
 
     Where kernels' needs are known, the book is written anew for each batch that is asked about. What no rule
-    knows is asked of the ``probe``.
+    knows is asked of the ``probe``. Raises ``InputError`` for a step that PyTorch would refuse; a batch that
+    cannot be is refused when it is asked about.
+
+    >>> from vgg_profile.predict.vgg.walk import walk
+    >>> trace(walk("D")).fixed_points[Phase.FORWARD]  # weights, images and targets, saved activations
+    626789448
     """
     return _step(profile, setup, lambda setting: Kernels.of(setting, probe))
 
@@ -59,26 +48,15 @@ KernelsOf = Callable[[Setting], Kernels | None]
 
 
 def _step(profile: Profile, setup: Setup, kernels_of: KernelsOf) -> Step:
+    net = config(profile.config)
     setting = replace(profile.setting, setup=setup.on(profile.device))
     setting.check()
     if setup.freeze:
         setup.check_freeze(row.module for row in profile.module_rows if row.parameters)
-    write = partial(_write, config(profile.config), setting, kernels_of)
+    write = partial(_write, net, setting, kernels_of)
     book = write(profile.batch)
-    rows = profile.module_rows
-    if not setting.setup.is_plain_forward:  # else the profile has them already
-        rows = Lazy(partial(_with_saved, rows, book))
-    return Step(
-        replace(profile, setting=setting, module_rows=rows),
-        book,
-        write=write if book.only else None,
-    )
-
-
-def _with_saved(rows: Sequence[Row], book: Book) -> list[Row]:
-    """The rows with what their layers keep in a step."""
-    saved = kept(book.events)
-    return [replace(row, saved=saved.get(row.name, ())) for row in rows]
+    rows = rows_of(net, setting.input, lambda: kept(book.events))
+    return Step(replace(profile, setting=setting, module_rows=rows), book, write=write if book.only else None)
 
 
 def _is_of_a_batch(kernels: Kernels | None, dtype: str) -> bool:
@@ -123,7 +101,7 @@ def book_of(net: Config, setting: Setting, kernels: Kernels | None = None) -> Bo
     if optimizer:
         tape.begin(Phase.STEP)
         optimizer.step()
-    return Book(tuple(tape.events), tuple(tape.marks))
+    return Book(tuple(tape.events), tuple(tape.marks), refuses_one=tape.refuses_one)
 
 
 def out_of_memory(step: Step, why: str, phase: str = "", layer: str = "") -> str:

@@ -2,7 +2,7 @@
 
 const picture = byId("chain");
 const WIDEST_DRAWN = 4096;
-const HIGHEST = 72; // pixels
+const HIGHEST = 72; // pixels, where the page is as large as usual
 let held = null; // what is dragged: where it was taken, how wide it was, which way it goes, the view before
 
 /** Areas of columns are then as their widths. */
@@ -36,7 +36,7 @@ function chain() {
   redraw(picture, parts.map(([part, text, name]) => {
     const [kind] = partOf(part);
     const width = kind === "input" ? undefined : widthOf(net, part);
-    const column = element("i", { style: `height: ${tenths(width ? heightOf(width) : 12)}px`, class: width ? "" : "fixed" });
+    const column = element("i", { style: `height: ${(width ? heightOf(width) : 12) / 16}rem`, class: width ? "" : "fixed" });
     return element("li", {}, element("button", {
       type: "button", class: `part ${kind}`, "data-part": part, "aria-pressed": part === selected, title: name,
       "aria-label": `${name}: ${text}`, "aria-describedby": "keys",
@@ -46,25 +46,26 @@ function chain() {
   byId("head").value = `${pool ?? "none"};${head}`;
   if (byId("head").selectedIndex < 0) byId("head").value = "";
   byId("undo").disabled = !past.length;
+  byId("redo").disabled = !undone.length;
 }
 
 const nameOf = (part) => picture.querySelector(`[data-part="${part}"]`)?.title;
 
 function setWidth(part, width) {
   if (width === widthOf(netOf(view), part) || !isWhole(String(width), data.widest)) return;
-  edit(`${nameOf(part)}: width ${exact(width)}`, (net) => widen(net, part, width));
+  edit(`${nameOf(part)}: width ${exact(width)}`, (net) => widen(net, part, width), part);
 }
 
 /** A layer goes to another place of the layers, or of the head; gives the part that it is there. */
 function move(part, place) {
   const [kind, from] = partOf(part);
   if (!isMoved(part) || place === from || place < 0 || place >= placesOf(netOf(view), part).length) return part;
-  if (selected === part) selected = `${kind} ${place}`;
+  const there = `${kind} ${place}`;
   edit(`${held?.name ?? nameOf(part)} is moved`, (net) => {
     const places = placesOf(net, part);
     places.splice(place, 0, ...places.splice(from, 1));
-  });
-  return `${kind} ${place}`;
+  }, there);
+  return there;
 }
 
 picture.addEventListener("pointerdown", ({ target, button, clientX, clientY }) => {
@@ -75,7 +76,7 @@ picture.addEventListener("pointerdown", ({ target, button, clientX, clientY }) =
 picture.addEventListener("pointermove", (event) => {
   if (!event.buttons) held = null;
   if (!held) return;
-  const [along, up] = [event.clientX - held.x, held.y - event.clientY];
+  const [along, up] = [event.clientX - held.x, held.y - event.clientY].map((length) => length / magnified());
   if (!held.way) {
     if (Math.hypot(along, up) < 5) return;
     const isUp = Math.abs(up) > Math.abs(along);
@@ -109,7 +110,7 @@ for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
 picture.addEventListener("click", ({ target }) => {
   const part = target.closest("button")?.dataset.part;
   if (!part) return;
-  selected = part === selected ? "" : part;
+  selected = part;
   chain();
 });
 picture.addEventListener("keydown", (event) => {

@@ -88,7 +88,7 @@ def test_a_table_in_little_memory(limit: int, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "limit"),
-    product(COMMANDS, LIMITS),
+    list(product(COMMANDS, LIMITS)),
 )
 def test_every_command_in_every_memory(name: str, limit: int, tmp_path: Path) -> None:
     assert problem(COMMANDS[name], limit, tmp_path).strip() == ""

@@ -100,6 +100,12 @@ def test_a_module_that_a_table_does_not_need_would_be_noticed(module: str) -> No
     assert module in _loaded_by(f"main(['table', 'D'], standalone_mode=False); import {module}")
 
 
+def test_a_layer_worked_out_in_a_terminal_needs_nobody_who_lays_out_markdown() -> None:
+    words = ["explain", "D", "conv3_2"]
+    assert "tabulate" not in _loaded_by(f"main({words}, standalone_mode=False)")
+    assert "tabulate" in _loaded_by(f"main({[*words, '--format', 'markdown']}, standalone_mode=False)")
+
+
 def test_what_audits_a_students_table_is_loaded_for_one_alone() -> None:
     auditing = "vgg_profile.teach.own.audit"
     assert auditing not in _loaded_by("main(['table', 'D', '--format', 'csv'], standalone_mode=False)")

@@ -26,8 +26,8 @@ from vgg_profile.core.tree import Profile
 from vgg_profile.describe.figures import KINDS, depict
 from vgg_profile.describe.figures.seconds import MOST_SHOWN
 from vgg_profile.measure.reading import load
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import from_dict
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.write.plots import SIZES, WIDTH, draw, to_bytes
 from vgg_profile.write.plots.lettering import break_lines, inches

@@ -105,10 +105,12 @@ def draw(figure: Figure, size: str = "page", theme: Theme = LIGHT) -> Canvas:
         _lay_out(canvas, figure, SIZES[size], theme)
         for number, (axes, panel) in enumerate(zip(canvas.axes, figure.panels, strict=True)):
             draw_panel(axes, panel, theme, is_named=number % figure.columns == 0 or not panel.sideways)
-        canvas.draw_without_rendering()  # the layout gives the axes their places
+        layout = canvas.get_layout_engine()
+        assert layout is not None
+        layout.execute(canvas)  # it gives the axes their places
         for axes, panel in zip(canvas.axes, figure.panels, strict=True):
             write_labels(axes, panel, theme)
-        canvas.draw_without_rendering()
+        layout.execute(canvas)
         canvas.set_layout_engine("none")
         for axes in canvas.axes:
             # the layout's last digits differ from run to run

@@ -152,6 +152,8 @@ def test_each_of_the_three_ways_is_in_sight_at_once_and_leads_there(open_page):
         page.locator("#to-build").click()
         assert page.evaluate("document.activeElement.title") == "conv1_1"
         assert part_is_seen(page, "#chain")
+        assert page.locator("#editor b").text_content() == "conv1_1"
+        assert part_is_seen(page, ".tiles") == (width == 1280)  # on a desk, what follows stays in sight
         page.locator("#to-scrub").click()
         assert page.evaluate("document.activeElement.id") == "play"
         assert part_is_seen(page, "#play")

@@ -186,8 +186,11 @@ byId("ways").addEventListener("click", ({ target }) => {
   const way = target.closest("button")?.id;
   if (way === "to-look") return lookInto(Math.max(0, view.table.findIndex(({ weights }) => weights[0])));
   if (!way) return undefined;
-  const [place, first] = { "to-build": ["build", picture.querySelector(".conv")], "to-scrub": ["step", byId("play")] }[way];
-  byId(place).scrollIntoView({ block: "start" });
+  const [place, block, first] = {
+    "to-build": ["build", "nearest", picture.querySelector(".conv")], "to-scrub": ["step", "start", byId("play")],
+  }[way];
+  if (way === "to-build") first.click(); // its editor shows what can be done
+  byId(place).scrollIntoView({ block });
   return first.focus({ preventScroll: true });
 });
 room = chart.parentElement.clientWidth / magnified();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import random
+import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,11 @@ def test_a_hostile_file_gets_an_answer_or_a_sentence(
     kind: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = tmp_path / "work"
-    work.mkdir(exist_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.setenv("XDG_CACHE_HOME", str(work / KEPT_IN).removesuffix("/vgg-profile/machine.json"))
     words, files, _ = MAKERS[kind][1](random.Random(seed))
-    for path in work.iterdir():
-        path.unlink()
     for name, content in files.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes(content)

@@ -7,7 +7,8 @@ storage's end is not derived here but seen, by a weak reference to it.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +27,14 @@ class _Live(NamedTuple):
 
     reference: weakref.ref[UntypedStorage]
     storage: Storage
+
+
+class Moment(NamedTuple):
+    """A moment of the step: how much is written by then, and in which part it is."""
+
+    events: int
+    marks: int
+    part: tuple[str, str]
 
 
 def identity(tensor: Tensor) -> int:
@@ -138,15 +147,25 @@ class Recording:
                 if storage.size.fixed:
                     self.events.append(Event(Phase.LOAD, layer, "load", (storage,), ()))
 
-    def load_after_all(self, named: Iterable[tuple[str, str, Tensor, Category]]) -> None:
-        """The same for what the caller makes only now and that was there from the beginning."""
-        since, marks = self.events, self.marks
-        first_step_mark = marks[1].event
-        self.events = since[:first_step_mark]
-        self.load(named)
-        moved = len(self.events) - first_step_mark
-        self.events += since[first_step_mark:]
-        self.marks[1:] = [mark._replace(event=mark.event + moved) for mark in marks[1:]]
+    # -- what was there earlier ------------------------------------------------------------------
+
+    def now(self) -> Moment:
+        """This moment, to come back to."""
+        return Moment(len(self.events), len(self.marks), self.parts.current or (Phase.LOAD, ""))
+
+    @contextmanager
+    def back_at(self, moment: Moment) -> Iterator[None]:
+        """What is written while this lasts comes there: made only now, it was there in a real run."""
+        self.before_mark()
+        events, marks, parts = self.events, self.marks, self.parts
+        self.events, self.marks, self.parts = events[: moment.events], marks[: moment.marks], Parts()
+        self.parts.mark(*moment.part)
+        yield
+        self.before_mark()
+        moved = len(self.events) - moment.events
+        self.events += events[moment.events :]
+        self.marks += [mark._replace(event=mark.event + moved) for mark in marks[moment.marks :]]
+        self.parts = parts
 
 
 def storages(values: Iterable[Any]) -> list[Tensor]:

@@ -168,10 +168,20 @@ class Recording:
         self.parts = parts
 
 
-def storages(values: Iterable[Any]) -> list[Tensor]:
-    """The tensors among values, one for each storage that has a size to speak of."""
+def tensors_among(values: Any) -> list[Tensor]:
+    """The tensors of what an operation is given, or gives: in tuples, lists and dicts, however deep."""
+    if isinstance(values, Tensor):
+        return [values]
+    if isinstance(values, dict):
+        values = values.values()
+    elif not isinstance(values, (tuple, list)):
+        return []
+    return [tensor for value in values for tensor in tensors_among(value)]
+
+
+def storages(values: Any) -> list[Tensor]:
+    """The tensors among values, one for each storage."""
     seen: dict[int, Tensor] = {}
-    for value in values:
-        if isinstance(value, Tensor):
-            seen.setdefault(identity(value), value)
+    for tensor in tensors_among(values):
+        seen.setdefault(identity(tensor), tensor)
     return list(seen.values())

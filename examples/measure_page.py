@@ -1,9 +1,10 @@
 """How long does the live page take for an edit? The main thread's own time, up to the frame that shows it.
 
 Random edits of a network and its setting are made in Chromium, one a frame: a layer is added, dropped, moved
-or given another width, and the batch, the optimizer and batch norm change beside it. What each costs is read
-off Chromium's own trace: CPU time of the main thread, so that what else the machine does counts little;
-tracing itself is counted. A frame has 16 ms; exit code 3 if the worst took longer.
+or given another width, or the batch, the optimizer or batch norm is another; then again all of it at once,
+which no hand can do. What each costs is read off Chromium's own trace: CPU time of the main thread, so that
+what else the machine does counts little; tracing itself is counted. A frame has 16 ms; exit code 3 if the
+worst took longer.
 
     python examples/measure_page.py                         # the page of D, made now
     python examples/measure_page.py old.html new.html       # in turns: ratios to the first
@@ -51,49 +52,41 @@ EDIT = """(setting) => new Promise((done) => {
     });
 })"""
 
-VGG16 = [
-    "64",
-    "64",
-    "M",
-    "128",
-    "128",
-    "M",
-    "256",
-    "256",
-    "256",
-    "M",
-    "512",
-    "512",
-    "512",
-    "M",
-    "512",
-    "512",
-    "512",
-    "M",
-]
+VGG16 = "64,64,M,128,128,M,256,256,256,M,512,512,512,M,512,512,512,M"
+CHOICES = {
+    "batch": ("1", "8", "32", "64"),
+    "optimizer": ("none", "sgd", "adam"),
+    "norm": ("true", "false", "false"),
+}
 
 
-def edits(seed: int) -> Iterator[dict[str, str]]:
-    """Networks one edit apart, as the page's controls hold them; never far from VGG-16's size."""
-    chance, layers = random.Random(seed), list(VGG16)
+def edits(seed: int, is_all_at_once: bool) -> Iterator[dict[str, str]]:
+    """Settings one edit apart, as the page's controls hold them; never far from VGG-16's size."""
+    chance, layers = random.Random(seed), VGG16.split(",")
+    setting = {"net": "", "batch": "1", "optimizer": "none", "norm": "false"}
     while True:
-        place = chance.randrange(len(layers))
-        convs = [place for place, layer in enumerate(layers) if layer != "M"]
-        match chance.randrange(6):
-            case 0 if len(layers) < 24:
-                layers.insert(place, chance.choice(("64", "128", "512")))
-            case 1 if len(layers) > 12 and convs != [place]:
-                del layers[place]
-            case 2:
-                layers.insert(place, layers.pop(chance.randrange(len(layers))))
-            case _:
-                layers[chance.choice(convs)] = str(chance.randint(1, 600))
-        yield {
-            "net": f"{','.join(layers)};4096,4096;1000;3;7",
-            "batch": chance.choice(("1", "8", "32", "64")),
-            "optimizer": chance.choice(("none", "sgd", "adam")),
-            "norm": chance.choice(("true", "false", "false")),
-        }
+        turned = set(setting) if is_all_at_once else {chance.choice(("net", "net", "net", *CHOICES))}
+        if "net" in turned:
+            rebuild(layers, chance)
+        setting["net"] = f"{','.join(layers)};4096,4096;1000;3;7"
+        for name in CHOICES.keys() & turned:
+            others = [value for value in CHOICES[name] if is_all_at_once or value != setting[name]]
+            setting[name] = chance.choice(others)
+        yield dict(setting)
+
+
+def rebuild(layers: list[str], chance: random.Random) -> None:
+    place = chance.randrange(len(layers))
+    convs = [place for place, layer in enumerate(layers) if layer != "M"]
+    match chance.randrange(6):
+        case 0 if len(layers) < 24:
+            layers.insert(place, chance.choice(("64", "128", "512")))
+        case 1 if len(layers) > 12 and convs != [place]:
+            del layers[place]
+        case 2:
+            layers.insert(place, layers.pop(chance.randrange(len(layers))))
+        case _:
+            layers[chance.choice(convs)] = str(chance.randint(1, 600))
 
 
 def frames(browser: Browser, page: Page, settings: list[dict[str, str]]) -> list[Counter[str]]:
@@ -143,17 +136,20 @@ def main() -> int:
         for path, page in zip(pages, opened, strict=True):
             page.goto(path.as_uri())
             page.locator("#layers tbody tr").first.wait_for(state="attached")
-        found: list[list[Counter[str]]] = [[] for _ in pages]
+        found: dict[str, list[Counter[str]]] = {}
         for turn in range(-1, arguments.edits // TURN):  # the first warms up, and is not counted
-            source = edits(turn)
-            settings = [next(source) for _ in range(TURN)]
-            for page, its in zip(opened, found, strict=True):
-                its += frames(browser, page, settings) if turn >= 0 else frames(browser, page, settings)[:0]
-        print(f"{arguments.edits // TURN * TURN} edits, Chromium {browser.version}; ms of the main thread")
+            for kind, is_all_at_once in (("", False), (", all at once", True)):
+                source = edits(turn, is_all_at_once)
+                settings = [next(source) for _ in range(TURN)]
+                for path, page in zip(pages, opened, strict=True):
+                    seen = frames(browser, page, settings)
+                    found.setdefault(f"{path.name}{kind}", []).extend(seen if turn >= 0 else [])
+        count = arguments.edits // TURN * TURN
+        print(f"{count} edits each, Chromium {browser.version}; ms of the main thread")
         browser.close()
-    for line in told(pages, found):
+    for line in told(found):
         print(line)
-    worst = max(sum(frame.values()) for frame in found[-1])
+    worst = max(sum(frame.values()) for its in found.values() for frame in its)
     return 0 if worst < FRAME else 3
 
 
@@ -163,16 +159,16 @@ def made_in(folder: Path) -> Path:
     return page
 
 
-def told(pages: list[Path], found: list[list[Counter[str]]]) -> Iterator[str]:
+def told(found: dict[str, list[Counter[str]]]) -> Iterator[str]:
     """A line a page: medians by kind of work, then of the whole: median, 95th percentile, worst, ratio."""
-    yield f"{'page':24}" + "".join(f"{kind:>8}" for kind in (*WORK, "whole", "95 %", "worst", "ratio"))
-    first = statistics.median(sum(frame.values()) for frame in found[0])
-    for path, its in zip(pages, found, strict=True):
+    yield f"{'page':32}" + "".join(f"{kind:>8}" for kind in (*WORK, "whole", "95 %", "worst", "ratio"))
+    first = statistics.median(sum(frame.values()) for frame in next(iter(found.values())))
+    for name, its in found.items():
         whole = sorted(sum(frame.values()) for frame in its)
         parts = [statistics.median(frame[kind] for frame in its) for kind in WORK]
         middle = statistics.median(whole)
         figures = [*parts, middle, whole[int(0.95 * len(whole))], whole[-1]]
-        yield f"{path.name:24}" + "".join(f"{each:8.1f}" for each in figures) + f"{middle / first:8.2f}"
+        yield f"{name:32}" + "".join(f"{each:8.1f}" for each in figures) + f"{middle / first:8.2f}"
 
 
 if __name__ == "__main__":

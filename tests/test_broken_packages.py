@@ -13,6 +13,7 @@ import pytest
 from calling import call
 
 from vgg_profile.cli import COMMANDS
+from vgg_profile.diagnose import asking
 
 ROOT = Path(__file__).parent.parent
 RECORD = "reports/measured/D-cpu.json"
@@ -147,9 +148,7 @@ def said_badly(package: str, fault: str, code: int, stdout: str, stderr: str) ->
     wanted = "a_package_that_nobody_has" if fault == "half" else package
     said = [line for line in stderr.splitlines() if line.startswith("Error: ")]
     is_missing = fault in ("missing", "half")
-    install = (
-        "`pip install -c constraints.txt .`" if is_missing else f"`pip install --force-reinstall {package}`"
-    )
+    install = f"`pip install {wanted}`" if is_missing else f"`pip install --force-reinstall {package}`"
     return [
         complaint
         for complaint, is_so in (
@@ -166,7 +165,7 @@ def said_badly(package: str, fault: str, code: int, stdout: str, stderr: str) ->
 
 
 def test_what_is_said_badly_is_noticed() -> None:
-    good = "Error: PyTorch (torch) is missing. `pip install -c constraints.txt .` installs it.\n"
+    good = "Error: PyTorch (torch) is missing. `pip install torch` installs it.\n"
     assert said_badly("torch", "missing", 1, "", good) == []
     assert said_badly("torch", "missing", 2, "x", good) == ["the exit code", "a result"]
     assert "no name" in said_badly("matplotlib", "missing", 1, "", good)
@@ -184,6 +183,18 @@ def test_the_doctor_says_what_does_not_load_and_diagnose_too(tmp_path: Path) -> 
     assert doctor[2] == 0
     assert "PyTorch (torch) cannot be loaded: OSError: libomp.so" in doctor[3]
     assert said_badly("torch", "loader", *diagnose[2:5]) == []
+
+
+def test_diagnose_says_that_torch_is_missing_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process ends before it comes to the file, as without torch; and there is none to be found."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(asking, "python", lambda module: [sys.executable, "-c", "raise SystemExit(1)"])
+    words = ("diagnose", "examples/broken_vgg19.py:vgg19")
+    assert "cannot be loaded" in call(*words).stderr
+    monkeypatch.setattr(asking, "find_spec", lambda name: None)
+    ended = call(*words)
+    assert said_badly("torch", "missing", ended.exit_code, ended.stdout, ended.stderr) == []
+    assert "cannot be loaded" not in ended.stderr
 
 
 def test_a_measurement_goes_on_where_fvcore_does_not_load_and_says_why(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ from conftest import Golden
 
 from vgg_profile import Setup, ledger, walk
 from vgg_profile.ask.budget_form import read_budget
-from vgg_profile.cli import main
 
 ROOT = Path(__file__).parent.parent
 
@@ -180,8 +181,30 @@ def test_the_budgets_that_are_shown_are_budgets(tmp_path: Path) -> None:
         assert [(memory.device, batch) for memory, batch in entry.least] == [("cuda", 256), (None, 64)]
 
 
-def test_the_hook_is_a_command_that_there_is() -> None:
+def of_hook(what: str) -> str:
+    """What the published hook says under a key."""
     hook = (ROOT / ".pre-commit-hooks.yaml").read_text("utf-8")
-    (name,) = re.findall(r"entry: vgg-profile (\w+)\n", hook)
-    assert name in main.commands
-    assert "pass_filenames: false\n" in hook, "the budget alone is its argument"
+    (said,) = re.findall(rf"^(?:- |  ){what}: (.+)$", hook, re.MULTILINE)
+    return str(said)
+
+
+def test_the_hook_fails_where_a_network_has_grown(written: Any, tmp_path: Path) -> None:
+    """Its entry and its arguments, in a folder as pre-commit runs them: with no file's name after them."""
+    assert of_hook("pass_filenames") == "false"
+    program, *words = shlex.split(of_hook("entry"))
+    assert program in tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+    typed = [*words, *of_hook("args").strip("[]").split(", ")]
+    net = "from torch import nn\nNet = lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, {}))\n"
+    (tmp_path / "net.py").write_text(net.format(10))
+    assert written('name = "net.py:Net"\ninput = "3x8x8"\nlimits = { parameters = 2_000 }\n') == typed[-1]
+    assert run(*typed).exit_code == 0
+    (tmp_path / "net.py").write_text(net.format(11))
+    grown = run(*typed)
+    assert (grown.exit_code, grown.stdout.splitlines()[0]) == (4, "1 of 1 limit is exceeded.")
+
+
+def test_the_hook_is_the_one_that_is_documented() -> None:
+    page = (ROOT / "docs" / "pull_requests.md").read_text("utf-8")
+    assert f"id: {of_hook('id')}" in page
+    for suffix in ("python", "toml", "json"):
+        assert suffix in of_hook("types_or"), "what a budget and what it names may be written in"

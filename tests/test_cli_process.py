@@ -168,7 +168,8 @@ def test_the_package_that_is_missing_is_named(
 ) -> None:
     *words, file = arguments
     ended = without(package, *words, tmp_path / str(file))
-    said = f"Error: {name} is missing. `pip install -c constraints.txt .` installs it.\n"
+    known_as = {"PIL": "pillow"}.get(package, package)
+    said = f"Error: {name} is missing. `pip install {known_as}` installs it.\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", said)
     assert list(tmp_path.iterdir()) == []
 

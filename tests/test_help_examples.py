@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from calling import accepted, call
 
@@ -57,7 +58,7 @@ net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), n
 
 def examples(command: str) -> list[str]:
     """The lines of a command's help that can be typed, without what is said beside them."""
-    lines = accepted(call(command, "--help")).splitlines()
+    lines = re.sub(r" \\\n\s+", " ", accepted(call(command, "--help"))).splitlines()
     return [re.split(r"\s{3,}", line.strip())[0] for line in lines if line.startswith("  vgg-profile ")]
 
 
@@ -110,8 +111,34 @@ def test_an_example_that_takes_a_real_pass_runs(line: str, desk: Path) -> None:
 
 def test_a_command_that_takes_arguments_has_an_example() -> None:
     without = {name for name in COMMANDS if not examples(name)}
-    assert without == {"check", "doctor", "list"}
+    assert without == set()
     assert "vgg-profile measure D -o record.json" in examples("measure")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_no_help_is_wider_than_80_columns(command: str) -> None:
+    lines = accepted(call(*filter(None, (command, "--help")), terminal_width=80)).splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+    assert not any(line.endswith("...") for line in lines[1:]), "a first sentence that is cut"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_says_what_it_is_and_what_it_is_by_default(command: str) -> None:
+    for option in COMMANDS[command].params:
+        if isinstance(option, click.Option):
+            said = option.help or ""
+            assert said.endswith((".", "]", "…")), f"{option.opts[0]}: {said!r}"
+            default = option.get_default(click.Context(COMMANDS[command]))
+            is_plain = option.is_flag or option.value_is_missing(default) or default == ""
+            assert is_plain or option.show_default or "default" in said, option.opts[0]
+
+
+def test_what_is_used_most_comes_first() -> None:
+    assert [*COMMANDS][:3] == ["table", "fit", "compare"]
+    text = accepted(call("--help")).partition("Commands:\n")[2]
+    assert [line.split()[0] for line in text.splitlines() if line.strip()] == [*COMMANDS]
+    first = next(each for each in COMMANDS["fit"].params if isinstance(each, click.Option))
+    assert (first.name, first.required) == ("memory_", True)
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

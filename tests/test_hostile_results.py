@@ -25,7 +25,7 @@ from vgg_profile.ask.fits import Fits
 from vgg_profile.ask.question import Question
 from vgg_profile.ask.report import Report
 from vgg_profile.ask.sweep import sweep
-from vgg_profile.ask.what_if import what_if
+from vgg_profile.ask.what_if import Advised, what_if
 from vgg_profile.check.crosscheck import crosscheck, overlay
 from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
@@ -80,12 +80,15 @@ def results() -> dict[str, Any]:
         "with a record": Comparison((checked,), Setup(), measured={"a record": record}),
         "step": step,
         "fit": Fit(step, memory("8GiB")),
+        "advised": Advised(Fit(step, memory("8GiB")), {"--amp bfloat16": 9}),
         "what if": what_if(Question(walk("8,M", input=64, classes=2), memory("1GiB"))),
         "fits": Fits.of(memory("8GiB"), [Fit(step, memory("8GiB"))]),
         "difference": Difference(
             predicted("old", profile, Setup(), None), predicted("new", walk("4,M", input=8), Setup(), None)
         ),
-        "budget": Budget("a budget", (Limit("net", "peak_bytes", "", 1, 2, is_least=False),)),
+        "budget": Budget(
+            "a budget", (Limit("net", "peak_bytes", "", 1, 2, is_least=False, setting=step.setting),)
+        ),
         "sweep": sweep("8,M", inputs=(8,), batches=(1, 2), dtypes=("float32",), optimizers=("none",)),
         "checks": checks,
         "record": record,

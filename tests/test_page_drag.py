@@ -101,6 +101,86 @@ def test_the_keyboard_goes_along_the_layers_and_drops_them(fresh):
     assert shown(fresh) == wanted("64,128,M,256,256,M,512,512,M,512,512,M")
 
 
+def chosen(reader):
+    """The layer that is being changed, by its editor and by its column."""
+    pressed = reader.page.locator('#chain [aria-pressed="true"]').evaluate_all(
+        "(all) => all.map((each) => each.title)"
+    )
+    return [*reader.page.locator("#editor b").all_text_contents(), *pressed]
+
+
+def test_what_is_dragged_or_turned_by_keys_is_chosen(fresh):
+    assert chosen(fresh) == []
+    drag(fresh, "conv1_1", up=30)
+    assert chosen(fresh) == ["conv1_1", "conv1_1"]
+    drag(fresh, "pool1", along=60)
+    assert chosen(fresh) == ["pool1", "pool1"]  # the pools are numbered anew: it still is the first
+    part(fresh, "conv3_1").focus()
+    fresh.page.keyboard.press("ArrowUp")
+    assert chosen(fresh) == ["conv3_1", "conv3_1"]
+    part(fresh, "conv3_1").click()  # chosen it is, and stays
+    assert chosen(fresh) == ["conv3_1", "conv3_1"]
+    fresh.page.keyboard.press("Escape")
+    assert chosen(fresh) == []
+    assert fresh.page.locator("#keys").is_visible()
+
+
+def test_what_stays_chosen_after_a_drop_keeps_its_name(fresh):
+    part(fresh, "conv3_2").click()
+    press(fresh, "Drop conv3_2")
+    assert chosen(fresh) == ["conv3_1", "conv3_1"]
+    assert fresh.page.evaluate("document.activeElement.title") == "conv3_1"
+    press(fresh, "+ convolution after")  # where it was
+    assert built(fresh) == START
+    for name, before in (("conv1_1", "input"), ("fc7", "fc6"), ("fc6", "average pool")):
+        part(fresh, name).focus()
+        fresh.page.keyboard.press("Delete")
+        assert fresh.page.evaluate("document.activeElement.title") == before
+    assert not fresh.complaints
+
+
+def test_a_layer_that_cannot_go_stays_chosen(fresh):
+    fresh.show(net="64,M;;10;3;1")
+    part(fresh, "conv1_1").click()
+    press(fresh, "Drop conv1_1")
+    assert fresh.text("#changed").startswith("conv1_1 is gone: not here.")
+    assert chosen(fresh) == ["conv1_1", "conv1_1"]
+
+
+def test_ctrl_z_goes_back_and_on_again(fresh):
+    def seen(*keys):
+        for key in keys:
+            fresh.page.keyboard.press(key)
+        return built(fresh).split()[1], fresh.page.get_by_label("batch", exact=True).input_value()
+
+    part(fresh, "conv1_1").focus()
+    assert seen("ArrowUp", "ArrowUp") == ("128", "1")
+    fresh.page.locator("#slider").focus()
+    assert seen("ArrowRight") == ("128", "2")
+    assert seen("Control+z") == ("128", "1")
+    assert fresh.text("#changed").startswith("Undone: ")
+    assert seen("Control+z", "Control+z") == ("64", "1")  # what was pressed in one go; and no further
+    assert fresh.page.locator("#undo").is_disabled()
+    assert seen("Control+y", "Control+y", "Control+y") == ("128", "2")
+    assert fresh.text("#changed").startswith("Redone: ")
+    assert fresh.page.locator("#redo").is_disabled()
+    assert seen("Control+z", "Control+Shift+z") == ("128", "2")
+    press(fresh, "Undo")
+    press(fresh, "Redo")
+    assert seen() == ("128", "2")
+    assert seen("Control+z", "ArrowRight", "Control+y") == ("128", "2")  # another way was taken
+    assert fresh.page.locator("#redo").is_disabled()
+    assert not fresh.complaints
+
+
+def test_ctrl_z_in_a_box_is_the_boxs_own(fresh):
+    part(fresh, "conv1_1").focus()
+    fresh.page.keyboard.press("ArrowUp")
+    fresh.page.get_by_label("batch", exact=True).focus()
+    fresh.page.keyboard.press("Control+z")
+    assert built(fresh).split()[1] == "96"
+
+
 def test_a_column_is_as_high_as_its_layer_is_wide(fresh):
     fresh.show(net="64,256,1024;4096;1000;3;7")
     heights = columns(fresh)[1:4] + columns(fresh)[5:6]

@@ -83,6 +83,36 @@ def test_it_slides_by_itself_and_closes(fresh):
     assert not fresh.page.locator("#look").is_visible()
 
 
+def test_it_goes_one_output_back_and_on(fresh):
+    row(fresh, "conv1_1").click()
+    output = fresh.page.get_by_label("Output of the layer")
+    for name, number in (("on", "1"), ("on", "2"), ("back", "1"), ("back", "0"), ("back", "0")):
+        fresh.page.get_by_role("button", name=f"One output {name}").click()
+        assert output.input_value() == number
+        assert output.get_attribute("aria-valuetext").startswith(f"Output {int(number) + 1} of 25")
+
+
+WITHIN = """() => {
+    const { x, y, width, height } = document.getElementById("maps").viewBox.baseVal;
+    const sides = (each) => ["x", "y", "width", "height"].map((name) => each[name].baseVal.value);
+    const [own, ...boxes] = [...document.querySelectorAll("#maps rect")].reverse()
+        .map((each) => [each.getAttribute("class"), ...sides(each)]);
+    const isIn = ([, left, top, along, down]) =>
+        left >= x && top >= y && left + along <= x + width && top + down <= y + height;
+    return { last: own[0], outside: [own, ...boxes].filter((each) => !isIn(each)) };
+}"""
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7, 9, 11])
+def test_all_of_the_maps_is_in_the_picture(fresh, kernel):
+    fresh.show(net=f"conv{kernel}-8,M;;10;3;1")
+    row(fresh, "conv1_1").click()
+    assert ("Dashed cells are the padding" in fresh.text("#does")) == (kernel > 1)
+    for _ in range(2):
+        assert fresh.page.evaluate(WITHIN) == {"last": "window", "outside": []}
+        fresh.page.get_by_label("Output of the layer").press("End")
+
+
 def test_what_a_value_sees_is_what_the_walk_says(fresh):
     for name in ("conv1_1", "conv3_2", "pool5", "fc7"):
         row(fresh, name).click()

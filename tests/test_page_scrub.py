@@ -21,6 +21,7 @@ from vgg_profile.render import live_page as to_live_page
 RECORDS = Path(__file__).parent.parent / "reports" / "measured"
 
 AT_EACH_EVENT = """() => {
+    // a block is what a pointer in its middle is told
     const slider = document.getElementById("event");
     const text = (id) => document.getElementById(id).textContent;
     return Array.from({ length: Number(slider.max) + 1 }, (_, event) => {
@@ -29,10 +30,16 @@ AT_EACH_EVENT = """() => {
         return {
             where: text("where"),
             happens: text("happens"),
-            blocks: [...document.querySelectorAll("#blocks .block")].map((block) => [
-                block.querySelector("title").textContent, block.classList[1] ?? "",
-                ...["width", "height"].map((side) => Number(block.querySelector("rect").getAttribute(side))),
-            ]),
+            blocks: [...document.querySelectorAll("#blocks path")].flatMap((path) => path.getAttribute("d")
+                .split("z").slice(0, -1).map((block) => [path, ...block.match(/[0-9.e-]+/g).map(Number)]))
+                .sort(([, left, up], [, right, down]) => left - right || up - down)
+                .map(([path, left, top, width, height]) => {
+                    const { x, y } = new DOMPoint(left + width / 2, top + height / 2)
+                        .matrixTransform(path.getScreenCTM());
+                    const there = { bubbles: true, clientX: x, clientY: y };
+                    path.dispatchEvent(new PointerEvent("pointermove", there));
+                    return [text("block"), path.getAttribute("class"), width, height];
+                }),
         };
     });
 }"""
@@ -144,6 +151,35 @@ def test_a_click_on_the_chart_goes_there(fresh):
     fresh.page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
     fresh.page.mouse.move(0, 0)
     assert fresh.text("#where").startswith("Now, in forward of ")
+
+
+def test_the_chart_says_what_a_click_does_and_names_the_parts(fresh):
+    fresh.show(network="D", optimizer="adam")
+    assert "click the chart" in fresh.text("#step figcaption")
+    assert fresh.page.locator("#chart").evaluate("(each) => getComputedStyle(each).cursor") == "crosshair"
+    names = fresh.page.locator("#chart text").all_text_contents()
+    assert {"load", "forward", "loss", "backward", "step"} <= set(names)
+    fresh.page.locator("#chart").focus()
+    for key in ("Home", "Enter", "Tab"):
+        fresh.page.keyboard.press(key)
+    assert fresh.text("#where").startswith("Now, in load")
+
+
+def test_no_two_names_in_the_chart_overlap(fresh):
+    for size in (320, 768, 1400):
+        fresh.page.set_viewport_size({"width": size, "height": 900})
+        for norm in ("false", "true"):
+            fresh.show(network="E", norm=norm, checkpoint="block", optimizer="adam")
+            boxes = fresh.page.locator("#chart text:not(.peak)").evaluate_all(
+                "(all) => all.map((each) => each.getBoundingClientRect().toJSON())"
+            )
+            for number, box in enumerate(boxes):
+                assert not [
+                    other
+                    for other in boxes[:number]
+                    if max(box["left"], other["left"]) < min(box["right"], other["right"])
+                    if max(box["top"], other["top"]) < min(box["bottom"], other["bottom"])
+                ]
 
 
 def test_a_real_step_is_laid_over_its_own_setting_alone(other, quick):

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import click
 import pytest
 from click.testing import CliRunner, Result
-from plotting import FOLDER, RECORD
+from plotting import FOLDER, RECORD, ROOT
 
 from vgg_profile.check.crosscheck import overlay
 from vgg_profile.cli import main
@@ -93,10 +93,59 @@ def test_plot_takes_a_size_a_theme_and_a_unit(tmp_path: Path) -> None:
     assert "Leave --unit out." in refused.stderr
 
 
-@pytest.mark.parametrize("option", [param for param in main.commands["plot"].params if param.name == "size"])
-def test_the_sizes_that_can_be_asked_for_are_those_that_are_drawn(option: click.Option) -> None:
+SIZED = {name: [param for param in of.params if param.name == "size"] for name, of in main.commands.items()}
+
+
+@pytest.mark.parametrize("name", [name for name, options in SIZED.items() if options])
+def test_the_sizes_that_can_be_asked_for_are_those_that_are_drawn(name: str) -> None:
+    (option,) = SIZED[name]
     assert isinstance(option.type, click.Choice)
     assert tuple(option.type.choices) == tuple(SIZES)
+
+
+DRAWN: dict[str, tuple[str, ...]] = {
+    "list": (),
+    "table": ("8,M",),
+    "compare": ("8,M", "4,M"),
+    "timeline": ("8,M",),
+    "fit": ("8,M", "--memory", "1GiB"),
+    "sweep": ("8,M", "--batch", "1..3"),
+    "check": ("D", str(ROOT / "reports/measured/D-cpu.json")),
+    "measure": ("8,M", "--input", "16", "--repeats", "0"),
+}
+"""Each command whose result has a picture, as it is typed."""
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_command_that_draws_takes_the_look_of_its_picture(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    words = [name, *DRAWN[name], "-o", str(path), "--size", "slide", "--dark", "--unit", "kib"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    assert struct.unpack(">II", path.read_bytes()[16:24]) == (2000, 1125)
+    refused = CliRunner().invoke(main, [name, *DRAWN[name], "--dark", "-o", str(tmp_path / "x.csv")])
+    assert refused.exit_code == 2
+    assert "are of a picture, and none is written" in refused.stderr
+
+
+def test_no_other_command_takes_it() -> None:
+    takes = {name for name, options in SIZED.items() if options}
+    assert takes == {*DRAWN, "plot", "report"}
+    for name in set(main.commands) - takes - {"trace"}:
+        assert "-o" in {each for param in main.commands[name].params for each in param.opts}
+
+
+def test_the_pictures_of_a_report_take_a_size_and_a_theme(tmp_path: Path) -> None:
+    words = ["report", "8,M", "--size", "square", "--dark", "-o"]
+    assert CliRunner().invoke(main, [*words, str(tmp_path / "x.md")]).exit_code == 0
+    pictures = list((tmp_path / "x").glob("*.svg"))
+    assert pictures
+    for each in pictures:
+        assert 'width="576pt" height="576pt"' in each.read_text()
+        assert DARK.ground.lower() in each.read_text()
+    refused = CliRunner().invoke(main, [*words, str(tmp_path / "x.html")])
+    assert refused.exit_code == 2
+    assert "a page's follow its reader's" in refused.stderr
 
 
 def test_a_sweep_takes_a_memory_and_a_card_brings_its_rules(tmp_path: Path) -> None:

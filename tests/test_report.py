@@ -143,7 +143,7 @@ def test_a_report_interrupted_half_way_leaves_the_old_one(
     before = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()}
     drawn = []
 
-    def stop(figure: object, form: str) -> bytes:
+    def stop(figure: object, form: str, size: str, *, dark: bool) -> bytes:
         drawn.append(figure)
         if len(drawn) == 3:
             raise KeyboardInterrupt

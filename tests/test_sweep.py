@@ -16,11 +16,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from vgg_profile import InputError, walk
+from vgg_profile import Fit, InputError, memory, walk
 from vgg_profile.ask.sweep import MOST_POINTS, GridPoint, sweep
 from vgg_profile.cli import main
 from vgg_profile.cli.sweep import image_sizes, numbers
 from vgg_profile.core.setting import Setup
+from vgg_profile.describe.figures import depict
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.step import ledger
 
@@ -61,6 +62,21 @@ def test_the_points_come_in_the_order_of_the_grid() -> None:
     assert "12 points" in result.stdout
 
 
+@pytest.mark.parametrize("words", [("sweep", "D"), ("compare", "D"), ("timeline", "D")])
+def test_tensors_alone_is_said_where_no_kernel_is_counted(words: tuple[str, ...]) -> None:
+    without = run(*words, "--format", "table").stdout
+    named = run(*words, "--processor", "avx512", "--threads", "2", "--format", "table").stdout
+    assert "tensors alone" in without
+    assert "tensors alone" not in named
+    assert "what kernels take in passing" in named.lower()
+
+
+def test_a_picture_with_scratch_in_it_does_not_say_tensors_alone() -> None:
+    for setup, counted in ((Setup(), False), (Setup(processor="avx512", threads=2), True)):
+        figure = depict(Fit(ledger(walk("D"), setup), memory("8GiB")), "batch")
+        assert ("Tensors alone" in figure.footer) is not counted
+
+
 def test_csv_opens_in_pandas_with_integer_columns() -> None:
     arguments = ("sweep", "D", "--batch", "1,8", "--input", "64..128:32", "--optimizer", "sgd,adam")
     frame = pd.read_csv(io.StringIO(run(*arguments, "--format", "csv").stdout))
@@ -68,7 +84,8 @@ def test_csv_opens_in_pandas_with_integer_columns() -> None:
     of_a_vgg = [each for each in GridPoint._fields if each not in ("input", "verified_on")]
     assert frame[of_a_vgg].to_dict("records") == points
     setting = ["network", "device", *(each.name for each in fields(Setup) if each.name != "optimizer")]
-    assert [*frame.columns] == [*of_a_vgg, "input", "verified_on", *setting]
+    assert {*frame.columns} == {*of_a_vgg, "input", "verified_on", *setting}
+    assert set(frame["input"]) == {"3x64x64", "3x96x96", "3x128x128"}
     assert frame["peak_bytes"].dtype == "int64"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ from conftest import Golden
 
 from vgg_profile import Setup, memory, walk
 from vgg_profile.ask.question import Question
-from vgg_profile.ask.what_if import WhatIf, changes, what_if
+from vgg_profile.ask.what_if import FEW_LAYERS, SAME_RESULT, WhatIf, advised, changes, what_if
 
 AVX512 = ("--processor", "avx512", "--threads", "2")
 
@@ -201,6 +202,31 @@ def test_on_a_card_a_carried_book_is_asked_about_its_memory_alone(nets: Path, tm
 def test_the_screen(golden: Golden) -> None:
     words = ["D", "--memory", "8GiB", "--optimizer", "adam", *AVX512]
     golden("what_if_D.txt", run("fit", *words, "--what-if").stdout)
+
+
+@pytest.mark.parametrize("name", ["D with Adam", "A on a card", "a list, checkpointed, in micro-batches"])
+def test_the_hint_of_fit_has_the_figures_of_what_if(name: str) -> None:
+    words = QUESTIONS[name]
+    lines = {line["options"]: line for line in asked(*words, "--what-if")["what_if"]}
+    hint = run("fit", *words).stdout.splitlines()[-1]
+    said = re.findall(r"(--\S+ \S+) (?:about )?([\d,]+) \(\+([\d,]+)\)", hint)
+    assert said
+    for options, images, gained in said:
+        line = lines[options]
+        assert (f"{line['images']:,}", f"{line['gained']:,}") == (images, gained)
+    same = {each for each in lines if each.split()[0] in SAME_RESULT and lines[each]["gained"] > 0}
+    assert {options for options, *_ in said} == same - {"--optimizer momentum"}, (
+        "of the lighter, the lightest"
+    )
+    assert hint.endswith("--what-if ranks all.")
+
+
+def test_no_hint_is_worked_out_for_a_program_or_of_what_takes_long(nets: Path) -> None:
+    assert "would_help" not in asked("D", "--memory", "8GiB", *AVX512)
+    traced = run("fit", f"{nets}:Net", "--input", "3x64x64", "--memory", "1GiB", "--no-probe").stdout
+    assert traced.splitlines()[-1] == "What would help: --what-if ranks it."
+    question = Question(walk(",".join(["8"] * FEW_LAYERS), input=32), memory("1GiB"))
+    assert advised(question, question.answer()).would_help == {}
 
 
 def test_of_several_networks_nothing_is_asked_but_what_fits() -> None:

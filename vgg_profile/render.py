@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.forms import Table
@@ -88,12 +88,23 @@ def render(
     return table_to_text(table, screen) if format == "table" else _renderer(format)(table)
 
 
-def picture(result: Any, format: str, kind: str | None = None) -> bytes:  # noqa: A002
-    """A figure of a result in one of ``PICTURES``: of a kind, or of the first that it has."""
+class Look(NamedTuple):
+    """How a picture is drawn: its ``size``, on light or dark, and the unit of its axes of bytes."""
+
+    size: str = "page"
+    dark: bool = False
+    unit: str | None = None
+
+
+def picture(result: Any, format: str, look: Look = Look()) -> bytes:  # noqa: A002, B008 - it is frozen
+    """The figure that a result shows unasked, in one of ``PICTURES``.
+
+    Raises ``InputError`` for a result without any, and for a unit where no axis counts bytes.
+    """
     from vgg_profile.describe.figures import depict
     from vgg_profile.write.plots import to_bytes
 
-    return to_bytes(depict(result, kind), format)
+    return to_bytes(depict(result, unit=look.unit), format, look.size, dark=look.dark)
 
 
 def _content(result: Any, **rows: bool) -> dict[str, Any]:

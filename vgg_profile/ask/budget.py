@@ -10,7 +10,7 @@ from vgg_profile.ask.cards import Memory
 from vgg_profile.ask.difference import predicted
 from vgg_profile.ask.question import Question
 from vgg_profile.core.display import Displayed
-from vgg_profile.core.setting import Setup
+from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.version import SCHEMA_VERSION
 
@@ -45,7 +45,10 @@ class Entry:
 
 
 class Limit(NamedTuple):
-    """One limit: the most that a figure may be, or the least, and what it is."""
+    """One limit: the most that a figure may be, or the least, and what it is in which setting.
+
+    The setting of a largest batch is at that batch.
+    """
 
     network: str
     figure: str
@@ -53,8 +56,7 @@ class Limit(NamedTuple):
     allowed: int
     found: int
     is_least: bool
-    device: str = "cpu"
-    """By whose rules it was found."""
+    setting: Setting
 
     @property
     def left(self) -> int:
@@ -82,10 +84,14 @@ class Budget(Displayed):
             "schema_version": SCHEMA_VERSION,
             "title": self.title,
             "holds": self.holds,
-            "limits": [
-                {**limit._asdict(), "left": limit.left, "holds": limit.holds} for limit in self.limits
-            ],
+            "limits": [_as_json(limit) for limit in self.limits],
         }
+
+
+def _as_json(limit: Limit) -> dict[str, Any]:
+    content = {**limit._asdict(), "left": limit.left, "holds": limit.holds}
+    del content["setting"]
+    return content | limit.setting.to_dict()
 
 
 Open = Callable[[Entry, str], Profile]
@@ -105,11 +111,10 @@ def limits(entry: Entry, open_: Open) -> Iterator[Limit]:
         )
 
     if entry.most:
-        figures = predicted(entry.label, *on(entry.device), None).figures
+        version = predicted(entry.label, *on(entry.device), None)
         for figure, allowed in entry.most.items():
-            yield Limit(
-                entry.label, figure, "", allowed, figures[figure].value, is_least=False, device=entry.device
-            )
+            found = version.figures[figure].value
+            yield Limit(entry.label, figure, "", allowed, found, is_least=False, setting=version.setting)
     for memory, allowed in entry.least:
         profile, setup = on(memory.device or entry.device)
         fit = Question(profile, memory, setup).answer()
@@ -120,5 +125,5 @@ def limits(entry: Entry, open_: Open) -> Iterator[Limit]:
             allowed,
             fit.largest_batch,
             is_least=True,
-            device=profile.device,
+            setting=replace(fit.step.setting, batch=fit.batch),
         )

@@ -13,28 +13,22 @@ from vgg_profile.ask.question import Question
 from vgg_profile.ask.sweep import Look, Progress, check_grid
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.network import TracedNetwork
-from vgg_profile.core.setting import Setup
+from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.version import SCHEMA_VERSION
 
 
 class FitPoint(NamedTuple):
-    """One answer: ``batch`` is the one asked about, or the largest; bytes are those that it takes and leaves.
+    """One answer: its setting's batch is the one asked about, or the largest, or 0 where not one image fits.
 
-    ``taken_bytes`` is the peak of its tensors and kernels, on a card what is reserved.
+    ``input`` is that of the setting in words, for a network in Python as it was given. ``taken_bytes`` is the
+    peak of its tensors and kernels, on a card what is reserved.
     """
 
     network: str
     input: str
-    dtype: str
-    device: str
-    mode: str
-    optimizer: str
-    amp: str
-    checkpoint: str
-    accumulate: int
+    setting: Setting
     memory_bytes: int
     reserve_bytes: int
-    batch: int
     fits: bool
     largest_batch: int
     largest_batch_at_most: int
@@ -43,26 +37,24 @@ class FitPoint(NamedTuple):
     peak_phase: str
     peak_layer: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in one flat object."""
+        content = self._asdict()
+        return {"network": self.network, **content.pop("setting").to_dict(), **content}
+
 
 def point(fit: Fit) -> FitPoint:
     """An answer as one row, without the book that it was read off."""
-    profile, setup = fit.step.profile, fit.step.setup
+    profile = fit.step.profile
     network = profile.config
     given = network.given if isinstance(network, TracedNetwork) else "x".join(map(str, profile.input))
     phase, layer = fit.place
     return FitPoint(
         network.label,
         given,
-        profile.dtype,
-        profile.device,
-        setup.mode,
-        setup.optimizer,
-        setup.amp,
-        setup.checkpoint,
-        setup.accumulate,
+        replace(fit.step.setting, batch=fit.batch if fit.asked or fit.largest_batch else 0),
         fit.memory.bytes,
         fit.reserve_bytes,
-        fit.batch if fit.asked or fit.largest_batch else 0,
         fit.fits,
         fit.largest_batch,
         fit.at_most,
@@ -95,7 +87,7 @@ class Fits(Displayed):
             "schema_version": SCHEMA_VERSION,
             "memory": self.memory.label,
             "fits": self.fits,
-            "points": [each._asdict() for each in self.points],
+            "points": [each.to_dict() for each in self.points],
         }
 
 

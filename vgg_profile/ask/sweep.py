@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from vgg_profile.core import units
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
-from vgg_profile.core.network import TracedNetwork
+from vgg_profile.core.network import KNOWN_OF_KERNELS, TracedNetwork
 from vgg_profile.core.setting import Setup, check_size, input_shape
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.step import Step
@@ -71,6 +71,11 @@ class Sweep(Displayed):
     def unverified(self) -> int:
         """How many points are by rules of a card that no card has confirmed."""
         return 0 if self.device == "cpu" else sum(point.verified_on is None for point in self.points)
+
+    @property
+    def scope(self) -> str:
+        """What its peaks count, in words: kernels, too, of the processor that is named."""
+        return self.config.scope if self.setup.processor is None else KNOWN_OF_KERNELS
 
     @cached_property
     def is_of_images(self) -> bool:

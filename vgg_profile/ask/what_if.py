@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -25,6 +26,13 @@ LIGHTER = {"momentum": ("sgd",), "adam": ("momentum", "sgd"), "adamw": ("momentu
 
 SIDE = 32
 """A smaller image has the next multiple of so many pixels on each side: VGGs halve it five times."""
+
+
+SAME_RESULT = ("--checkpoint", "--amp", "--optimizer")
+"""The options that a hint is about: the network, its images and the loop stay as they are."""
+
+FEW_LAYERS = 300
+"""A network of more takes too long for a hint that nobody asked for."""
 
 
 class Alternative(NamedTuple):
@@ -156,6 +164,42 @@ def what_if(
         )
     ranked = sorted(helped, key=lambda each: (-each.gained, -each.saved_bytes))
     return WhatIf(fit, tuple(ranked), tuple(refused))
+
+
+@dataclass(frozen=True, repr=False)
+class Advised(Displayed):
+    """An answer with a hint: options to type → the images a step with them, the most first."""
+
+    fit: Fit
+    would_help: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**self.fit.to_dict(), "would_help": dict(self.would_help)}
+
+
+def advised(question: Question, fit: Fit) -> Advised:
+    """An answer, and what the options gain that leave network, images and loop as they are.
+
+    The figures are those that :func:`what_if` has. A traced network would have to be traced again, and a
+    large one takes long: of those nothing is said.
+
+    >>> from vgg_profile import memory, walk
+    >>> asked = Question(walk("D"), memory("8GiB"), Setup(optimizer="adam", processor="avx512", threads=2))
+    >>> advised(asked, asked.answer()).would_help
+    {'--amp bfloat16': 120, '--optimizer sgd': 89, '--checkpoint blocks': 86}
+    """
+    profile, times = fit.step.profile, fit.step.setup.accumulate
+    if profile.is_traced or len(profile.module_rows) > FEW_LAYERS:
+        return Advised(fit, {})
+    options = {each.options[0]: each for each in changes(question, fit)}  # the last optimizer is the lightest
+    found = {}
+    for each in (options[name] for name in SAME_RESULT if name in options):
+        with suppress(InputError):
+            there = each.question().answer()
+            is_known = there.run is not None or not there.here.is_at_least
+            if is_known and there.largest_batch > fit.largest_batch:
+                found[each.typed] = there.largest_batch * times
+    return Advised(fit, dict(sorted(found.items(), key=lambda each: -each[1])))
 
 
 def flops_of(step: Step) -> int:

@@ -13,24 +13,25 @@ from vgg_profile.core.version import __version__
 
 COMMANDS = Commands(
     {
-        "budget": "vgg_profile.cli.budget:budget_command",
-        "check": "vgg_profile.cli.steps:check_command",
-        "compare": "vgg_profile.cli.compare:compare_command",
-        "diagnose": "vgg_profile.cli.diagnose:diagnose_command",
-        "doctor": "vgg_profile.cli.doctor:doctor",
-        "explain": "vgg_profile.cli.teach:explain",
+        "table": "vgg_profile.cli.table:table",
         "fit": "vgg_profile.cli.fit:fit_command",
-        "list": "vgg_profile.cli.list:list_command",
+        "compare": "vgg_profile.cli.compare:compare_command",
         "measure": "vgg_profile.cli.steps:measure_command",
-        "notes": "vgg_profile.cli.teach:notes",
+        "check": "vgg_profile.cli.steps:check_command",
+        "timeline": "vgg_profile.cli.steps:timeline",
+        "sweep": "vgg_profile.cli.sweep:sweep_command",
         "plot": "vgg_profile.cli.plot:plot",
         "report": "vgg_profile.cli.report:report_command",
-        "sweep": "vgg_profile.cli.sweep:sweep_command",
-        "table": "vgg_profile.cli.table:table",
-        "timeline": "vgg_profile.cli.steps:timeline",
+        "budget": "vgg_profile.cli.budget:budget_command",
+        "explain": "vgg_profile.cli.teach:explain",
+        "notes": "vgg_profile.cli.teach:notes",
+        "diagnose": "vgg_profile.cli.diagnose:diagnose_command",
+        "list": "vgg_profile.cli.list:list_command",
         "trace": "vgg_profile.cli.trace:trace_command",
+        "doctor": "vgg_profile.cli.doctor:doctor",
     }
 )
+"""In the order in which `--help` shows them: those that are used most come first."""
 
 
 @click.group(
@@ -50,5 +51,5 @@ def main() -> None:
     vgg-profile table "64,M,128,M,GAP"   a network of your own
     vgg-profile compare A B D E          networks side by side
     vgg-profile fit D --memory 8GiB      the largest batch that fits
-    vgg-profile measure D                every prediction checked against a real pass
+    vgg-profile measure D                every prediction checked, for real
     """

@@ -14,7 +14,7 @@ from vgg_profile.ask.difference import Difference, measured, predicted
 from vgg_profile.cli.completion import cards, networks
 from vgg_profile.cli.networks import is_python
 from vgg_profile.cli.options import rules_option, takes_networks, takes_setup, was_given
-from vgg_profile.cli.output import Output, gives_output
+from vgg_profile.cli.output import Output, gives_drawing
 from vgg_profile.cli.spelling import Word
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import Setup
@@ -24,9 +24,6 @@ from vgg_profile.run.revision import as_of
 
 
 @click.command("compare")
-@takes_networks
-@rules_option
-@takes_setup
 @click.option("--by", type=Word(BY), default="total", show_default=True, help="What each row is.")
 @click.option(
     "--relative-to",
@@ -34,13 +31,6 @@ from vgg_profile.run.revision import as_of
     metavar="NET",
     shell_complete=networks,
     help="Add ratios to this network's figures.",
-)
-@click.option(
-    "--measured",
-    "records",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="A record, or a folder of them: measured figures beside the predicted.",
 )
 @click.option(
     "--short",
@@ -53,9 +43,19 @@ from vgg_profile.run.revision import as_of
     "memory_",
     metavar="SIZE",
     shell_complete=cards,
-    help="And the largest batch that fits: 8GiB, or a card.",
+    help="With --short: the largest batch that fits, too, into 8GiB or a card.",
 )
-@gives_output
+@click.option(
+    "--measured",
+    "records",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A record, or a folder of them: measured figures beside the predicted.",
+)
+@takes_networks
+@rules_option
+@takes_setup
+@gives_drawing
 def compare_command(
     configs: tuple[str, ...],
     walk_one: Callable[[str, str], Profile],
@@ -80,7 +80,7 @@ def compare_command(
     vgg-profile compare A B D E --by layer -o layers.csv
     vgg-profile compare A B D E --measured reports/measured
     vgg-profile compare old.toml new.toml --short --memory 8GiB
-    vgg-profile compare my/net.py:Net --input 3x224x224 --against main --format markdown
+    vgg-profile compare my/net.py:Net --input 3x224x224 --against main
     """
     if short or against is not None or memory_ is not None:
         if by != "total" or base is not None or records is not None:

@@ -19,13 +19,13 @@ HAS_DEFECTS = 3
 
 @click.command("diagnose")
 @click.argument("subject", metavar="FILE.py:NAME")
-@input_option
 @click.option(
     "--like",
     metavar="NET",
     shell_complete=networks,
     help="The config it should be, such as E-BN.",
 )
+@input_option
 @names_network
 @click.option(
     "--timeout",

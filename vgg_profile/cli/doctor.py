@@ -22,7 +22,11 @@ PACKAGES = ("torch", "fvcore", "pandas", "matplotlib", "numpy", "click", "tabula
 @click.command()
 @gives_output
 def doctor(out: Output) -> None:
-    """Versions and devices, for a bug report."""
+    """Versions and devices, for a bug report.
+
+    \b
+    vgg-profile doctor
+    """
     rows = (*_versions(), *_devices())
     hint = "Tables, timelines and fits need no torch; `vgg-profile measure` does."
     out.deliver(Contents("What runs here", ("what", "answer"), rows, hint))
@@ -36,7 +40,7 @@ def _versions() -> Iterator[tuple[str, str]]:
         try:
             yield name, version(name)
         except PackageNotFoundError:
-            yield name, "not installed; `pip install -c constraints.txt .` installs it"
+            yield name, f"not installed; `pip install {name}` installs it"
 
 
 def _devices() -> Iterator[tuple[str, str]]:

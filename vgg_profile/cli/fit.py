@@ -13,14 +13,14 @@ from vgg_profile.ask.cards import CARDS, memory, reserve
 from vgg_profile.ask.fit import Reserve
 from vgg_profile.ask.fits import Fits
 from vgg_profile.ask.question import Question
-from vgg_profile.ask.what_if import what_if
+from vgg_profile.ask.what_if import advised, what_if
 from vgg_profile.check.crosscheck import remainders
 from vgg_profile.check.subject import check_network, check_setting, setup_of
 from vgg_profile.cli.calibrating import calibrate
 from vgg_profile.cli.completion import cards
 from vgg_profile.cli.networks import Asked, open_any
 from vgg_profile.cli.options import probe_if_asked, takes_any_networks, takes_setup
-from vgg_profile.cli.output import Output, bar, gives_output
+from vgg_profile.cli.output import Output, bar, gives_drawing
 from vgg_profile.cli.program import exit_unless
 from vgg_profile.cli.spelling import Whole, Word
 from vgg_profile.core.errors import InputError
@@ -33,20 +33,28 @@ if TYPE_CHECKING:
 
 
 @click.command("fit", epilog=f"Cards: {', '.join(card.name for card in CARDS)}.")
-@takes_any_networks
 @click.option(
     "--memory",
     "memory_",
     required=True,
     metavar="SIZE",
     shell_complete=cards,
-    help="8GiB, 8 GB, 24576MiB, bytes, or a card: rtx4090.",
+    help="What it must fit: 8GiB, 8 GB, 24576MiB, bytes, or a card, rtx4090.",
 )
-@click.option("--batch", type=Whole(), metavar="N", help="Ask about this batch (default: find the largest).")
+@click.option(
+    "--batch", type=Whole(), metavar="N", help="Whether so many images fit (default: the most that do)."
+)
+@click.option(
+    "--what-if",
+    "what_if_",
+    is_flag=True,
+    help="What would help: each option that gains images or saves memory, ranked.",
+)
+@takes_any_networks
 @click.option(
     "--device",
     type=Word(DEVICES),
-    help="Whose rules to predict by.  [default: cuda for a card, else cpu]",
+    help="By whose rules to predict: a CPU's or a card's.  [default: cuda for a card, else cpu]",
 )
 @click.option(
     "--reserve",
@@ -58,7 +66,7 @@ if TYPE_CHECKING:
     "--expandable-segments",
     "expandable",
     is_flag=True,
-    help="A card's memory as with PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True.",
+    help="On a card: its allocator with expandable_segments:True.",
 )
 @click.option(
     "--measured",
@@ -70,16 +78,10 @@ if TYPE_CHECKING:
     "--calibrate",
     "calibrates",
     is_flag=True,
-    help="On the CPU: try what really runs in so much memory, by steps in processes, and keep it.",
-)
-@click.option(
-    "--what-if",
-    "what_if_",
-    is_flag=True,
-    help="What would help: each option that gains images or saves memory, ranked.",
+    help="On the CPU: try real steps in so much memory, and keep what they took.",
 )
 @takes_setup
-@gives_output
+@gives_drawing
 def fit_command(
     sources: tuple[str, ...],
     batch_norm: bool | None,
@@ -100,7 +102,7 @@ def fit_command(
 
     NET is what `table` takes: a config, a network in Python, or a traced one. Several NETs get a line each.
 
-    The scratch memory of the CPU's kernels depends on the processor: the one that you name, else the one
+    The temporary memory of the CPU's kernels depends on the processor: the one that you name, else the one
     that `doctor` or --calibrate last saw here, else the worst known one.
 
     Exit code 0 if all fit, 4 if one does not.
@@ -154,7 +156,7 @@ def fit_command(
         return
     fit = one.answer()
     _ = fit.with_adam  # first, while no other book is held: of ten thousand layers each is large
-    out.deliver(fit)
+    out.deliver(advised(one, fit) if out.is_for_people else fit)
     exit_unless(fit.fits)
 
 

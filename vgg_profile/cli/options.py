@@ -46,27 +46,39 @@ inputs_option = click.option(
 )
 
 _of_any_network = (
-    click.option("--loss", metavar="FILE.py:NAME", help="The loss of a network in Python."),
+    click.option(
+        "--loss",
+        metavar="FILE.py:NAME",
+        help="The loss of a network in Python (default: cross entropy of classes, its own, or a mean).",
+    ),
     click.option(
         "--with",
         "given",
         multiple=True,
         metavar="NAME=VALUE",
-        help="What its constructor takes.",
+        help="What a network in Python is built with, such as layers=4; may be repeated.",
     ),
     click.option(
         "--batch-dim",
         type=click.IntRange(0, 64),
         default=0,
-        help="Which axis of its inputs is the batch.",
+        show_default=True,
+        metavar="N",
+        help="Which axis of its inputs is the batch, from 0.",
     ),
     click.option(
         "--probe/--no-probe",
         default=True,
-        help="Run an operation alone where no rule covers it (default: not for a VGG).",
+        help="Run an operation here, alone, where no rule knows its memory (default: not for a VGG).",
     ),
 )
-dtype_option = click.option("--dtype", type=Word(list(ITEMSIZE)), default="float32", show_default=True)
+dtype_option = click.option(
+    "--dtype",
+    type=Word(list(ITEMSIZE)),
+    default="float32",
+    show_default=True,
+    help="Of weights, images and activations.",
+)
 
 _setting = (
     inputs_option,
@@ -76,16 +88,22 @@ _setting = (
     dtype_option,
 )
 
-_of_one = (*_network, inputs_option, dtype_option)
+_of_one = (inputs_option, dtype_option, *_network)
 
 rules_option = click.option(
     "--device",
     type=Word(DEVICES),
     default="cpu",
     show_default=True,
-    help="Whose rules to predict by.",
+    help="By whose rules to predict: a CPU's or a card's.",
 )
-_optimizer = click.option("--optimizer", type=Word(OPTIMIZERS), default="none", show_default=True)
+_optimizer = click.option(
+    "--optimizer",
+    type=Word(OPTIMIZERS),
+    default="none",
+    show_default=True,
+    help="What steps, with its state; momentum is SGD with momentum.",
+)
 
 freeze_option = click.option(
     "--freeze",
@@ -95,7 +113,13 @@ freeze_option = click.option(
 )
 
 _conditions = (
-    click.option("--mode", type=Word(MODES), default="train", show_default=True),
+    click.option(
+        "--mode",
+        type=Word(MODES),
+        default="train",
+        show_default=True,
+        help="eval: norms and dropout as at test time; inference: without gradients, too.",
+    ),
     click.option(
         "--foreach/--no-foreach",
         default=None,
@@ -123,7 +147,7 @@ _conditions = (
         default=1,
         show_default=True,
         metavar="K",
-        help="Micro-batches whose gradients are added up before a step; the figures are of the last.",
+        help="Micro-batches a step, whose gradients are added up; the figures are of the last.",
     ),
     click.option(
         "--onednn/--no-onednn", default=True, help="Whether oneDNN convolves on the CPU.", show_default=True
@@ -132,7 +156,7 @@ _conditions = (
     click.option(
         "--processor",
         type=Word(PROCESSORS),
-        help="The CPU's family: with it, what its kernels take in passing is counted, too.",
+        help="The CPU's family: with it, the temporary memory of its kernels is counted, too.",
     ),
     click.option(
         "--threads",
@@ -224,7 +248,7 @@ def takes_walk(command: Command) -> Command:
 
         return command(walk_one=walk_one, **rest)
 
-    return together(*_network, *_setting, *_of_any_network)(cast(Command, with_walk))
+    return together(*_setting, *_network, *_of_any_network)(cast(Command, with_walk))
 
 
 def takes_any_network(command: Command) -> Command:

@@ -16,7 +16,7 @@ from vgg_profile.cli.speech import page, say, show
 from vgg_profile.cli.spelling import Word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.files import check_writable, write_whole
-from vgg_profile.render import FORMATS, PICTURES, format_of, picture, render, snapshot
+from vgg_profile.render import FORMATS, PICTURES, Look, format_of, picture, render, snapshot
 from vgg_profile.write.text import WHOLE, Screen
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -62,10 +62,31 @@ _output = (
 )
 
 
-def gives_output(command: Command, *, is_step: bool = False) -> Command:
+size_options = (
+    click.option(
+        "--size",
+        type=Word(("page", "slide", "square")),
+        default="page",
+        show_default=True,
+        help="Of a picture: 8 inches wide and as high as needed; 10 by 5.6, as a slide; or 8 by 8.",
+    ),
+    click.option("--dark", is_flag=True, help="A picture light on a dark ground."),
+)
+unit_option = click.option(
+    "--unit",
+    type=click.Choice(("GiB", "MiB", "KiB"), case_sensitive=False),
+    metavar="[GiB|MiB|KiB]",
+    help="What a picture's axis of bytes counts in (default: what suits it).",
+)
+look_options = (*size_options, unit_option)
+"""How a picture is drawn, for every command that writes one as a file: a :class:`Look`."""
+
+
+def gives_output(command: Command, *, is_step: bool = False, draws: bool = False) -> Command:
     """``--format``, ``-o`` and what a terminal shows, handed to the command as ``out``.
 
-    A command whose result is a step may write it as a snapshot, too.
+    A command that ``draws`` may write its result as a picture, and is told how it looks; one whose result is
+    a step may write it as a snapshot, too.
     """
 
     @wraps(command)
@@ -78,13 +99,16 @@ def gives_output(command: Command, *, is_step: bool = False) -> Command:
         force: bool,
         **rest: Any,
     ) -> Any:
-        to = Output.to(output, format_, force, columns, wide, in_bytes, is_step=is_step)
+        look = Look(*(rest.pop(name) for name in Look._fields)) if draws else Look()
+        to = Output.to(output, format_, force, columns, wide, in_bytes, look, is_step=is_step)
         return command(out=to, **rest)
 
-    return together(*_output)(cast(Command, with_output))
+    decorated = cast(Command, with_output)
+    return together(*_output, *look_options)(decorated) if draws else together(*_output)(decorated)
 
 
-gives_step = partial(gives_output, is_step=True)
+gives_drawing = partial(gives_output, draws=True)
+gives_step = partial(gives_output, is_step=True, draws=True)
 
 
 def check_can_draw() -> None:
@@ -102,16 +126,33 @@ class Output(NamedTuple):
     columns: str = ""
     is_wide: bool = False
     is_exact: bool = False
+    look: Look = Look()
 
     @classmethod
     def to(
-        cls, path: Path | None, format_: str | None, force: bool, *shown: Any, is_step: bool = False
+        cls,
+        path: Path | None,
+        format_: str | None,
+        force: bool,
+        columns: str,
+        is_wide: bool,
+        is_exact: bool,
+        look: Look,
+        *,
+        is_step: bool = False,
     ) -> Output:
-        """Somewhere; ``shown`` are the columns that were asked for, and the rest of what a terminal shows."""
-        if path is None or str(path) == "-":
-            return cls(None, format_ or "table", force, *shown)
+        """Somewhere, with the columns that were asked for, and the rest of what is shown there."""
+        shown = (columns, is_wide, is_exact, look)
+        is_file = path is not None and str(path) != "-"
+        chosen = format_ or (format_of(path) if path is not None and is_file else "table")
+        if look != Look() and chosen not in PICTURES:
+            raise InputError(
+                "--size, --dark and --unit are of a picture, and none is written.",
+                "Name its file, such as -o FILE.svg, .png or .pdf, or leave them out.",
+            )
+        if path is None or not is_file:
+            return cls(None, chosen, force, *shown)
         check_writable(path, force=force)
-        chosen = format_ or format_of(path)
         if chosen in PICTURES:
             check_can_draw()
         if chosen == "snapshot" and not is_step:
@@ -121,10 +162,15 @@ class Output(NamedTuple):
             )
         return cls(path, chosen, force, *shown)
 
+    @property
+    def is_for_people(self) -> bool:
+        """Whether it is read, and not read in by another program or drawn."""
+        return self.format not in ("csv", "tsv", "json", *PICTURES)
+
     def deliver(self, result: Any, **options: bool) -> None:
         """Print a result, or write it whole to the file: as a picture, if the file's suffix is one's."""
         if self.format in PICTURES:
-            self.write(picture(result, self.format))
+            self.write(picture(result, self.format, self.look))
             return
         if self.format == "snapshot":
             self.write(snapshot(result))

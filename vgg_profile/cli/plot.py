@@ -21,7 +21,7 @@ from vgg_profile.check.subject import check_network, check_setting, profile_of, 
 from vgg_profile.cli.completion import cards, figure_words
 from vgg_profile.cli.networks import is_python
 from vgg_profile.cli.options import rules_option, takes_setup, takes_walk, was_given
-from vgg_profile.cli.output import check_can_draw, force_option
+from vgg_profile.cli.output import check_can_draw, force_option, look_options, together
 from vgg_profile.cli.speech import say
 from vgg_profile.cli.steps import asked
 from vgg_profile.core import units
@@ -71,11 +71,9 @@ USELESS: Mapping[str, frozenset[str]] = {
 
 @click.command("plot")
 @click.argument("words", metavar="NET… KIND", nargs=-1, shell_complete=figure_words)
-@takes_walk
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The picture: .svg, .png or .pdf."
 )
-@force_option
 @click.option(
     "--memory",
     "have",
@@ -90,15 +88,9 @@ USELESS: Mapping[str, frozenset[str]] = {
     metavar="PATH",
     help="For timeline, check and time: what `vgg-profile measure` wrote, or a folder of such records.",
 )
-@click.option(
-    "--size",
-    type=click.Choice(("page", "slide", "square")),
-    default="page",
-    show_default=True,
-    help="8 inches wide and as high as needed; 10 by 5.6, as a slide; or 8 by 8.",
-)
-@click.option("--dark", is_flag=True, help="Light on a dark ground.")
-@click.option("--unit", type=click.Choice(("GiB", "MiB", "KiB")), help="What an axis of bytes counts in.")
+@takes_walk
+@force_option
+@together(*look_options)
 @rules_option
 @takes_setup
 def plot(
@@ -122,11 +114,11 @@ def plot(
     macs             multiply-accumulates by layer
     shares           memory, MACs and parameters by block, side by side
     receptive-field  how much of the image one value sees
-    timeline         live bytes over one step; with --measured, those of a real one on top
+    timeline         live bytes over one step; with --measured, a real one, too
     check            a record against the prediction, boundary by boundary
-    batch            the peak against the batch; with --memory, the largest that fits
+    batch            the peak against the batch; with --memory, what fits
     compare          several networks side by side
-    sweep            the peak against the batch, of a VGG for images of 64 to 512 pixels
+    sweep            the peak against the batch, for several image sizes
     time             time and achieved speed by layer, of a record
 
     \b
@@ -134,7 +126,7 @@ def plot(
     vgg-profile plot A B D E compare -o compare.pdf
     vgg-profile plot D batch --memory rtx4090 --optimizer adam -o batch.png
     vgg-profile plot D shares --size slide --dark -o shares.png
-    vgg-profile plot D timeline --measured reports/measured/D-cpu.json -o timeline.svg
+    vgg-profile plot D timeline --measured reports/measured -o timeline.svg
     """
     configs, kind = _configs_and_kind(words)
     _refuse_useless(kind, configs)

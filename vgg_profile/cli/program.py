@@ -134,6 +134,10 @@ class Program(click.Group):
         context.meta[TYPED] = words
         return context
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in their own order, not in the alphabet's."""
+        return [*self.commands]
+
     def invoke(self, ctx: click.Context) -> Any:
         with _explained():
             result = super().invoke(ctx)
@@ -231,18 +235,19 @@ def _not_loaded(error: BaseException) -> Failure:
     """What an import that came to no end is called, and what to install.
 
     >>> print(_not_loaded(ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")))
-    matplotlib is missing. `pip install -c constraints.txt .` installs it.
+    matplotlib is missing. `pip install matplotlib` installs it.
     >>> print(_not_loaded(ImportError("libcudart.so.13: cannot open shared object file", name="torch._C")))
     PyTorch (torch) cannot be loaded: libcudart.so.13: cannot open shared object file. \
 `pip install --force-reinstall torch` installs it anew.
     """
     package = _package(error)
     name = _NAMES.get(package, package) or "A package"
-    if isinstance(error, ModuleNotFoundError) and "." not in str(error.name):
-        return Failure(f"{name} is missing. `pip install -c constraints.txt .` installs it.")
+    to_install = _INSTALLED_AS.get(package, package)
+    if isinstance(error, ModuleNotFoundError) and package and "." not in str(error.name):
+        return Failure(f"{name} is missing. `pip install {to_install}` installs it.")
     said = excerpt(message(error), 300)[1:-1].rstrip(".")
     why = said if isinstance(error, ImportError) else f"{kind(error)}: {said}" if said else kind(error)
-    again = f"--force-reinstall {_INSTALLED_AS.get(package, package)}" if package else "-c constraints.txt ."
+    again = f"--force-reinstall {to_install}" if package else "-c constraints.txt ."
     return Failure(f"{name} cannot be loaded: {why}. `pip install {again}` installs it anew.")
 
 

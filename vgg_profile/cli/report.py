@@ -11,7 +11,7 @@ import click
 from vgg_profile.ask.compare import Comparison, read_records
 from vgg_profile.ask.report import Report
 from vgg_profile.cli.options import rules_option, takes_networks, takes_setup
-from vgg_profile.cli.output import bar, check_can_draw
+from vgg_profile.cli.output import bar, check_can_draw, size_options, together
 from vgg_profile.cli.program import as_typed
 from vgg_profile.cli.speech import say
 from vgg_profile.cli.steps import run_now, stage_said
@@ -31,9 +31,14 @@ WRITTEN_AS = (".md", ".markdown", ".html", ".htm")
 
 
 @click.command("report")
-@takes_networks
-@rules_option
-@takes_setup
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The report: .md or .html.",
+)
 @click.option(
     "--measured",
     "records",
@@ -42,8 +47,11 @@ WRITTEN_AS = (".md", ".markdown", ".html", ".htm")
     help="A record, or a folder of them: checks and times of their networks.",
 )
 @click.option("--measure", "run", is_flag=True, help="The same with real steps, run now.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE")
+@takes_networks
+@rules_option
+@takes_setup
 @click.option("--force", is_flag=True, help="Replace files that exist.")
+@together(*size_options)
 def report_command(
     configs: tuple[str, ...],
     walk_one: Callable[[str, str], Profile],
@@ -53,6 +61,8 @@ def report_command(
     run: bool,
     output: Path,
     force: bool,
+    size: str,
+    dark: bool,
 ) -> None:
     """A report to keep: one network in full, or several side by side.
 
@@ -69,6 +79,12 @@ def report_command(
             f"A report is written as Markdown or as a page, and {output.name!r} ends with neither.",
             "Name it FILE.md or FILE.html.",
         )
+    is_page = output.suffix.lower().startswith(".htm")
+    if is_page and (size, dark) != ("page", False):
+        raise InputError(
+            "--size and --dark are of pictures in files; a page's follow its reader's light and dark.",
+            "Name the report FILE.md, or leave them out.",
+        )
     check_writable(output, force=force)
     if records is not None and run:
         raise InputError("--measured and --measure are two sources of one measurement.", "Give one of them.")
@@ -76,7 +92,7 @@ def report_command(
     profiles = tuple(walk_one(each, device) for each in configs)
     measured = dict(_measured(profiles, setup, device)) if run else read_records(records) if records else {}
     report = Report(Comparison(profiles, setup, measured=measured), as_typed())
-    files = _files(report, output)
+    files = {output: live_page(report, bar)} if is_page else _files(report, output, size, dark=dark)
     folder = output.with_suffix("") if len(files) > 1 else None
     write_all(files, folder=folder, force=force)
     say(f"Wrote {output}")
@@ -89,18 +105,16 @@ def _measured(profiles: tuple[Profile, ...], setup: Setup, device: str) -> Itera
         yield f"this run, {number}", run_now(profile, setup, device, repeats=3, say=say)
 
 
-def _files(report: Report, output: Path) -> dict[Path, str | bytes]:
-    """Every file of a report with its content, the page itself last."""
+def _files(report: Report, output: Path, size: str, *, dark: bool) -> dict[Path, str | bytes]:
+    """Every file of a report in Markdown with its content, the text last."""
     from vgg_profile.write.plots import to_bytes
 
-    if output.suffix.lower().startswith(".htm"):
-        return {output: live_page(report, bar)}
     document = compose(report)
     folder = output.with_suffix("")
     pictures = {part.name: part.figure for part in document.parts if isinstance(part, Picture)}
     return {
         **{
-            folder / f"{name}.svg": to_bytes(figure, "svg")
+            folder / f"{name}.svg": to_bytes(figure, "svg", size, dark=dark)
             for name, figure in bar(pictures.items(), len(pictures), "Drawing")
         },
         output: to_markdown(document, folder.name),

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from vgg_profile.cli.options import probe_if_asked, rules_option, takes_network, takes_setup
-from vgg_profile.cli.output import STDOUT, Output, gives_output, gives_step
+from vgg_profile.cli.output import STDOUT, Output, gives_drawing, gives_step
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import Failure, say, show
 from vgg_profile.cli.spelling import Word
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@takes_network
-@rules_option
-@takes_setup
 @click.option(
     "--measured",
     "record",
@@ -38,6 +35,9 @@ if TYPE_CHECKING:
     help="Lay the curve of a record over it, at the setting that was measured.",
 )
 @click.option("--measure", "run", is_flag=True, help="The same with a real step, run now.")
+@takes_network
+@rules_option
+@takes_setup
 @gives_step
 def timeline(
     walk_on: Callable[[str], Profile],
@@ -47,7 +47,7 @@ def timeline(
     run: bool,
     out: Output,
 ) -> None:
-    """What is live when: one training step, predicted, layer by layer, forward, backward and step.
+    """What is live when in a training step, layer by layer.
 
     Each line is what is allocated when that part is over, split by what it is for, and the most that was
     allocated within it. With a measurement: both curves and their difference, which is 0 bytes everywhere
@@ -57,7 +57,7 @@ def timeline(
     vgg-profile timeline D --batch 8 --optimizer adam
     vgg-profile timeline D --batch 8 --optimizer adam --measure
     vgg-profile timeline D --measured reports/measured/D-cpu.json
-    vgg-profile timeline D --device cuda -o step.pickle    as a snapshot for pytorch.org/memory_viz
+    vgg-profile timeline D --device cuda -o step.pickle
     """
     from vgg_profile.check.crosscheck import lay_over
     from vgg_profile.check.results import Verdict
@@ -173,12 +173,18 @@ def run_now(
 
 
 @click.command("measure")
-@takes_network
-@click.option("--device", type=Word(("auto", *DEVICES)), default="auto", show_default=True)
-@takes_setup
-@click.option("--repeats", type=click.IntRange(0, 1000), default=3, show_default=True, help="Timed passes.")
 @click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
-@gives_output
+@click.option("--repeats", type=click.IntRange(0, 1000), default=3, show_default=True, help="Timed passes.")
+@takes_network
+@click.option(
+    "--device",
+    type=Word(("auto", *DEVICES)),
+    default="auto",
+    show_default=True,
+    help="Where to run it; auto: on a card if there is one.",
+)
+@takes_setup
+@gives_drawing
 def measure_command(
     walk_on: Callable[[str], Profile],
     device: str,
@@ -187,7 +193,7 @@ def measure_command(
     all_layers: bool,
     out: Output,
 ) -> None:
-    """Run one network for real, and check every prediction against what is measured.
+    """Run a network for real, and check every prediction to the byte.
 
     Builds it with random weights, runs forward, loss, backward and, with --optimizer, a step; reads the
     allocator, FlopCounterMode, fvcore and the clock. Exit code 0 if all checks hold, 3 if one fails.
@@ -195,7 +201,7 @@ def measure_command(
     \b
     vgg-profile measure D
     vgg-profile measure D-BN --batch 4 --input 64 --optimizer adam
-    vgg-profile measure D -o record.json       keeps the record; then: vgg-profile check D record.json
+    vgg-profile measure D -o record.json   keeps it, for `check`
     """
     from vgg_profile.check.crosscheck import crosscheck
     from vgg_profile.check.subject import profile_of
@@ -230,16 +236,19 @@ def measure_command(
 
 
 @click.command("check")
+@click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
 @takes_network
 @click.argument("record", type=click.Path(path_type=Path))
-@click.option("--all-layers", is_flag=True, help="Every layer's checks, not only their sum.")
-@gives_output
+@gives_drawing
 def check_command(walk_on: Callable[[str], Profile], record: Path, all_layers: bool, out: Output) -> None:
     """The verdicts of a saved record, without torch, on any machine.
 
     RECORD is what `vgg-profile measure NET -o record.json` wrote. A record of another network or
     another setting, a damaged one, or one that says what no measurement writes is refused; its digest
     guards against accidents, not against forgery. Exit code 0 if all checks hold, 3 if one fails.
+
+    \b
+    vgg-profile check D reports/measured/D-cpu.json
     """
     from vgg_profile.check.crosscheck import crosscheck
     from vgg_profile.check.subject import check_network, profile_of

@@ -21,7 +21,7 @@ from vgg_profile.cli.networks import (
     open_trace,
 )
 from vgg_profile.cli.options import rules_option, takes_conditions, takes_named_network, was_given
-from vgg_profile.cli.output import Output, bar, gives_output
+from vgg_profile.cli.output import Output, bar, gives_drawing
 from vgg_profile.cli.program import exit_unless
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST, OPTIMIZERS, Setup
@@ -32,17 +32,34 @@ from vgg_profile.predict.vgg.configs import config
 
 
 @click.command("sweep")
-@takes_named_network
-@click.option("--batch", default="1", show_default=True, metavar="LIST", help="1..256, or 8,16,32..256:32.")
+@click.option(
+    "--batch",
+    default="1",
+    show_default=True,
+    metavar="LIST",
+    help="Images at a time: 1..256, or 8,16,32..256:32.",
+)
 @click.option(
     "--input",
     "inputs",
     multiple=True,
     metavar="LIST",
-    help="64..512:32, or 224,192x256 (default 224); any network's inputs: 3x64x64,3x128x128.",
+    help="Image sizes: 64..512:32, or 224,192x256 (default 224); any network's: 3x64x64,3x128x128.",
 )
-@click.option("--dtype", default="float32", show_default=True, metavar="LIST", help="float32,bfloat16 …")
-@click.option("--optimizer", default="none", show_default=True, metavar="LIST", help="sgd,adam …")
+@click.option(
+    "--dtype",
+    default="float32",
+    show_default=True,
+    metavar="LIST",
+    help="Of weights and images: float32,bfloat16 …",
+)
+@click.option(
+    "--optimizer",
+    default="none",
+    show_default=True,
+    metavar="LIST",
+    help="What steps, with its state: sgd,adam …",
+)
 @click.option(
     "--memory",
     "memory_",
@@ -50,9 +67,10 @@ from vgg_profile.predict.vgg.configs import config
     shell_complete=cards,
     help="What fits into it, 8GiB or a card: the largest batch of each, or whether those of --batch do.",
 )
+@takes_named_network
 @rules_option
 @takes_conditions
-@gives_output
+@gives_drawing
 def sweep_command(
     source: str,
     batch_norm: bool | None,
@@ -77,8 +95,8 @@ def sweep_command(
     \b
     vgg-profile sweep D --memory 8GiB --optimizer sgd,adam --input 160..224:32
     vgg-profile sweep D --batch 1..256 --input 64..512:32 -o grid.csv
-    vgg-profile sweep D --dtype float32,bfloat16 --optimizer sgd,adam --format json
-    vgg-profile sweep my/net.py:UNet --batch 2..64 --input 3x64x64,3x128x128 --optimizer sgd,adam
+    vgg-profile sweep D --dtype float32,bfloat16 --optimizer sgd,adam -o grid.json
+    vgg-profile sweep my/net.py:UNet --batch 2..64 --input 3x64x64,3x128x128
     """
     batches = numbers(batch, "batch")
     have = None if memory_ is None else memory(memory_)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 
 from vgg_profile.cli.options import freeze_option, rules_option, takes_network
-from vgg_profile.cli.output import Output, gives_output
+from vgg_profile.cli.output import Output, gives_drawing
 from vgg_profile.cli.spelling import Word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
@@ -15,16 +15,9 @@ from vgg_profile.core.tree import Profile
 
 
 @click.command()
-@takes_network
-@rules_option
-@click.option("--all-layers", is_flag=True, help="Every module: also ReLU, norms, dropout, average pool.")
 @click.option("--notes", is_flag=True, help="The notes' conventions: their labels and rounding, no biases.")
-@click.option(
-    "--depth",
-    type=click.IntRange(1, 100),
-    metavar="N",
-    help="Fold all modules below this depth of the tree into those above.",
-)
+@click.option("--saved", is_flag=True, help="What each layer keeps for the backward pass, and why.")
+@click.option("--all-layers", is_flag=True, help="Every module: also ReLU, norms, dropout, average pool.")
 @click.option(
     "--by",
     type=Word(("layer", "block")),
@@ -32,9 +25,16 @@ from vgg_profile.core.tree import Profile
     show_default=True,
     help="What each row is.",
 )
-@click.option("--saved", is_flag=True, help="What each layer keeps for the backward pass, and why.")
+@click.option(
+    "--depth",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Fold all modules below this depth of the tree into those above.",
+)
+@takes_network
+@rules_option
 @freeze_option
-@gives_output
+@gives_drawing
 def table(
     walk_on: Callable[[str], Profile],
     device: str,
@@ -69,7 +69,7 @@ def table(
                  classes = 10
                  in_channels = 3
                  batch_norm = false
-                 pool = 7                 # average pool before the classifier: 7, 1, N or "none"
+                 pool = 7                 # average pool: 7, 1, N or "none"
     """
     if notes and saved:
         raise InputError("--notes and --saved are two different tables.", "Ask for one at a time.")

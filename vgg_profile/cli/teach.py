@@ -52,7 +52,7 @@ def notes(
     claims: bool,
     out: Output,
 ) -> None:
-    """The course notes' VGG-16 table, or your own, audited line by line.
+    """The course notes' VGG-16 table, or yours, audited line by line.
 
     Each figure as printed, as computed, and whether they agree; the biases that the notes leave out; their
     totals, and their factor for the backward pass, against a prediction and, if asked, a measurement of one

@@ -17,24 +17,24 @@ from vgg_profile.core.step import SEVERAL
 
 
 @click.command("trace")
-@takes_any_network
-@click.option(
-    "--batch",
-    type=click.IntRange(1),
-    default=SEVERAL,
-    show_default=True,
-    help="The least of three to trace at.",
-)
-@rules_option
-@takes_setup
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     required=True,
     metavar="FILE",
-    help="Where to write it.",
+    help="The file to write, such as net.json.",
 )
+@takes_any_network
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    default=SEVERAL,
+    show_default=True,
+    help="The least of the three batches that it is traced at.",
+)
+@rules_option
+@takes_setup
 @force_option
 def trace_command(
     source: str,
@@ -47,15 +47,17 @@ def trace_command(
     output: Path,
     force: bool,
 ) -> None:
-    """The book of a network's training step, to carry.
+    """A network's training step as a file that every command reads.
 
-    Every command reads it, without torch or the network. NET is FILE.py:NAME or package.module:NAME: a class,
+    That needs neither torch nor the network. NET is FILE.py:NAME or package.module:NAME: a class,
     a function or a module; its code is run here, with your rights. It answers for every batch and memory;
     input, dtype, mode and optimizer are those traced.
 
     \b
-    vgg-profile trace torchvision.models:resnet50 --input 3x224x224 --optimizer adam -o resnet50.json
-    vgg-profile trace my/net.py:GPT --with layers=4 --input "128:int64<50257" -o gpt.json
+    vgg-profile trace torchvision.models:resnet50 --input 3x224x224 \\
+        --optimizer adam -o resnet50.json
+    vgg-profile trace my/net.py:GPT --with layers=4 --input "128:int64<50257" \\
+        -o gpt.json
     vgg-profile fit resnet50.json --memory 8GiB --optimizer adam
     """
     if not is_python(source) or batch_norm is not None or classes is not None:

@@ -7,23 +7,21 @@ asks names one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, pairwise
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.fold import at_batch, largest_batch, levels
-from vgg_profile.core.sizes import NOTHING, Bytes
+from vgg_profile.core.sizes import NOTHING, Bytes, added_up
 
 CATEGORIES = tuple(Category)
 """In the order of a row of levels."""
 
 _PLACE = {category: place for place, category in enumerate(CATEGORIES)}
-
-Key = TypeVar("Key")
 
 
 class Moment(NamedTuple):
@@ -83,6 +81,8 @@ class Book:
     """The least batch that it answers for: one image may go another way than several."""
     most: int = 0
     """The largest batch that it answers for, where many images go another way than few; 0: any."""
+    refuses_one: str = ""
+    """The layer that cannot be trained on one image alone; empty: each can."""
 
     def answers(self, batch: int) -> bool:
         """Whether it is the book of that batch, too."""
@@ -103,15 +103,23 @@ class Book:
         return [storage for event in self.events for storage in event.allocated]
 
     @cached_property
+    def _flow(self) -> list[int]:
+        """Every allocation and every release, by the storage's number, from 1 on; a release is negative."""
+        number = {id(storage): place for place, storage in enumerate(self._storages, start=1)}
+        unborn = dict(number)
+        met = [id(storage) for event in self.events for storage in event.allocated + event.freed]
+        return [unborn.pop(each, 0) or -number[each] for each in met]
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """How many allocations and releases there were before each event, and in all."""
+        return list(accumulate([len(event.allocated) + len(event.freed) for event in self.events], initial=0))
+
+    @cached_property
     def columns(self) -> Columns:
         """The book as plain lists of numbers, as the fold reads it."""
-        number = {id(storage): place for place, storage in enumerate(self._storages, start=1)}
         return Columns(
-            events=[
-                [number[id(storage)] for storage in event.allocated]
-                + [-number[id(storage)] for storage in event.freed]
-                for event in self.events
-            ],
+            events=[self._flow[start:end] for start, end in pairwise(self._ends)],
             category=[_PLACE[storage.category] for storage in self._storages],
             fixed=[storage.size.fixed for storage in self._storages],
             per_image=[storage.size.per_image for storage in self._storages],
@@ -128,15 +136,21 @@ class Book:
 
     def live_at(self, event: int) -> dict[Category, Bytes]:
         """What is live at an event before it frees, by category; those of which nothing is are left out."""
-        if event not in self._live_at:  # the peaks of many batches are at one event
-            sizes = dict.fromkeys(CATEGORIES, NOTHING)
+        kinds = self._kinds_at(event)
+        live = {each: added_up(kinds[of] for of in kinds if of[0] is each) for each in CATEGORIES}
+        return {category: size for category, size in live.items() if size != NOTHING}
+
+    def _kinds_at(self, event: int) -> dict[tuple[Category, Provenance], Bytes]:
+        """What is live at an event before it frees, by category and by how its size is known."""
+        if event not in self._kinds:  # the peaks of many batches are at one event
+            sizes: dict[tuple[Category, Provenance], list[Bytes]] = {}
             for storage in self._storages_at(event):
-                sizes[storage.category] = sizes[storage.category].plus(storage.size)
-            self._live_at[event] = {category: size for category, size in sizes.items() if size != NOTHING}
-        return self._live_at[event]
+                sizes.setdefault((storage.category, storage.provenance), []).append(storage.size)
+            self._kinds[event] = {kind: added_up(of) for kind, of in sizes.items()}
+        return self._kinds[event]
 
     @cached_property
-    def _live_at(self) -> dict[int, dict[Category, Bytes]]:
+    def _kinds(self) -> dict[int, dict[tuple[Category, Provenance], Bytes]]:
         return {}
 
     def known_at(self, event: int, batch: int, of: Category | None = None) -> dict[Provenance, int]:
@@ -144,23 +158,16 @@ class Book:
 
         ``of`` names the one category that is counted.
         """
-
-        def known(storage: Storage) -> Provenance | None:
-            return storage.provenance if of in (None, storage.category) else None
-
-        by = self._added_up(event, batch, known)
-        return {known: by[known] for known in Provenance if known in by}
+        kinds = {kind: size for kind, size in self._kinds_at(event).items() if of in (None, kind[0])}
+        known = {each: added_up(kinds[of] for of in kinds if of[1] is each).at(batch) for each in Provenance}
+        return {provenance: size for provenance, size in known.items() if size}
 
     def held_at(self, event: int, batch: int) -> dict[str, int]:
         """Whose the bytes are that are live at an event before it frees, by layer."""
-        return self._added_up(event, batch, lambda storage: storage.layer)
-
-    def _added_up(self, event: int, batch: int, key: Callable[[Storage], Key]) -> dict[Key, int]:
-        """The bytes that are live at an event before it frees, by a key of their storages."""
-        found: dict[Key, int] = {}
+        found: dict[str, int] = {}
         for storage in self._storages_at(event):
             if size := storage.size.at(batch):
-                found[key(storage)] = found.get(key(storage), 0) + size
+                found[storage.layer] = found.get(storage.layer, 0) + size
         return found
 
     def _storages_at(self, event: int) -> list[Storage]:
@@ -175,47 +182,30 @@ class Book:
 
     def moments(self, batch: int) -> tuple[Moment, ...]:
         """Live and peak bytes of each part of the step, in order."""
-        sizes = at_batch(self.columns.fixed, self.columns.per_image, batch)
-        peaks = least = self._peaks(sizes)
+        _, category, fixed, per_image = self.columns
+        sizes = at_batch(fixed, per_image, batch)
+        live = least = self.running(sizes)
         bounds = [storage.provenance is Provenance.BOUND for storage in self._storages]
         if any(bounds):
-            known = [0 if is_bound else size for size, is_bound in zip(sizes, bounds, strict=True)]
-            least = self._peaks(known)
-        left = [tuple(row) for row in self._left_by_parts(sizes)]
-        of_events = [event.scratch for event in self.events]
-        scratch = [next(filter(None, of_events[first:after]), "") for first, after in self._spans]
-        return tuple(
-            Moment(mark.phase, mark.layer, sum(by_category), peak, least_peak, by_category, who)
-            for mark, peak, least_peak, by_category, who in zip(
-                self.marks, peaks, least, left, scratch, strict=True
+            least = self.running(
+                [0 if at_most else size for at_most, size in zip(bounds, sizes, strict=True)]
             )
+        spans = list(pairwise([*(mark.event for mark in self.marks), len(self.events)]))
+        ends = [(self._ends[first], self._ends[after]) for first, after in spans]
+        as_one = [self._flow[start:end] for start, end in ends]  # the levels of a part as a single event
+        left = map(tuple, levels(as_one, category, sizes, len(CATEGORIES))[1::2])
+        peaks = [(live[end], max(live[start : end + 1]), max(least[start : end + 1])) for start, end in ends]
+        of_events = [event.scratch for event in self.events]
+        scratch = [next(filter(None, of_events[first:after]), "") for first, after in spans]
+        return tuple(
+            Moment(mark.phase, mark.layer, *three, by_category, who)
+            for mark, three, by_category, who in zip(self.marks, peaks, left, scratch, strict=True)
         )
-
-    @cached_property
-    def _spans(self) -> list[tuple[int, int]]:
-        """The events of each part: the number of its first, and that of the first after it."""
-        return list(pairwise([*(mark.event for mark in self.marks), len(self.events)]))
-
-    def _left_by_parts(self, sizes: list[int]) -> list[list[int]]:
-        """Live bytes by category when each part is over: the levels of each part as a single event."""
-        events = self.columns.events
-        as_one = [list(chain.from_iterable(events[first:after])) for first, after in self._spans]
-        return levels(as_one, self.columns.category, sizes, len(CATEGORIES))[1::2]
 
     def running(self, sizes: list[int]) -> list[int]:
         """What is live of storages of these sizes: nothing, then after each allocation and each release."""
         change = [0, *sizes, *(-size for size in reversed(sizes))]  # by number, and that of what is freed
-        return list(accumulate(map(change.__getitem__, chain.from_iterable(self.columns.events)), initial=0))
-
-    @cached_property
-    def _ends(self) -> list[int]:
-        """How many allocations and releases there were before each event, and in all."""
-        return list(accumulate(map(len, self.columns.events), initial=0))
-
-    def _peaks(self, sizes: list[int]) -> list[int]:
-        """The most that is live within each part, what was live before it included."""
-        live, ends = self.running(sizes), self._ends
-        return [max(live[ends[first] : ends[after] + 1]) for first, after in self._spans]
+        return list(accumulate(map(change.__getitem__, self._flow), initial=0))
 
     @property
     def loaded_bytes(self) -> int:
@@ -233,9 +223,9 @@ class Book:
         steepest: dict[int, Line] = {}
         for number in range(self.marks[1].event, len(self.events)):
             place = self._ends[number] + len(self.events[number].allocated)
-            known = steepest.get(per_image[place])
-            if known is None or fixed[place] > known.fixed:
-                steepest[per_image[place]] = Line(fixed[place], per_image[place], number)
+            slope, height = per_image[place], fixed[place]
+            if slope not in steepest or height > steepest[slope].fixed:
+                steepest[slope] = Line(height, slope, number)
         envelope: list[Line] = []
         for _, line in sorted(steepest.items()):
             while envelope and (

@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.jsonable import jsonable
 
+KNOWN_OF_KERNELS = "tensors, and what kernels take in passing as far as it is known"
+"""What a step's figures count where some kernel may take more than rules know."""
+
 
 @dataclass(frozen=True, slots=True)
 class TracedNetwork:
@@ -38,7 +41,7 @@ class TracedNetwork:
     @property
     def scope(self) -> str:
         """What the figures of its step count, in words."""
-        return "tensors, and what kernels take in passing as far as it is known"
+        return KNOWN_OF_KERNELS
 
     @property
     def title(self) -> tuple[str, str]:

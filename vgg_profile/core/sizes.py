@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 Shape = tuple[int, ...]
@@ -28,6 +29,16 @@ class Bytes(NamedTuple):
 
 
 NOTHING = Bytes(0, 0)
+
+
+def added_up(sizes: Iterable[Bytes]) -> Bytes:
+    """The sum of sizes.
+
+    >>> added_up([Bytes(4, 12), Bytes(1, 0)])
+    Bytes(fixed=5, per_image=12)
+    """
+    return Bytes(*map(sum, zip(NOTHING, *sizes, strict=True)))
+
 
 FLOAT64 = 8
 """The bytes of a value that oneDNN does not convolve, and of a Python number that became a tensor."""

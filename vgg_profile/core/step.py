@@ -15,6 +15,7 @@ from vgg_profile.core.book import Book, Line, Moment
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
+from vgg_profile.core.network import KNOWN_OF_KERNELS
 from vgg_profile.core.setting import LARGEST, Setting, Setup
 from vgg_profile.core.sizes import Bytes
 from vgg_profile.core.tree import Profile, heading
@@ -42,8 +43,13 @@ class Step(Displayed):
 
     @property
     def scope(self) -> str:
-        """What its figures count, in words."""
-        return self.profile.config.scope
+        """What its figures count, in words: of a VGG's kernels what rules know."""
+        profile = self.profile
+        if profile.is_traced or profile.device != "cpu":
+            return profile.config.scope
+        if not self.is_at_least:
+            return "tensors, and what kernels take in passing"
+        return profile.config.scope if self.setup.processor is None else KNOWN_OF_KERNELS
 
     @property
     def setting(self) -> Setting:
@@ -105,14 +111,12 @@ class Step(Displayed):
     @property
     def alone(self) -> str:
         """Why one image alone cannot be trained on; empty if it can."""
-        if self.setup.mode == "train":
-            for row in self.profile.module_rows:
-                if row.kind == "batchnorm" and row.output_shape[1:] == (1, 1):
-                    return (
-                        f"Batch norm cannot train at {row.name}: one image of 1×1 leaves it one value a "
-                        "channel, and a mean of one value says nothing."
-                    )
-        return ""
+        if not self.book.refuses_one:
+            return ""
+        return (
+            f"Batch norm cannot train at {self.book.refuses_one}: one image of 1×1 leaves it one value a "
+            "channel, and a mean of one value says nothing."
+        )
 
     # -- at the setting's batch ----------------------------------------------------------------
 

@@ -189,7 +189,8 @@ def _footer(comparison: Comparison) -> Iterator[str]:
     yield from _where_verified(comparison)
     yield "Saved for backward: alive after this step's forward pass, above what was there before it."
     if comparison.by == "total":
-        yield "Peak: the most that is live at once in the step, tensors alone, before a backend's scratch."
+        scopes = "; or ".join(dict.fromkeys(network.step.scope for network in comparison.networks))
+        yield f"Peak: the most that is live at once in the step, {scopes}."
         yield (
             "The notes' memory: the input and every output of convolutions, pools and fully-connected "
             "layers, once, for one image."

@@ -24,7 +24,7 @@ from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Network, Profile
 from vgg_profile.describe.tables import describe
 from vgg_profile.measure.record import Measurement
-from vgg_profile.teach.forms import Lesson
+from vgg_profile.teach.forms import Contents, Lesson
 
 Facts = Mapping[str, Cell]
 
@@ -55,7 +55,7 @@ def data(result: object, **options: bool) -> Table:
             facts = {"memory_bytes": result.fit.memory.bytes, **_of(step.profile.config, step.setting)}
             return _beside(describe(result), facts)
         case Fits():
-            return _beside(describe(result), [point._asdict() for point in result.points])
+            return _answers(result)
         case Difference():
             names = ("figure", "old", "new", "change", "layer", "layer_change")
             rows = tuple(tuple(getattr(each, name) for name in names) for each in result.changes)
@@ -63,39 +63,64 @@ def data(result: object, **options: bool) -> Table:
             versions = {"old_network": result.old.label, "new_network": result.new.label}
             return _beside(table, {**versions, **_flat(result.new.setting)})
         case Sweep():
-            absent = dict.fromkeys(name for name in GridPoint._fields if name not in result.fields)
             setting = Setting((), device=result.device, setup=result.setup)
-            return _beside(describe(result), {**absent, **_of(result.config, setting)})
+            return _beside(_points(result), _of(result.config, setting))
         case Comparison():
             return _compared(result)
         case Checks():
             return _beside(_checked(result), _measured(result.measurement, result.profile.config.label))
         case Measurement():
             return _beside(describe(result), _measured(result, str(_name(result))))
-        case Lesson():
-            of = {} if result.profile is None else _of(result.profile.config, result.profile.setting)
-            return _beside(describe(result), {"lesson": result.name, **of})
-        case _ if type(result).__name__ == "TableAudit":  # no other result is to load what audits one
-            return _audited(result)
+        case Lesson():  # a topic compares settings, and each line says its own in words
+            return _beside(describe(result), {"lesson": result.name, **_of_profile(result.profile)})
+        case Contents() if result.profile is not None:
+            return _beside(describe(result), _of_profile(result.profile))
+    return _named(result, **options)
+
+
+def _named(result: Any, **options: bool) -> Table:
+    """The same for kinds that are told by their names: what makes one is loaded by no other result."""
+    match type(result).__name__:
+        case "Budget":
+            facts = [
+                {"figure": each.figure, "memory": each.memory, **_flat(each.setting)}
+                for each in result.limits
+            ]
+            return _beside(describe(result), facts)
+        case "Audit":
+            return _beside(describe(result, **options), _of(result.profile.config, result.step.setting))
+        case "TableAudit":
+            from vgg_profile.describe.own_table import figures
+
+            return _beside(figures(result), _of(result.profile.config, result.profile.setting))
+        case "Diagnosis":  # no step is run: of a setting it has the input alone
+            like = result.like.label if result.like else ""
+            return _beside(describe(result), {"network": result.subject, "like": like, "input": result.input})
     return describe(result, **options)
 
 
-def _audited(audit: Any) -> Table:
-    """Every figure of a student's table."""
-    from vgg_profile.describe.own_table import figures
-
-    return _beside(figures(audit), _of(audit.profile.config, audit.profile.setting))
-
-
 def _beside(table: Table, facts: Facts | Iterable[Facts]) -> Table:
-    """A table with columns for facts that it has none for: the same in each row, or a set of them a row."""
+    """A table with facts as its last columns: the same in each row, or a set of them a row.
+
+    A column that the table has itself keeps its cells, and stands there, too: some tables have it, some not.
+    """
     each = [facts] * len(table.rows) if isinstance(facts, Mapping) else list(facts)
-    first = facts if isinstance(facts, Mapping) else next(iter(each), {})
-    names = [name for name in first if name not in {column.key for column in table.columns}]
+    names = facts if isinstance(facts, Mapping) else next(iter(each), {})
+    own = {column.key: place for place, column in enumerate(table.columns)}
+    left = [place for key, place in own.items() if key not in names]
     return replace(
         table,
-        columns=(*table.columns, *(Column(name, name) for name in names)),
-        rows=tuple((*row, *(of[name] for name in names)) for row, of in zip(table.rows, each, strict=True)),
+        columns=(
+            *(table.columns[place] for place in left),
+            *(table.columns[own[name]] if name in own else Column(name, name) for name in names),
+        ),
+        rows=tuple(
+            (
+                *(row[place] for place in left),
+                *(row[own[name]] if name in own else of[name] for name in names),
+            )
+            for row, of in zip(table.rows, each, strict=True)
+        ),
         total=None,
     )
 
@@ -105,9 +130,37 @@ def _of(network: Network, setting: Setting) -> dict[str, Cell]:
     return {"network": network.label, **_flat(setting)}
 
 
+def _of_profile(profile: Profile | None) -> dict[str, Cell]:
+    """A network and its setting; the same columns, and nothing in them, where there is none."""
+    if profile is None:
+        return dict.fromkeys(("network", *_flat(Setting(()))))
+    return _of(profile.config, profile.setting)
+
+
 def _flat(setting: Setting) -> dict[str, Cell]:
     content = setting.to_dict()
     return {**content, "input": setting.input, "freeze": " ".join(setting.setup.freeze)}
+
+
+def _printed(content: dict[str, Any]) -> dict[str, Cell]:
+    """A flat object whose lists are written as words."""
+    return {name: " ".join(each) if isinstance(each, list) else each for name, each in content.items()}
+
+
+def _points(grid: Sweep) -> Table:
+    """Every point of a grid with all its fields, whatever its network."""
+    rows = (
+        point._replace(input=point.input or f"{point.channels}x{point.height}x{point.width}")
+        for point in grid.points
+    )
+    return Table("", tuple(Column(name, name) for name in GridPoint._fields), tuple(rows))
+
+
+def _answers(several: Fits) -> Table:
+    """Every answer with its whole setting."""
+    rows = tuple(_printed(point.to_dict()) for point in several.points)
+    columns = tuple(Column(name, name) for name in rows[0])
+    return Table("", columns, tuple(tuple(row.values()) for row in rows))
 
 
 def _measured(measurement: Measurement, network: str) -> dict[str, Cell]:

@@ -119,7 +119,7 @@ def _budget(budget: Budget) -> Table:
 
 
 def _by_whose_rules(budget: Budget) -> Iterator[str]:
-    devices = {limit.device for limit in budget.limits}
+    devices = {limit.setting.device for limit in budget.limits}
     if "cpu" in devices:
         yield (
             "On the CPU a peak is of tensors and PyTorch's own kernels; where the file names a processor, "

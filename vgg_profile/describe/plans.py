@@ -255,15 +255,11 @@ def _sweep(grid: Sweep) -> Table:
         ),
         rows=tuple(tuple(getattr(point, each) for each in grid.fields) for point in grid.points),
         footer=(
-            f"Peaks are of {_counted(grid)}; MACs and bytes are for the whole batch.",
+            f"Peaks are of {grid.scope}; MACs and bytes are for the whole batch.",
             "Loaded: weights, buffers, optimizer state. Where the peak is, it is fixed + per image * batch.",
             f"By the rules of device {grid.device}.",
         ),
     )
-
-
-def _counted(grid: Sweep) -> str:
-    return "tensors, before a backend's scratch" if grid.is_of_images else grid.config.scope
 
 
 _RANKS = {"channels": 4, "fixed_bytes": 3, "bytes_per_image": 3, "loaded_bytes": 3, "batch_macs": 2} | {

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from vgg_profile.ask.fits import Fits
-from vgg_profile.ask.what_if import WhatIf, flops_of
+from vgg_profile.ask.what_if import Advised, WhatIf, flops_of
 from vgg_profile.core import units
 from vgg_profile.core.forms import Column, Table
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.plans import in_one_line
+
+
+@describe_kind.register
+def _advised(asked: Advised) -> Table:
+    """The answer, with what to ask next as its last line."""
+    table, fit = describe_kind(asked.fit), asked.fit
+    now, about = fit.largest_batch * fit.step.setup.accumulate, "about " * (fit.run is not None)
+    ways = [f"{typed} {about}{images:,} (+{images - now:,})" for typed, images in asked.would_help.items()]
+    helps = f"What would help, in images a step: {', '.join(ways)}. --what-if ranks all."
+    return replace(table, footer=(*table.footer, helps if ways else "What would help: --what-if ranks it."))
 
 
 @describe_kind.register
@@ -87,7 +98,7 @@ def _how_to_read(asked: WhatIf) -> Iterator[str]:
 def _fits(several: Fits) -> Table:
     """A row for each network or setting."""
     points = several.points
-    on_a_card = any(point.device != "cpu" for point in points)
+    on_a_card = any(point.setting.device != "cpu" for point in points)
     columns = [
         Column("network", "network", is_text=True),
         Column("input", "input", is_text=True),
@@ -106,9 +117,9 @@ def _fits(several: Fits) -> Table:
         (
             point.network,
             point.input,
-            point.dtype,
-            point.optimizer,
-            point.batch,
+            point.setting.dtype,
+            point.setting.setup.optimizer,
+            point.setting.batch,
             "yes" if point.fits else "no",
             point.largest_batch,
             *([point.largest_batch_at_most] if on_a_card else []),

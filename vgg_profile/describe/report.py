@@ -156,7 +156,7 @@ def _how_to_read(network: Compared) -> Iterator[Part]:
             "leaves alive, above weights and input.",
             "The peak is the most that is live at once in the step, tensors alone. A library's scratch comes "
             "on top; where it was measured it is named by the operation that took it."
-            if not network.profile.is_traced
+            if not network.profile.is_traced and setup.processor is None
             else f"The peak is the most that is live at once in the step: {network.step.scope}.",
             "Predicted and measured figures never mix: residual = measured - predicted - named terms, and "
             "there is no tolerance.",

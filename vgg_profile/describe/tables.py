@@ -24,7 +24,7 @@ def describe(result: object, **options: bool) -> Table:
             import vgg_profile.describe.times
         case "Fit" | "Sweep":
             import vgg_profile.describe.plans
-        case "WhatIf" | "Fits":
+        case "WhatIf" | "Fits" | "Advised":
             import vgg_profile.describe.questions
         case "Difference" | "Budget":
             import vgg_profile.describe.difference

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import IO, Any
 
 from vgg_profile.core.errors import InputError
@@ -110,7 +111,9 @@ class _Exchange:
                 self.is_silent = self.is_silent or stream is self.process.stdout
 
     def check_ready(self) -> None:
-        """Refuse a process that ended before it came to the file."""
+        """Refuse a process that ended before it came to the file: PyTorch is missing, or does not load."""
+        if not self.is_ready and find_spec("torch") is None:
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
         if not self.is_ready:
             why = bytes(self.received).decode(errors="replace") or f"exit code {self.process.returncode}"
             raise NotLoadedError(why, name="torch")

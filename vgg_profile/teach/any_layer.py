@@ -25,6 +25,7 @@ def contents(profile: Profile) -> Contents:
         ("layer", "module", "what", "output"),
         tuple((row.name, row.module, row.kind, row.output_shape) for row in rows),
         f"`vgg-profile explain NET {rows[0].name}` works one out.",
+        profile,
     )
 
 

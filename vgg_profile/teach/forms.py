@@ -92,6 +92,8 @@ class Contents(Displayed):
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     hint: str
+    profile: Profile | None = None
+    """The network whose layers they are, at its setting."""
 
     def to_dict(self) -> dict[str, Any]:
         """One object a row."""

@@ -42,6 +42,7 @@ def contents(profile: Profile) -> Contents:
         ("layer", "module", "what", "output"),
         tuple((row.name, row.module, _KINDS[row.kind], row.output_shape) for row in profile.module_rows[1:]),
         f"`vgg-profile explain NET {example}` works one out; a module path does as well as a name.",
+        profile,
     )
 
 

@@ -209,7 +209,7 @@ def _sweep(grid: Sweep, memory: Memory | None = None) -> Figure:
         + (f", {left_out} more left out" if left_out else "")
         + f". {finding}: from {min(peaks):,} to {max(peaks):,} bytes.",
         footer=(f"Of {len(lines)} lines, {len(shown)} are drawn. " if left_out else "")
-        + f"{counted(grid.config.scope, grid.device)}",
+        + f"{counted(grid.scope, grid.device)}",
     )
 
 

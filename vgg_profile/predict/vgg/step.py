@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -10,10 +10,9 @@ from itertools import pairwise
 from vgg_profile.core.book import Book
 from vgg_profile.core.collecting import collecting
 from vgg_profile.core.events import Category, Phase, Storage, kept
-from vgg_profile.core.lazy import Lazy
 from vgg_profile.core.setting import AMP_ITEMSIZE, Setting, Setup
 from vgg_profile.core.step import Step, in_words
-from vgg_profile.core.tree import Profile, Row
+from vgg_profile.core.tree import Profile
 from vgg_profile.core.units import binary
 from vgg_profile.predict.vgg.autograd import run_backward
 from vgg_profile.predict.vgg.configs import Config, config
@@ -21,7 +20,7 @@ from vgg_profile.predict.vgg.optimizer import Optimizer
 from vgg_profile.predict.vgg.passing import Kernels, Probe
 from vgg_profile.predict.vgg.tape import Tape
 from vgg_profile.predict.vgg.tensors import Backward, Result, Tensor
-from vgg_profile.predict.vgg.walk import forward, load
+from vgg_profile.predict.vgg.walk import forward, load, rows_of
 
 PLAIN = Setup()
 
@@ -36,8 +35,7 @@ def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
     626789448
     """
     step = trace(profile, setup)
-    if config(profile.config).batch_norm:
-        step.check_batch(profile.batch)
+    step.check_batch(profile.batch)
     return step
 
 
@@ -59,26 +57,15 @@ KernelsOf = Callable[[Setting], Kernels | None]
 
 
 def _step(profile: Profile, setup: Setup, kernels_of: KernelsOf) -> Step:
+    net = config(profile.config)
     setting = replace(profile.setting, setup=setup.on(profile.device))
     setting.check()
     if setup.freeze:
         setup.check_freeze(row.module for row in profile.module_rows if row.parameters)
-    write = partial(_write, config(profile.config), setting, kernels_of)
+    write = partial(_write, net, setting, kernels_of)
     book = write(profile.batch)
-    rows = profile.module_rows
-    if not setting.setup.is_plain_forward:  # else the profile has them already
-        rows = Lazy(partial(_with_saved, rows, book))
-    return Step(
-        replace(profile, setting=setting, module_rows=rows),
-        book,
-        write=write if book.only else None,
-    )
-
-
-def _with_saved(rows: Sequence[Row], book: Book) -> list[Row]:
-    """The rows with what their layers keep in a step."""
-    saved = kept(book.events)
-    return [replace(row, saved=saved.get(row.name, ())) for row in rows]
+    rows = rows_of(net, setting.input, lambda: kept(book.events))
+    return Step(replace(profile, setting=setting, module_rows=rows), book, write=write if book.only else None)
 
 
 def _is_of_a_batch(kernels: Kernels | None, dtype: str) -> bool:
@@ -123,7 +110,7 @@ def book_of(net: Config, setting: Setting, kernels: Kernels | None = None) -> Bo
     if optimizer:
         tape.begin(Phase.STEP)
         optimizer.step()
-    return Book(tuple(tape.events), tuple(tape.marks))
+    return Book(tuple(tape.events), tuple(tape.marks), refuses_one=tape.refuses_one)
 
 
 def out_of_memory(step: Step, why: str, phase: str = "", layer: str = "") -> str:

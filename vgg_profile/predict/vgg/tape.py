@@ -58,6 +58,8 @@ class Tape:
         self.marks: list[Mark] = []
         self.nodes: list[Node] = []
         self.accumulates = False
+        self.refuses_one = ""
+        """The first layer that cannot be trained on one image alone."""
         self.needed_nodes: int | None = None
         """While a checkpoint is run again: how many nodes its backward needs from it."""
         self._block: Checkpoint | None = None

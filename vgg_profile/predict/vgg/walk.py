@@ -52,24 +52,29 @@ def walk(
     setting.check()
     check_image(net, shape)
 
-    @cache
-    def saved() -> dict[str, tuple[Storage, ...]]:
+    def saved() -> Kept:
         with collecting(is_on=False):
             tape = Tape(itemsize=setting.itemsize, device=device)
             forward(tape, net, shape, load(tape, net, shape))
             return kept(tape.events)
 
-    return Profile(net, setting, Lazy(lambda: tuple(count(net, shape, saved))))
+    return Profile(net, setting, rows_of(net, shape, saved))
 
 
-Kept = Callable[[], Mapping[str, Sequence[Storage]]]
-"""What each layer keeps, by its name, once somebody asks."""
+Kept = Mapping[str, Sequence[Storage]]
+"""What each layer keeps, by its name."""
+
+
+def rows_of(net: Config, shape: Shape, saved: Callable[[], Kept]) -> Sequence[Row]:
+    """A row for each layer, counted once somebody looks; what layers keep is asked for when it is needed."""
+    return Lazy(lambda: tuple(count(net, shape, cache(saved))))
+
 
 _HAVE_A_LINE = ("conv", "maxpool", "fc")
 """Kinds of layers that have a line in the notes; the others are counted into the line before."""
 
 
-def count(config: Config, shape: Shape, saved: Kept) -> Iterator[Row]:
+def count(config: Config, shape: Shape, saved: Callable[[], Kept]) -> Iterator[Row]:
     """Count each layer: its output, its parameters, and how far it sees into the image.
 
     A kernel of k widens the receptive field by (k - 1) strides; a stride multiplies the stride.
@@ -110,7 +115,7 @@ def count(config: Config, shape: Shape, saved: Kept) -> Iterator[Row]:
         )
 
 
-def _of(name: str, saved: Kept) -> Sequence[Storage]:
+def _of(name: str, saved: Callable[[], Kept]) -> Sequence[Storage]:
     return saved().get(name, ())
 
 

@@ -34,16 +34,17 @@ function parsed(text) {
 const netOf = ({ net, network }) => (net && parsed(net)) || data.nets?.[data.networks.indexOf(network)];
 const current = () => structuredClone(netOf(chosen()));
 
-/** Change the network, and say so; what cannot be is said, and nothing changes. */
-function edit(words, change) {
+/** Change the network, say so, and select a part of what it is then; what cannot be is said, and nothing changes. */
+function edit(words, change, part = selected) {
   const net = current();
   change(net);
   const text = textOf(net);
   if (!parsed(text)) {
-    byId("changed").textContent = `${words}: not here. A network has a convolution, at most ${data.most_layers} layers, ` +
-      `and widths from 1 to ${exact(data.widest)}.`;
+    say("changed", `${words}: not here. A network has a convolution, at most ${data.most_layers} layers, ` +
+      `and widths from 1 to ${exact(data.widest)}.`);
     return;
   }
+  selected = part;
   const own = data.nets.findIndex((each) => textOf(each) === text);
   if (own >= 0) controls.network.value = data.networks[own];
   controls.net.value = own >= 0 ? "" : text;
@@ -114,20 +115,18 @@ function changeBy(control) {
     }),
     conv: () => {
       const width = current()[0].slice(0, after).findLast((each) => each[0] === "conv")?.[1] ?? 64;
-      selected = `conv ${after}`;
-      edit(`A convolution of ${exact(width)} after ${name}`, (net) => net[0].splice(after, 0, ["conv", width, 3]));
+      edit(`A convolution of ${exact(width)} after ${name}`, (net) => net[0].splice(after, 0, ["conv", width, 3]), `conv ${after}`);
     },
-    pool: () => {
-      selected = `pool ${after}`;
-      edit(`A pool after ${name}`, (net) => net[0].splice(after, 0, ["pool"]));
-    },
+    pool: () => edit(`A pool after ${name}`, (net) => net[0].splice(after, 0, ["pool"]), `pool ${after}`),
     fc: () => {
       const place_ = kind === "fc" ? after : 0;
-      selected = `fc ${place_}`;
-      edit("A hidden layer of 4,096 more", (net) => net[1].splice(place_, 0, 4096));
+      edit("A hidden layer of 4,096 more", (net) => net[1].splice(place_, 0, 4096), `fc ${place_}`);
     },
     look: () => lookInto(view.table.findIndex((each) => each.name === name)),
-    drop: () => edit(`${name} is gone`, (net) => (isLayer ? net[0] : net[1]).splice(place, 1)),
+    drop: () => {
+      edit(`${name} is gone`, (net) => (isLayer ? net[0] : net[1]).splice(place, 1), partBefore(selected));
+      picture.querySelector(`[data-part="${selected}"]`).focus();
+    },
   };
   does[control.dataset.do]();
 }
@@ -136,6 +135,13 @@ function changeBy(control) {
 function partOf(part) {
   const [kind, place] = part.split(" ");
   return [kind, Number(place)];
+}
+
+/** The part before a layer: its name stays when the layer goes. */
+function partBefore(part) {
+  const [kind, place] = partOf(part);
+  if (kind === "fc") return place ? `fc ${place - 1}` : "average 0";
+  return place ? `${netOf(view)[0][place - 1][0]} ${place - 1}` : "input 0";
 }
 
 function widthOf([layers, head, classes, channels], part) {

@@ -1,6 +1,7 @@
 // -- what just changed, and why; and the way back
 
 const past = []; // settings, the last that was left at the end
+const undone = []; // settings that were gone back from, the last at the end
 let present = null;
 
 /** Keep the setting that was left; what is dragged or typed in one go is one step back. */
@@ -13,6 +14,7 @@ function remember(words) {
   const topic = isWidth ? start : words ? "" : { batch: "batch", memory: "memory" }[other] ?? "";
   const isGoingOn = held ? held === present?.held : topic && topic === present?.topic && Date.now() - present.when < 700;
   if (present && !isGoingOn) past.push(present.text);
+  if (present) undone.length = 0;
   if (past.length > 200) past.shift();
   present = { text, setting, topic, held, when: Date.now() };
 }
@@ -22,13 +24,16 @@ function goBackTo(text) {
   offer();
 }
 
-function undo() {
-  if (!past.length) return;
-  goBackTo(past.pop());
+/** Take a setting from one list, and leave the present one on the other. */
+function go(from, to, words) {
+  if (!from.length) return;
+  to.push(present.text);
+  goBackTo(from.pop());
   present = null;
-  selected = "";
-  update("Undone");
+  update(words);
 }
+const undo = () => go(past, undone, "Undone");
+const redo = () => go(undone, past, "Redone");
 
 const SAID = { network: "network", norm: "batch norm", amp: "autocast", checkpoint: "checkpointing", size: "images", device: "rules of" };
 const TOLD = ["network", "batch", "dtype", "optimizer", "size", "norm", "amp", "checkpoint", "device"];
@@ -64,3 +69,12 @@ function toldChange(before, after, words) {
 }
 
 byId("undo").addEventListener("click", undo);
+byId("redo").addEventListener("click", redo);
+addEventListener("keydown", (event) => {
+  const { key, shiftKey, target } = event;
+  const isOurs = (event.ctrlKey || event.metaKey) && !event.altKey && BUILT && !look.open;
+  const way = { z: shiftKey ? redo : undo, y: redo }[key.toLowerCase()];
+  if (!isOurs || !way || target.matches("input:is([type=text], [type=number])")) return; // a text has an undo of its own
+  event.preventDefault();
+  way();
+});

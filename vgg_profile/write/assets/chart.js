@@ -40,14 +40,25 @@ function draw() {
     drawn.push(element("text", { x: along, y: up, "text-anchor": anchor, class: css }, text));
   const rule = (size, css) =>
     drawn.push(element("line", { class: css, x1: left, x2: right, y1: y(size), y2: y(size) }));
-  const name = (text, from, to, up) => to - from > 7 * text.length + 2 && write(text, (from + to) / 2, up);
+  /** Names for stretches of the step: the longest first, the others where there is room. */
+  const inscribe = (stretches, up) => {
+    const taken = [];
+    for (const { text, from, to } of stretches.sort((one, other) => other.to - other.from - (one.to - one.from))) {
+      const half = 3.5 * text.length;
+      const middle = Math.max(left + half, Math.min(right - half, (from + to) / 2));
+      if (!text || taken.some((each) => Math.abs(each.middle - middle) < each.half + half + 4)) continue;
+      taken.push({ middle, half });
+      write(text, middle, up);
+    }
+  };
+  const stretch = ({ key, start, stop }) => ({ text: key, from: x(edges[start]), to: x(edges[stop]) });
 
-  runs(moments.map(({ phase }) => (phase === "recompute" ? "backward" : phase))).forEach((run, number) => {
-    const [from, to] = [x(edges[run.start]), x(edges[run.stop])];
+  const phases = runs(moments.map(({ phase }) => (phase === "recompute" ? "backward" : phase))).map(stretch);
+  phases.forEach(({ from, to }, number) => {
     const band = { class: "band", x: from, y: top, width: to - from, height: foot - top };
     if (number % 2) drawn.push(element("rect", band));
-    name(run.key, from, to, 15);
   });
+  inscribe(phases, 15);
   ticks.forEach((tick, number) => {
     const size = (tick * scale) / 10 ** places;
     rule(size, "grid");
@@ -74,9 +85,8 @@ function draw() {
     if (live !== null) drawn.push(element("circle", { class: "measured", cx: x(edges[number + 1]), cy: y(live), r: 1.8 }));
   });
 
-  for (const run of runs(moments.map(({ phase, row }) => [phase, view.table[row]?.block ?? ""].join()))) {
-    name(run.key.split(",")[1], x(edges[run.start]), x(edges[run.stop]), height - 8);
-  }
+  const parts = runs(moments.map(({ phase, row }) => [phase, view.table[row]?.block ?? ""].join())).map(stretch);
+  inscribe(parts.map((part) => ({ ...part, text: part.text.slice(part.text.indexOf(",") + 1) })), height - 8);
   if (isLimitNear) rule(available, "limit");
   const summit = levels.find(({ floor }, number) => number && floor === peak.peak);
   const label = `peak ${sized(peak.peak)}`;
@@ -95,7 +105,8 @@ function draw() {
 /** Show what is pointed at: its row, its parts of the step, what is live there, its working. */
 function light() {
   const { moments, edges, x, y, top, foot } = view;
-  for (const row of layers.tBodies[0].rows) row.classList.toggle("lit", Number(row.dataset.row) === lit);
+  layers.querySelector(".lit")?.classList.remove("lit");
+  layers.querySelector(`[data-row="${lit}"]`)?.classList.add("lit");
   const isLit = (moment, number) => (at < 0 ? lit >= 0 && moment.row === lit : number === at);
   const { row: shown, part: now, isPointed } = state();
   redraw(byId("lights"), [...moments.flatMap((moment, number) => {
@@ -111,7 +122,7 @@ function light() {
   const live = rules.live_bytes(stack);
   const when = isPointed ? "In" : live === view.peak.peak ? "At the peak, in" : "Now, in";
   const said = `${when} ${place(moments[now])}: ${sized(live)}`;
-  redraw(byId("where"), [said]);
+  say("where", said);
   chart.setAttribute("aria-valuemax", moments.length - 1);
   chart.setAttribute("aria-valuenow", now);
   chart.setAttribute("aria-valuetext", said);

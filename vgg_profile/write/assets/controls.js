@@ -65,20 +65,20 @@ function update(words = "") {
     view = compute();
   } catch (error) {
     if (!(error instanceof py.InputError)) throw error;
-    byId("problem").textContent = `${error.problem} Nothing was changed.`;
+    say("problem", `${error.problem} Nothing was changed.`);
     if (present) goBackTo(present.text);
     return;
   }
   remember(words);
   if (view.batch !== good.batch) problems.push(`${view.alone} The figures are of batch ${view.batch}.`);
-  redraw(byId("problem"), [problems.filter(Boolean).join(" ")]);
+  say("problem", problems.filter(Boolean).join(" "));
   byId("slider").value = Math.round(Math.log2(good.batch));
   dress(view);
   tell();
   fold(view);
   if (BUILT) {
     const told = before && toldChange(held?.before ?? before, view, words);
-    if (told) redraw(byId("changed"), [told]);
+    if (told) say("changed", told);
     chain();
   }
   tabulate();
@@ -149,11 +149,17 @@ layers.tBodies[0].addEventListener("keydown", (event) => {
   const next = rows[{ ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: rows.length - 1 }[event.key]];
   if (!next) return;
   event.preventDefault();
-  [rows[here].tabIndex, next.tabIndex] = [-1, 0];
+  tabbed = view.table[next.dataset.row].name;
+  tabulate();
   next.focus();
 });
 
-addEventListener("keydown", ({ key }) => key === "Escape" && point(-1));
+addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape" || look.open) return;
+  point(-1);
+  selected = "";
+  if (BUILT) chain();
+});
 
 const pointAt = (number) => point(view.moments[number]?.row ?? -1, number in view.moments ? number : -1);
 chart.addEventListener("pointermove", ({ clientX }) => {
@@ -164,12 +170,13 @@ chart.addEventListener("pointermove", ({ clientX }) => {
 chart.addEventListener("pointerleave", () => point(-1));
 chart.addEventListener("blur", () => point(-1));
 chart.addEventListener("keydown", (event) => {
+  if (event.key === "Enter") return scrubToPointed();
   const now = at < 0 ? view.peakAt : at;
   const last = view.moments.length - 1;
   const next = { ArrowRight: Math.min(last, now + 1), ArrowLeft: Math.max(0, now - 1), Home: 0, End: last }[event.key];
-  if (next === undefined) return;
+  if (next === undefined) return undefined;
   event.preventDefault();
-  pointAt(next);
+  return pointAt(next);
 });
 
 byId("slider").max = Math.floor(Math.log2(data.most_images));

@@ -27,8 +27,8 @@ function toml() {
 
 function give(text, remark = "") {
   byId("given").hidden = false;
-  redraw(byId("given"), [text]);
-  const said = (words) => redraw(byId("changed"), [[words, remark].filter(Boolean).join(" ")]);
+  say("given", text);
+  const said = (words) => say("changed", [words, remark].filter(Boolean).join(" "));
   if (!navigator.clipboard) said("");
   else navigator.clipboard.writeText(text).then(() => said("Copied."), () => said("It stands below, to be copied."));
 }

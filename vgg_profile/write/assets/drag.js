@@ -46,25 +46,26 @@ function chain() {
   byId("head").value = `${pool ?? "none"};${head}`;
   if (byId("head").selectedIndex < 0) byId("head").value = "";
   byId("undo").disabled = !past.length;
+  byId("redo").disabled = !undone.length;
 }
 
 const nameOf = (part) => picture.querySelector(`[data-part="${part}"]`)?.title;
 
 function setWidth(part, width) {
   if (width === widthOf(netOf(view), part) || !isWhole(String(width), data.widest)) return;
-  edit(`${nameOf(part)}: width ${exact(width)}`, (net) => widen(net, part, width));
+  edit(`${nameOf(part)}: width ${exact(width)}`, (net) => widen(net, part, width), part);
 }
 
 /** A layer goes to another place of the layers, or of the head; gives the part that it is there. */
 function move(part, place) {
   const [kind, from] = partOf(part);
   if (!isMoved(part) || place === from || place < 0 || place >= placesOf(netOf(view), part).length) return part;
-  if (selected === part) selected = `${kind} ${place}`;
+  const there = `${kind} ${place}`;
   edit(`${held?.name ?? nameOf(part)} is moved`, (net) => {
     const places = placesOf(net, part);
     places.splice(place, 0, ...places.splice(from, 1));
-  });
-  return `${kind} ${place}`;
+  }, there);
+  return there;
 }
 
 picture.addEventListener("pointerdown", ({ target, button, clientX, clientY }) => {
@@ -109,7 +110,7 @@ for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
 picture.addEventListener("click", ({ target }) => {
   const part = target.closest("button")?.dataset.part;
   if (!part) return;
-  selected = part === selected ? "" : part;
+  selected = part;
   chain();
 });
 picture.addEventListener("keydown", (event) => {

@@ -97,13 +97,12 @@ function tell() {
   byId("fit").dataset.verdict = limit ? (spare < 0 ? "short" : "fits") : "";
   const memory = `, in ${memoryLabel} less ${gibibytes(limit - view.available, GIB_PLACES)} GiB in reserve`;
   const isTheReports = view.isOwn && view.network === data.setting.network && view.norm === data.setting.norm;
-  redraw(byId("whose"), [isTheReports ? "Live, at the report’s own setting:" : "Live, at a setting of your own:"]);
-  redraw(byId("setting"), [
+  say("whose", isTheReports ? "Live, at the report’s own setting:" : "Live, at a setting of your own:");
+  say("setting",
     `${view.net ? "your network" : view.network}${view.norm === "true" ? " with batch norm" : ""}, input ${view.size}, ` +
     `batch ${exact(batch)}, ${dtype}; ${view.words}; ` +
-    `by the rules of device ${device}${isCard ? ` (${data.witnesses[witness]})` : ""}${limit ? memory : ""}.`,
-  ]);
+    `by the rules of device ${device}${isCard ? ` (${data.witnesses[witness]})` : ""}${limit ? memory : ""}.`);
   const who = spare < 0 ? "It does not fit" : isCard ? "Its tensors fit" : "It fits";
-  redraw(byId("said"), [`Batch ${exact(batch)}: the peak is ${sized(peak.peak)}, in ${place(peak)}${mark}. ` +
-    (limit ? `${who} into ${memoryLabel}: ${room}.` : "")]);
+  say("said", `Batch ${exact(batch)}: the peak is ${sized(peak.peak)}, in ${place(peak)}${mark}. ` +
+    (limit ? `${who} into ${memoryLabel}: ${room}.` : ""));
 }

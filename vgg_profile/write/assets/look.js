@@ -19,7 +19,7 @@ function lookInto(row) {
   const { name, kind, kernel } = view.table[row];
   const isKnown = BUILT && ["conv", "maxpool", "fc"].includes(kind);
   small = isKnown ? plainly(rules.looked(kind, kernel ?? 1)) : null;
-  byId("looked").textContent = name;
+  say("looked", name);
   byId("sliding").hidden = !small;
   if (small) outputs.max = small.steps.length - 1;
   outputs.value = 0;
@@ -36,15 +36,16 @@ function lookInto(row) {
 /** What the real layer does, in numbers. */
 function describe({ kind, output, macs, kernel, field, values }) {
   const worked = ([value, working]) => (working === String(value) ? exact(value) : `${working} = ${exact(value)}`);
-  byId("does").textContent = {
+  say("does", {
     conv: `A ${kernel}×${kernel} kernel slides over every channel of its input; here it does over one, of small numbers. ` +
+      (kernel > 1 ? "Dashed cells are the padding: zeros around the map. " : "") +
       `The layer’s own output is ${output}: ${worked(macs)} MACs per image.`,
     maxpool: `Of every 2×2 values the largest is kept. The layer’s own output is ${output}: ${worked(values)} values.`,
     fc: `Every output reads every value. The layer’s own output is ${output}: ${worked(macs)} MACs per image.`,
-  }[kind] ?? "";
+  }[kind] ?? "");
   const seen = field === null ? "Every value of it sees the whole image."
     : `One value of it sees ${exact(field)}×${exact(field)} pixels of the ${view.size} image.`;
-  byId("sees").textContent = kind === "input" ? "" : seen;
+  say("sees", kind === "input" ? "" : seen);
 }
 
 function showOutput() {
@@ -72,12 +73,13 @@ function showOutput() {
     }
     const left = CELL * (whole + 1);
     const rows = Math.max(...steps.map(([y]) => y)) + 1;
-    steps.forEach(([y, x, , result], place) => cell(left, y + pad, x, place === number ? "window" : "cell", place <= number ? result : ""));
+    steps.forEach(([y, x, , result], place) => cell(left, y + pad, x, "cell", place <= number ? result : ""));
+    cell(left, row + pad, column, "window");
     byId("maps").setAttribute("viewBox", `-1 -1 ${left + CELL * side + 2} ${CELL * Math.max(whole, rows + pad) + 2}`);
     byId("maps").setAttribute("aria-label", `Output ${number + 1} of ${steps.length}: row ${row + 1}, column ${column + 1}, ${total}`);
     redraw(byId("maps"), drawn);
-    byId("sum").textContent = isPool ? `max(${terms.map(([, , value]) => value).join(", ")}) = ${total}`
-      : `${terms.map(([, , value, weight]) => `${value}×${weight < 0 ? `(${weight})` : weight}`).join(" + ")} + bias ${bias} = ${total}`;
+    say("sum", isPool ? `max(${terms.map(([, , value]) => value).join(", ")}) = ${total}`
+      : `${terms.map(([, , value, weight]) => `${value}×${weight < 0 ? `(${weight})` : weight}`).join(" + ")} + bias ${bias} = ${total}`);
     outputs.setAttribute("aria-valuetext", `Output ${number + 1} of ${steps.length}: ${total}`);
   }
   showField(number);
@@ -128,7 +130,7 @@ function takeApart() {
     ], { "data-storage": number + 1 })];
   });
   redraw(byId("tensors").tBodies[0], shown);
-  byId("tensors-of").textContent = `at batch ${exact(view.batch)}; ${sized(table[inside].saved, "bytes")} of them saved for backward.`;
+  say("tensors-of", `at batch ${exact(view.batch)}; ${sized(table[inside].saved, "bytes")} of them saved for backward.`);
 }
 
 function slide(isOn) {
@@ -140,7 +142,7 @@ function slide(isOn) {
       showOutput();
     }
   }, 500);
-  byId("slide").textContent = isOn ? "❚❚ Pause" : "▶ Slide";
+  say("slide", isOn ? "❚❚ Pause" : "▶ Slide");
   byId("slide").setAttribute("aria-pressed", Boolean(isOn));
 }
 
@@ -152,6 +154,13 @@ byId("slide").addEventListener("click", () => {
   if (!sliding && outputs.value === outputs.max) outputs.value = 0;
   slide(!sliding);
 });
+for (const each of byId("sliding").querySelectorAll("[data-by]")) {
+  each.addEventListener("click", () => {
+    slide(false);
+    outputs.value = Number(outputs.value) + Number(each.dataset.by);
+    showOutput();
+  });
+}
 byId("before").addEventListener("click", () => lookInto(inside - 1));
 byId("next").addEventListener("click", () => lookInto(inside + 1));
 look.addEventListener("close", () => slide(false));

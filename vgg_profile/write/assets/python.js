@@ -82,7 +82,11 @@ const py = (() => {
     NamedTuple, InputError, iter, list, truth, eq,
     tuple: list,
     dict: (of = []) => new Map(pairs(of)),
-    fromkeys: (of, value = null) => new Map(list(of).map((each) => [each, value])),
+    fromkeys: (of, value = null) => {
+      const found = new Map();
+      for (const each of iter(of)) found.set(each, value);
+      return found;
+    },
     get: (of, at) => found(of instanceof Map ? of.get(at) : seen(of)[place(of, at)], at),
     put: (of, at, value) => {
       if (of instanceof Map) of.set(at, value);
@@ -96,6 +100,7 @@ const py = (() => {
       : typeof of === "string" ? of.includes(value) : seen(of).some((each) => eq(each, value))),
     add: (one, other) => (one instanceof Object ? [...one, ...other] : one + other),
     mul: (one, other) => {
+      if (typeof one === "number" && typeof other === "number") return one * other; // nearly always
       const [of, count] = one instanceof Object || typeof one === "string" ? [one, other] : [other, one];
       if (typeof of === "string") return of.repeat(count);
       return of instanceof Object ? Array.from({ length: Number(count) }, () => [...of]).flat() : of * count;
@@ -130,7 +135,11 @@ const py = (() => {
     bool: truth,
     any: (of) => seen(of).some(truth),
     chain: (...of) => of.flatMap(seen),
-    from_iterable: (of) => seen(of).flatMap(seen),
+    from_iterable: (of) => {
+      const found = [];
+      for (const each of iter(of)) for (const one of iter(each)) found.push(one);
+      return found;
+    },
     enumerate: (of, start = 0) => seen(of).map((each, number) => [start + number, each]),
     filter: (test, of) => seen(of).filter((each) => truth(test ? test(each) : each)),
     groupby: (of, key) => seen(of).reduce((groups, each) => {

@@ -2,6 +2,7 @@
 
 const [eventSlider, blocks] = ["event", "blocks"].map(byId);
 let playing = 0;
+let boxes = []; // where each live tensor's block ends
 
 const partAt = (event) => view.moments.findLastIndex(({ first }) => first <= event);
 const highestIn = ({ first, rows, highest }) => Math.max(0, 2 * first - 1 + rows.indexOf(highest));
@@ -47,23 +48,27 @@ function happen(row) {
   const read = view.record?.parts[partAt(event)];
   const beside = read && read[0] !== null
     ? `. A real step had ${sized(read[0])} at the end of this part, ${sized(read[1])} at most within it.` : "";
-  redraw(byId("happens"), [`${tape.ops[event]}: ${does.join("; then ")}${beside}`]);
+  say("happens", `${tape.ops[event]}: ${does.join("; then ")}${beside}`);
   eventSlider.max = tape.events.length - 1;
   eventSlider.value = event;
   eventSlider.setAttribute("aria-valuetext",
     `Event ${event + 1} of ${tape.events.length}, ${place(moments[partAt(event)])}: ${sized(rules.live_bytes(levels[row]))} live`);
-  redraw(byId("count"), [`${exact(event + 1)} of ${exact(tape.events.length)}`]);
+  say("count", `${exact(event + 1)} of ${exact(tape.events.length)}`);
   lay(row, new Set(made), new Set(freed));
 }
 
-/** Every live tensor as a block, its area its bytes, in the order in which they were made; the box is the peak. */
+/**
+ * Every live tensor as a block, its area its bytes, in the order in which they were made; the box is the peak.
+ * Blocks that look alike are one path: a browser has a dozen shapes to place, and not a hundred.
+ */
 function lay(row, made, freed) {
   const { tape, sizes, peak, levels } = view;
   const [width, height] = [Math.max(200, room), 120];
   const share = (width * height) / peak.peak;
   const alive = rules.alive(tape.events, row);
   const live = alive.filter((each) => sizes[each - 1] * share >= 1);
-  const drawn = [];
+  const [paths, names] = [{}, []];
+  boxes = [];
   let left = 0;
   const areas = live.map((each) => sizes[each - 1] * share);
   for (let start = 0, stop; start < live.length; start = stop) {
@@ -82,13 +87,11 @@ function lay(row, made, freed) {
     for (const each of live.slice(start, stop)) {
       const down = (sizes[each - 1] * share) / across;
       const kind = made.has(each) ? "made" : freed.has(each) ? "freed" : "";
-      const fill = data.palette[data.categories[tape.categories[each - 1]]];
-      const box = { x: left, y: top, width: across, height: down };
+      const alike = [kind, data.categories[tape.categories[each - 1]]];
+      paths[alike] = `${paths[alike] ?? ""}M${left} ${top}h${across}v${down}h${-across}z`;
+      boxes.push({ each, right: left + across, bottom: top + down });
       const name = tape.layers[each - 1];
-      const isNamed = across > 7 * name.length + 6 && down > 15;
-      drawn.push(element("g", { class: `block ${kind}`, "data-storage": each }, element("rect", { ...box, fill }),
-        element("title", {}, `${named(each)}: ${both(sizes[each - 1])}`),
-        ...(isNamed ? [element("text", { x: left + 4, y: top + 13 }, name)] : [])));
+      if (across > 7 * name.length + 6 && down > 15) names.push(element("text", { x: left + 4, y: top + 13 }, name));
       top += down;
     }
     left += across;
@@ -97,8 +100,12 @@ function lay(row, made, freed) {
     viewBox: `0 0 ${width} ${height}`,
     "aria-label": `${exact(alive.length)} live tensors, ${sized(rules.live_bytes(levels[row]))} of the peak’s ${sized(peak.peak)}`,
   });
-  redraw(blocks, drawn);
-  redraw(byId("block"), [BLOCKS]);
+  const shapes = Object.entries(paths).sort().map(([alike, d]) => {
+    const [kind, category] = alike.split(",");
+    return element("path", { class: kind, fill: data.palette[category], d });
+  });
+  redraw(blocks, [...shapes, ...names]);
+  say("block", BLOCKS);
 }
 
 const BLOCKS = "Each block is a tensor, its area its bytes; the box is the peak. Point at one for its name.";
@@ -121,7 +128,7 @@ function play(isOn) {
       else scrubTo(scrubbed + 1);
     }, Math.max(30, 20000 / length));
   }
-  byId("play").textContent = isOn ? "❚❚ Pause" : "▶ Play";
+  say("play", isOn ? "❚❚ Pause" : "▶ Play");
   byId("play").setAttribute("aria-pressed", isOn);
 }
 
@@ -135,11 +142,13 @@ eventSlider.addEventListener("input", () => {
   play(false);
   scrubTo(Number(eventSlider.value));
 });
-blocks.addEventListener("pointerover", ({ target }) => {
-  const storage = Number(target.closest(".block")?.dataset.storage ?? 0);
-  byId("block").textContent = storage ? `${named(storage)}: ${both(view.sizes[storage - 1])}` : BLOCKS;
+blocks.addEventListener("pointermove", ({ clientX, clientY }) => {
+  const { x, y } = new DOMPoint(clientX, clientY).matrixTransform(blocks.getScreenCTM().inverse());
+  const pointed = boxes.find(({ right, bottom }) => x <= right && y <= bottom);
+  say("block", pointed ? `${named(pointed.each)}: ${both(view.sizes[pointed.each - 1])}` : BLOCKS);
 });
 blocks.addEventListener("pointerleave", () => {
-  byId("block").textContent = BLOCKS;
+  say("block", BLOCKS);
 });
-chart.addEventListener("click", () => at >= 0 && scrubTo(highestIn(view.moments[at]) >> 1));
+const scrubToPointed = () => at >= 0 && scrubTo(highestIn(view.moments[at]) >> 1);
+chart.addEventListener("click", scrubToPointed);

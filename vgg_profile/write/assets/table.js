@@ -14,6 +14,8 @@ const columns = {
 };
 const totalOf = { name: () => "total", output: () => "", memory: amount, saved: amount };
 
+let tabbed = ""; // the row that the Tab key comes to
+
 function tabulate() {
   const rows = [...view.table];
   const isAsBuilt = !sorting.direction || (sorting.column === "name" && sorting.direction === "ascending");
@@ -22,26 +24,26 @@ function tabulate() {
     const sign = sorting.direction === "ascending" ? 1 : -1;
     rows.sort((one, other) => sign * (value(one) - value(other)));
   }
+  if (!rows.some(({ name }) => name === tabbed)) tabbed = rows[0].name;
   const body = rows.map((row, number) => {
     const isEnd = isAsBuilt && rows[number + 1]?.block !== row.block;
     const attributes = {
-      "data-row": row.number, tabindex: number ? -1 : 0, class: isEnd ? "end" : "", "aria-describedby": "detail",
+      "data-row": row.number, tabindex: row.name === tabbed ? 0 : -1, class: isEnd ? "end" : "", "aria-describedby": "detail",
     };
-    return line(Object.values(columns).map(([, text]) => text(row)), attributes);
+    return { ...line(Object.values(columns).map(([, text]) => text(row)), attributes), key: row.name };
   });
   redraw(layers.tBodies[0], body);
-  if (!layers.querySelector('tbody [tabindex="0"]')) layers.tBodies[0].rows[0].tabIndex = 0;
   const totals = Object.keys(columns).map((name) => (totalOf[name] ?? exact)(view.totals[name]));
   redraw(layers.tFoot, [line(totals)]);
   for (const head of layers.tHead.rows[0].cells) {
-    head.setAttribute("aria-sort", (head.dataset.column === sorting.column && sorting.direction) || "none");
+    attribute(head, { "aria-sort": (head.dataset.column === sorting.column && sorting.direction) || "none" });
   }
   if (byId("parts").open) list();
 }
 
 /** The report's own table of the network that is live is folded: no table stands there twice. */
-function fold({ network, norm }) {
-  const here = [data.networks.indexOf(network), norm].join();
+function fold({ net, network, norm }) {
+  const here = net ? "your own" : [data.networks.indexOf(network), norm].join();
   const tables = document.querySelectorAll("details.layers");
   if (folded !== here) tables.forEach((each, number) => { each.open = data.compared[number].join() !== here; });
   folded = here;

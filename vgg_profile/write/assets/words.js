@@ -11,36 +11,48 @@ const place = ({ phase, layer }) => (layer ? `${phase} of ${layer}` : phase);
 
 // -- elements: first as data, then drawn, and of what is there already only what differs is touched
 
-const element = (name, attributes = {}, ...children) => ({ name, attributes, children });
-const line = ([head, ...texts], attributes = {}) =>
-  element("tr", attributes, element("th", { scope: "row" }, head), ...texts.map((text) => element("td", {}, text)));
+const NONE = {};
+const element = (name, attributes = NONE, ...children) => ({ name, attributes, children });
+const line = ([head, ...texts], attributes = NONE) =>
+  element("tr", attributes, element("th", { scope: "row" }, head), ...texts.map((text) => element("td", NONE, text)));
 
-const given = new WeakMap(); // node → its attributes
+const [asDrawn, given, holds] = ["what a node was drawn from", "its attributes", "the nodes that it holds"].map(Symbol);
 
-/** Let a place hold these elements and texts, in their order, and nothing else. */
+/** Let a place hold these elements and texts, in their order, and nothing else; what has a key keeps its node. */
 function redraw(place, wanted) {
-  let node = place.firstChild;
-  for (const each of wanted) {
-    if (!node || node.localName !== each.name) {
-      const made = each.name ? document.createElementNS(place.namespaceURI, each.name) : new Text();
-      node = place.insertBefore(made, node);
-    }
+  const before = place[holds] ?? [...place.childNodes];
+  const keyed = wanted[0]?.key !== undefined && new Map(before.map((node) => [node[asDrawn]?.key, node]));
+  const now = wanted.map((each, number) => {
+    const there = keyed ? keyed.get(each.key) : before[number];
+    if (keyed) keyed.delete(each.key);
+    const node = there?.[asDrawn] !== undefined && there[asDrawn].name === each.name ? there
+      : each.name ? document.createElementNS(place.namespaceURI, each.name) : new Text();
     if (each.name) {
       attribute(node, each.attributes);
-      redraw(node, each.children);
-    } else if (node.data !== String(each)) node.data = each;
-    node = node.nextSibling;
-  }
-  while (node) {
-    const next = node.nextSibling;
-    node.remove();
-    node = next;
+      const isSameText = each.children.length === 1 && each.children[0] === node[asDrawn]?.children[0];
+      if (!isSameText) redraw(node, each.children);
+    } else if (node[asDrawn] !== each) node.data = each;
+    node[asDrawn] = each;
+    return node;
+  });
+  place[holds] = now;
+  if (now.length === before.length && now.every((node, number) => node === before[number])) return;
+  const kept = new Set(now);
+  for (const node of before) if (!kept.has(node)) node.remove();
+  let next = place.firstChild;
+  for (const node of now) {
+    if (node === next) next = node.nextSibling;
+    else place.insertBefore(node, next);
   }
 }
 
 function attribute(node, wanted) {
-  const before = given.get(node) ?? {};
+  const before = node[given] ?? NONE;
+  if (before === wanted) return;
   for (const name in before) if (!(name in wanted)) node.removeAttribute(name);
   for (const name in wanted) if (before[name] !== wanted[name]) node.setAttribute(name, wanted[name]);
-  given.set(node, wanted);
+  node[given] = wanted;
 }
+
+/** Let an element with this id say so. */
+const say = (id, ...texts) => redraw(byId(id), texts);

@@ -58,12 +58,16 @@ class BatchNorm2d(Layer):
         of two bytes or eight, and for every map in bfloat16, keeps them in eval, too, in float32 at least
         (cuda/Normalization.cu, ``batch_norm_cuda_out``); on maps of one value its backward takes two sums a
         channel beside.
+
+        In training one image of one value is refused (``_verify_batch_size`` in torch/nn/functional.py).
         """
         weight, bias = parameters["weight"], parameters["bias"]
         on_cpu = tape.device == "cpu"
         is_lowered = tape.amp == "bfloat16" and x.itemsize == HALF
         is_native = not on_cpu and (weight.itemsize != FLOAT32 or is_lowered)
         is_one_value = x.shape[1:] == (1, 1)
+        if is_one_value and tape.training:
+            tape.refuses_one = tape.refuses_one or tape.layer
         sums = Bytes(2 * self.channels * max(weight.itemsize, FLOAT32), 0)
         statistic = Bytes(self.channels * max(weight.itemsize, FLOAT32 if is_native else 0), 0)
         statistics = 2 * self.channels * weight.itemsize

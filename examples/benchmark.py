@@ -63,7 +63,7 @@ print(time.perf_counter() - start)
 STEP = """
 import sys, time
 from vgg_profile import walk
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 from vgg_profile.core.setting import Setup
 layers = [8] * int(sys.argv[1])
 start = time.perf_counter()

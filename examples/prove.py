@@ -28,8 +28,8 @@ from vgg_profile.check.subject import profile_for
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.measure import measure
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import Config, config
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 
 

@@ -120,6 +120,8 @@ CARDS = {
     "TITAN X": Sold(12),
     "GTX 1660 Ti": Sold(6),
     "RTX 2060": Sold(6),
+    "RTX 2070": Sold(8),
+    "RTX 8000": Sold(48),
     "RTX 6000 Ada": Sold(48, ecc=True),
     "T4": Sold(16, ecc=True),
     "RTX 2080 Ti": Sold(11),

@@ -27,8 +27,8 @@ from vgg_profile.core.tree import Profile
 from vgg_profile.describe.figures import KINDS
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import Measurement
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import config, from_dict
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.write.plots import SMALLEST
 from vgg_profile.write.plots.style import contrast

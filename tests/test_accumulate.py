@@ -16,7 +16,7 @@ from vgg_profile.cli import main
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import measure
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 
 NET = "16,M,conv1-24,32,M"
 

@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
 from vgg_profile.predict.traced import load
+from vgg_profile.write import plots
+from vgg_profile.write.plots import schemes
 
 NETS = '''
 import torch
@@ -156,7 +158,11 @@ def test_every_kind_of_figure(nets: Path, carried: Path, kind: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("suffix", ["md", "html"])
-def test_a_report_of_one_and_of_several(nets: Path, carried: Path, suffix: str, tmp_path: Path) -> None:
+def test_a_report_of_one_and_of_several(
+    nets: Path, carried: Path, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (plots, schemes):  # every kind is drawn above
+        monkeypatch.setattr(module, "to_bytes", lambda *_, **__: b"<svg></svg>")
     one, two = tmp_path / f"one.{suffix}", tmp_path / f"two.{suffix}"
     assert run("report", f"{nets}:Net", *NET, "-o", one).exit_code == 0
     result = run("report", carried, f"{nets}:Skips", *NET, "--batch", 2, "-o", two)

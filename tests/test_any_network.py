@@ -29,7 +29,7 @@ def test_a_table_of_ones_own_network(nets: Path) -> None:
 
 @pytest.mark.parametrize("command", ["table", "timeline", "fit"])
 def test_a_trace_answers_as_the_network_does(nets: Path, traced_net: Path, command: str) -> None:
-    more = ("--memory", "8GiB") if command == "fit" else ("--batch", 5)
+    more = ("--memory", "1GiB") if command == "fit" else ("--batch", 5)
     setup = () if command == "table" else ("--optimizer", "adam")
     live = run(command, f"{nets}:Net", "--input", "3x16x16", *setup, *more, "--format", "json")
     carried = run(command, traced_net, *more, "--format", "json")

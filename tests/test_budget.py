@@ -13,7 +13,8 @@ from vgg_profile import InputError, walk
 from vgg_profile.cli import main
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.setting import MODES, OPTIMIZERS, Setup
-from vgg_profile.predict.vgg.step import ledger, out_of_memory
+from vgg_profile.predict.steps import ledger
+from vgg_profile.predict.vgg.step import out_of_memory
 
 NETS = ["A", "A-LRN", "B", "C", "D", "E", "D-BN", "8,M,LRN,conv1-4,M"]
 

@@ -33,9 +33,9 @@ from vgg_profile.predict.fake.card import _kernel
 from vgg_profile.predict.fake.card_temporaries import on_a_card
 from vgg_profile.predict.fake.trace import trace
 from vgg_profile.predict.kernels.cuda_reduction import reduction
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.steps import trace as step_of
 from vgg_profile.predict.vgg.configs import config
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 
 H200 = Path(__file__).parent / "data" / "h200"

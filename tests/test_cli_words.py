@@ -232,3 +232,4 @@ def test_a_config_file_that_may_not_be_read_is_explained(tmp_path: Path) -> None
 
 def test_two_tables_at_once_are_refused() -> None:
     assert "--saved" in refusal(call("table", "D", "--notes", "--saved"))
+    assert "FILE.html" in refusal(call("table", "D", "--notes", "-o", "there_is_none.png"))

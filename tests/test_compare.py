@@ -19,8 +19,8 @@ from vgg_profile.ask.compare import PARTS
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.describe.tables import describe
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import config, from_dict
-from vgg_profile.predict.vgg.step import ledger
 
 # Whole outputs
 

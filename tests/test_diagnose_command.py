@@ -82,14 +82,15 @@ def test_channels_last_are_refused_with_the_size_that_is_meant():
 
 def test_a_config_of_other_classes_or_with_norms_can_be_named(tmp_path):
     source = "model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), "
-    source += "nn.AdaptiveAvgPool2d(7), nn.Flatten(), nn.Linear(4 * 49, 4096), nn.ReLU(), nn.Dropout(), "
-    source += "nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 10))\n"
+    source += "nn.AdaptiveAvgPool2d(7), nn.Flatten(), nn.Linear(4 * 49, 16), nn.ReLU(), nn.Dropout(), "
+    source += "nn.Linear(16, 10))\n"
     subject = saved(tmp_path, source)
-    like = ("--like", "4,M", "--input", "32")
+    (tmp_path / "small.toml").write_text('layers = "4,M"\nclassifier = [16]\n')
+    like = ("--like", f"{tmp_path / 'small.toml'}", "--input", "32")
     result = call(subject, *like)
     assert result.exit_code == 3
     assert "no defect, 1 difference" in result.stdout
-    assert "nn.Linear(4096, 1000)" in result.stdout
+    assert "nn.Linear(16, 1000)" in result.stdout
     assert call(subject, *like, "--classes", "10").exit_code == 0
     result = call(subject, *like, "--classes", "10", "--batch-norm")
     assert result.exit_code == 3

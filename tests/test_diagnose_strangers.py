@@ -163,6 +163,8 @@ ENDS = {
     "by a signal": "os.kill(os.getpid(), 11)\n",
     "never": "time.sleep(600)\n",
 }
+ALIKE = ("with an exception", "at once")
+"""Ends that the keeper sees as it sees others."""
 
 
 def is_alive(pid: int) -> bool:
@@ -172,7 +174,9 @@ def is_alive(pid: int) -> bool:
 
 
 @linux
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    "end", [pytest.param(end, marks=pytest.mark.slow) if end in ALIKE else end for end in ENDS]
+)
 def test_everything_that_it_started_ends_with_it(end: str, tmp_path: Path) -> None:
     """Children, forks, those in sessions of their own, those that heed no signal, and daemons."""
     pids = tmp_path / "pids"
@@ -285,7 +289,7 @@ def test_the_files_beside_it_import_and_shadow_nothing(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["random", "vgg_profile"])
+@pytest.mark.parametrize("name", [pytest.param("random", marks=pytest.mark.slow), "vgg_profile"])
 def test_a_file_may_have_any_name(name: str, tmp_path: Path) -> None:
     path = tmp_path / f"{name}.py"
     path.write_text(

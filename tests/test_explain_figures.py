@@ -12,8 +12,8 @@ from vgg_profile import walk
 from vgg_profile.core.counts import Count
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import Setup
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.layers import Conv2d
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.render import render
 from vgg_profile.teach.forms import Grid, Lesson, Section, Working
 from vgg_profile.teach.topics import TOPICS

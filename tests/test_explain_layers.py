@@ -12,8 +12,8 @@ from explaining import ROOT, call, one_line, wrong_totals, wrong_workings
 from vgg_profile import Profile, walk
 from vgg_profile.core.events import Phase
 from vgg_profile.measure.reading import load
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import from_dict
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.render import render
 from vgg_profile.teach import layer as layers
 from vgg_profile.teach.forms import Lesson

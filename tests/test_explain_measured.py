@@ -19,8 +19,8 @@ from vgg_profile.measure import measure
 from vgg_profile.measure.memory import CpuMemory
 from vgg_profile.measure.reading import load
 from vgg_profile.models import build
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import from_dict
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.teach.topics import TOPICS
 
 # What is said to be measured, is

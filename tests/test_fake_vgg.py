@@ -15,8 +15,8 @@ import pytest
 from tests.fake_books import fake_book, levels, normal_form
 from vgg_profile.core.book import Book
 from vgg_profile.core.setting import Setting, Setup
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import Config, config
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 
 CHUNKS, EACH = 10, 10

@@ -21,7 +21,7 @@ from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import CHECKPOINTS, OPTIMIZERS, PROCESSORS, Setup
 from vgg_profile.core.step import Step
 from vgg_profile.describe.tables import describe
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 
 NETS = ["A", "A-LRN", "D", "D-BN", "8,M,conv1-4,M"]
 GIB = 2**30

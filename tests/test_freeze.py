@@ -20,7 +20,7 @@ from vgg_profile.measure import measure
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import dumps
 from vgg_profile.models import build
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.walk import walk
 
 FEATURES = Setup(freeze=("features",))

@@ -115,6 +115,8 @@ def test_one_command_makes_the_slides() -> None:
     words = shlex.split(command[1])
     assert words[:2] == ["--to", "slides"]
     assert sorted(ROOT.glob(words[2])) == LESSONS
+    options = dict(word.removeprefix("--SlidesExporter.").split("=") for word in words[3:])
+    assert set(options) <= set(nbconvert.SlidesExporter.class_trait_names())
     notebook = nbformat.read(LESSONS[0], as_version=4)
     html, _ = nbconvert.SlidesExporter().from_notebook_node(notebook)
     sections = sum(cell.metadata.slideshow.slide_type == "slide" for cell in notebook.cells)

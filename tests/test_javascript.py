@@ -21,7 +21,7 @@ from vgg_profile.core import digits, fold
 from vgg_profile.core.book import CATEGORIES
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.units import UNITS
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 from vgg_profile.write.javascript import Untranslatable, translate
 
 RULES = {"digits": inspect.getsource(digits), "fold": inspect.getsource(fold)}

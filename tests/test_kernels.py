@@ -85,7 +85,9 @@ def beside(
         yield from ((shape, *pair) for pair in zip(predicted, seen, strict=True))
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(
+    "threads", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("family", ["avx2", "avx512"])
 def test_every_float32_convolution_takes_what_the_rule_says(family: str, threads: int) -> None:
     for shape, predicted, seen in beside(family, "float32", threads, 120):
@@ -93,7 +95,7 @@ def test_every_float32_convolution_takes_what_the_rule_says(family: str, threads
         assert predicted.changes == seen, shape
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [pytest.param(1, marks=pytest.mark.slow), 2])
 @pytest.mark.parametrize("family", ["avx512", "avx512_bf16"])
 def test_every_bfloat16_convolution_takes_what_the_rule_says_and_a_scratchpad_within_its_bound(
     family: str, threads: int

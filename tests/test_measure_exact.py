@@ -15,10 +15,10 @@ from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure.fvcore_counts import count_with_fvcore, count_with_fvcore_alone
 from vgg_profile.predict.kernels import aten_cpu, convolution
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg import optimizer, tape
 from vgg_profile.predict.vgg.configs import PAPER, Config, config, from_dict
 from vgg_profile.predict.vgg.passing import Kernels
-from vgg_profile.predict.vgg.step import ledger
 
 SLOW = pytest.mark.slow
 

@@ -182,7 +182,7 @@ def script_of(html):
     return f"(() => {{ {text}\nreturn [rules, py]; }})()"
 
 
-@pytest.mark.parametrize("count", [50, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [25, pytest.param(1000, marks=pytest.mark.slow)])
 def test_every_edit_is_worked_out_as_python_does(browser, html, count):
     cases = list(edits(count))
     page = browser.new_page()

@@ -44,7 +44,9 @@ def test_a_column_is_dragged_to_a_layers_width(fresh):
     assert not fresh.complaints
 
 
-def test_a_column_stays_under_the_hand(fresh):
+@pytest.mark.parametrize("size", [(1400, 900), (3840, 2160)])
+def test_a_column_stays_under_the_hand(fresh, size):
+    fresh.page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
     before = part(fresh, "conv4_1").locator("i").bounding_box()
     drag(fresh, "conv4_1", up=20)
     after = part(fresh, "conv4_1").locator("i").bounding_box()

@@ -27,7 +27,7 @@ def test_on_a_phone_the_table_scrolls_and_the_page_does_not(fresh):
     assert "Layer by layer" in fresh.page.evaluate(CLIPPED)
 
 
-@pytest.mark.parametrize("width", [320, 380, 700, 800, 1024, 1240, 1366, 1600])
+@pytest.mark.parametrize("width", [320, 380, 700, 800, 1024, 1240, 1366, 1600, 1920, 2560, 3840])
 def test_at_no_width_does_the_page_itself_scroll_sideways(reader, width):
     reader.page.emulate_media(media="screen")
     reader.page.set_viewport_size({"width": width, "height": 800})
@@ -45,6 +45,20 @@ def test_on_a_desk_no_table_is_cut_and_pictures_use_the_width(fresh, width):
         assert max(box["x"] + box["width"] for box in boxes) - boxes[0]["x"] > 0.9 * room
 
 
+def test_on_a_projector_everything_grows_alike(fresh):
+    def sizes():
+        return fresh.page.evaluate("""() => ["#layers", "#live", "#chart text", "#blocks", "#chain i"].map(
+            (each) => document.querySelector(each).getBoundingClientRect().height)""")
+
+    fresh.page.set_viewport_size({"width": 1920, "height": 1080})
+    fresh.wait_until("document.getElementById('chart').viewBox.baseVal.width > 500")
+    usual = sizes()
+    fresh.page.set_viewport_size({"width": 3840, "height": 2160})
+    fresh.page.wait_for_timeout(200)  # what is drawn follows its place
+    assert sizes() == pytest.approx([2 * each for each in usual], rel=0.02)
+    assert not fresh.page.evaluate(CLIPPED)
+
+
 def test_on_a_phone_a_picture_is_large_enough_and_its_caption_stays(fresh):
     fresh.page.set_viewport_size({"width": 380, "height": 800})
     fresh.page.emulate_media(media="screen")
@@ -53,6 +67,11 @@ def test_on_a_phone_a_picture_is_large_enough_and_its_caption_stays(fresh):
     for caption in fresh.page.locator("caption:visible").all():
         box = caption.bounding_box()
         assert box["x"] + box["width"] <= 380
+    fresh.page.locator("#layers tbody tr").nth(1).click()
+    box = fresh.page.locator("#tensors caption").bounding_box()
+    assert box["x"] + box["width"] <= fresh.page.locator("#look .scroll").evaluate(
+        "(each) => each.getBoundingClientRect().right"
+    )
 
 
 def test_in_print_nothing_is_clipped_and_no_control_shows(fresh):
@@ -63,6 +82,8 @@ def test_in_print_nothing_is_clipped_and_no_control_shows(fresh):
     assert not fresh.page.locator("#shown-as").is_visible()
     assert fresh.page.locator("#setting").is_visible()
     assert fresh.page.locator("#layers").is_visible()
+    assert fresh.page.locator("#chain span").first.is_visible()  # which network it is
+    assert not fresh.page.locator(":is(#build, .side) :is(input, select, button:not(.part)):visible").count()
     assert not fresh.page.evaluate(CLIPPED)
     assert fresh.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
@@ -106,6 +127,7 @@ def test_light_and_dark_by_the_system_and_by_choice(fresh):
 def test_without_scripts_the_report_is_all_there(browser, tmp_path, html):
     reader = Reader(browser, tmp_path / "page.html", java_script_enabled=False).open(html)
     assert not reader.page.locator("#live").is_visible()
+    assert "With scripts, the page is live" in reader.page.locator("noscript").text_content()
     assert not reader.page.locator("#shown-as").is_visible()
     for name in NAMES:
         assert reader.page.get_by_role("table", name=f"VGG config {name}:").is_visible()

@@ -20,9 +20,10 @@ from vgg_profile.core.setting import Setup
 from vgg_profile.describe.figures import KINDS, depict
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import EVERYTHING_ELSE, Measurement
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import PICTURES as FORMATS
+from vgg_profile.write import plots
 from vgg_profile.write.plots import SIZES, to_bytes
 from vgg_profile.write.plots.style import DARK
 
@@ -192,7 +193,10 @@ def test_an_option_is_drawn_or_refused(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["memory", "shares", "timeline", "compare", "sweep", "batch"])
-def test_an_option_that_is_not_refused_changes_the_figure(tmp_path: Path, kind: str) -> None:
+def test_an_option_that_is_not_refused_changes_the_figure(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plots, "to_bytes", lambda figure, *_, **__: repr(figure).encode())
     path = tmp_path / "x.svg"
     assert run("8,M", kind, "-o", path).exit_code == 0
     plain = path.read_bytes()

@@ -16,7 +16,7 @@ from plotting import EVERY, ROOT, faults, of_a_card, subject
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.figures import depict
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.render import PICTURES as FORMATS
 from vgg_profile.write.plots import WIDTH, to_bytes

@@ -26,13 +26,13 @@ from vgg_profile.core.tree import Profile
 from vgg_profile.describe.figures import KINDS, depict
 from vgg_profile.describe.figures.seconds import MOST_SHOWN
 from vgg_profile.measure.reading import load
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import from_dict
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.write.plots import SIZES, WIDTH, draw, to_bytes
 from vgg_profile.write.plots.lettering import break_lines, inches
 from vgg_profile.write.plots.panel import CROWD
-from vgg_profile.write.plots.style import contrast
+from vgg_profile.write.plots.style import DARK, LIGHT, contrast
 
 OF_A_PROFILE = [kind for kind, of in KINDS.items() if Profile in of]
 
@@ -82,7 +82,7 @@ def test_other_steps_are_legible(record: str) -> None:
 def test_every_kind_is_legible_in_every_size_and_theme(
     kind: str, result: type, size: str, dark: bool
 ) -> None:
-    canvas = draw(depict(subject(result), kind), size, dark=dark)
+    canvas = draw(depict(subject(result), kind), size, DARK if dark else LIGHT)
     assert faults(canvas) == []
     assert crossed(canvas) == []
     assert pale(canvas) == []
@@ -171,7 +171,7 @@ def test_a_card_with_its_limits_close_together_is_legible() -> None:
 
 def test_a_pale_text_and_a_pale_line_are_found() -> None:
     for dark in (False, True):
-        canvas = draw(depict(walk("8,M"), "macs"), dark=dark)
+        canvas = draw(depict(walk("8,M"), "macs"), theme=DARK if dark else LIGHT)
         assert pale(canvas) == []
         canvas.text(0.5, 0.5, "grey on grey", color="#777777" if dark else "#888888")
         canvas.axes[0].axvline(1, color="#555555" if dark else "#999999")

@@ -18,8 +18,8 @@ from vgg_profile.core.tree import Profile
 from vgg_profile.describe.figures import depict
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import Measurement
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import config
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 
 # -- the numbers are those of the JSON

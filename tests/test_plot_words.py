@@ -20,8 +20,8 @@ from vgg_profile.core.units import binary
 from vgg_profile.describe.figures import depict
 from vgg_profile.describe.figures.drawing import Share, most_of
 from vgg_profile.measure.reading import load
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import config, from_dict
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.predict.vgg.walk import walk
 
 # -- what the title and the alternative text say

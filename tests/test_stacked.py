@@ -69,8 +69,8 @@ PAIRS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("explain", UNET[0], "down.0", *UNET[1:]),
     ),
     "diagnose": (
-        ("diagnose", "examples/broken_vgg19.py:vgg19"),
-        ("diagnose", "examples/broken_vgg19.py:vgg19", "--like", "E"),
+        ("diagnose", "tests/data/diagnose/slips.py:SiameseBroken", "--input", "3x32x32"),
+        ("diagnose", "tests/data/diagnose/causes.py:Pool3", "--input", "3x32x32"),
     ),
     "budget": (("budget", "tests/data/budget.toml"),) * 2,
     "compare --short": (

@@ -18,8 +18,8 @@ from vgg_profile.core.events import Category, Storage
 from vgg_profile.core.sizes import NOTHING
 from vgg_profile.core.step import Step
 from vgg_profile.measure.reading import load
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import from_dict
-from vgg_profile.predict.vgg.step import ledger
 
 RECORDS = sorted((Path(__file__).parents[1] / "reports" / "measured").glob("*-cpu.json"))
 

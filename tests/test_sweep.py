@@ -22,8 +22,8 @@ from vgg_profile.cli import main
 from vgg_profile.cli.sweep import image_sizes, numbers
 from vgg_profile.core.setting import Setup
 from vgg_profile.describe.figures import depict
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import config
-from vgg_profile.predict.vgg.step import ledger
 
 
 def run(*arguments: object) -> Result:

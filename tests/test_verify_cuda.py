@@ -49,6 +49,7 @@ def dry(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Comp
     return folder, run("-o", folder, "--dry-run")
 
 
+@pytest.mark.slow
 def test_a_dry_run_asks_every_question_and_each_answer_is_a_file(
     dry: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_dry_run_asks_every_question_and_each_answer_is_a_file(
     assert all("answer" in each for each in answers)
 
 
+@pytest.mark.slow
 def test_in_a_dry_run_the_rules_of_the_cpu_hold_and_what_only_a_card_has_is_refuted(
     dry: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -72,6 +74,7 @@ def test_in_a_dry_run_the_rules_of_the_cpu_hold_and_what_only_a_card_has_is_refu
     assert verdicts["caching.CachingAllocator: every action and address"] == "open"
 
 
+@pytest.mark.slow
 def test_a_dry_run_is_of_a_machine_without_fvcore_and_msgspec_and_its_records_can_be_read(
     dry: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -80,6 +83,7 @@ def test_a_dry_run_is_of_a_machine_without_fvcore_and_msgspec_and_its_records_ca
     assert record.skipped["fvcore_flops"] == "fvcore is not installed"
 
 
+@pytest.mark.slow
 def test_replayed_anywhere_its_conclusions_are_the_same(
     dry: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
@@ -87,6 +91,7 @@ def test_replayed_anywhere_its_conclusions_are_the_same(
     assert run("--replay", folder).stdout == done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_still_counts(
     dry: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:

@@ -20,8 +20,8 @@ from vgg_profile.core.signed import digest
 from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading, dumps
 from vgg_profile.predict.caching import CachingAllocator
 from vgg_profile.predict.reserved import workspaces
+from vgg_profile.predict.steps import ledger, trace
 from vgg_profile.predict.vgg.configs import config
-from vgg_profile.predict.vgg.step import ledger, trace
 from vgg_profile.predict.vgg.walk import walk
 
 # -- the card itself -------------------------------------------------------------------------------

@@ -113,18 +113,18 @@ def settle(
 
 
 def _worst(profile: Profile, setup: Setup, limit: int, batch: int | None) -> tuple[Step, Machine]:
-    """The family on which a batch takes most, or on which the fewest images fit."""
+    """The family on which a batch takes most, or on which the fewest images fit; if any, of those known."""
     threads = setup.threads or os.cpu_count() or 1
     setups = {family: replace(setup, processor=family, threads=threads) for family in PROCESSORS}
     here = profile.at(batch or 2)
-    known = [family for family, of in setups.items() if not trace(here, of).is_at_least] or list(setups)
 
-    def badness(family: str) -> tuple[int, int]:
+    def badness(family: str) -> tuple[bool, int, int]:
         step = trace(here, setups[family])
         largest, steps = (batch, {}) if batch else step.search(limit)
         asked = largest + (batch is None)
-        return -largest, steps.get(asked, step).peak_bytes(asked)
+        return not step.is_at_least, -largest, steps.get(asked, step).peak_bytes(asked)
 
-    worst = max(known, key=badness)
-    left_out = tuple(family for family in setups if family not in known)
+    found = {family: badness(family) for family in setups}
+    worst = max(found, key=found.__getitem__)
+    left_out = tuple(family for family, (is_known, *_) in found.items() if is_known < found[worst][0])
     return trace(profile, setups[worst]), Machine(worst, threads, WORST, left_out)

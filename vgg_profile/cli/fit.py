@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,8 +12,6 @@ from vgg_profile.ask.fit import Reserve
 from vgg_profile.ask.fits import Fits
 from vgg_profile.ask.question import Question
 from vgg_profile.ask.what_if import advised, what_if
-from vgg_profile.check.crosscheck import remainders
-from vgg_profile.check.subject import check_network, check_setting, setup_of
 from vgg_profile.cli.calibrating import calibrate
 from vgg_profile.cli.completion import cards
 from vgg_profile.cli.networks import Asked, open_any
@@ -26,10 +22,6 @@ from vgg_profile.cli.spelling import Whole, Word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.tree import Profile
-from vgg_profile.predict.vgg.configs import Source
-
-if TYPE_CHECKING:
-    from vgg_profile.measure.record import Measurement
 
 
 @click.command("fit", epilog=f"Cards: {', '.join(card.name for card in CARDS)}.")
@@ -146,7 +138,9 @@ def fit_command(
         return
     one = question(*sources)
     if measured is not None:
-        one = _as_measured(one, measured)
+        from vgg_profile.cli.measured import as_measured  # and with it what checks, and msgspec
+
+        one = as_measured(one, measured)
     if calibrates:
         calibrate(one.profile, one.setup, have.bytes)
     if what_if_:
@@ -165,35 +159,3 @@ def _kept(text: str, device: str) -> Iterator[Reserve]:
     if kept := reserve(text):
         what = "all that is no tensor" if device == "cpu" else "the CUDA context"
         yield Reserve(kept, what, "--reserve")
-
-
-def _as_measured(question: Question, path: Path) -> Question:
-    """The same with what a record says: on the CPU its processor and threads, on a card its scratch."""
-    profile, setup = question.profile, question.setup
-    record = _record(setup.on(profile.device), list(profile.input), profile.dtype, profile.device, path)
-    if profile.device != "cpu":
-        return replace(question, scratch=tuple(_scratch(profile.config, record, path)))
-    remainders(profile.config, record)  # raises where the record does not hold
-    return replace(question, setup=setup.on_the_machine_of(setup_of(record)))
-
-
-def _record(setup: Setup, input_: list[int], dtype: str, device: str, path: Path) -> Measurement:
-    """A record, which must be of the same network and setup, at any batch and on any processor."""
-    from vgg_profile.measure.reading import load  # and with it msgspec, which no prediction needs
-
-    record = load(path)
-    check_network(record)
-    asked = {"input": input_, "dtype": dtype, "device": device, **setup.to_dict()}
-    del asked["processor"], asked["threads"]
-    check_setting(record, asked)
-    return record
-
-
-def _scratch(net: Source, record: Measurement, path: Path) -> Iterator[Reserve]:
-    """What a record took beside its tensors on a card."""
-    source = f"measured at batch {record.subject['batch']:,} by {path}"
-    terms = remainders(net, record)
-    for term in terms:
-        yield Reserve(term.value, term.name, source)
-    if not terms:
-        yield Reserve(0, "scratch at the peak", source)

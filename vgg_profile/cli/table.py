@@ -12,6 +12,7 @@ from vgg_profile.cli.spelling import Word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile
+from vgg_profile.render import PICTURES
 
 
 @click.command()
@@ -73,6 +74,11 @@ def table(
     """
     if notes and saved:
         raise InputError("--notes and --saved are two different tables.", "Ask for one at a time.")
+    if notes and out.format in PICTURES:
+        raise InputError(
+            "The notes' table is no picture: the one that `table` draws shows what each layer saves.",
+            "Write it as -o FILE.html, .tex or .md, or leave --notes out.",
+        )
     if depth is not None and (by == "block" or all_layers or notes):
         raise InputError(
             "--depth, --by block, --all-layers and --notes each choose the rows.", "Give one of them."

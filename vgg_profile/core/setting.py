@@ -12,6 +12,7 @@ from typing import Any
 
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
+from vgg_profile.core.jsonable import by_fields
 from vgg_profile.core.sizes import ITEMSIZE, Shape
 
 LARGEST = 10**9
@@ -251,8 +252,7 @@ class Setup:
         return step == Setup()
 
     def to_dict(self) -> dict[str, Any]:
-        content = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {**content, "freeze": list(self.freeze)}
+        return by_fields(self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Setup:

@@ -35,7 +35,7 @@ from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.version import SCHEMA_VERSION
 from vgg_profile.measure.record import Measurement
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.teach.lines import AuditedLine, Finding, finding
 from vgg_profile.teach.notes import NOTES, Published, unrounded

@@ -16,9 +16,9 @@ from vgg_profile.core.events import OF_THE_LOSS, Category, Event, Phase, Storage
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.core.verified import UNVERIFIED, Verified
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.layers import Conv2d, Linear, MaxPool2d
 from vgg_profile.predict.vgg.spelled_out import Module, modules
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.teach.forms import Contents, Grid, Lesson, Passage, Section, Working
 
 _KINDS = {

@@ -17,7 +17,7 @@ from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile, Row
-from vgg_profile.predict.vgg.step import ledger
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.teach.forms import Lesson, Section
 

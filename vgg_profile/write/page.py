@@ -47,6 +47,8 @@ _SCRIPTS = tuple(
     ]
 )
 
+_OFF = "This is the report. With scripts, the page is live, too: build on the network, look inside, scrub."
+
 Progress = Callable[[Sequence[Any], int, str], Iterable[Any]]
 """Hands on items one by one, given their number and what is done with them."""
 
@@ -77,13 +79,14 @@ def to_live_page(
     parts = {"title": escape(title), "style": _read("page.css"), "report": report}
     if data is None:
         parts["report"] += f"<p>{escape(remark)}</p>\n" if remark else ""
-        return _page(**parts, live="", shown_as="", scripts="", policy=_policy(""))
+        return _page(**parts, live="", off="", shown_as="", scripts="", policy=_policy(""))
     packed = b64encode(gzip.compress(json.dumps({**data, "palette": PALETTE}).encode(), mtime=0)).decode()
     script = _script(rules)
     scripts = (f'type="text/plain" id="data">{packed}', f'type="module">{script}')
     return _page(
         **parts,
         live=Template(_read("live.html")).substitute(_controls(data)),
+        off=f"<noscript><p>{_OFF}</p></noscript>\n",
         shown_as='<div id="shown-as" hidden>'
         f"{_choice('unit', 'unit', {unit: unit for unit in data['units']}, 'MiB')}"
         f"{_choice('theme', 'colours', _THEMES, 'auto')}</div>\n",

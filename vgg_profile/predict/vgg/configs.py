@@ -29,6 +29,7 @@ from typing import Any, ClassVar
 
 from vgg_profile.core import units
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
+from vgg_profile.core.jsonable import by_fields
 from vgg_profile.core.setting import LARGEST, check_size
 from vgg_profile.core.tree import Network
 from vgg_profile.predict.vgg.limits import LONGEST_NAME, MOST_LAYERS
@@ -137,10 +138,8 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """The network in the form of a config file; ``from_dict`` reads it back."""
-        content = {each.name: getattr(self, each.name) for each in fields(self)}
-        return content | {
+        return by_fields(self) | {
             "layers": [token.plain if isinstance(token, Conv) else str(token) for token in self.layers],
-            "classifier": list(self.classifier),
             "pool": NO_POOL if self.pool is None else self.pool,
         }
 

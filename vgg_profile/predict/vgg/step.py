@@ -25,25 +25,16 @@ from vgg_profile.predict.vgg.walk import forward, load, rows_of
 PLAIN = Setup()
 
 
-def ledger(profile: Profile, setup: Setup = PLAIN) -> Step:
-    """Run one training step of a profile on paper, as a :class:`Setup` has it, at the profile's batch.
-
-    Raises ``InputError`` for a step that PyTorch would refuse.
-
-    >>> from vgg_profile.predict.vgg.walk import walk
-    >>> ledger(walk("D")).fixed_points[Phase.FORWARD]  # weights, images and targets, saved activations
-    626789448
-    """
-    step = trace(profile, setup)
-    step.check_batch(profile.batch)
-    return step
-
-
 def trace(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) -> Step:
-    """The same for whatever batch will be asked about: a batch that cannot be is refused then.
+    """Run one training step of a profile on paper, as a :class:`Setup` has it.
 
     Where kernels' needs are known, the book is written anew for each batch that is asked about. What no rule
-    knows is asked of the ``probe``.
+    knows is asked of the ``probe``. Raises ``InputError`` for a step that PyTorch would refuse; a batch that
+    cannot be is refused when it is asked about.
+
+    >>> from vgg_profile.predict.vgg.walk import walk
+    >>> trace(walk("D")).fixed_points[Phase.FORWARD]  # weights, images and targets, saved activations
+    626789448
     """
     return _step(profile, setup, lambda setting: Kernels.of(setting, probe))
 

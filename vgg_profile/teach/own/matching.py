@@ -10,9 +10,9 @@ from typing import NamedTuple
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.tree import Profile, Row
+from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import PAPER, POOLED, Config, Conv, Normalise, Pool, Token
 from vgg_profile.predict.vgg.spelled_out import modules
-from vgg_profile.predict.vgg.step import ledger
 from vgg_profile.teach.own.figures import Place, TableLine
 from vgg_profile.teach.own.sheet import SHAPE, Sheet, WrittenLine
 from vgg_profile.teach.printed import shape_printed

@@ -186,17 +186,20 @@ byId("ways").addEventListener("click", ({ target }) => {
   const way = target.closest("button")?.id;
   if (way === "to-look") return lookInto(Math.max(0, view.table.findIndex(({ weights }) => weights[0])));
   if (!way) return undefined;
-  const [place, first] = { "to-build": ["build", picture.querySelector(".conv")], "to-scrub": ["step", byId("play")] }[way];
-  byId(place).scrollIntoView({ block: "start" });
+  const [place, block, first] = {
+    "to-build": ["build", "nearest", picture.querySelector(".conv")], "to-scrub": ["step", "start", byId("play")],
+  }[way];
+  if (way === "to-build") first.click(); // its editor shows what can be done
+  byId(place).scrollIntoView({ block });
   return first.focus({ preventScroll: true });
 });
-room = chart.parentElement.clientWidth;
+room = chart.parentElement.clientWidth / magnified();
 restore();
 new ResizeObserver(() => {
   const now = chart.parentElement.clientWidth;
   byId("working").style.setProperty("--side", `${now}px`);
-  if (now === room) return;
-  room = now;
+  if (now / magnified() === room) return;
+  room = now / magnified();
   draw();
 }).observe(chart.parentElement);
 new ResizeObserver(() => {

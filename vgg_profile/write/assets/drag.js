@@ -2,7 +2,7 @@
 
 const picture = byId("chain");
 const WIDEST_DRAWN = 4096;
-const HIGHEST = 72; // pixels
+const HIGHEST = 72; // pixels, where the page is as large as usual
 let held = null; // what is dragged: where it was taken, how wide it was, which way it goes, the view before
 
 /** Areas of columns are then as their widths. */
@@ -36,7 +36,7 @@ function chain() {
   redraw(picture, parts.map(([part, text, name]) => {
     const [kind] = partOf(part);
     const width = kind === "input" ? undefined : widthOf(net, part);
-    const column = element("i", { style: `height: ${tenths(width ? heightOf(width) : 12)}px`, class: width ? "" : "fixed" });
+    const column = element("i", { style: `height: ${(width ? heightOf(width) : 12) / 16}rem`, class: width ? "" : "fixed" });
     return element("li", {}, element("button", {
       type: "button", class: `part ${kind}`, "data-part": part, "aria-pressed": part === selected, title: name,
       "aria-label": `${name}: ${text}`, "aria-describedby": "keys",
@@ -76,7 +76,7 @@ picture.addEventListener("pointerdown", ({ target, button, clientX, clientY }) =
 picture.addEventListener("pointermove", (event) => {
   if (!event.buttons) held = null;
   if (!held) return;
-  const [along, up] = [event.clientX - held.x, held.y - event.clientY];
+  const [along, up] = [event.clientX - held.x, held.y - event.clientY].map((length) => length / magnified());
   if (!held.way) {
     if (Math.hypot(along, up) < 5) return;
     const isUp = Math.abs(up) > Math.abs(along);

@@ -20,3 +20,5 @@ let at = -1; // the part of the step that is pointed at
 let scrubbed = -1; // the event of the step that was scrubbed to
 let saving = 0;
 let room = 600; // how wide the chart's place is: asked for once, for asking makes the browser lay out the page
+/** How much larger than usual everything is. */
+const magnified = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;

@@ -12,7 +12,7 @@ from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
 from vgg_profile.core.figures import Panel, Point, Style
-from vgg_profile.write.plots.style import TEXT_CONTRAST, Theme, readable
+from vgg_profile.write.plots.style import TEXT_CONTRAST, Theme
 
 _PLACES = tuple((away, up) for away in (7, 20, 35, 50, 70, 90) for up in (4, -4))
 """Where a point's name may stand, in points from it; the first that is free is taken."""
@@ -99,7 +99,7 @@ def _name_lines(axes: Axes, panel: Panel, theme: Theme) -> None:
             (6, 0),
             textcoords="offset points",
             va="center",
-            color=readable(series.colour, theme, TEXT_CONTRAST),
+            color=theme.readable(series.colour, TEXT_CONTRAST),
             parse_math=False,
             annotation_clip=False,
         )

@@ -59,7 +59,7 @@ def _bars(
 ) -> list[float]:
     look: dict[str, Any] = {
         "color": series.colour,
-        "edgecolor": theme.outline or theme.ground,
+        "edgecolor": theme.outlined(theme.ground),
         "linewidth": 0.4,
         "zorder": 2,
     }
@@ -79,13 +79,14 @@ def _areas(
 ) -> list[float]:
     top = [below + value for below, value in zip(base, values, strict=True)]
     there = [any(values[max(place - 1, 0) : place + 2]) for place in range(len(values))]
+    is_raster = len(top) > MULTITUDE  # whose colours are the same in every scheme
     look: dict[str, Any] = {
         "facecolor": series.colour,
-        "edgecolor": theme.outline or series.colour,
+        "edgecolor": series.colour if is_raster else theme.outlined(series.colour),
         "linewidth": 0.5,
         "zorder": 2,
     }
-    axes.fill_between(series.x, base, top, where=there, rasterized=len(top) > MULTITUDE, **look)
+    axes.fill_between(series.x, base, top, where=there, rasterized=is_raster, **look)
     return top
 
 

@@ -55,9 +55,14 @@ def to_bytes(
 
     ``size`` is one of ``SIZES``. Raises ``ValueError`` for a format that matplotlib does not write.
     """
+    return save(figure, format, size, DARK if dark else LIGHT)
+
+
+def save(figure: Figure, format: str, size: str, theme: Theme) -> bytes:  # noqa: A002
+    """A figure as a file in the colours of a theme."""
     file = BytesIO()
-    with styled(DARK if dark else LIGHT):
-        canvas = draw(figure, size, dark=dark)
+    with styled(theme):
+        canvas = draw(figure, size, theme)
         canvas.savefig(file, format=format, dpi=DPI, metadata=_metadata(figure, format))
         canvas.clear()  # its parts hold each other, until somebody collects them
     return file.getvalue()
@@ -91,9 +96,8 @@ class PictureAxes(Axes):
 # -- a canvas of its own
 
 
-def draw(figure: Figure, size: str = "page", *, dark: bool = False) -> Canvas:
+def draw(figure: Figure, size: str = "page", theme: Theme = LIGHT) -> Canvas:
     """A figure as matplotlib has it, laid out on a canvas of one of ``SIZES``, to be saved or built on."""
-    theme = DARK if dark else LIGHT
     figure = replace(figure, panels=tuple(themed(legible(panel), theme) for panel in figure.panels))
     with styled(theme):
         canvas = Canvas(figsize=(SIZES[size].width, 1), dpi=DPI)
@@ -101,10 +105,12 @@ def draw(figure: Figure, size: str = "page", *, dark: bool = False) -> Canvas:
         _lay_out(canvas, figure, SIZES[size], theme)
         for number, (axes, panel) in enumerate(zip(canvas.axes, figure.panels, strict=True)):
             draw_panel(axes, panel, theme, is_named=number % figure.columns == 0 or not panel.sideways)
-        canvas.draw_without_rendering()  # the layout gives the axes their places
+        layout = canvas.get_layout_engine()
+        assert layout is not None
+        layout.execute(canvas)  # it gives the axes their places
         for axes, panel in zip(canvas.axes, figure.panels, strict=True):
             write_labels(axes, panel, theme)
-        canvas.draw_without_rendering()
+        layout.execute(canvas)
         canvas.set_layout_engine("none")
         for axes in canvas.axes:
             # the layout's last digits differ from run to run

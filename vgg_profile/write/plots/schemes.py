@@ -3,43 +3,55 @@
 from __future__ import annotations
 
 import re
+from zlib import crc32
 
 from vgg_profile.core.figures import Figure
-from vgg_profile.write.plots.picture import to_bytes
+from vgg_profile.write.plots.picture import save
+from vgg_profile.write.plots.style import DARK, LIGHT, Theme
 
 _STYLE = re.compile('(?<=style=")[^"]*')
-_UNSAID = {"fill": "#000000", "stroke": "transparent"}
-"""Colours of a mark that names none."""
+_COLOUR = re.compile("#[0-9a-f]{6}")
+_PAIRS: dict[str, tuple[str, str]] = {}
+"""Colour that stands in the drawing for two → that in light, that in dark."""
 
 
 def to_svg(figure: Figure) -> str:
     """A figure as an SVG whose colours follow the ``color-scheme`` in which it is shown.
 
-    It is drawn light and dark; the two differ in nothing but colours and the ids that matplotlib makes from
-    them, and each colour that differs becomes ``light-dark(…)`` (CSS Color 5).
+    It is drawn once, in colours that stand for two; each becomes ``light-dark(…)`` (CSS Color 5).
     """
-    light, dark = (to_bytes(figure, "svg", dark=is_dark).decode().splitlines() for is_dark in (False, True))
-    lines = [_joined(one, other) for one, other in zip(light, dark, strict=True)]
-    return "\n".join(lines).replace("<svg ", '<svg style="color-scheme: light dark" ', 1)
+    drawn = save(figure, "svg", "page", _BOTH).decode()
+    return _STYLE.sub(lambda style: _COLOUR.sub(_both, style[0]), drawn).replace(
+        "<svg ", '<svg style="color-scheme: light dark" ', 1
+    )
 
 
-def _joined(light: str, dark: str) -> str:
-    """A line of both drawings."""
-    one, other = _STYLE.search(light), _STYLE.search(dark)
-    if light == dark or not (one and other):
+def _both(colour: re.Match[str]) -> str:
+    return f"light-dark({', '.join(_PAIRS[colour[0]])})" if colour[0] in _PAIRS else colour[0]
+
+
+def _pair(light: str, dark: str) -> str:
+    """A colour that stands for two; the same for the same two, for the ids that matplotlib makes from it."""
+    light, dark = light.lower(), dark.lower()  # as matplotlib writes them
+    if light == dark:
         return light
-    mine, theirs = _said(one[0]), _said(other[0])
-    both = {name: _either(name, mine.get(name), theirs.get(name)) for name in {**mine, **theirs}}
-    style = "; ".join(f"{name}: {value}" for name, value in both.items())
-    return light[: one.start()] + style + light[one.end() :]
+    seen = f"#{crc32(f'{light}/{dark}'.encode()) % 2**24:06x}"
+    if _PAIRS.setdefault(seen, (light, dark)) != (light, dark):
+        raise AssertionError(f"{seen} stands for two pairs of colours")
+    return seen
 
 
-def _said(style: str) -> dict[str, str]:
-    return dict(each.split(": ", 1) for each in style.split("; ") if each)
+class _Both(Theme):
+    """The colours of both schemes, each pair as one."""
+
+    __slots__ = ()
+
+    def outlined(self, otherwise: str) -> str:
+        light, dark = _PAIRS.get(otherwise, (otherwise, otherwise))
+        return _pair(LIGHT.outlined(light), DARK.outlined(dark))
+
+    def readable(self, colour: str, least: float) -> str:
+        return _pair(LIGHT.readable(colour, least), DARK.readable(colour, least))
 
 
-def _either(name: str, light: str | None, dark: str | None) -> str:
-    """A property in both schemes: a colour follows; what else one alone has does the other no harm."""
-    if light == dark or name not in _UNSAID:
-        return str(light or dark)
-    return f"light-dark({light or _UNSAID[name]}, {dark or _UNSAID[name]})"
+_BOTH = _Both(*(_pair(*(each or "transparent" for each in pair)) for pair in zip(LIGHT, DARK, strict=True)))

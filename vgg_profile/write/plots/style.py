@@ -52,6 +52,22 @@ class Theme(NamedTuple):
     outline: str | None = None
     """Around bars and areas, whose colours are the same on every ground; ``None``: bars in the ground's."""
 
+    def outlined(self, otherwise: str) -> str:
+        """The colour around bars and areas; without an outline this one."""
+        return self.outline or otherwise
+
+    def readable(self, colour: str, least: float) -> str:
+        """A colour, no further towards the ink than the contrast with the ground needs."""
+        for part in range(101):
+            red, green, blue = (
+                mine + (ink - mine) * part / 100
+                for mine, ink in zip(to_rgb(colour), to_rgb(self.ink), strict=True)
+            )
+            seen = to_hex((red, green, blue)).upper() if part else colour
+            if contrast(seen, self.ground) >= least:
+                return seen
+        return self.ink
+
 
 LIGHT = Theme("#FFFFFF", INK, "#666666", "#F4F4F4", "#B2182B", "#8C8C8C", "#DDDDDD", "#000000")
 DARK = Theme(
@@ -73,19 +89,6 @@ def _luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def readable(colour: str, theme: Theme, least: float) -> str:
-    """A colour, no further towards the ink than the contrast with the ground needs."""
-    for part in range(101):
-        red, green, blue = (
-            mine + (ink - mine) * part / 100
-            for mine, ink in zip(to_rgb(colour), to_rgb(theme.ink), strict=True)
-        )
-        seen = to_hex((red, green, blue)).upper() if part else colour
-        if contrast(seen, theme.ground) >= least:
-            return seen
-    return theme.ink
-
-
 def themed(panel: Panel, theme: Theme) -> Panel:
     """A panel whose lines stand out from the ground, its ink the theme's; areas and bars stay."""
     return replace(
@@ -94,7 +97,7 @@ def themed(panel: Panel, theme: Theme) -> Panel:
             each
             if each.style in (Style.BARS, Style.AREAS)
             else each._replace(
-                colour=theme.ink if each.colour == INK else readable(each.colour, theme, LINE_CONTRAST)
+                colour=theme.ink if each.colour == INK else theme.readable(each.colour, LINE_CONTRAST)
             )
             for each in panel.series
         ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vgg_profile.cli import main
-from vgg_profile.core.errors import InputError
-from vgg_profile.predict.traced import load
 from vgg_profile.write import plots
 from vgg_profile.write.plots import schemes
 
@@ -318,56 +315,6 @@ def test_fit_asks_again_at_the_batch_that_it_found(nets: Path) -> None:
         ]
         assert peaks[0] <= room < peaks[1]
         assert found["peak_bytes"] == peaks[0]
-
-
-@pytest.fixture(scope="module")
-def two_books(nets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that goes another way from 20 images on, carried for 2 to 32."""
-    path = tmp_path_factory.mktemp("books") / "many.json"
-    result = run("trace", f"{nets}:Many", "--input", "16", "--with", "turn=20", "--no-probe", "-o", path)
-    assert result.exit_code == 0
-    assert "change with the batch: 2 books, for batches 2 to 32" in result.stderr
-    return path
-
-
-def test_carried_books_are_those_of_the_network(nets: Path, two_books: Path) -> None:
-    network = (f"{nets}:Many", "--input", "16", "--with", "turn=20", "--no-probe")
-    spans = [book.span for book in load(two_books).books]
-    assert spans == [(2, 19), (20, 32)]
-    for batch in (2, 19, 20, 32):
-        asked = [answer("timeline", *words, "--batch", batch)["moments"] for words in (network, (two_books,))]
-        assert asked[0] == asked[1]
-
-
-def test_among_carried_books_the_largest_batch_is_found(two_books: Path) -> None:
-    step = load(two_books)
-    for batch in (2, 5, 18, 19, 20, 27, 31):
-        peak = step.peak_bytes(batch)
-        fits = max(each for each in range(2, 33) if step.peak_bytes(each) <= peak)
-        assert step.largest_batch(peak) == fits == batch
-    assert step.largest_batch(step.peak_bytes(20) - 1) == 19
-    with pytest.raises(InputError, match="the last of them fits"):
-        step.largest_batch(step.peak_bytes(32))
-
-
-def test_a_book_of_one_batch_alone_ends_the_search(two_books: Path) -> None:
-    step = load(two_books)
-    few, many = step.books
-    alone = replace(step, carried=(replace(few, most=18), replace(few, only=19), many))
-    for batch in (17, 18, 19, 20):
-        assert alone.largest_batch(step.peak_bytes(batch)) == batch
-    only = replace(step, book=replace(few, only=19), carried=(replace(few, only=19),))
-    with pytest.raises(InputError, match="batch 19 alone"):
-        only.largest_batch(step.peak_bytes(18))
-
-
-def test_beyond_its_books_a_carried_step_names_the_trace_to_type(two_books: Path) -> None:
-    for words in (("timeline", two_books, "--batch", 33), ("fit", two_books, "--memory", "2GiB")):
-        refused = run(*words)
-        assert refused.exit_code == 2
-        assert "batches 2 to 32" in refused.stderr
-        assert "--up-to" in refused.stderr
-    assert "--batch 1" in run("timeline", two_books, "--batch", 1).stderr
 
 
 # -- checks, refusals, Python ----------------------------------------------------------------------

@@ -191,6 +191,7 @@ def test_a_function_may_say_what_its_network_is_given(nets: Path) -> None:
     assert json.loads(whole.stdout)["moments"] == json.loads(spelled.stdout)["moments"]
 
 
+@pytest.mark.slow
 def test_bytes_that_are_no_line_are_asked_batch_by_batch(nets: Path) -> None:
     room = 4 * 2**20
     words = ("fit", f"{nets}:Squares", "--input", "16", "--memory", "4MiB", "--reserve", "0", "--no-probe")

@@ -216,7 +216,9 @@ def test_another_order_is_one_difference(monkeypatch, tmp_path):
 # -- broken at random
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize(
+    "seed", [*range(30), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(30, 60))]
+)
 def test_every_break_is_named_at_its_line_and_the_mended_code_runs(seed, monkeypatch, tmp_path):
     """Sound models are clean; one to three breaks are named; the verdict is PyTorch's, asked directly."""
     choice = random.Random(seed)

@@ -113,7 +113,9 @@ def test_every_bfloat16_convolution_takes_what_the_rule_says_and_a_scratchpad_wi
     assert bounded
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow), "float32", "float64"]
+)
 def test_without_onednn_a_convolution_takes_columns_and_sums(dtype: str) -> None:
     _, runs = really_run(here_at_most("avx512"), dtype, 2, 60, onednn=False)
     taken_by_nnpack = 0

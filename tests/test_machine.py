@@ -204,6 +204,7 @@ def test_what_was_measured_says_in_how_much_memory(
     assert limits == {None, int(float(tried.split()[1])) * GIB}
 
 
+@pytest.mark.slow
 def test_under_a_hard_limit_a_batch_runs_or_says_that_memory_did_not_suffice() -> None:
     net = config("8,M,16,M", batch_norm=False)
     setting = Setting((3, 32, 32), 8, setup=Setup(threads=1))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from tabulate import tabulate
-
 from vgg_profile.core.counts import Count
 from vgg_profile.core.forms import Cell, Table
 from vgg_profile.write.cells import alignments, cell_text, total_texts
@@ -48,6 +46,8 @@ def _cell(cell: Cell) -> str:
 
 def to_markdown(table: Table) -> str:
     """The answer, a heading, the table, and the footnotes as a list."""
+    from tabulate import tabulate  # slow to load, and a document in a terminal needs none
+
     rows = [[_cell(cell) for cell in row] for row in table.rows]
     if table.total is not None:
         rows.append([f"**{escape(text.strip())}**" if text.strip() else "" for text in total_texts(table)])

@@ -29,7 +29,7 @@ class _Live(NamedTuple):
     storage: Storage
 
 
-class Moment(NamedTuple):
+class Bookmark(NamedTuple):
     """A moment of the step: how much is written by then, and in which part it is."""
 
     events: int
@@ -149,22 +149,22 @@ class Recording:
 
     # -- what was there earlier ------------------------------------------------------------------
 
-    def now(self) -> Moment:
+    def now(self) -> Bookmark:
         """This moment, to come back to."""
-        return Moment(len(self.events), len(self.marks), self.parts.current or (Phase.LOAD, ""))
+        return Bookmark(len(self.events), len(self.marks), self.parts.current or (Phase.LOAD, ""))
 
     @contextmanager
-    def back_at(self, moment: Moment) -> Iterator[None]:
+    def back_at(self, at: Bookmark) -> Iterator[None]:
         """What is written while this lasts comes there: made only now, it was there in a real run."""
         self.before_mark()
         events, marks, parts = self.events, self.marks, self.parts
-        self.events, self.marks, self.parts = events[: moment.events], marks[: moment.marks], Parts()
-        self.parts.mark(*moment.part)
+        self.events, self.marks, self.parts = events[: at.events], marks[: at.marks], Parts()
+        self.parts.mark(*at.part)
         yield
         self.before_mark()
-        moved = len(self.events) - moment.events
-        self.events += events[moment.events :]
-        self.marks += [mark._replace(event=mark.event + moved) for mark in marks[moment.marks :]]
+        moved = len(self.events) - at.events
+        self.events += events[at.events :]
+        self.marks += [mark._replace(event=mark.event + moved) for mark in marks[at.marks :]]
         self.parts = parts
 
 

@@ -317,18 +317,6 @@ def test_fit_asks_again_at_the_batch_that_it_found(nets: Path) -> None:
         assert found["peak_bytes"] == peaks[0]
 
 
-def test_a_carried_book_says_how_many_images_it_answers_for(nets: Path, tmp_path: Path) -> None:
-    book = tmp_path / "many.json"
-    result = run("trace", f"{nets}:Many", "--input", "16", "--with", "turn=20", "--no-probe", "-o", book)
-    assert result.exit_code == 0
-    assert "answers for 2 to 5 images" in result.stderr
-    assert run("timeline", book, "--batch", 5).exit_code == 0
-    for words in (("timeline", book, "--batch", 6), ("fit", book, "--memory", "2GiB")):
-        refused = run(*words)
-        assert refused.exit_code == 2
-        assert "batches 2 to 5" in refused.stderr
-
-
 # -- checks, refusals, Python ----------------------------------------------------------------------
 
 

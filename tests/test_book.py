@@ -86,7 +86,7 @@ def test_the_peak_and_the_largest_batch_are_those_of_the_events(book: Book, batc
     at_peak = {category: size.at(batch) for category, size in book.live_at(line.event).items()}
     assert sum(at_peak.values()) == peak(batch)
     if any(line.per_image for line in book.lines):
-        largest = book.largest_batch(limit)
+        largest = book.guess(limit)
         assert largest == 0 or peak(largest) <= limit
         assert peak(largest + 1) > limit
 

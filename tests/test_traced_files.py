@@ -27,15 +27,15 @@ def rewritten(path: Path, change: Any, target: Path) -> Path:
 
 
 def dies_unborn(content: dict[str, Any]) -> None:
-    content["events"][0][4] = [len(content["storages"]) - 1]
+    content["books"][0]["events"][0][4] = [len(content["books"][0]["storages"]) - 1]
 
 
 def born_twice(content: dict[str, Any]) -> None:
-    content["events"][1][3] = content["events"][0][3]
+    content["books"][0]["events"][1][3] = content["books"][0]["events"][0][3]
 
 
 def word_too_far(content: dict[str, Any]) -> None:
-    content["events"][0][1] = 10**6
+    content["books"][0]["events"][0][1] = 10**6
 
 
 def escape(content: dict[str, Any]) -> None:
@@ -43,19 +43,37 @@ def escape(content: dict[str, Any]) -> None:
 
 
 def truth_for_number(content: dict[str, Any]) -> None:
-    content["storages"][0][3] = True
+    content["books"][0]["storages"][0][3] = True
 
 
 def negative(content: dict[str, Any]) -> None:
-    content["storages"][0][3] = -5
+    content["books"][0]["storages"][0][3] = -5
 
 
 def no_load(content: dict[str, Any]) -> None:
-    content["marks"][0][0] = "step"
+    content["books"][0]["marks"][0][0] = "step"
 
 
 def more(content: dict[str, Any]) -> None:
     content["run"] = "import os"
+
+
+def overlap(content: dict[str, Any]) -> None:
+    content["books"][0]["most"] = 5
+    content["books"].append({**content["books"][0], "least": 5, "most": 9})
+
+
+def gap(content: dict[str, Any]) -> None:
+    content["books"][0]["most"] = 5
+    content["books"].append({**content["books"][0], "least": 7, "most": 9})
+
+
+def after_no_end(content: dict[str, Any]) -> None:
+    content["books"].append({**content["books"][0], "least": 1, "most": 9})
+
+
+def of_another_batch(content: dict[str, Any]) -> None:
+    content["books"][0]["only"] = content["setting"]["batch"] + 1
 
 
 def unknown_setting(content: dict[str, Any]) -> None:
@@ -73,6 +91,10 @@ def unknown_setting(content: dict[str, Any]) -> None:
         negative,
         no_load,
         more,
+        overlap,
+        gap,
+        after_no_end,
+        of_another_batch,
         unknown_setting,
     ],
 )

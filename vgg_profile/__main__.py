@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from vgg_profile.core.collecting import collecting
@@ -32,6 +33,7 @@ def run() -> None:
         lacks_memory = any(words in str(error) for words in _OF_THE_LOADER)
         sys.stderr.write(NO_MEMORY if lacks_memory else f"Error: vgg-profile cannot start: {str(error)!a}.\n")
     settle()
+    gc.freeze()  # Python collects garbage as it ends, and would walk all that was loaded
     sys.exit(code)
 
 

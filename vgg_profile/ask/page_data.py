@@ -131,7 +131,7 @@ def traced_page_data(comparison: Comparison) -> dict[str, Any]:
         step = network.step.for_any_batch()
         if step.book.only or step.book.least > SEVERAL:
             raise InputError(
-                f"The step of {label} answers for {step.book.answers_for}, so there are no live figures.",
+                f"The step of {label} answers for {step.answers_for}, so there are no live figures.",
                 "Trace it at another batch.",
             )
         kept_here = kept(step.book.events)

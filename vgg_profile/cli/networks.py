@@ -139,11 +139,12 @@ def _show_so_far(error: InputError) -> None:
 
 
 def open_python(
-    source: str, asked: Asked, setup: Setup, batch: int, device: str = "cpu", *, is_carried: bool = False
+    source: str, asked: Asked, setup: Setup, batch: int, device: str = "cpu", *, up_to: int = 0
 ) -> Profile:
     """A network of a Python file or package, traced for a device; raises ``InputError`` for what cannot be.
 
-    One whose book ``is_carried`` is traced at several batches, else at others only when they are asked about.
+    One that is to be carried is traced at several batches, ``up_to`` one; else at others only when they are
+    asked about.
     """
     from vgg_profile.core.step import as_traced
 
@@ -167,8 +168,8 @@ def open_python(
                     device=device,
                     setup=setup,
                     probe=asked.probe,
-                    every_batch=is_carried,
-                    is_carried=is_carried,
+                    every_batch=bool(up_to),
+                    up_to=up_to,
                     name=source.rpartition(":")[2],
                     source=source,
                 )

@@ -33,6 +33,14 @@ from vgg_profile.core.step import SEVERAL
     show_default=True,
     help="The least of the three batches that it is traced at.",
 )
+@click.option(
+    "--up-to",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    metavar="BATCH",
+    help="The largest batch that it answers for, if kernels change with the batch.",
+)
 @rules_option
 @takes_setup
 @force_option
@@ -42,6 +50,7 @@ def trace_command(
     classes: int | None,
     asked: Asked,
     batch: int,
+    up_to: int,
     device: str,
     setup: Setup,
     output: Path,
@@ -55,7 +64,7 @@ def trace_command(
 
     \b
     vgg-profile trace torchvision.models:resnet50 --input 3x224x224 \\
-        --optimizer adam -o resnet50.json
+        --optimizer adam --up-to 128 -o resnet50.json
     vgg-profile trace my/net.py:GPT --with layers=4 --input "128:int64<50257" \\
         -o gpt.json
     vgg-profile fit resnet50.json --memory 8GiB --optimizer adam
@@ -69,11 +78,9 @@ def trace_command(
     from vgg_profile.predict.steps import trace
     from vgg_profile.predict.traced import dumps
 
-    profile = open_python(source, asked, setup, batch, device, is_carried=True)
+    profile = open_python(source, asked, setup, batch, device, up_to=up_to)
     step = trace(profile, setup)
     write_whole(output, dumps(step) + "\n", force=force)
     say(f"Wrote {output}: loss is {step.profile.config.heading['loss']}")
-    if step.book.only:
-        say(f"Its events change with the batch: it answers for {step.book.answers_for}.")
     for doubt in step.doubts:
         say(f"~ {doubt}")

@@ -7,13 +7,12 @@ asks names one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
 
-from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.fold import at_batch, largest_batch, levels
 from vgg_profile.core.sizes import NOTHING, Bytes, added_up
@@ -89,13 +88,9 @@ class Book:
         return batch == self.only if self.only else batch >= self.least and not 0 < self.most < batch
 
     @property
-    def answers_for(self) -> str:
-        """The batches that it answers for, in words."""
-        if self.only:
-            return f"batch {self.only:,} alone"
-        if self.most:
-            return f"batches {self.least:,} to {self.most:,}"
-        return f"batches from {self.least:,} on"
+    def span(self) -> tuple[int, int]:
+        """The least and the largest batch that it answers for; 0 for no largest."""
+        return (self.only, self.only) if self.only else (self.least, self.most)
 
     @cached_property
     def _storages(self) -> list[Storage]:
@@ -254,19 +249,6 @@ class Book:
         """The most that is live at once after loading."""
         return self.highest(batch).at(batch)
 
-    def largest_batch(self, limit: int) -> int:
-        """The largest batch whose peak stays within ``limit`` bytes; 0 if not even one image fits.
-
-        Raises ``InputError`` for a book that does not answer for that batch and the next.
-        """
-        found = self.guess(limit)
-        if self.only or 0 < self.most <= found:
-            raise InputError(
-                f"This step's events change with the batch: it answers for {self.answers_for}.",
-                "Ask about one of them, with --batch N, or trace it at another.",
-            )
-        return found
-
     def guess(self, limit: int) -> int:
         """What the largest batch were if the book were that of every batch.
 
@@ -275,6 +257,20 @@ class Book:
         if self.only and not any(line.per_image for line in self.lines):
             return self.only * limit // max(line.fixed for line in self.lines)
         return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
+
+
+def answers_for(books: Sequence[Book]) -> str:
+    """The batches that books answer for, one after the other, in words.
+
+    >>> answers_for([Book((), (), least=2, most=7), Book((), (), only=8)])
+    'batches 2 to 8'
+    >>> answers_for([Book((), (), only=3)]), answers_for([Book((), ())])
+    ('batch 3 alone', 'batches from 1 on')
+    """
+    first, last = books[0].span[0], books[-1].span[1]
+    if first == last:
+        return f"batch {first:,} alone"
+    return f"batches {first:,} to {last:,}" if last else f"batches from {first:,} on"
 
 
 def _by_category(row: Iterable[int]) -> dict[Category, int]:

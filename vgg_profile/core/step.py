@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from vgg_profile.core.book import Book, Line, Moment
+from vgg_profile.core.book import Book, Line, Moment, answers_for
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
@@ -40,6 +40,8 @@ class Step(Displayed):
     in the batch, and a network may go another way."""
     write_on: Callable[[int], Book] | None = field(default=None, compare=False)
     """Writes a book of all batches from one on, as far as one book can be."""
+    carried: tuple[Book, ...] = ()
+    """The books to go by where nobody can write another: each for a stretch of batches, in order."""
 
     @property
     def scope(self) -> str:
@@ -76,12 +78,14 @@ class Step(Displayed):
         """
         if batch == self.setting.batch:
             return self
-        if self.book.answers(batch):
-            return self._with(self.book, batch)
+        for book in self.books:
+            if book.answers(batch):
+                return self._with(book, batch)
         if self.write is None:
+            option = "--batch" if batch < self.books[0].span[0] else "--up-to"
             raise InputError(
-                f"The step was traced for {self.book.answers_for}: another may go another way.",
-                f"Trace it again with --batch {batch}.",
+                f"The step was traced for {self.answers_for}: another may go another way.",
+                f"Trace it again with {option} {batch}.",
             )
         return self.asked_again(batch)
 
@@ -92,13 +96,23 @@ class Step(Displayed):
     def _with(self, book: Book, batch: int) -> Step:
         return replace(self, profile=self.profile.at(batch), book=book)
 
+    @property
+    def books(self) -> tuple[Book, ...]:
+        """The book, or all of them that are there for one stretch of batches after the other."""
+        return self.carried or (self.book,)
+
+    @property
+    def answers_for(self) -> str:
+        """The batches that its books answer for, in words."""
+        return answers_for(self.books)
+
     def for_any_batch(self) -> Step:
         """The same with bytes affine in the batch; raises ``InputError`` where no line joins the batches."""
         batch = max(self.setting.batch, SEVERAL)
         book = self.book if self.write_on is None or not self.book.only else self.write_on(batch)
         if book.only and self.write is None:
             raise InputError(
-                f"This step's events change with the batch: it answers for {book.answers_for}.",
+                f"This step's events change with the batch: it answers for {self.answers_for}.",
                 "Ask about one batch, with --batch N.",
             )
         return self._with(book, batch if book.only == batch else self.setting.batch)
@@ -227,7 +241,7 @@ class Step(Displayed):
         until a batch fits and one image more does not.
         """
         if self.write is None:
-            return self.book.largest_batch(limit), {}
+            return self._among_books(limit), {}
         guess, fits, fails = self.for_any_batch().book.guess(limit), 0, LARGEST + 1
         steps: dict[int, Step] = {}
         while fails - fits > 1:
@@ -245,6 +259,25 @@ class Step(Displayed):
             steps[guess] = step
             guess = step.book.guess(limit)
         return fits, steps
+
+    def _among_books(self, limit: int) -> int:
+        """The largest batch within ``limit`` bytes, of those that the books answer for."""
+        fits = 0
+        for book in self.books:
+            first, last = book.span
+            found = last * (book.peak_bytes(last) <= limit) if book.only else book.guess(limit)
+            if fits and found < first:
+                return fits
+            if not book.only and not 0 < last <= found:
+                return found
+            if found < first:
+                break
+            fits = last
+        raise InputError(
+            f"This step's events change with the batch: it answers for {self.answers_for}"
+            f"{', and the last of them fits' if fits else ''}.",
+            "Ask about one of them, with --batch N, or trace it again, --up-to a larger one.",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON has it: moments with their categories, and every event behind them."""

@@ -7,6 +7,8 @@ book is: each storage is born once and dies at most once, afterwards.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +30,7 @@ from vgg_profile.core.tree import Profile, Row
 from vgg_profile.core.validate import MisfitError, Text, conform
 
 KIND = "vgg-profile trace"
-SCHEMA = 2
+SCHEMA = 3
 LARGEST_FILE = 256 * 2**20
 AGAIN = "Trace it again: `vgg-profile trace FILE.py:NAME -o net.json`."
 _TRACE = FileKind("trace", KIND, SCHEMA, AGAIN)
@@ -127,21 +129,25 @@ class _Mark(Struct, forbid_unknown_fields=True, array_like=True):
     event: Place
 
 
+class _Book(Struct, forbid_unknown_fields=True):
+    only: Whole
+    least: Size
+    most: Whole
+    storages: list[_Storage]
+    events: list[_Event]
+    marks: Annotated[list[_Mark], Meta(min_length=2)]
+
+
 class _Trace(Struct, forbid_unknown_fields=True):
     kind: Text
     schema_version: int
     network: _Network
     setting: dict[str, Any]
     doubts: list[Text]
-    only: Whole
-    least: Size
-    most: Whole
     rows: Annotated[list[_Row], Meta(min_length=1)]
     groups: list[_Row]
     words: list[Text]
-    storages: list[_Storage]
-    events: list[_Event]
-    marks: Annotated[list[_Mark], Meta(min_length=2)]
+    books: Annotated[list[_Book], Meta(min_length=1)]
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -159,9 +165,7 @@ class _Words:
 
 def dumps(step: Step) -> str:
     """A traced step as JSON: one line for each part, and a digest of it all."""
-    book, network, words = step.book, step.profile.config, _Words()
-    storages = [storage for event in book.events for storage in event.allocated]
-    number = {id(storage): place for place, storage in enumerate(storages)}
+    network, words = step.profile.config, _Words()
     assert isinstance(network, TracedNetwork)
     content: dict[str, Any] = {
         "kind": KIND,
@@ -172,11 +176,24 @@ def dumps(step: Step) -> str:
         },
         "setting": step.setting.to_dict(),
         "doubts": list(step.doubts),
+        "rows": [_row(row) for row in step.profile.module_rows],
+        "groups": [_row(row) for row in step.profile.groups.values()],
+        "books": [_written(book, words) for book in step.books],
+    }
+    content["words"] = list(words.places)
+    lines = (
+        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in sign(content).items()
+    )
+    return "{\n" + ",\n".join(lines) + "\n}"
+
+
+def _written(book: Book, words: _Words) -> dict[str, Any]:
+    storages = [storage for event in book.events for storage in event.allocated]
+    number = {id(storage): place for place, storage in enumerate(storages)}
+    return {
         "only": book.only,
         "least": book.least,
         "most": book.most,
-        "rows": [_row(row) for row in step.profile.module_rows],
-        "groups": [_row(row) for row in step.profile.groups.values()],
         "storages": [
             [
                 words.place(each.layer),
@@ -202,11 +219,6 @@ def dumps(step: Step) -> str:
         ],
         "marks": [[mark.phase.value, words.place(mark.layer), mark.event] for mark in book.marks],
     }
-    content["words"] = list(words.places)
-    lines = (
-        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in sign(content).items()
-    )
-    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def _row(row: Row) -> dict[str, Any]:
@@ -254,20 +266,25 @@ def load(path: Path) -> Step:
 
 
 def _step(content: _Trace) -> Step:
-    book = _book(content)
+    books = tuple(_book(book, content.words) for book in content.books)
+    if any(not 0 < before.span[1] == later.span[0] - 1 for before, later in pairwise(books)):
+        raise MisfitError("books that do not follow each other")
     setting = Setting.from_dict(content.setting)
     setting.check()
+    if not books[0].answers(setting.batch):
+        raise MisfitError("a first book that is not the setting's batch's")
     inputs = tuple(_input(each) for each in content.network.inputs)
     if setting.input != inputs[0].shape:
         raise MisfitError("the setting's input is not the first of the network's")
     given = {name: getattr(content.network, name) for name in _Network.__struct_fields__}
     network = TracedNetwork(**{**given, "inputs": inputs})
-    saved = kept(book.events)
+    saved = kept(books[0].events)
     rows = tuple(_read_row(row, saved) for row in content.rows)
     if len({row.name for row in rows}) != len(rows):
         raise MisfitError("two rows have one name")
     groups = {str(row.module): _read_row(row, {}) for row in content.groups}
-    return Step(Profile(network, setting, rows, groups=groups), book, tuple(content.doubts))
+    profile = Profile(network, setting, rows, groups=groups)
+    return Step(profile, books[0], tuple(content.doubts), carried=books)
 
 
 def _input(content: _Input) -> Input:
@@ -302,13 +319,13 @@ def _read_row(row: _Row, saved: dict[str, tuple[Storage, ...]]) -> Row:
     )
 
 
-def _book(content: _Trace) -> Book:
+def _book(content: _Book, words: Sequence[str]) -> Book:
     """The book; raises :class:`MisfitError` for one in which a storage is born twice or dies unborn."""
 
     def word(place: int) -> str:
-        if place >= len(content.words):
-            raise MisfitError(f"word {place} of {len(content.words)}")
-        return content.words[place]
+        if place >= len(words):
+            raise MisfitError(f"word {place} of {len(words)}")
+        return words[place]
 
     storages = [
         Storage(

@@ -50,10 +50,14 @@ def give(inputs: Sequence[Input], loss: Loss, batch: int, dtype: torch.dtype, de
             kwargs[each.name] = tensor
         else:
             args.append(tensor)
-    targets = None
-    if loss.targets is not None:
-        targets = torch.zeros(loss.targets(batch), dtype=torch.int64, device=device)
-    return Given(tuple(args), kwargs, targets)
+    return Given(tuple(args), kwargs, targets_of(loss, batch, device))
+
+
+def targets_of(loss: Loss, batch: int, device: torch.device) -> Tensor | None:
+    """The targets that a loss takes, each of class 0; ``None`` where it takes none."""
+    if loss.targets is None:
+        return None
+    return torch.zeros(loss.targets(batch), dtype=torch.int64, device=device)
 
 
 def _make(each: Input, batch: int, dtype: torch.dtype, device: torch.device) -> Tensor:

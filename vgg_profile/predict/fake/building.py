@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -104,6 +105,9 @@ def built(build: Callable[[], Any]) -> Any:
 
 def converted_to(model: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
     """The network on a device and in a dtype, as ``model.to(device, dtype)`` makes it of real tensors."""
+    tensors = chain(model.parameters(), model.buffers())
+    if all(each.device == device and each.dtype in (dtype, torch.int64) for each in tensors):
+        return model
     with _conversions():
         return model.to(device, dtype)
 

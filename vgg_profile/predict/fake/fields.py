@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
+
+from vgg_profile.predict.fake.recording import tensors_among
 
 IMAGE_DIMENSIONS = 4
 
@@ -50,17 +51,14 @@ class Fields:
 
     def follow(self, func: Any, args: tuple[Any, ...], out: Any) -> None:
         """What an operation gives sees what it was given, and beside that what its kernel adds."""
-        given = [leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor) and self._is_known(leaf)]
+        given = [tensor for tensor in tensors_among(args) if self._is_known(tensor)]
         if not given:
             return
         seen = {self.of(tensor) for tensor in given}
         field = seen.pop() if len(seen) == 1 else None
         name = func._schema.name.removeprefix("aten::")
-        for result in tree_leaves(out):
-            if isinstance(result, Tensor):
-                self.tell(
-                    result, None if field is None else _after(name, func, args, given[0], result, field)
-                )
+        for result in tensors_among(out):
+            self.tell(result, None if field is None else _after(name, func, args, given[0], result, field))
 
 
 def _after(

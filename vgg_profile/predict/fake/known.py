@@ -8,6 +8,7 @@ it goes the way that it goes in a real run; what depends on weights or on inputs
 from __future__ import annotations
 
 import weakref
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from vgg_profile.predict.fake.recording import identity
+from vgg_profile.predict.fake.recording import identity, tensors_among
 
 SMALL = 1 << 16
 """The most elements of a tensor whose values are followed."""
@@ -36,6 +37,8 @@ class Known:
 
     def __init__(self) -> None:
         self._values: dict[int, tuple[weakref.ref[Tensor], Tensor]] = {}
+        self._views: defaultdict[int, set[int]] = defaultdict(set)
+        """Which of them are views of a storage."""
         self._drawn: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
         """Tensors whose values are drawn from [0, 1)."""
 
@@ -48,8 +51,14 @@ class Known:
 
     def tell(self, tensor: Tensor, value: Tensor) -> None:
         """From here on this is the value of a tensor."""
-        key = id(tensor)
-        self._values[key] = (weakref.ref(tensor, lambda _: self._values.pop(key, None)), value)
+        key, views = id(tensor), self._views[identity(tensor)]
+        views.add(key)
+
+        def forget(_: object) -> None:
+            self._values.pop(key, None)
+            views.discard(key)
+
+        self._values[key] = (weakref.ref(tensor, forget), value)
 
     def answer(self, func: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """What a read of values gives, in a tuple; an empty one if it reads none, or none that is known."""
@@ -94,7 +103,7 @@ class Known:
                 self.tell(out, least)
 
     def _can_follow(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> bool:
-        outputs = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        outputs = tensors_among(out)
         if not outputs or any(each.numel() > SMALL or each.layout != torch.strided for each in outputs):
             return False
         name = func._schema.name.removeprefix("aten::")
@@ -102,7 +111,7 @@ class Known:
             return False
         if name in _SHAPE_ALONE:
             return True
-        inputs = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        inputs = tensors_among((args, kwargs))
         return all(self.of(each) is not None and not each.requires_grad for each in inputs)
 
     def _stand_in(self, leaf: Any) -> Any:
@@ -115,11 +124,8 @@ class Known:
         """A storage was overwritten with values that nobody knows: forget every view of it."""
         if not isinstance(tensor, FakeTensor) or tensor.layout != torch.strided:
             return
-        storage = identity(tensor)
-        for key, (reference, _) in list(self._values.items()):
-            view = reference()
-            if view is not None and identity(view) == storage:
-                del self._values[key]
+        for key in self._views.pop(identity(tensor), ()):
+            self._values.pop(key, None)
 
 
 def written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Tensor]:
@@ -129,4 +135,4 @@ def written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterato
     for place, argument in enumerate(func._schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
             given = args[place] if place < len(args) else kwargs.get(argument.name)
-            yield from (leaf for leaf in tree_leaves(given) if isinstance(leaf, Tensor))
+            yield from tensors_among(given)

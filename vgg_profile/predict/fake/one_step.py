@@ -6,7 +6,7 @@ import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -16,7 +16,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from vgg_profile.core.book import Book
 from vgg_profile.core.collecting import collecting
-from vgg_profile.core.events import Category, Phase, Storage
+from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.predict.fake.answers import real_answers
@@ -42,7 +42,7 @@ from vgg_profile.predict.fake.watch import Temporaries, Watch
 from vgg_profile.run.find import for_batch
 from vgg_profile.run.marks import every_module
 from vgg_profile.run.step import TrainingStep, onednn, optimizer_of
-from vgg_profile.run.tensors import Given, Loss, default_loss, give
+from vgg_profile.run.tensors import Given, Loss, default_loss, give, targets_of
 
 STATE_NAMES = {
     "step": "step count",
@@ -113,19 +113,8 @@ def run_on_fakes(target: Target, batch: int) -> Traced:
                 this = _Pass(target, batch)
                 traced = this.run(after_one=True)
             return traced
-        except TargetsWantedError as wanted:
-            loss = wanted.loss
         except (Exception, SystemExit) as error:
             raise BrokenOffError(this.traced()) from error
-    return run_on_fakes(replace(target, loss=loss), batch)
-
-
-class TargetsWantedError(Exception):
-    """The loss that goes with a network's output takes targets, and none were given."""
-
-    def __init__(self, loss: Loss) -> None:
-        super().__init__(loss.words)
-        self.loss = loss
 
 
 class _Pass:
@@ -151,6 +140,9 @@ class _Pass:
         self.model: Any = None
         self.names: dict[str, str] = {}
         self.loss = target.loss or Loss(self._settle, "no loss yet")
+        self.loaded = self.given = self.recording.now()
+        """When the network was there, and when its inputs were."""
+        self.targets: Tensor | None = None
         self.is_changed = False
         """Whether the step left the network another than it was: its modules, or the tensors among them."""
 
@@ -187,6 +179,7 @@ class _Pass:
 
     def _step(self, optimizer: torch.optim.Optimizer | None) -> TrainingStep:
         given, loss = self._give(self.loss), self._noting(self.loss.function)
+        self.given = self.recording.now()
         setup = self.target.setup
         return TrainingStep(self.model, given, loss, self.names, setup, "cpu", optimizer)
 
@@ -200,6 +193,7 @@ class _Pass:
         self.recording.mark("load")
         self.recording.load(self._loaded(self.names))
         self.recording.load(self._kept(kept))
+        self.loaded = self.recording.now()
 
     def traced(self) -> Traced:
         """What was seen, be it the whole step or its beginning."""
@@ -255,12 +249,12 @@ class _Pass:
         return give(target.inputs, loss, self.batch, self.dtype, device or self.device)
 
     def _settle(self, output: Any, targets: Any) -> Any:
-        """The loss that goes with the output; one that takes targets wanted them with the input."""
-        loss = default_loss(output, self.batch)
-        if loss.targets is not None:
-            raise TargetsWantedError(loss)
-        self.loss = loss
-        return loss.function(output, targets)
+        """The loss that goes with the output; the targets that it takes are given with the input."""
+        self.loss = default_loss(output, self.batch)
+        with self.recording.back_at(self.given):
+            self.targets = targets_of(self.loss, self.batch, self.device)
+        self._call(self.targets, "input", "targets", Category.INPUT)
+        return self.loss.function(output, self.targets)
 
     def _loaded(self, names: Mapping[str, str]) -> Iterator[tuple[str, str, Tensor, Category]]:
         for path, module in self.model.named_modules():
@@ -282,11 +276,15 @@ class _Pass:
     def _call_inputs(self, step: TrainingStep) -> None:
         named = [("images" if i == 0 else f"input {i + 1}", x) for i, x in enumerate(step.given.args)]
         for what, tensor in [*named, *step.given.kwargs.items(), ("targets", step.given.targets)]:
-            storage = None if tensor is None else self.recording.known(tensor)
             if tensor is not None and tensor.dim() == IMAGE_DIMENSIONS and tensor.is_floating_point():
                 self.watch.fields.tell(tensor, IMAGE)
-            if storage is not None:
-                storage.layer, storage.what, storage.category = "input", what, Category.INPUT
+            self._call(tensor, "input", what, Category.INPUT)
+
+    def _call(self, tensor: Tensor | None, layer: str, what: str, category: Category) -> None:
+        """Give a tensor the book's word for it, if it is in the book."""
+        storage = None if tensor is None else self.recording.known(tensor)
+        if storage is not None:
+            storage.layer, storage.what, storage.category = layer, what, category
 
     def _noting(self, loss: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         """The loss, which also notes who will read what."""
@@ -308,7 +306,8 @@ class _Pass:
             return
         with self.watch.closed():
             optimizer.step()
-        self.recording.load_after_all(self._state(optimizer, names))
+        with self.recording.back_at(self.loaded):
+            self.recording.load(self._state(optimizer, names))
 
     def _state(
         self, optimizer: torch.optim.Optimizer, names: Mapping[str, str]
@@ -337,18 +336,11 @@ class _Pass:
     def _call_gradients_and_state(
         self, optimizer: torch.optim.Optimizer | None, names: Mapping[str, str]
     ) -> None:
-        def call(tensor: Tensor, layer: str, what: str, category: Category) -> Storage | None:
-            storage = self.recording.known(tensor)
-            if storage is not None:
-                storage.layer, storage.what, storage.category = layer, what, category
-            return storage
-
         for parameter, (layer, name) in self._owners(names).items():
-            if parameter.grad is not None:
-                call(parameter.grad, layer, f"gradient of {name}", Category.GRADIENTS)
+            self._call(parameter.grad, layer, f"gradient of {name}", Category.GRADIENTS)
         if optimizer is not None:
             for layer, what, tensor, category in self._state(optimizer, names):
-                call(tensor, layer, what, category)
+                self._call(tensor, layer, what, category)
 
 
 _Part = tuple[str, int]

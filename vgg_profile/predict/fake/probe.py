@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 from vgg_profile.core.interpreter import python
 from vgg_profile.core.sizes import FLOAT32, ITEMSIZE
+from vgg_profile.predict.fake.recording import tensors_among
 from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule
 from vgg_profile.predict.kernels.onednn_threads import BOOKING
 
@@ -79,7 +80,7 @@ class Prober:
 
     def ask(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> OperationMemory | None:
         """What the operation took here; ``None`` where it is too large, or does not run."""
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        tensors = tensors_among((args, kwargs))
         if any(each.layout != torch.strided for each in tensors):
             return None
         if sum(each.numel() * each.element_size() for each in tensors) > LARGEST:

@@ -7,7 +7,8 @@ storage's end is not derived here but seen, by a weak reference to it.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -26,6 +27,14 @@ class _Live(NamedTuple):
 
     reference: weakref.ref[UntypedStorage]
     storage: Storage
+
+
+class Bookmark(NamedTuple):
+    """A moment of the step: how much is written by then, and in which part it is."""
+
+    events: int
+    marks: int
+    part: tuple[str, str]
 
 
 def identity(tensor: Tensor) -> int:
@@ -138,21 +147,41 @@ class Recording:
                 if storage.size.fixed:
                     self.events.append(Event(Phase.LOAD, layer, "load", (storage,), ()))
 
-    def load_after_all(self, named: Iterable[tuple[str, str, Tensor, Category]]) -> None:
-        """The same for what the caller makes only now and that was there from the beginning."""
-        since, marks = self.events, self.marks
-        first_step_mark = marks[1].event
-        self.events = since[:first_step_mark]
-        self.load(named)
-        moved = len(self.events) - first_step_mark
-        self.events += since[first_step_mark:]
-        self.marks[1:] = [mark._replace(event=mark.event + moved) for mark in marks[1:]]
+    # -- what was there earlier ------------------------------------------------------------------
+
+    def now(self) -> Bookmark:
+        """This moment, to come back to."""
+        return Bookmark(len(self.events), len(self.marks), self.parts.current or (Phase.LOAD, ""))
+
+    @contextmanager
+    def back_at(self, at: Bookmark) -> Iterator[None]:
+        """What is written while this lasts comes there: made only now, it was there in a real run."""
+        self.before_mark()
+        events, marks, parts = self.events, self.marks, self.parts
+        self.events, self.marks, self.parts = events[: at.events], marks[: at.marks], Parts()
+        self.parts.mark(*at.part)
+        yield
+        self.before_mark()
+        moved = len(self.events) - at.events
+        self.events += events[at.events :]
+        self.marks += [mark._replace(event=mark.event + moved) for mark in marks[at.marks :]]
+        self.parts = parts
 
 
-def storages(values: Iterable[Any]) -> list[Tensor]:
-    """The tensors among values, one for each storage that has a size to speak of."""
+def tensors_among(values: Any) -> list[Tensor]:
+    """The tensors of what an operation is given, or gives: in tuples, lists and dicts, however deep."""
+    if isinstance(values, Tensor):
+        return [values]
+    if isinstance(values, dict):
+        values = values.values()
+    elif not isinstance(values, (tuple, list)):
+        return []
+    return [tensor for value in values for tensor in tensors_among(value)]
+
+
+def storages(values: Any) -> list[Tensor]:
+    """The tensors among values, one for each storage."""
     seen: dict[int, Tensor] = {}
-    for value in values:
-        if isinstance(value, Tensor):
-            seen.setdefault(identity(value), value)
+    for tensor in tensors_among(values):
+        seen.setdefault(identity(tensor), tensor)
     return list(seen.values())

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
+from vgg_profile.predict.fake.recording import tensors_among
 from vgg_profile.predict.kernels import convolution as kernels
 from vgg_profile.predict.kernels.shapes import Convolution
 
@@ -114,7 +114,7 @@ def by_rule(
 
 def _is_plain(name: str, args: tuple[Any, ...]) -> bool:
     """Whether a kernel reads its arguments as they are."""
-    tensors = [leaf for leaf in tree_leaves(args) if isinstance(leaf, Tensor)]
+    tensors = tensors_among(args)
     if name in _PRODUCTS:  # a product in two bytes a value is oneDNN's, unless that is off
         is_own = not torch.backends.mkldnn.enabled or all(each.element_size() != HALF for each in tensors)
         return is_own and all(
@@ -133,7 +133,7 @@ def _arithmetic(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Ope
     first, second = args[0], args[1]
     if not isinstance(first, Tensor):
         first, second = second, first
-    common = torch.result_type(first, second)
+    common = _common_dtype(first, second)
     casts = []
     for each in (first, second):
         if isinstance(each, Tensor):
@@ -146,6 +146,16 @@ def _arithmetic(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Ope
             if own != common:
                 casts.append(common.itemsize)
     return OperationMemory((*casts, *results, *(-cast for cast in reversed(casts))))
+
+
+def _common_dtype(first: Tensor, second: Any) -> torch.dtype:
+    """The dtype of a sum; PyTorch is asked where it is not plain, which takes it an operation."""
+    own: torch.dtype = first.dtype
+    if isinstance(second, Tensor):
+        is_plain = own == second.dtype
+    else:
+        is_plain = own.is_floating_point and not isinstance(second, complex)
+    return own if is_plain else torch.result_type(first, second)
 
 
 def _dtype_of_number(number: Any) -> torch.dtype:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import vgg_profile.core.errors
-from vgg_profile.core.book import Book
+from vgg_profile.core.book import Book, answers_for
 from vgg_profile.core.counts import ZERO, Count, plain, product
 from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.events import Phase, kept
@@ -36,8 +36,6 @@ from vgg_profile.run.tensors import Loss
 OTHERS = (1, 3)
 """The batches beside the one that is asked about, added to it, that the book is joined with and proved on."""
 
-FAR = 30
-"""Another, where a book is to be carried and nobody can ask again: a kernel may go another way for many."""
 
 PLAIN = Setup()
 
@@ -56,7 +54,7 @@ def trace(
     setup: Setup = PLAIN,
     probe: bool = True,
     every_batch: bool = True,
-    is_carried: bool = False,
+    up_to: int = 0,
     name: str = "",
     source: str = "",
 ) -> Step:
@@ -70,10 +68,10 @@ def trace(
     ``dtype`` that is named, else a module has its own, and a function's is taken for float32. A
     ``setting`` is batch, dtype, ``device`` (whose kernels: "cpu" or "cuda") and setup in one.
     Unless ``every_batch`` is off, the step is traced at three batches, and its book answers for all of them
-    where one book can; one that ``is_carried`` away from its network is proved on a fourth, of many images.
-    A step that is asked about a batch that its book does not answer for traces the network again. Raises
-    ``InputError`` for a network that cannot be traced, naming the operation; its ``so_far`` is the profile as
-    far as it came.
+    where one book can. A step that is asked about a batch that its book does not answer for traces the
+    network again; one that is to be carried away, where nobody can, has books for all batches ``up_to`` one.
+    Raises ``InputError`` for a network that cannot be traced, naming the operation; its ``so_far`` is the
+    profile as far as it came.
 
     >>> step = trace(nn.Linear(8, 4), "8", batch=2, probe=False)
     >>> step.peak_bytes(2), step.peak_bytes(3)
@@ -98,16 +96,15 @@ def trace(
     passes = _Passes(target, setting, name or _name(network), source or name or _name(network))
     traced = passes.at(batch)
     doubts = list(_doubts(traced))
-    if not every_batch:
-        book = replace(traced.book, only=batch)
-    elif is_carried:
-        book, far = passes.proved(batch)
-        doubts += [far] * bool(far)
-    else:
-        book = passes.write_on(batch)
+    book = passes.write_on(batch) if every_batch else replace(traced.book, only=batch)
+    books = passes.carried(book, max(up_to, batch)) if up_to else (book,)
+    if len(books) > 1:
+        doubts.append(
+            f"kernels or operations change with the batch: {len(books)} books, for {answers_for(books)}"
+        )
     doubts += passes.uneven()
-    profile = passes.profile(traced, book)
-    return Step(profile, book, tuple(doubts), write=passes.write, write_on=passes.write_on)
+    profile = passes.profile(traced, books[0])
+    return Step(profile, books[0], tuple(doubts), passes.write, passes.write_on, books if up_to else ())
 
 
 class _Passes:
@@ -141,16 +138,29 @@ class _Passes:
         joined = join([(batch + more, self.at(batch + more).book) for more in (0, *OTHERS)])
         return self.write(batch) if joined is None else replace(joined, least=batch)
 
-    def proved(self, batch: int) -> tuple[Book, str]:
-        """The same, and why it does not answer for many images, if it does not."""
-        book = self.write_on(batch)
-        most, far = batch + max(OTHERS), batch + FAR
-        if book.only or joins(book, far, self.at(far).book):
-            return book, ""
-        return (
-            replace(book, most=most),
-            f"at batch {far} kernels or operations are others: the book answers for {batch} to {most} images",
-        )
+    def carried(self, book: Book, most: int) -> tuple[Book, ...]:
+        """The book, if it holds at the batch ``most`` as well; else one after the other up to there."""
+        if not book.only and joins(book, most, self.at(most).book):
+            return (book,)
+        books: list[Book] = []
+        batch = book.span[0]
+        while batch <= most:
+            books.append(self._stretch(batch, most))
+            batch = books[-1].span[1] + 1
+        return tuple(books)
+
+    def _stretch(self, batch: int, most: int) -> Book:
+        """The book of a batch and of those after it, as far as it holds: sought in strides, then between."""
+        book, last, stride = self.write(batch), batch, 1
+        line = replace(book, only=0, least=batch)
+        fails = most + 1
+        while fails - last > 1:
+            tried = min(last + stride, (last + fails) // 2 if fails <= most else most)
+            if joins(line, tried, self.at(tried).book):
+                last, stride = tried, 2 * stride
+            else:
+                fails = tried
+        return book if last == batch else replace(line, most=last)
 
     def uneven(self) -> Iterator[str]:
         """Modules whose MACs are not so many for each image, as far as the batches that were traced tell."""

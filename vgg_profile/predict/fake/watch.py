@@ -21,7 +21,6 @@ from torch._subclasses.fake_tensor import (
     UnsupportedOperatorException,
 )
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase, Provenance, Storage
@@ -32,7 +31,7 @@ from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.macs import is_counted_by_torch, macs
 from vgg_profile.predict.fake.numbers import Numbers, is_borrowed, number_bytes
 from vgg_profile.predict.fake.paths import Paths
-from vgg_profile.predict.fake.recording import Recording, storages
+from vgg_profile.predict.fake.recording import Recording, storages, tensors_among
 from vgg_profile.predict.fake.strides import as_seen, as_the_kernel
 from vgg_profile.predict.fake.temporaries import Changes, OperationMemory, in_order
 
@@ -95,7 +94,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         func = self.paths.real(func, args, kwargs)
         out = self._run(func, args, kwargs)
         out = as_the_kernel(func, args, kwargs, out)
-        if _has_tensors(args, out):
+        if tensors_among(out) or tensors_among(args):
             out = self._write_down(func, args, kwargs, out)
         self.known.follow(func, args, kwargs, out)
         if self.recording.phase is Phase.FORWARD:
@@ -145,7 +144,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if name == "bernoulli_":
             self._call_a_mask(args[0])
         fresh = []
-        for tensor in storages(tree_leaves(out)):
+        for tensor in storages(out):
             if self.device == CARD and tensor.device != CARD:
                 continue  # a card's memory is asked about, and this is the host's
             known = self.recording.known(tensor)
@@ -253,11 +252,7 @@ def _is_in_place(func: Any) -> bool:
 
 def _is_work(out: Any) -> bool:
     """Whether an operation gave any values at all."""
-    return any(isinstance(leaf, Tensor) and leaf.numel() for leaf in tree_leaves(out))
-
-
-def _has_tensors(*values: Any) -> bool:
-    return any(isinstance(leaf, Tensor) for leaf in tree_leaves(values))
+    return any(tensor.numel() for tensor in tensors_among(out))
 
 
 def _words(name: str, place: int, tensor: Tensor, *, is_lowering: bool) -> tuple[str, Category]:

@@ -1,0 +1,94 @@
+"""A step that is carried away from its network: a book for each stretch of batches, and none beyond."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from vgg_profile.cli import main
+from vgg_profile.core.errors import InputError
+from vgg_profile.predict.traced import load
+
+TURNING = """
+from torch import nn
+
+class Turning(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(16, 64)
+    def forward(self, x):
+        x = self.fc(x)
+        return x.exp() + x.sigmoid() if x.shape[0] >= 20 else x
+"""
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def answer(*words: object) -> Any:
+    result = run(*words, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def network(beside: Path) -> tuple[str, ...]:
+    return (f"{beside.with_name('turning.py')}:Turning", "--input", "16", "--no-probe")
+
+
+@pytest.fixture(scope="module")
+def two_books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that goes another way from 20 images on, carried for 2 to 32."""
+    path = tmp_path_factory.mktemp("books") / "many.json"
+    path.with_name("turning.py").write_text(TURNING)
+    result = run("trace", *network(path), "-o", path)
+    assert result.exit_code == 0
+    assert "change with the batch: 2 books, for batches 2 to 32" in result.stderr
+    return path
+
+
+def test_carried_books_are_those_of_the_network(two_books: Path) -> None:
+    spans = [book.span for book in load(two_books).books]
+    assert spans == [(2, 19), (20, 32)]
+    for batch in (2, 19, 20, 32):
+        asked = [
+            answer("timeline", *words, "--batch", batch)["moments"]
+            for words in (network(two_books), (two_books,))
+        ]
+        assert asked[0] == asked[1]
+
+
+def test_among_carried_books_the_largest_batch_is_found(two_books: Path) -> None:
+    step = load(two_books)
+    for batch in (2, 5, 18, 19, 20, 27, 31):
+        peak = step.peak_bytes(batch)
+        fits = max(each for each in range(2, 33) if step.peak_bytes(each) <= peak)
+        assert step.largest_batch(peak) == fits == batch
+    assert step.largest_batch(step.peak_bytes(20) - 1) == 19
+    with pytest.raises(InputError, match="the last of them fits"):
+        step.largest_batch(step.peak_bytes(32))
+
+
+def test_a_book_of_one_batch_alone_ends_the_search(two_books: Path) -> None:
+    step = load(two_books)
+    few, many = step.books
+    alone = replace(step, carried=(replace(few, most=18), replace(few, only=19), many))
+    for batch in (17, 18, 19, 20):
+        assert alone.largest_batch(step.peak_bytes(batch)) == batch
+    only = replace(step, book=replace(few, only=19), carried=(replace(few, only=19),))
+    with pytest.raises(InputError, match="batch 19 alone"):
+        only.largest_batch(step.peak_bytes(18))
+
+
+def test_beyond_its_books_a_carried_step_names_the_trace_to_type(two_books: Path) -> None:
+    for words in (("timeline", two_books, "--batch", 33), ("fit", two_books, "--memory", "2GiB")):
+        refused = run(*words)
+        assert refused.exit_code == 2
+        assert "batches 2 to 32" in refused.stderr
+        assert "--up-to" in refused.stderr
+    assert "--batch 1" in run("timeline", two_books, "--batch", 1).stderr

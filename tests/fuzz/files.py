@@ -106,7 +106,7 @@ def _traced_text() -> str:
     from vgg_profile.predict.traced import dumps
 
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten())
-    return dumps(trace(net, "3x8x8", probe=False, is_carried=True))
+    return dumps(trace(net, "3x8x8", probe=False))
 
 
 def changed(chance: random.Random, value: Any) -> Any:

@@ -256,7 +256,7 @@ def load(path: Path) -> Step:
         return _step(conform(unsigned(content, _TRACE, name), _Trace))
     except InputError:
         raise
-    except (MisfitError, KeyError, TypeError) as error:
+    except (MisfitError, LookupError, TypeError) as error:
         raise InputError(
             f"The trace {name} holds what no trace writes: {excerpt(str(error))}.", AGAIN
         ) from None
@@ -320,13 +320,11 @@ def _read_row(row: _Row, saved: dict[str, tuple[Storage, ...]]) -> Row:
 
 
 def _book(content: _Book, words: Sequence[str]) -> Book:
-    """The book; raises :class:`MisfitError` for one in which a storage is born twice or dies unborn."""
+    """The book; raises :class:`MisfitError` for one in which a storage is born twice or dies unborn.
 
-    def word(place: int) -> str:
-        if place >= len(words):
-            raise MisfitError(f"word {place} of {len(words)}")
-        return words[place]
-
+    Raises ``IndexError`` for a word or a storage that the file does not have.
+    """
+    word = words.__getitem__  # raises IndexError, as a place does that no storage has
     storages = [
         Storage(
             word(each.layer),
@@ -338,7 +336,8 @@ def _book(content: _Book, words: Sequence[str]) -> Book:
         )
         for each in content.storages
     ]
-    if any(storage.size.at(max(content.least, content.only, 1)) < 0 for storage in storages):
+    first = max(content.least, content.only)
+    if any(each.fixed + each.per_image * first < 0 for each in content.storages):
         raise MisfitError("a storage of less than nothing")
     unborn, alive = set(range(len(storages))), set[int]()
     events = []

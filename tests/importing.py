@@ -19,6 +19,7 @@ HEAVY: dict[str, set[str]] = {
     "matplotlib": {"write.plots"},
     "msgspec": {
         "ask.budget_form",
+        "cli.measured",
         "core.validate",
         "diagnose.answer",
         "measure.reading",

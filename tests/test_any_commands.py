@@ -158,8 +158,8 @@ def test_every_kind_of_figure(nets: Path, carried: Path, kind: str, tmp_path: Pa
 def test_a_report_of_one_and_of_several(
     nets: Path, carried: Path, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (plots, schemes):  # every kind is drawn above
-        monkeypatch.setattr(module, "to_bytes", lambda *_, **__: b"<svg></svg>")
+    monkeypatch.setattr(plots, "to_bytes", lambda *_, **__: b"<svg></svg>")  # every kind is drawn above
+    monkeypatch.setattr(schemes, "save", lambda *_, **__: b"<svg></svg>")
     one, two = tmp_path / f"one.{suffix}", tmp_path / f"two.{suffix}"
     assert run("report", f"{nets}:Net", *NET, "-o", one).exit_code == 0
     result = run("report", carried, f"{nets}:Skips", *NET, "--batch", 2, "-o", two)

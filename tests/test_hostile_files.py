@@ -76,8 +76,9 @@ def test_any_keyword_of_fit_gets_an_answer_or_a_sentence(given: dict[str, Any]) 
     assert said.replace("\n", "").isprintable()
 
 
-@pytest.mark.parametrize("freeze", ["features", 1, (8,), ["features"]])
-def test_what_is_frozen_is_a_tuple_of_paths(freeze: Any) -> None:
+@pytest.mark.parametrize("freeze", ["features", 1, (8,), ["features", None], {"features"}])
+def test_what_is_frozen_are_paths(freeze: Any) -> None:
+    assert Setup(freeze=["features"]) == Setup(freeze=("features",))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no modules to freeze"):
         Setup(freeze=freeze)
 

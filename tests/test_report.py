@@ -337,8 +337,8 @@ def test_ctrl_c_that_a_library_swallowed_counts_before_anything_is_written(
             signal.raise_signal(signal.SIGINT)
         return b"<svg></svg>"
 
-    for module in (plots, schemes):
-        monkeypatch.setattr(module, "to_bytes", swallow)
+    monkeypatch.setattr(plots, "to_bytes", swallow)
+    monkeypatch.setattr(schemes, "save", swallow)
     result = run("report", TINY, "--input", 8, "-o", tmp_path / f"report{suffix}")
     assert result.exit_code == 130, result.output
     assert list(tmp_path.iterdir()) == []

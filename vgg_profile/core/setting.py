@@ -110,10 +110,12 @@ class Setup:
                 raise InputError(
                     f"{excerpt(getattr(self, switch))} is not on or off: {switch}.", f"Say {switch}=True."
                 )
-        if not isinstance(self.freeze, tuple) or not all(isinstance(each, str) for each in self.freeze):
+        paths: Any = self.freeze
+        if not isinstance(paths, (tuple, list)) or not all(isinstance(each, str) for each in paths):
             raise InputError(
-                f"{excerpt(self.freeze)} are no modules to freeze.", 'Name their paths: freeze=("features",).'
+                f"{excerpt(paths)} are no modules to freeze.", 'Name their paths: freeze=("features",).'
             )
+        object.__setattr__(self, "freeze", tuple(paths))
         check_size(self.accumulate, "number of micro-batches", "--accumulate 4")
         if self.accumulate > 1 and not self.has_backward:
             raise InputError("Inference makes no gradients to add up.", "Leave --accumulate out.")

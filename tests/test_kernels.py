@@ -254,7 +254,7 @@ def test_what_no_rule_knows_says_so() -> None:
         convolution.forward(conv, None, 1),
         convolution.forward(conv._replace(stride=2), "avx512", 1),
         convolution.forward(conv._replace(dtype="bfloat16"), "amx", 1),
-        convolution.backward(conv._replace(dtype="float16"), "avx512_bf16", 1),
+        convolution.backward(conv._replace(dtype="float16"), "amx", 1),
         convolution.forward(conv._replace(kernel=7, height=1, width=1), "avx512", 1),
     ]
     assert {each.provenance for each in unknown} == {Provenance.UNKNOWN}

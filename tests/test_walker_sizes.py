@@ -17,6 +17,7 @@ from walking import own_walks
 
 from vgg_profile.core.events import Phase
 from vgg_profile.core.setting import LARGEST
+from vgg_profile.predict.vgg import tape
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.spelled_out import modules
 from vgg_profile.predict.vgg.tape import Tape
@@ -144,7 +145,8 @@ def test_twice_the_depth_is_twice_the_events():
 
 def test_twice_the_depth_is_twice_the_work():
     def work(depth):
-        modules.cache_clear()
+        for known in (modules, tape._backward_of):
+            known.cache_clear()
         return calls_into_the_library(lambda: walk([8, "LRN"] * depth, batch_norm=True).totals)
 
     work(100)  # enums and patterns warm up

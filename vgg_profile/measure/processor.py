@@ -24,6 +24,7 @@ def processor() -> str | None:
     A convolution to one channel has its result padded to a block: of 16 channels with AVX-512, of 8 with
     AVX2. With AVX-512, a convolution in bfloat16 does the same unless it has matrix tiles (AMX), and a
     product in bfloat16 is summed in a float32 copy of its result unless there are bfloat16 instructions.
+    None of these but the one with tiles convolves in float16 in blocks.
     """
     if ONEDNN not in torch.__config__.show():
         return None
@@ -35,6 +36,8 @@ def processor() -> str | None:
             return "avx2" if block == 8 else None
         if _block(torch.bfloat16) != 16:
             return "amx"
+        if _block(torch.float16) is not None:
+            return None  # AVX512-FP16 without matrix tiles, which something hides
         return "avx512" if _sums_a_copy() else "avx512_bf16"
     finally:
         torch.set_num_threads(threads)

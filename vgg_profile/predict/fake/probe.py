@@ -135,7 +135,7 @@ PROBER = Prober()
 
 @cache
 def processor() -> str | None:
-    """The family of this machine's processor, told by what two small operations take here.
+    """The family of this machine's processor, told by what a few small operations take here.
 
     A convolution to one channel has its result padded to a block, of 16 channels or 8; in bfloat16 the same,
     but with matrix tiles; without bfloat16 instructions a product is summed in a float32 copy.
@@ -145,6 +145,8 @@ def processor() -> str | None:
         return "avx2" if block == 8 else None
     if _block("bfloat16") != 16:
         return "amx"
+    if _block("float16") is not None:
+        return None  # AVX512-FP16 without matrix tiles, which something hides
     rows, inner = (
         TensorSpec((number, 64), (64, 1), 0, "bfloat16", place) for place, number in enumerate((16, 64))
     )

@@ -1,8 +1,8 @@
 """A convolution on the CPU: which library takes it, and what it then takes in passing, event by event.
 
-In float32 it is oneDNN's unless it is small; in two bytes a value, oneDNN's wherever the processor has
-AVX-512; in float64, or with oneDNN off, PyTorch's own or NNPACK's. Source: ``ConvParams::use_mkldnn`` in
-``aten/src/ATen/native/Convolution.cpp``, ``mkldnn_bf16_device_check`` in ``mkldnn/Utils.h``, torch 2.13.
+In float32 it is oneDNN's unless it is small; in two bytes a value, oneDNN's if the processor computes in
+these; in float64, or with oneDNN off, PyTorch's own or NNPACK's. Source: ``ConvParams::use_mkldnn`` in
+``aten/src/ATen/native/Convolution.cpp``, torch 2.13.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from vgg_profile.predict.kernels import (
     OUTPUT,
     WEIGHT_GRADIENT,
     aten_cpu,
+    is_onednns_half,
     onednn,
 )
 from vgg_profile.predict.kernels.events import Passing, in_order
@@ -95,10 +96,8 @@ def is_onednns(shape: Convolution, processor: str | None, threads: int) -> bool:
     >>> is_onednns(small, "avx512", 1), is_onednns(small._replace(batch=2), "avx512", 1)
     (False, True)
     """
-    if shape.dtype in ("bfloat16", "float16"):
-        return processor != "avx2"
     if shape.dtype != "float32":
-        return False
+        return is_onednns_half(shape.dtype, processor)
     is_wide = max(shape.kernel, shape.stride, shape.dilation) > 1
     return (is_wide or shape.batch >= 16 or threads > 1) and (
         shape.groups > 1 or shape.kernel > 3 or shape.batch > 1 or shape.input_values > SMALL

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF
+from vgg_profile.predict.kernels import is_onednns_half
 from vgg_profile.predict.kernels.onednn_threads import BOOKING, PAGE, SECOND_CACHE
 from vgg_profile.predict.kernels.shapes import Product, blocks, up
 
@@ -35,8 +36,7 @@ def scratch(product: Product, processor: str | None, threads: int, *, with_onedn
     Scratch(bytes=65664, provenance=<Provenance.BOUND: 'bound'>)
     """
     size = product.rows * product.inner * product.columns
-    is_half = product.dtype in ("bfloat16", "float16")
-    if not is_half or not with_onednn or processor == "avx2" or size <= SMALL:
+    if not is_onednns_half(product.dtype, processor) or not with_onednn or size <= SMALL:
         return Scratch(0, Provenance.RULE)
     if product.dtype == "bfloat16" and processor == "avx512":
         return Scratch(_sums(product, threads), Provenance.BOUND)

@@ -220,3 +220,22 @@ class OnceABatch(nn.Module):
 def test_work_that_is_not_by_the_image_is_said() -> None:
     assert any(each.endswith("once a batch: table") for each in trace(OnceABatch, "4", batch=2).doubts)
     assert not any("MACs" in each for each in trace(nn.Linear(4, 4), "4", batch=2).doubts)
+
+
+class Changed(nn.Module):
+    """Adds to what its layer made, in place: to a view of it, or to itself."""
+
+    def __init__(self, *, is_view: bool) -> None:
+        super().__init__()
+        self.fc, self.more, self.is_view = nn.Linear(8, 8), nn.Parameter(torch.zeros(4)), is_view
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.fc(x)
+        return (made.view(-1, 2, 4) if self.is_view else made).add_(self.more.sum())
+
+
+@pytest.mark.parametrize("is_view", [True, False])
+def test_who_reads_on_from_a_view_that_was_changed_in_place_is_told(is_view: bool) -> None:
+    step = trace(Changed(is_view=is_view), "8", batch=2, probe=False)
+    told = [doubt for doubt in step.doubts if "a view that was changed in place" in doubt]
+    assert len(told) == is_view

@@ -180,7 +180,10 @@ TITLES = (
 )
 
 
-CAUSES: dict[str, str] = {}
+CAUSES = {
+    "mvit_v1_b": "it reads on from a view that it changed in place, whose gradient a real run lays out anew "
+    "(`as_strided_backward`); the trace says that it assumes nobody does",
+}
 """Why a network is off, as far as that is known."""
 
 

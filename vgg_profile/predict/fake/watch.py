@@ -40,6 +40,7 @@ aten = torch.ops.aten
 Temporaries = Callable[[Any, tuple[Any, ...], dict[str, Any], Sequence[int]], OperationMemory | None]
 """From an operation, its arguments and the bytes of its new results to its changes; ``None``: not known."""
 
+_FORWARDS = (Phase.FORWARD, Phase.RECOMPUTE, Phase.LOSS)
 
 _RESIZING = (aten.resize_.default, aten.set_.source_Storage_storage_offset)
 
@@ -89,6 +90,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         answer = self.known.answer(func, args)
         if answer:
             return answer[0]
+        if self.recording.phase in _FORWARDS and _changes_a_view(func, args):
+            self.paths.assumed["that nobody reads on from a view that was changed in place"] = None
         if torch._C._autograd._top_saved_tensors_default_hooks(False) is not None:
             self.hooked.add(torch._C._autograd._get_sequence_nr() - 1)
         func = self.paths.real(func, args, kwargs)
@@ -248,6 +251,18 @@ def _is_in_place(func: Any) -> bool:
     if given is None or not given.is_write or len(schema.returns) != 1 or func in _RESIZING:
         return False
     return schema.name.endswith("_") and str(schema.returns[0].type) == "Tensor"
+
+
+def _changes_a_view(func: Any, args: tuple[Any, ...]) -> bool:
+    """Whether an operation writes in place into a view that gradients come to.
+
+    Where somebody reads on from it, its gradient is laid out anew, as large as what it is a view of
+    (``as_strided_backward``); of tensors without data PyTorch goes back through the view itself. Source:
+    ``VariableHooks::grad_fn`` in torch/csrc/autograd/variable.cpp.
+    """
+    if not _is_in_place(func) or not torch.is_grad_enabled() or not args[0]._is_view():
+        return False
+    return any(tensor.requires_grad for tensor in tensors_among(args))
 
 
 def _is_work(out: Any) -> bool:

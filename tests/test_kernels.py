@@ -248,6 +248,17 @@ def test_what_threads_book_by_the_rule_of_another_processor_stays(golden: Golden
     golden("onednn_threads.txt", "\n".join(lines) + "\n")
 
 
+@pytest.mark.parametrize("family", PROCESSORS)
+def test_float16_is_onednns_with_its_own_instructions_alone(family: str) -> None:
+    conv = Convolution(2, 16, 16, 8, 8, dtype="float16")
+    known = {
+        convolution.forward(conv, family, 1).provenance,
+        convolution.backward(conv, family, 1).provenance,
+        scratch(Product(64, 64, 64, "float16"), family, 1).provenance,
+    }
+    assert known == {Provenance.UNKNOWN if family == "amx" else Provenance.RULE}
+
+
 def test_what_no_rule_knows_says_so() -> None:
     conv = Convolution(2, 16, 16, 8, 8)
     unknown = [

@@ -50,8 +50,8 @@ def links(markdown: str) -> list[str]:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures with nothing in them, for what says nothing of pictures: drawing takes the most time."""
-    for module in (plots, schemes):
-        monkeypatch.setattr(module, "to_bytes", lambda *_, **__: b"<svg></svg>")
+    monkeypatch.setattr(plots, "to_bytes", lambda *_, **__: b"<svg></svg>")
+    monkeypatch.setattr(schemes, "save", lambda *_, **__: b"<svg></svg>")
 
 
 @pytest.fixture(scope="module")

@@ -257,7 +257,7 @@ run()
 """
 
 
-def spins(process: subprocess.Popen[str]) -> bool:
+def spins(process: subprocess.Popen[str], patience: float = 20) -> bool:
     """End a process that does not end; whether its interpreter worked on and heeded no signal.
 
     Python up to 3.13 makes an int where it comes to an ``except``, and tries again if it has no memory for
@@ -265,7 +265,7 @@ def spins(process: subprocess.Popen[str]) -> bool:
     """
     process.terminate()
     try:
-        process.communicate(timeout=10)
+        process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
         state = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
         process.kill()
@@ -283,7 +283,7 @@ def test_a_loop_that_heeds_signals_is_no_fault_of_pythons(deaf: bool) -> None:
     with subprocess.Popen([sys.executable, "-c", loop], stdout=subprocess.PIPE, encoding="utf-8") as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert spins(process) is deaf
+        assert spins(process, 2) is deaf
 
 
 @pytest.fixture(scope="module")
@@ -309,7 +309,7 @@ def test_a_memory_that_does_not_suffice_is_said(words: list[str], quarters: int,
     typed = [sys.executable, "-c", STARVED, str(quarters), *words]
     with subprocess.Popen(typed, cwd=tmp_path, stderr=subprocess.PIPE, encoding="utf-8") as process:
         try:
-            _, told = process.communicate(timeout=120)
+            _, told = process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             if spins(process):
                 pytest.skip("Python itself spins: it has no memory to handle an exception")

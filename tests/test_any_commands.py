@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from any_nets import answer, run
 
-from vgg_profile.cli import main
 from vgg_profile.write import plots
 from vgg_profile.write.plots import schemes
 
@@ -105,16 +103,6 @@ def carried(nets: Path) -> Path:
     path = nets.with_name("net.json")
     assert run("trace", f"{nets}:Net", *NET, "-o", path).exit_code == 0
     return path
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
-
-
-def answer(*words: object) -> Any:
-    result = run(*words, "--format", "json")
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
 
 
 # -- every command ---------------------------------------------------------------------------------

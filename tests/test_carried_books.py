@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from any_nets import answer, run
 
-from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
 from vgg_profile.predict.traced import load
 
@@ -25,16 +22,6 @@ class Turning(nn.Module):
         x = self.fc(x)
         return x.exp() + x.sigmoid() if x.shape[0] >= 20 else x
 """
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
-
-
-def answer(*words: object) -> Any:
-    result = run(*words, "--format", "json")
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
 
 
 def network(beside: Path) -> tuple[str, ...]:

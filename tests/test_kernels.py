@@ -20,6 +20,7 @@ from conftest import Golden
 from vgg_profile import ledger, walk
 from vgg_profile.check.subject import profile_for, setup_of
 from vgg_profile.core.events import Provenance
+from vgg_profile.core.processor import family as family_by
 from vgg_profile.core.setting import PROCESSORS, Setup
 from vgg_profile.measure.processor import processor
 from vgg_profile.measure.reading import load
@@ -248,15 +249,33 @@ def test_what_threads_book_by_the_rule_of_another_processor_stays(golden: Golden
     golden("onednn_threads.txt", "\n".join(lines) + "\n")
 
 
-@pytest.mark.parametrize("family", PROCESSORS)
-def test_float16_is_onednns_with_its_own_instructions_alone(family: str) -> None:
+@pytest.mark.parametrize(
+    ("float32", "bfloat16", "float16", "sums", "told"),
+    [
+        (8, None, None, True, "avx2"),
+        (16, 16, None, True, "avx512"),
+        (16, 16, None, False, "avx512_bf16"),
+        (16, None, None, False, "amx"),
+        (16, 16, 16, False, None),  # AVX512-FP16, its matrix tiles hidden
+        (None, 16, None, True, None),
+    ],
+)
+def test_a_family_is_told_by_its_blocks(
+    float32: int | None, bfloat16: int | None, float16: int | None, sums: bool, told: str | None
+) -> None:
+    blocks = {"float32": float32, "bfloat16": bfloat16, "float16": float16}
+    assert family_by(blocks.__getitem__, lambda: sums) == told
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_float16_is_onednns_with_its_own_instructions_alone(name: str) -> None:
     conv = Convolution(2, 16, 16, 8, 8, dtype="float16")
     known = {
-        convolution.forward(conv, family, 1).provenance,
-        convolution.backward(conv, family, 1).provenance,
-        scratch(Product(64, 64, 64, "float16"), family, 1).provenance,
+        convolution.forward(conv, name, 1).provenance,
+        convolution.backward(conv, name, 1).provenance,
+        scratch(Product(64, 64, 64, "float16"), name, 1).provenance,
     }
-    assert known == {Provenance.UNKNOWN if family == "amx" else Provenance.RULE}
+    assert known == {Provenance.UNKNOWN if name == "amx" else Provenance.RULE}
 
 
 def test_what_no_rule_knows_says_so() -> None:

@@ -59,8 +59,8 @@ def trace_command(
     """A network's training step as a file that every command reads.
 
     That needs neither torch nor the network. NET is FILE.py:NAME or package.module:NAME: a class,
-    a function or a module; its code is run here, with your rights. It answers for every batch and memory;
-    input, dtype, mode and optimizer are those traced.
+    a function or a module; its code is run here, with your rights. It answers for every memory and, unless
+    kernels change with it, every batch; input, dtype, mode and optimizer are those traced.
 
     \b
     vgg-profile trace torchvision.models:resnet50 --input 3x224x224 \\

@@ -32,10 +32,10 @@ from vgg_profile.diagnose.values import (
     loses_rows,
     noting_the_return,
     one_shape,
-    tensors_in,
     why_no_flatten,
 )
 from vgg_profile.diagnose.words import IMAGES, Again, Call, Edit, Site, Subject, unapplied
+from vgg_profile.run.tensors import tensors_in
 
 Edits = Mapping[Site, Sequence[Edit]]
 Options = Callable[["Call", Tensor, Shape], Iterator[Sequence[Edit]]]
@@ -87,7 +87,7 @@ class Run(TorchFunctionMode):
 
     @property
     def results(self) -> list[Tensor]:
-        return list(tensors_in(self.result))
+        return tensors_in(self.result)
 
     def call_of(self, value: object) -> Call | None:
         """The last call that made a tensor."""
@@ -146,7 +146,7 @@ class Run(TorchFunctionMode):
             return self._mended_function(call, x, args, kwargs, error)
         if self.options and call.layer and call.layer.family is Family.FLATTEN and loses_rows(result, x):
             return self._flattened(call, x)
-        if not list(tensors_in(result)):
+        if not tensors_in(result):
             if name == "__setitem__":  # the tensor is another from here on
                 self._note(call, x)
             return result

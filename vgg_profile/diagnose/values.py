@@ -16,6 +16,7 @@ from vgg_profile.core.counts import Count
 from vgg_profile.core.sizes import Shape
 from vgg_profile.diagnose.calls import is_layer
 from vgg_profile.diagnose.draft import Written
+from vgg_profile.run.tensors import tensors_in
 
 
 def as_given(value: Any) -> Any:
@@ -52,7 +53,7 @@ def inputs(model: nn.Module, count: int, shape: Shape, device: str) -> Tensor:
 
 def as_if_it_fitted(name: str, given: Sequence[Any], named: Mapping[str, Any], x: Tensor) -> Tensor:
     """What a function that does not run would give, were its tensors of sizes that fit."""
-    joined = [*tensors_in(given[:1])]
+    joined = tensors_in(given[:1])
     dim = named.get("dim", given[1] if len(given) > 1 else 0)
     if name in ("cat", "concat", "concatenate") and isinstance(dim, int) and -x.dim() <= dim < x.dim():
         sizes = list(x.shape)
@@ -76,17 +77,6 @@ def one_shape(given: object) -> str:
     return (
         f"bring both to one shape, as nn.{layer} does on the way of the {'larger' if stride > 1 else 'first'}"
     )
-
-
-def tensors_in(value: object) -> Iterator[Tensor]:
-    """The tensors in a value, however deep in lists, tuples and dicts."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        yield from tensors_in([*value.values()])
-    elif isinstance(value, (tuple, list)):
-        for each in value:
-            yield from tensors_in(each)
 
 
 @contextmanager

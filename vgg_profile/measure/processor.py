@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 
+from vgg_profile.core.processor import family
 from vgg_profile.measure.memory import allocations
 
 ONEDNN = "Intel(R) MKL-DNN v3.12."
@@ -20,25 +21,13 @@ def processor() -> str | None:
     """The family of this process's processor, one of ``core.setting.PROCESSORS``.
 
     ``None`` for any other, and where oneDNN is of another version than the one that the rules were read in.
-
-    A convolution to one channel has its result padded to a block: of 16 channels with AVX-512, of 8 with
-    AVX2. With AVX-512, a convolution in bfloat16 does the same unless it has matrix tiles (AMX), and a
-    product in bfloat16 is summed in a float32 copy of its result unless there are bfloat16 instructions.
-    None of these but the one with tiles convolves in float16 in blocks.
     """
     if ONEDNN not in torch.__config__.show():
         return None
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        block = _block(torch.float32)
-        if block != 16:
-            return "avx2" if block == 8 else None
-        if _block(torch.bfloat16) != 16:
-            return "amx"
-        if _block(torch.float16) is not None:
-            return None  # AVX512-FP16 without matrix tiles, which something hides
-        return "avx512" if _sums_a_copy() else "avx512_bf16"
+        return family(_block, _sums_a_copy)
     finally:
         torch.set_num_threads(threads)
 
@@ -50,8 +39,9 @@ def why_unknown() -> str:
     return "its convolutions take blocks of a form that no rule has"
 
 
-def _block(dtype: torch.dtype) -> int | None:
+def _block(name: str) -> int | None:
     """How many channels a result of one is padded to; ``None`` if the maps are in no such blocks."""
+    dtype = getattr(torch, name)
     images = torch.zeros(2, _CHANNELS, _SIDE, _SIDE, dtype=dtype)
     weight = torch.zeros(1, _CHANNELS, 3, 3, dtype=dtype)
     plain = 2 * _SIDE**2 * images.element_size()

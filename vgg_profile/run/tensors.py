@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 import torch
@@ -11,6 +12,17 @@ from torch.utils._pytree import tree_leaves
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.inputs import Input
+
+
+def tensors_in(value: Any, depth: float = inf) -> list[Tensor]:
+    """The tensors in a value: itself, or those in tuples, lists and dicts down to a ``depth``."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (tuple, list)):
+        return []
+    return [tensor for each in value for tensor in tensors_in(each, depth - 1)] if depth else []
 
 
 class Given(NamedTuple):

@@ -18,6 +18,10 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.utils._python_dispatch import _disable_current_modes
 
 from vgg_profile.core.errors import InputError, excerpt, message
+from vgg_profile.run.tensors import tensors_in
+
+ATTRIBUTE = 2
+"""How deep in lists and dicts the tensors of a module's attribute are looked for."""
 
 
 def faked(model: nn.Module) -> nn.Module:
@@ -44,17 +48,7 @@ def tensors_of(model: nn.Module) -> Iterator[Tensor]:
     """The tensors of a network: parameters, buffers, and whatever stands among its modules' attributes."""
     for module in model.modules():
         for value in vars(module).values():
-            yield from tensors_in(value)
-
-
-def tensors_in(value: Any, depth: int = 2) -> Iterator[Tensor]:
-    """The tensors of an attribute: itself, or those in lists and dicts down to a ``depth``."""
-    if isinstance(value, Tensor):
-        yield value
-    elif depth and isinstance(value, dict):
-        yield from (tensor for each in value.values() for tensor in tensors_in(each, depth - 1))
-    elif depth and isinstance(value, (list, tuple)):
-        yield from (tensor for each in value for tensor in tensors_in(each, depth - 1))
+            yield from tensors_in(value, ATTRIBUTE)
 
 
 def _fake(tensor: Tensor, bases: dict[int, Tensor]) -> Tensor:

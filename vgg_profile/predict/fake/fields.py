@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from vgg_profile.predict.fake.recording import tensors_among
+from vgg_profile.run.tensors import tensors_in
 
 IMAGE_DIMENSIONS = 4
 
@@ -51,13 +51,13 @@ class Fields:
 
     def follow(self, func: Any, args: tuple[Any, ...], out: Any) -> None:
         """What an operation gives sees what it was given, and beside that what its kernel adds."""
-        given = [tensor for tensor in tensors_among(args) if self._is_known(tensor)]
+        given = [tensor for tensor in tensors_in(args) if self._is_known(tensor)]
         if not given:
             return
         seen = {self.of(tensor) for tensor in given}
         field = seen.pop() if len(seen) == 1 else None
         name = func._schema.name.removeprefix("aten::")
-        for result in tensors_among(out):
+        for result in tensors_in(out):
             self.tell(result, None if field is None else _after(name, func, args, given[0], result, field))
 
 

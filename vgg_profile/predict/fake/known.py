@@ -19,7 +19,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from vgg_profile.predict.fake.recording import identity, tensors_among
+from vgg_profile.predict.fake.recording import identity
+from vgg_profile.run.tensors import tensors_in
 
 SMALL = 1 << 16
 """The most elements of a tensor whose values are followed."""
@@ -103,7 +104,7 @@ class Known:
                 self.tell(out, least)
 
     def _can_follow(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> bool:
-        outputs = tensors_among(out)
+        outputs = tensors_in(out)
         if not outputs or any(each.numel() > SMALL or each.layout != torch.strided for each in outputs):
             return False
         name = func._schema.name.removeprefix("aten::")
@@ -111,7 +112,7 @@ class Known:
             return False
         if name in _SHAPE_ALONE:
             return True
-        inputs = tensors_among((args, kwargs))
+        inputs = tensors_in((args, kwargs))
         return all(self.of(each) is not None and not each.requires_grad for each in inputs)
 
     def _stand_in(self, leaf: Any) -> Any:
@@ -135,4 +136,4 @@ def written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterato
     for place, argument in enumerate(func._schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
             given = args[place] if place < len(args) else kwargs.get(argument.name)
-            yield from tensors_among(given)
+            yield from tensors_in(given)

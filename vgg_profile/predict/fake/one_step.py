@@ -21,13 +21,13 @@ from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.predict.fake.answers import real_answers
 from vgg_profile.predict.fake.building import (
+    ATTRIBUTE,
     LazyError,
     built,
     check_not_compiled,
     converted_to,
     faked,
     materialised,
-    tensors_in,
     tensors_of,
 )
 from vgg_profile.predict.fake.card import as_on_a_card
@@ -42,7 +42,7 @@ from vgg_profile.predict.fake.watch import Temporaries, Watch
 from vgg_profile.run.find import for_batch
 from vgg_profile.run.marks import every_module
 from vgg_profile.run.step import TrainingStep, onednn, optimizer_of
-from vgg_profile.run.tensors import Given, Loss, default_loss, give, targets_of
+from vgg_profile.run.tensors import Given, Loss, default_loss, give, targets_of, tensors_in
 
 STATE_NAMES = {
     "step": "step count",
@@ -269,7 +269,7 @@ class _Pass:
     def _kept(self, kept: set[_Part]) -> Iterator[tuple[str, str, Tensor, Category]]:
         for path, module in self.model.named_modules():
             for what, value in vars(module).items():
-                for tensor in tensors_in(value):
+                for tensor in tensors_in(value, ATTRIBUTE):
                     if ("tensor", identity(tensor)) in kept:
                         yield self.names.get(path, path), what.strip("_"), tensor, Category.BUFFERS
 

@@ -19,10 +19,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from vgg_profile.core.interpreter import python
+from vgg_profile.core.processor import family
 from vgg_profile.core.sizes import FLOAT32, ITEMSIZE
-from vgg_profile.predict.fake.recording import tensors_among
 from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule
 from vgg_profile.predict.kernels.onednn_threads import BOOKING
+from vgg_profile.run.tensors import tensors_in
 
 LARGEST = 2**30
 """The bytes of an operation's tensors above which it is not run."""
@@ -80,7 +81,7 @@ class Prober:
 
     def ask(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> OperationMemory | None:
         """What the operation took here; ``None`` where it is too large, or does not run."""
-        tensors = tensors_among((args, kwargs))
+        tensors = tensors_in((args, kwargs))
         if any(each.layout != torch.strided for each in tensors):
             return None
         if sum(each.numel() * each.element_size() for each in tensors) > LARGEST:
@@ -135,24 +136,17 @@ PROBER = Prober()
 
 @cache
 def processor() -> str | None:
-    """The family of this machine's processor, told by what a few small operations take here.
+    """The family of this machine's processor, told by what a few small operations take here."""
+    return family(_block, _sums_a_copy)
 
-    A convolution to one channel has its result padded to a block, of 16 channels or 8; in bfloat16 the same,
-    but with matrix tiles; without bfloat16 instructions a product is summed in a float32 copy.
-    """
-    block = _block("float32")
-    if block != 16:
-        return "avx2" if block == 8 else None
-    if _block("bfloat16") != 16:
-        return "amx"
-    if _block("float16") is not None:
-        return None  # AVX512-FP16 without matrix tiles, which something hides
+
+def _sums_a_copy() -> bool:
+    """Whether a product in bfloat16 is summed in a float32 copy of its result."""
     rows, inner = (
         TensorSpec((number, 64), (64, 1), 0, "bfloat16", place) for place, number in enumerate((16, 64))
     )
     summed = PROBER.put(Invocation("aten::mm", "default", (rows, inner), {}, 1, onednn=True))
-    copy = 16 * 64 * FLOAT32 + BOOKING
-    return "avx512" if summed is not None and copy in summed.changes else "avx512_bf16"
+    return summed is not None and 16 * 64 * FLOAT32 + BOOKING in summed.changes
 
 
 def _block(dtype: str) -> int | None:

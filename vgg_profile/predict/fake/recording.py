@@ -17,6 +17,7 @@ from torch import Tensor, UntypedStorage
 from vgg_profile.core.events import Category, Event, Mark, Phase, Storage
 from vgg_profile.core.sizes import Bytes
 from vgg_profile.run.marks import Parts
+from vgg_profile.run.tensors import tensors_in
 
 IN_FLIGHT = {Phase.BACKWARD: Category.IN_FLIGHT, Phase.STEP: Category.TEMPORARY}
 """What a storage is for that an operation makes in these phases; in any other it is an activation."""
@@ -160,28 +161,19 @@ class Recording:
         events, marks, parts = self.events, self.marks, self.parts
         self.events, self.marks, self.parts = events[: at.events], marks[: at.marks], Parts()
         self.parts.mark(*at.part)
-        yield
-        self.before_mark()
-        moved = len(self.events) - at.events
-        self.events += events[at.events :]
-        self.marks += [mark._replace(event=mark.event + moved) for mark in marks[at.marks :]]
-        self.parts = parts
-
-
-def tensors_among(values: Any) -> list[Tensor]:
-    """The tensors of what an operation is given, or gives: in tuples, lists and dicts, however deep."""
-    if isinstance(values, Tensor):
-        return [values]
-    if isinstance(values, dict):
-        values = values.values()
-    elif not isinstance(values, (tuple, list)):
-        return []
-    return [tensor for value in values for tensor in tensors_among(value)]
+        try:
+            yield
+        finally:
+            self.before_mark()
+            moved = len(self.events) - at.events
+            self.events += events[at.events :]
+            self.marks += [mark._replace(event=mark.event + moved) for mark in marks[at.marks :]]
+            self.parts = parts
 
 
 def storages(values: Any) -> list[Tensor]:
     """The tensors among values, one for each storage."""
     seen: dict[int, Tensor] = {}
-    for tensor in tensors_among(values):
+    for tensor in tensors_in(values):
         seen.setdefault(identity(tensor), tensor)
     return list(seen.values())

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
-from vgg_profile.predict.fake.recording import tensors_among
 from vgg_profile.predict.kernels import convolution as kernels
 from vgg_profile.predict.kernels.shapes import Convolution
+from vgg_profile.run.tensors import tensors_in
 
 Changes = tuple[int, ...]
 
@@ -114,7 +114,7 @@ def by_rule(
 
 def _is_plain(name: str, args: tuple[Any, ...]) -> bool:
     """Whether a kernel reads its arguments as they are."""
-    tensors = tensors_among(args)
+    tensors = tensors_in(args)
     if name in _PRODUCTS:  # a product in two bytes a value is oneDNN's, unless that is off
         is_own = not torch.backends.mkldnn.enabled or all(each.element_size() != HALF for each in tensors)
         return is_own and all(

@@ -31,9 +31,10 @@ from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.macs import is_counted_by_torch, macs
 from vgg_profile.predict.fake.numbers import Numbers, is_borrowed, number_bytes
 from vgg_profile.predict.fake.paths import Paths
-from vgg_profile.predict.fake.recording import Recording, storages, tensors_among
+from vgg_profile.predict.fake.recording import Recording, storages
 from vgg_profile.predict.fake.strides import as_seen, as_the_kernel
 from vgg_profile.predict.fake.temporaries import Changes, OperationMemory, in_order
+from vgg_profile.run.tensors import tensors_in
 
 aten = torch.ops.aten
 
@@ -97,7 +98,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         func = self.paths.real(func, args, kwargs)
         out = self._run(func, args, kwargs)
         out = as_the_kernel(func, args, kwargs, out)
-        if tensors_among(out) or tensors_among(args):
+        if tensors_in(out) or tensors_in(args):
             out = self._write_down(func, args, kwargs, out)
         self.known.follow(func, args, kwargs, out)
         if self.recording.phase is Phase.FORWARD:
@@ -220,7 +221,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _name(self, name: str, place: int, tensor: Tensor) -> Storage:
         """The book's word for a new storage: the ``place``-th that an operation made."""
         size = tensor.untyped_storage().nbytes()
-        if self.recording.phase in (Phase.FORWARD, Phase.RECOMPUTE, Phase.LOSS):
+        if self.recording.phase in _FORWARDS:
             what, category = _words(name, place, tensor, is_lowering=self._is_autocasts())
             return self.recording.new(what, size, category)
         return self.recording.new(f"{name}'s result", size)
@@ -262,12 +263,12 @@ def _changes_a_view(func: Any, args: tuple[Any, ...]) -> bool:
     """
     if not _is_in_place(func) or not torch.is_grad_enabled() or not args[0]._is_view():
         return False
-    return any(tensor.requires_grad for tensor in tensors_among(args))
+    return any(tensor.requires_grad for tensor in tensors_in(args))
 
 
 def _is_work(out: Any) -> bool:
     """Whether an operation gave any values at all."""
-    return any(tensor.numel() for tensor in tensors_among(out))
+    return any(tensor.numel() for tensor in tensors_in(out))
 
 
 def _words(name: str, place: int, tensor: Tensor, *, is_lowering: bool) -> tuple[str, Category]:

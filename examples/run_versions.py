@@ -70,8 +70,8 @@ def run(version: str) -> Row:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         site, stubs, log = folder / "site", folder / "stubs", folder / "log"
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-        said = _run([*pip, f"torch=={version}", "-d", name])
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-cache-dir", "--no-deps"]
+        said = _run([*pip, "--only-binary", ":all:", f"torch=={version}", "-d", name])
         if said.returncode:
             return Row(version, "", "", failed=f"pip: {_last(said.stderr)}")
         (wheel,) = folder.glob("*.whl")
@@ -114,33 +114,37 @@ def stub(libraries: Path, into: Path) -> None:
     """Stand-ins for the libraries that these want and nobody has, with every function that is missing."""
     into.mkdir()
     found = sorted(libraries.glob("*.so*"))
-    missing = {name for path in found for name in re.findall(r"(\S+) => not found", _ldd(path, into))}
+    missing = set(re.findall(r"(\S+) => not found", _ldd(found, into)))
     if not missing:
         return
     for name in missing:
-        _link(name, "", into)
-    undefined = {
-        name for path in found for name in re.findall(r"undefined symbol: ([\w.$]+)", _ldd(path, into))
-    }
+        _link(name, "", [name], into)
+    said = _ldd(found, into)
     code = "\n".join(
         f"{'SAYS' if re.search('String|Name', name) else 'STANDS'}({name})"
-        for name in sorted(undefined)
+        for name in sorted(set(re.findall(r"undefined symbol: ([\w.$]+)", said)))
         if not re.match("_?Py", name)  # the interpreter's own
     )
+    wanted = set(re.findall(r"/([^/\s]+): version `(\S+)' not found", said))
     for name in missing:
-        _link(name, code, into)
+        # most of NVIDIA's libraries name their versions as themselves
+        _link(name, code, sorted(version for of, version in wanted if of == name) or [name], into)
 
 
-def _ldd(library: Path, stubs: Path) -> str:
-    """The libraries and the symbols that a library wants, and which of them nobody has."""
-    said = _run(["ldd", "-r", str(library)], {**os.environ, "LD_LIBRARY_PATH": str(stubs)})
-    return said.stdout + said.stderr
+def _ldd(libraries: Sequence[Path], stubs: Path) -> str:
+    """The libraries, their versions and the symbols that libraries want, and which of them nobody has."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(stubs)}
+    said = [_run(["ldd", "-r", str(library)], environment) for library in libraries]
+    return "".join(each.stdout + each.stderr for each in said)
 
 
-def _link(name: str, code: str, into: Path) -> None:
-    versions = into / f"{name}.map"  # NVIDIA's libraries name their versions as themselves
-    versions.write_text(f"{name} {{ *; }};\n", "utf-8")
-    linked = [f"-Wl,-soname,{name}", f"-Wl,--version-script={versions}", "-o", str(into / name)]
+def _link(name: str, code: str, versions: Sequence[str], into: Path) -> None:
+    """A library under a name; each of its functions is of the first version."""
+    first, *others = versions
+    nodes = [f"{first} {{ *; }};", *(f"{each} {{ }};" for each in others)]
+    script = into / f"{name}.map"
+    script.write_text("\n".join(nodes) + "\n", "utf-8")
+    linked = [f"-Wl,-soname,{name}", f"-Wl,--version-script={script}", "-o", str(into / name)]
     gcc = ["gcc", "-w", "-shared", "-fPIC", "-x", "c", "-", *linked]
     subprocess.run(gcc, input=STUB + code, text=True, check=True)
 

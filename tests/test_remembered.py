@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vgg_profile.core.kept import kept_in
 from vgg_profile.predict.fake import remembered
 from vgg_profile.predict.fake.probe import Invocation, Prober, TensorSpec
-from vgg_profile.predict.fake.remembered import KEPT_AS, Memory
+from vgg_profile.predict.fake.remembered import KEPT_AS, Remembered
 
 ONES = TensorSpec((3, 5), (5, 1), 0, "float32", 0)
 QUESTION = Invocation("aten::exp", "default", (ONES,), {}, 1, onednn=True)
@@ -29,7 +29,7 @@ def asked(monkeypatch: pytest.MonkeyPatch | None = None) -> Any:
             raise OSError("no process can be started")
 
         monkeypatch.setattr(subprocess, "Popen", refuse)
-    memory = Memory()
+    memory = Remembered()
     answer = Prober(memory).put(QUESTION)
     memory.write()
     return answer
@@ -57,23 +57,23 @@ def test_under_other_conditions_nothing_is_remembered(changed: str, monkeypatch:
 
 
 def test_what_others_kept_meanwhile_stays_and_the_newest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, other = Memory(), Memory()
+    one, other = Remembered(), Remembered()
     for memory, words in ((one, "a"), (other, "b")):
         assert memory.answer(words) is None
         memory.keep(words, "4;4;1")
         assert memory.write() is not None
-    assert Memory().answer("a") == Memory().answer("b") == "4;4;1"
+    assert Remembered().answer("a") == Remembered().answer("b") == "4;4;1"
     monkeypatch.setattr(remembered, "MOST", 2)
-    third = Memory()
+    third = Remembered()
     third.answer("c")
     third.keep("c", "8;8;1")
     third.write()
-    assert [Memory().answer(each) for each in "abc"] == [None, "4;4;1", "8;8;1"]
-    assert Memory().write() is None
+    assert [Remembered().answer(each) for each in "abc"] == [None, "4;4;1", "8;8;1"]
+    assert Remembered().write() is None
 
 
 def test_what_does_not_run_is_not_remembered() -> None:
-    memory = Memory()
+    memory = Remembered()
     prober = Prober(memory)
     assert prober.put(QUESTION._replace(operation="aten::mm")) is None
     assert memory.write() is None
@@ -86,7 +86,7 @@ def test_no_other_line_is_an_answer(line: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     answers = {remembered._key("words"): line}
     path.write_text(json.dumps({"conditions": remembered.conditions(), "answers": answers}), encoding="utf-8")
-    assert Memory().answer("words") is None
+    assert Remembered().answer("words") is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "null", '{"conditions": 1, "answers": {}}', "\ud800"])
@@ -94,7 +94,7 @@ def test_whatever_lies_there_is_no_error(content: str) -> None:
     path = kept_in(KEPT_AS)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode("utf-8", "surrogatepass"))
-    assert Memory().answer("words") is None
+    assert Remembered().answer("words") is None
 
 
 def test_without_a_place_to_write_nothing_is_lost() -> None:

@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_map
 from vgg_profile.core.interpreter import python
 from vgg_profile.core.processor import family
 from vgg_profile.core.sizes import FLOAT32, ITEMSIZE
-from vgg_profile.predict.fake.remembered import Memory
+from vgg_profile.predict.fake.remembered import Remembered
 from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule
 from vgg_profile.predict.kernels.onednn_threads import BOOKING
 from vgg_profile.run.tensors import tensors_in
@@ -79,7 +79,7 @@ class Prober:
     With a ``memory``, what ran here once is not run again by later processes.
     """
 
-    def __init__(self, memory: Memory | None = None) -> None:
+    def __init__(self, memory: Remembered | None = None) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: dict[bytes, OperationMemory | None] = {}
         self._memory = memory
@@ -144,7 +144,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(",") if number != "none")
 
 
-PROBER = Prober(Memory())
+PROBER = Prober(Remembered())
 
 
 @cache

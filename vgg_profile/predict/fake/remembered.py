@@ -32,7 +32,7 @@ _NUMBERS = r"(?:-?\d{1,18}(?:,-?\d{1,18})*|none)"
 _ANSWER = re.compile(rf"{_NUMBERS};{_NUMBERS};{_NUMBERS}(?:\|{_NUMBERS})*", re.ASCII)
 
 
-class Memory:
+class Remembered:
     """Answers of earlier processes under the same conditions, read with the first question.
 
     New ones are written as the process ends.

@@ -129,9 +129,10 @@ class _Passes:
         return self._traced[batch]
 
     def write(self, batch: int) -> Book:
-        """The book of a batch; its bytes are affine between that one and the next, if both go one way."""
-        book = self.at(batch).book
-        return replace(join([(batch, book), (batch + 1, self.at(batch + 1).book)]) or book, only=batch)
+        """The book of a batch; its bytes are affine between that one and a neighbour, if both go one way."""
+        beside = batch - 1 if batch - 1 in self._traced else batch + 1
+        joined = join([(each, self.at(each).book) for each in sorted((batch, beside))])
+        return replace(joined or self.at(batch).book, only=batch)
 
     def write_on(self, batch: int) -> Book:
         """The book of a batch and of all larger ones, if one line joins three of them; else of the batch."""

@@ -25,8 +25,9 @@ SHARES = {
     "against": 0.05,
     "columns": 0.03,
     "kept": 0.03,
+    "networks": 0.02,
 }
-SLOW = {"diagnose", "measured", "signals", "traced", "weights"}
+SLOW = {"diagnose", "measured", "networks", "signals", "traced", "weights"}
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,38 @@ def kept(chance: random.Random) -> Files:
     return ["fit", "8,M", "--input", "8", "--memory", "8GiB"], {KEPT_IN: text}, False
 
 
+_STARTS = "import torch\nfrom torch import nn\n"
+_FORWARD = f"{_STARTS}class net(nn.Module):\n    def forward(self, x):\n        "
+NETS = (
+    f"{_STARTS}net = nn.Conv2d(3, 4, 3)\n", f"{_STARTS}net = nn.Sequential()\n", "net = 1\n", "net = None\n",
+    "def net(): return 1\n", "def net(a, b): pass\n", "def net(): net()\n", "x = (\n", "1 / 0\n",
+    f"{_STARTS}net = nn.Sequential()\nnet.add_module('\\u202e\\x1b[31m=1+1', nn.Conv2d(3, 4, 1))\n",
+    f"{_STARTS}net = nn.Linear(8, 10**9)\n", f"{_STARTS}net = nn.LazyConv2d(4, 3)\n",
+    f"{_FORWARD}return None\n", f"{_FORWARD}return {{'\\u202e': x}}\n", f"{_FORWARD}return [x, [x, 'x']]\n",
+    f"{_FORWARD}raise Exception('\\x1b[31m\\u202e')\n", f"{_FORWARD}return self(x)\n",
+    f"{_FORWARD}return x * x.sum().item()\n", f"{_FORWARD}return x.numpy()\n", f"{_FORWARD}return y\n",
+    f"{_FORWARD}raise MemoryError\n", f"{_FORWARD}return x.expand(2**40, -1)\n",
+    f"class E(Exception):\n    def __str__(self): 1 / 0\n{_FORWARD}raise E\n",
+)  # fmt: skip
+"""Modules that somebody wrote; none of them ends the process that imports it, as it well may."""
+
+
+def networks(chance: random.Random) -> Files:
+    """Networks that are traced: odd modules at odd inputs, with odd options."""
+    name = f"m{chance.randrange(10**9)}.py"  # a module is imported once
+    given = "3x8x8"
+    if chance.random() < 0.4:
+        given = chance.choice(("8", "8x8", "0", "x", "8:int64", "4096", "8:float99", "\u202e"))
+    words = ["trace", f"{name}:net", "--input", given, "-o", "n.json", "--no-probe"]
+    for _ in range(chance.randrange(3)):
+        words += chance.choice((
+            ["--batch", "2"], ["--batch", "0"], ["--up-to", "3"], ["--loss", "odd"], ["--with", "a=1"],
+            ["--device", "cuda"], ["--mode", "eval"], ["--optimizer", "adam"], ["--amp", "bfloat16"],
+            ["--freeze", "0"], ["--with", "\u202e"],
+        ))  # fmt: skip
+    return words, {name: chance.choice(NETS).encode()}, False
+
+
 MAKERS: dict[str, tuple[int, Callable[[random.Random], Files]]] = {
     "budgets": (1_500, budget),
     "own tables": (3_000, own_table),
@@ -234,5 +266,6 @@ MAKERS: dict[str, tuple[int, Callable[[random.Random], Files]]] = {
     "against": (200, against),
     "columns": (1_000, columns),
     "kept": (1_000, kept),
+    "networks": (500, networks),
 }
 """Each kind with the number of a whole run, and what makes one."""

@@ -68,7 +68,7 @@ def without_chance(notebook: NotebookNode) -> NotebookNode:
 
 
 def as_slides(notebook: NotebookNode) -> NotebookNode:
-    """The notebook with what `jupyter nbconvert --to slides` goes by: a slide a section, below it its cells.
+    """The notebook with what `make_slides.py`, or another tool for slides, goes by: a section begins a slide.
 
     What proves the answer to the exercise is on no slide.
     """

@@ -115,6 +115,16 @@ def test_what_a_record_lacks_is_unknown() -> None:
     assert [figures[key] is None for key in MEASURED] == [False, False, True, True]
 
 
+def test_how_fast_the_machine_was_in_each_run_stands_beside_the_times() -> None:
+    """E's backward pass took longer than E-BN's: the machine was slower then, as the same product says."""
+    rates = {net: load(REPORTS / f"{net}-cpu.json").get("matrix_product_rate") for net in ("D", "E", "E-BN")}
+    said = "a plain matrix product reached 148.8 GFLOP/s in that of E and 198.6 in that of E-BN"
+    assert [f"{rates[net].value / 1e9:.1f}" for net in ("E", "E-BN")] == ["148.8", "198.6"]
+    assert rates["E"].value < rates["D"].value < rates["E-BN"].value
+    assert said in " ".join(printed("D", "E", "E-BN", "--measured", REPORTS).split())
+    assert "matrix product" not in printed("E", "--measured", REPORTS)
+
+
 # What may be compared
 
 

@@ -1,9 +1,8 @@
-"""What a lesson has to turn and to ask, its words, and the page and the slides for whoever teaches it."""
+"""What a lesson has to turn and to ask, its words, and the page for whoever teaches it."""
 
 from __future__ import annotations
 
 import re
-import shlex
 from base64 import b64decode
 from pathlib import Path
 
@@ -105,24 +104,6 @@ def test_the_teachers_page_has_every_lesson_and_its_minutes() -> None:
     rows = re.findall(r"^\| (\d) \| .+ \| (\d+) \| .+ \|$", TEACHERS, re.MULTILINE)
     said = {path.name[0]: re.search(r"^\*(\d+) min", prose(path.name[0]), re.MULTILINE) for path in LESSONS}
     assert dict(rows) == {number: found[1] for number, found in said.items() if found}
-
-
-def test_one_command_makes_the_slides() -> None:
-    """A section of a lesson is a slide of its own; the cell with the answer is on none."""
-    nbconvert = pytest.importorskip("nbconvert", reason="the slides are an extra: pip install '.[lessons]'")
-    command = re.search(r"^jupyter nbconvert (.*)$", TEACHERS, re.MULTILINE)
-    assert command
-    words = shlex.split(command[1])
-    assert words[:2] == ["--to", "slides"]
-    assert sorted(ROOT.glob(words[2])) == LESSONS
-    options = dict(word.removeprefix("--SlidesExporter.").split("=") for word in words[3:])
-    assert set(options) <= set(nbconvert.SlidesExporter.class_trait_names())
-    notebook = nbformat.read(LESSONS[0], as_version=4)
-    html, _ = nbconvert.SlidesExporter().from_notebook_node(notebook)
-    sections = sum(cell.metadata.slideshow.slide_type == "slide" for cell in notebook.cells)
-    assert html.count("<section>\n<section") == sections > 8 or html.count("<section><section") == sections
-    assert notebook.cells[-1].metadata.tags == ["answer"]
-    assert "deeper = walk" not in re.sub(r"<[^>]+>", "", html)
 
 
 def test_what_is_committed_is_cut_into_slides() -> None:

@@ -34,7 +34,7 @@ def test_a_column_is_dragged_to_a_layers_width(fresh):
     assert width > 128
     assert width % 8 == 0
     assert shown(fresh) == wanted(f"{width},M,128,M,256,256,M,512,512,M,512,512,M")
-    assert fresh.text("#changed").startswith(f"conv1_1: width {width:,}: ")
+    assert fresh.text("#changed").startswith(f"conv1_1 has width {width:,}: ")
     drag(fresh, "fc7", up=-60)
     assert int(built(fresh).split()[-2]) < 4096
     press(fresh, "Undo")
@@ -42,6 +42,24 @@ def test_a_column_is_dragged_to_a_layers_width(fresh):
     assert built(fresh) == START
     assert fresh.page.get_by_role("button", name="Undo").is_disabled()
     assert not fresh.complaints
+
+
+@pytest.mark.parametrize(
+    ("name", "control", "value", "said"),
+    [
+        ("conv1_1", "input[type=number]", "128", "conv1_1 has width 128: "),
+        ("conv1_1", "select", "5", "conv1_1 has a kernel of 5×5: "),
+        ("fc8", "input[type=number]", "10", "The classifier has 10 classes: "),
+        ("input", "input[type=number]", "1", "The input has 1 channel: "),
+        ("input", "input[type=number]", "4", "The input has 4 channels: "),
+    ],
+)
+def test_what_changed_is_one_sentence_with_one_colon(fresh, name, control, value, said):
+    part(fresh, name).click()
+    field = fresh.page.locator(f"#editor {control}")
+    field.select_option(value) if control == "select" else field.fill(value)
+    assert fresh.text("#changed").startswith(said)
+    assert fresh.text("#changed").count(":") == 1
 
 
 @pytest.mark.parametrize("size", [(1400, 900), (3840, 2160)])

@@ -116,14 +116,46 @@ def test_all_of_the_maps_is_in_the_picture(fresh, kernel):
 def test_what_a_value_sees_is_what_the_walk_says(fresh):
     for name in ("conv1_1", "conv3_2", "pool5", "fc7"):
         row(fresh, name).click()
-        field = next(each.receptive_field for each in walk("A").rows if each.name == name)
-        said = fresh.text("#sees")
-        assert said == (
-            f"One value of it sees {field}×{field} pixels of the 224×224 image."
+        here = next(each for each in walk("A").rows if each.name == name)
+        field, output = here.receptive_field, "×".join(map(str, here.output_shape))
+        assert fresh.text("#sees") == (
+            f"One value of it sees {field}×{field} pixels of the 224×224 image: drawn is the one in row 1, "
+            f"column 1 of its {output}."
             if field
             else "Every value of it sees the whole image."
         )
         fresh.page.get_by_role("button", name="Close").click()
+
+
+WINDOW = """() => ["x", "y", "width", "height"].map(
+    (side) => document.querySelector("#field .window")[side].baseVal.value)"""
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"), [("conv1_1", "c"), ("pool1", "cp"), ("conv2_1", "cpc"), ("conv3_1", "cpcpc")]
+)
+def test_the_window_on_the_image_is_where_autograd_has_gradients(fresh, name, layers):
+    fresh.show(size="64×64")
+    row(fresh, name).click()
+    seen = set()
+    for key in ("Home", "ArrowRight", "End"):
+        fresh.page.get_by_label("Output of the layer").press(key)
+        down, along = map(int, re.search(r"row (\d+), column (\d+)", fresh.text("#sees")).groups())
+        image = torch.ones(1, 1, 64, 64, requires_grad=True)
+        value = image
+        for layer in layers:
+            ones = torch.ones(1, 1, 3, 3)
+            value = (
+                functional.conv2d(value, ones, padding=1) if layer == "c" else functional.avg_pool2d(value, 2)
+            )
+        value[0, 0, down - 1, along - 1].backward()
+        rows, columns = image.grad[0, 0].nonzero(as_tuple=True)
+        corner = [int(columns.min()), int(rows.min())]
+        sides = [1 + int(columns.max()) - corner[0], 1 + int(rows.max()) - corner[1]]
+        assert fresh.page.evaluate(WINDOW) == corner + sides
+        seen.add((down, along))
+    assert len(seen) == 3
+    assert (1, 1) in seen
 
 
 def lives(step, layers, batch):

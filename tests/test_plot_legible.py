@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 from plotting import EVERY, FOLDER, NETS, RECORD, faults, of_a_card, pale, subject
@@ -32,7 +33,7 @@ from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.write.plots import SIZES, WIDTH, draw, to_bytes
 from vgg_profile.write.plots.lettering import break_lines, inches
 from vgg_profile.write.plots.panel import CROWD
-from vgg_profile.write.plots.style import DARK, LIGHT, contrast
+from vgg_profile.write.plots.style import DARK, LIGHT, Theme, contrast
 
 OF_A_PROFILE = [kind for kind, of in KINDS.items() if Profile in of]
 
@@ -273,12 +274,49 @@ def test_a_number_stands_at_the_end_of_its_bar_whatever_else_is_marked() -> None
     assert of_the_input.xy == (0, 0)  # type: ignore[attr-defined]
 
 
+def ruled(canvas: Canvas, theme: Theme) -> list[str]:
+    """Numbers at bars that a grid line runs through, seen behind them."""
+    found = []
+    for axes in canvas.axes:
+        lines = [axes.transData.transform((at, 0))[0] for at in axes.xaxis.get_ticklocs()]
+        for text in axes.texts:
+            patch, box = text.get_bbox_patch(), text.get_window_extent()
+            is_on_one = any(box.x0 < line < box.x1 for line in lines)
+            if is_on_one and (patch is None or to_hex(patch.get_facecolor()) not in _grounds(theme)):
+                found.append(text.get_text())
+    return found
+
+
+def _grounds(theme: Theme) -> set[str]:
+    return {theme.ground.lower(), theme.shade.lower()}
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("result", "kind"), [(Profile, "memory"), (Comparison, "compare")])
+def test_no_grid_line_shows_behind_a_number(result: type, kind: str, size: str, theme: Theme) -> None:
+    canvas = draw(depict(subject(result), kind), size, theme)
+    assert ruled(canvas, theme) == []
+    boxed = [text for axes in canvas.axes for text in axes.texts if text.get_bbox_patch()]
+    assert boxed
+    for text in boxed:
+        text.set_bbox(None)
+    assert ruled(canvas, theme)  # some number stands on a line
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_panels_of_shares_have_the_same_ticks(size: str) -> None:
+    for axes in draw(depict(subject(Profile), "shares"), size).axes:
+        named = [label.get_text() for label in axes.get_xticklabels()]
+        assert named == ["0", "25", "50", "75", "100"]
+
+
 @pytest.mark.parametrize("net", ["D-BN", "8,"])
 def test_shares_are_drawn_to_one_scale_that_ends_at_the_whole(net: str) -> None:
     canvas = draw(depict(walk(net), "shares"))
     for axes in canvas.axes:
         assert axes.get_xlim() == pytest.approx((0, 100), abs=1e-9)
-        assert max(axes.get_xticks()) == 100
+        assert max(axes.get_xticks()) == pytest.approx(100, abs=1e-9)
     assert len({round(axes.get_position().width, 3) for axes in canvas.axes}) == 1
     assert len({axes.get_xlim() for axes in draw(depict(subject(Comparison))).axes}) > 1
 

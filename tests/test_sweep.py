@@ -63,18 +63,23 @@ def test_the_points_come_in_the_order_of_the_grid() -> None:
 
 
 @pytest.mark.parametrize("words", [("sweep", "D"), ("compare", "D"), ("timeline", "D")])
-def test_tensors_alone_is_said_where_no_kernel_is_counted(words: tuple[str, ...]) -> None:
+def test_a_librarys_scratch_is_said_to_be_left_out_where_no_kernel_is_counted(words: tuple[str, ...]) -> None:
     without = run(*words, "--format", "table").stdout
     named = run(*words, "--processor", "avx512", "--threads", "2", "--format", "table").stdout
-    assert "tensors alone" in without
-    assert "tensors alone" not in named
+    assert "before a library's" in without
+    assert "before a library's" not in named
     assert "what kernels take in passing" in named.lower()
 
 
-def test_a_picture_with_scratch_in_it_does_not_say_tensors_alone() -> None:
+def test_a_picture_says_of_the_scratch_in_its_legend_whose_it_is() -> None:
+    """Twelve bytes of dropout's are in every step: no picture of one may say "tensors alone"."""
     for setup, counted in ((Setup(), False), (Setup(processor="avx512", threads=2), True)):
-        figure = depict(Fit(ledger(walk("D"), setup), memory("8GiB")), "batch")
-        assert ("Tensors alone" in figure.footer) is not counted
+        step = ledger(walk("D"), setup)
+        timeline = depict(step, "timeline")
+        assert "'scratch'" in repr(timeline.panels)
+        for footer in (timeline.footer, depict(Fit(step, memory("8GiB")), "batch").footer):
+            assert "ensors alone" not in footer
+            assert ("own scratch, before a library's" in footer) is not counted, footer
 
 
 def test_csv_opens_in_pandas_with_integer_columns() -> None:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from vgg_profile.run.find import import_package
 
-BATCH = 4
-IMAGE, TOKENS, WORDS = 96, 64, 1000
+BATCH = 2
+IMAGE, TOKENS, WORDS = 224, 256, 32_000
 
 
 class Net(NamedTuple):
@@ -49,31 +49,37 @@ class Language(nn.Module):
 
 def _vision(name: str) -> nn.Module:
     models: Any = import_package("torchvision.models")
-    if name == "vit":
-        built: nn.Module = models.VisionTransformer(IMAGE, 16, 6, 6, 384, 1536)
-    else:
-        built = getattr(models, name)(weights=None)
+    built: nn.Module = getattr(models, name)(weights=None)
     return built
 
 
 _PIXELS, _TOKENS = f"3x{IMAGE}x{IMAGE}", f"{TOKENS}:int64<{WORDS}"
-_GPT = {"n_embd": 256, "n_layer": 4, "n_head": 4, "n_positions": TOKENS}
-_SMALL = {"hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 1024}
+
+_VISION = (
+    "resnet50",
+    "resnet152",
+    "mobilenet_v2",
+    "densenet201",
+    "convnext_base",
+    "swin_b",
+    "vit_l_16",
+)
+"""As torchvision builds them."""
+
+_WORDS: dict[str, tuple[str, dict[str, int]]] = {
+    "gpt2": ("AutoModelForCausalLM", {"n_embd": 1024, "n_layer": 24, "n_head": 16}),
+    "bert": (
+        "AutoModelForMaskedLM",
+        {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+    ),
+    "llama": (
+        "AutoModelForCausalLM",
+        {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 2816},
+    ),
+}
+"""GPT-2 Medium and BERT Large at the size in which they were published, and a Llama as large."""
 
 NETS: dict[str, Net] = {
-    **{
-        name: Net(partial(_vision, name), _PIXELS)
-        for name in (
-            "resnet18",
-            "resnet50",
-            "mobilenet_v2",
-            "densenet121",
-            "convnext_tiny",
-            "swin_t",
-            "vit",
-        )
-    },
-    "gpt2": Net(partial(Language, "gpt2", "AutoModelForCausalLM", _GPT), _TOKENS),
-    "bert": Net(partial(Language, "bert", "AutoModelForMaskedLM", _SMALL), _TOKENS),
-    "llama": Net(partial(Language, "llama", "AutoModelForCausalLM", _SMALL), _TOKENS),
+    **{name: Net(partial(_vision, name), _PIXELS) for name in _VISION},
+    **{name: Net(partial(Language, name, auto, sizes), _TOKENS) for name, (auto, sizes) in _WORDS.items()},
 }

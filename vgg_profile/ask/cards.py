@@ -58,13 +58,17 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A graphics card of NVIDIA's and the total memory that somebody saw PyTorch report for it.
+    """A graphics card of NVIDIA's and the total memory that somebody saw reported for it.
 
     ``sold_as`` is the figure on its box, in GB; ``architecture`` what NVIDIA calls its family
     (https://developer.nvidia.com/cuda-gpus); ``total`` the figure as it was printed, and ``where`` the
     page it was read on, or the file of this project. Totals differ by a percent or two between drivers and
     settings (Windows reports more than Linux, error correction takes its part): of those found with a page
     to name, the smallest stands here, and one that this project read itself before any page.
+
+    ``by`` is what printed it, PyTorch where a page with its figure was found. TensorFlow asks CUDA the same
+    question (``cuMemGetInfo``), and nvidia-smi of that time said the same in whole MiB: on the page of the
+    TITAN X stand both, 11.91 GiB and 12193 MiB. A newer nvidia-smi counts what CUDA does not get.
 
     >>> card("rtx4090").total, card("NVIDIA A100-SXM4-80GB").name
     ('23.52 GiB', 'A100 80 GB')
@@ -75,10 +79,11 @@ class Card:
     architecture: str
     total: str
     where: str
+    by: Literal["PyTorch", "TensorFlow", "nvidia-smi"] = "PyTorch"
 
     @property
     def bytes(self) -> int:
-        """The total in bytes, rounded down; where it was printed with two decimals, true to ±5 MiB.
+        """The total in bytes, rounded down; printed with two decimals it is true to ±5 MiB, in MiB to ±1.
 
         >>> card("T4").bytes == int(14.56 * 2**30)
         True
@@ -122,7 +127,31 @@ CARDS = (
         "16280.875 MiB",
         "https://docs.ultralytics.com/yolov5/tutorials/test_time_augmentation",
     ),
+    Card(
+        "GTX 1050 Ti",
+        4,
+        "Pascal",
+        "3.94 GiB",
+        _GITHUB + "schoenemeyer/convolution-cpu-vs-gpu/blob/master/README.md",
+        by="TensorFlow",
+    ),
+    Card(
+        "GTX 1060 6 GB",
+        6,
+        "Pascal",
+        "6071 MiB",
+        _GITHUB + "jwyang/faster-rcnn.pytorch/issues/83",
+        by="nvidia-smi",
+    ),
     Card("GTX 1070", 8, "Pascal", "7.93 GiB", _GITHUB + "svip-lab/impersonator/issues/19"),
+    Card(
+        "GTX 1080",
+        8,
+        "Pascal",
+        "7.92 GiB",
+        _GITHUB + "lengstrom/fast-style-transfer/issues/10",
+        by="TensorFlow",
+    ),
     Card("GTX 1080 Ti", 11, "Pascal", "10.92 GiB", _GITHUB + "Rubics-Xuan/TransBTS/issues/45"),
     Card(
         "TITAN X",
@@ -131,13 +160,36 @@ CARDS = (
         "11.91 GiB",
         _GITHUB + "microsoft/Bringing-Old-Photos-Back-to-Life/issues/87",
     ),
+    Card(
+        "TITAN Xp",
+        12,
+        "Pascal",
+        "12186.875 MiB",
+        _GITHUB + "sergeicu/yolov7/blob/main/exp2%20-%20train.sh",
+    ),
     Card("V100 16 GB", 16, "Volta", "15.77 GiB", _GITHUB + "nomic-ai/gpt4all/issues/544"),
     Card("V100 32 GB", 32, "Volta", "31.74 GiB", _GITHUB + "liucongg/ChatGLM-Finetuning/issues/73"),
+    Card(
+        "TITAN V",
+        12,
+        "Volta",
+        "11.78 GiB",
+        _GITHUB + "iparkirk/HuggingFace_Transformers/blob/master/README.md",
+    ),
     Card("T4", 16, "Turing", "14.56 GiB", _GITHUB + "Zheng-Chong/CatVTON/issues/133"),
+    Card("GTX 1650", 4, "Turing", "3.81 GiB", _GITHUB + "ultralytics/yolov5/issues/285"),
     Card("GTX 1660 Ti", 6, "Turing", "5.81 GiB", _GITHUB + "zhou13/lcnn/issues/23"),
     Card("RTX 2060", 6, "Turing", "5.79 GiB", _GITHUB + "facebookresearch/meshrcnn/issues/92"),
     Card("RTX 2070", 8, "Turing", "7.78 GiB", _GITHUB + "tloen/alpaca-lora/issues/442"),
     Card("RTX 2080 Ti", 11, "Turing", "10.76 GiB", _GITHUB + "ispc-lab/TMA/issues/5"),
+    # Others have 23.65 GiB (24,217 MiB), which is more.
+    Card(
+        "TITAN RTX",
+        24,
+        "Turing",
+        "24190 MiB",
+        _GITHUB + "Lornatang/YOLOv3-PyTorch/blob/a16614c97f9c9b7910c155d8c2ea3bfa4f9a24c7/README.md",
+    ),
     Card("RTX 8000", 48, "Turing", "47.46 GiB", _GITHUB + "Victarry/stable-dreambooth/issues/8"),
     Card("RTX 3060 12 GB", 12, "Ampere", "11.75 GiB", _GITHUB + "smy20011/dreambooth-gui/issues/78"),
     Card("RTX 3070", 8, "Ampere", "7.76 GiB", _GITHUB + "sshan-zhao/GASDA/issues/19"),
@@ -206,7 +258,7 @@ def memory(text: str) -> Memory:
             found.bytes,
             label=f"NVIDIA {found.name}, {binary(found.bytes)}",
             device="cuda",
-            source=f"PyTorch reported {found.total} in total: {found.where}",
+            source=f"{found.by} reported {found.total} in total: {found.where}",
             architecture=found.architecture,
         )
     if amount is None:
@@ -244,9 +296,11 @@ def card(name: str) -> Card:
             f"There is more than one card {excerpt(name)}: {' and '.join(each.name for each in found)}.",
             f"Type {' or '.join(each.typed for each in found)}.",
         )
+    near = _did_you_mean(name)
+    known = "" if near else f"; known are {', '.join(each.name for each in CARDS)}"
     raise InputError(
-        f"There is no card named {excerpt(name)} here; known are {', '.join(each.name for each in CARDS)}.",
-        f"{_did_you_mean(name)}For any other card, give its memory, such as 24GiB.",
+        f"There is no card named {excerpt(name)} here{known}.",
+        f"{near}For any other card, give its memory, such as 24GiB.",
     )
 
 
@@ -295,8 +349,12 @@ def _bytes(number: str, unit: str) -> int:
 
 
 def _did_you_mean(name: str) -> str:
+    """The card of which this is a variant, a Ti or a laptop's; else those that are spelt alike."""
     known = {key: " or ".join(card.name for card in cards) for key, cards in _CARDS_BY_KEY.items()}
-    return did_you_mean(_key(name)[:LONGEST_NAME], known, cutoff=0.7)
+    typed = _key(name)[:LONGEST_NAME]
+    variants = [key for key in known if re.match(rf"{key}[a-z]", typed)]
+    meant = max(variants, key=len, default=typed)
+    return did_you_mean(meant, known, cutoff=0.7, at_most=1 if variants else 3)
 
 
 def _key(name: str) -> str:

@@ -24,6 +24,8 @@ from vgg_profile.core.printable import command_line
 from vgg_profile.core.trial import tried_first
 
 NAME = "vgg-profile"
+COMPLETION = "_VGG_PROFILE_COMPLETE"
+"""The variable by which a shell asks what to offer; click makes it of the name."""
 
 TYPED = f"{__name__}.typed"
 """Where a context keeps the words of the command as they were typed."""
@@ -147,6 +149,8 @@ class Program(click.Group):
 
     def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
         """Run a command and exit with its code; not ``standalone_mode``, whatever it raises comes through."""
+        if COMPLETION in os.environ:
+            import_module("vgg_profile.cli.shells").register()
         run: Callable[[], Any] = partial(super().main, *args, standalone_mode=False, **options)
         if not standalone_mode:
             return run()

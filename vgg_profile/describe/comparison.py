@@ -11,7 +11,9 @@ from vgg_profile.core import units
 from vgg_profile.core.forms import Cell, Column, Table
 from vgg_profile.core.tree import Profile
 from vgg_profile.describe.kinds import describe_kind
+from vgg_profile.describe.times import number
 from vgg_profile.describe.words import each_pool_words, marked, rules
+from vgg_profile.measure.vocabulary import RATE
 
 _HEADERS = {
     "parameters": "parameters",
@@ -226,3 +228,19 @@ def _sources(comparison: Comparison) -> Iterator[str]:
         "Measured: live after forward is with weights and input, the peak with scratch; times are medians, "
         "and vary from run to run."
     )
+    yield from _yardsticks(comparison)
+
+
+def _yardsticks(comparison: Comparison) -> Iterator[str]:
+    """How fast the machine was in the slowest and in the fastest of several runs, by the same work."""
+    records = [
+        (network.label, network.checks.measurement) for network in comparison.networks if network.checks
+    ]
+    found = [(number(rate), label) for label, of in records if (rate := of.get(RATE)) is not None]
+    if len(found) > 1:
+        (least, slow), (most, fast) = min(found), max(found)
+        yield (
+            f"Each network was timed in a run of its own: a plain matrix product reached {least / 1e9:.1f} "
+            f"GFLOP/s in that of {slow} and {most / 1e9:.1f} in that of {fast}. A difference in time that is "
+            "smaller than that one says nothing of the networks."
+        )

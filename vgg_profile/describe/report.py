@@ -154,8 +154,8 @@ def _how_to_read(network: Compared) -> Iterator[Part]:
             if setup.has_backward
             else "Inference has no backward pass: what is called saved for backward is what the forward pass "
             "leaves alive, above weights and input.",
-            "The peak is the most that is live at once in the step, tensors alone. A library's scratch comes "
-            "on top; where it was measured it is named by the operation that took it."
+            f"The peak is the most that is live at once in the step: {network.step.scope}. That of a library "
+            "comes on top; where it was measured it is named by the operation that took it."
             if not network.profile.is_traced and setup.processor is None
             else f"The peak is the most that is live at once in the step: {network.step.scope}.",
             "Predicted and measured figures never mix: residual = measured - predicted - named terms, and "

@@ -115,3 +115,15 @@ def optimizer_of(model: nn.Module, setup: Setup) -> torch.optim.Optimizer | None
         return None
     how = {"fused": True} if setup.fused else {"foreach": setup.foreach}
     return _OPTIMIZERS[setup.optimizer](model.parameters(), lr=0.0, **how)
+
+
+def make_state(optimizer: torch.optim.Optimizer) -> None:
+    """Make the state that a first step leaves: by a step, or Adam's by the part of one that makes it.
+
+    Source: ``Adam._init_group`` in ``torch/optim/adam.py``.
+    """
+    if not isinstance(optimizer, torch.optim.Adam):
+        optimizer.step()
+        return
+    for group in optimizer.param_groups:
+        optimizer._init_group(group, *([] for _ in range(6)))  # type: ignore[no-untyped-call]

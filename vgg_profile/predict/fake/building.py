@@ -7,7 +7,7 @@ notes down in attributes is noted in the copy.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -90,11 +90,7 @@ def built(build: Callable[[], Any]) -> Any:
     Raises :class:`LazyError` for one with lazy layers.
     """
     with _without_initialisers(), _conversions(), _refusing_lazy():
-        made = build()
-    for model in made if isinstance(made, tuple) else (made,):
-        if isinstance(model, nn.Module):
-            _give_storages(model.modules())
-    return made
+        return build()
 
 
 def converted_to(model: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
@@ -205,28 +201,14 @@ def _leave(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return tensor
 
 
-def _give_storages(modules: Iterable[nn.Module]) -> None:
-    """Give each parameter a storage that can be told: a deep copy of a fake parameter has lost its own.
+def deep_copy(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
+    """What ``copy.deepcopy`` makes of a fake tensor, with a storage that can be told from others.
 
-    ``nn.TransformerEncoder`` copies its layers so. A storage is lost where a view of the tensor has another.
+    The fake mode's own copy has one storage, and each view of it another. ``nn.TransformerEncoder`` copies
+    its layers so.
     """
-    modules = list(modules)
-    memo: dict[int, Tensor] = {}
-    for module in modules:
-        for kind in (module._parameters, module._buffers):
-            for name, tensor in kind.items():
-                if tensor is None:
-                    continue
-                kept = memo.setdefault(id(tensor), _with_storage(tensor))
-                if kept is not tensor:
-                    kind[name] = kept  # type: ignore[assignment]
-    for module in modules:
-        if isinstance(module, nn.RNNBase):  # it keeps a list of its own
-            module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
-
-
-def _with_storage(tensor: Tensor) -> Tensor:
-    if tensor.untyped_storage()._cdata == tensor.detach().untyped_storage()._cdata:
-        return tensor
-    fresh = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device)
-    return nn.Parameter(fresh, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else fresh
+    if id(tensor) not in memo:
+        fresh = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device)
+        copied = nn.Parameter(fresh) if isinstance(tensor, nn.Parameter) else fresh
+        memo[id(tensor)] = copied.requires_grad_(tensor.requires_grad)
+    return memo[id(tensor)]  # type: ignore[no-any-return]

@@ -65,11 +65,16 @@ class Known:
         """What a read of values gives, in a tuple; an empty one if it reads none, or none that is known."""
         if func not in _READS:
             return ()
-        values = [self.of(tensor) for tensor in args]
+        values = [self._read(tensor) for tensor in args]
         if any(value is None for value in values):
             return ()
         with _disable_current_modes():
             return (func(*values),)
+
+    def _read(self, tensor: Tensor) -> Tensor | None:
+        """The value of a tensor, be it one that the fake mode keeps."""
+        value = self.of(tensor)
+        return tensor.constant if value is None and isinstance(tensor, FakeTensor) else value
 
     def follow(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         """Work out what an operation gave, if all that it read is known; forget what it overwrote if not."""

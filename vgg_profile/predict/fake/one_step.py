@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -41,7 +40,7 @@ from vgg_profile.predict.fake.recording import Recording, identity
 from vgg_profile.predict.fake.watch import Temporaries, Watch
 from vgg_profile.run.find import for_batch
 from vgg_profile.run.marks import every_module
-from vgg_profile.run.step import TrainingStep, onednn, optimizer_of
+from vgg_profile.run.step import TrainingStep, make_state, onednn, optimizer_of
 from vgg_profile.run.tensors import Given, Loss, default_loss, give, targets_of, tensors_in
 
 STATE_NAMES = {
@@ -151,7 +150,7 @@ class _Pass:
         target = self.target
         hook = register_module_forward_hook(self.outputs.note)
         try:
-            with self._watched():
+            with self._watched(), self.watch.unwritten():
                 self.model = self._network()
                 self.model.train(target.setup.mode == "train")
                 before = _parts(self.model)
@@ -185,7 +184,6 @@ class _Pass:
 
     def _begin(self, kept: set[_Part]) -> None:
         """From here on everything is of the step; what an earlier one left in the network is ``kept``."""
-        gc.collect()
         self.recording.forget_before()
         self.outputs.clear()
         for seen in (self.watch.macs, self.watch.uncounted, self.watch.probed, self.watch.unknown):
@@ -305,7 +303,7 @@ class _Pass:
         if optimizer is None or self.target.setup.first_step:
             return
         with self.watch.closed():
-            optimizer.step()
+            make_state(optimizer)
         with self.recording.back_at(self.loaded):
             self.recording.load(self._state(optimizer, names))
 

@@ -17,6 +17,7 @@ from torch.library import Library
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
+from vgg_profile.predict.fake.building import deep_copy
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.run.marks import in_backward
 
@@ -62,6 +63,8 @@ class Paths(TorchFunctionMode):
     ) -> Any:
         if func in _FINITE and isinstance(args[0], FakeTensor):
             return self._assume(func, args, kwargs or {})
+        if func is Tensor.__deepcopy__ and isinstance(args[0], FakeTensor):
+            return deep_copy(*args)
         return func(*args, **(kwargs or {}))
 
     def __enter__(self) -> Paths:

@@ -20,7 +20,7 @@ from torch._subclasses.fake_tensor import (
     FakeTensor,
     UnsupportedOperatorException,
 )
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Phase, Provenance, Storage
@@ -69,7 +69,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.hooked: set[int] = set()
         """The nodes whose saved tensors a hook took away, by their numbers: a checkpoint's."""
         self.has_autocast = has_autocast
-        self._is_closed = False
+        self._is_closed, self._writes = False, True
         self.fields = Fields()
         self.macs: Counter[tuple[Phase, str]] = Counter()
         self.uncounted: Counter[tuple[Phase, str]] = Counter()
@@ -98,7 +98,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         func = self.paths.real(func, args, kwargs)
         out = self._run(func, args, kwargs)
         out = as_the_kernel(func, args, kwargs, out)
-        if tensors_in(out) or tensors_in(args):
+        if self._writes and (tensors_in(out) or tensors_in(args)):
             out = self._write_down(func, args, kwargs, out)
         self.known.follow(func, args, kwargs, out)
         if self.recording.phase is Phase.FORWARD:
@@ -122,10 +122,24 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         finally:
             self._is_closed = False
 
+    @contextmanager
+    def unwritten(self) -> Iterator[None]:
+        """While this lasts, values are followed, and nothing is written down: it is before the step."""
+        self._writes = False
+        try:
+            yield
+        finally:
+            self._writes = True
+
     def _run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         is_optimizers = self._is_closed or self.recording.phase is Phase.STEP
-        if is_optimizers and _is_in_place(func) and getattr(args[0], "constant", self) is None:
-            return args[0]  # nothing of it changes but values that nobody knows
+        if is_optimizers and _is_in_place(func) and isinstance(args[0], FakeTensor):
+            if args[0].constant is None:
+                return args[0]  # nothing of it changes but values that nobody knows
+            if not tensors_in(args[1:]):
+                with _disable_current_modes():
+                    func(args[0].constant, *args[1:], **kwargs)
+                return args[0]
         try:
             return func(*args, **kwargs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:

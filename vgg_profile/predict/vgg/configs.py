@@ -112,7 +112,7 @@ class Config:
     @property
     def scope(self) -> str:
         """What the figures of its step count, in words."""
-        return "tensors alone, before a backend's scratch"
+        return "tensors and PyTorch's own scratch, before a library's"
 
     @property
     def title(self) -> tuple[str, str]:

@@ -107,9 +107,9 @@ function changeBy(control) {
   const does = {
     width: () => {
       if (!isWhole(String(value), data.widest)) return;
-      edit(`${name}: width ${exact(value)}`, (net) => widen(net, selected, value));
+      edit(widthSaid(selected, value), (net) => widen(net, selected, value));
     },
-    kernel: () => edit(`${name}: kernel ${value}×${value}`, (net) => { net[0][place][2] = value; }),
+    kernel: () => edit(`${name} has a kernel of ${value}×${value}`, (net) => { net[0][place][2] = value; }),
     average: () => edit(control.value === "none" ? "The average pool is gone" : `The average pool gives ${value}×${value}`, (net) => {
       net[5] = control.value === "none" ? null : value;
     }),

@@ -10,8 +10,8 @@ function remember(words) {
   const text = JSON.stringify(setting);
   if (text === present?.text) return;
   const other = present ? Object.keys(setting).filter((name) => setting[name] !== present.setting[name]).join() : "";
-  const [start, isWidth] = words.split(/(?<=: width )/);
-  const topic = isWidth ? start : words ? "" : { batch: "batch", memory: "memory" }[other] ?? "";
+  const isWidth = words.match(/^.* has (?:width )?(?=\d)/);
+  const topic = isWidth ? isWidth[0] : words ? "" : { batch: "batch", memory: "memory" }[other] ?? "";
   const isGoingOn = held ? held === present?.held : topic && topic === present?.topic && Date.now() - present.when < 700;
   if (present && !isGoingOn) past.push(present.text);
   if (present) undone.length = 0;

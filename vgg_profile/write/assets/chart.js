@@ -99,11 +99,11 @@ function draw() {
   attribute(chart, { viewBox: `0 0 ${width} ${height}` });
   redraw(chart, drawn);
   Object.assign(view, { edges, x, y, top, foot, isLimitNear, drawnRows });
-  light();
+  light(true);
 }
 
 /** Show what is pointed at: its row, its parts of the step, what is live there, its working. */
-function light() {
+function light(isEdit = false) {
   const { moments, edges, x, y, top, foot } = view;
   layers.querySelector(".lit")?.classList.remove("lit");
   layers.querySelector(`[data-row="${lit}"]`)?.classList.add("lit");
@@ -135,7 +135,7 @@ function light() {
   if (view.isLimitNear) items.push(item(`${view.memoryLabel} less reserve`, view.available, "", "limit"));
   if (view.record) items.push(item("measured at the end of this part", view.record.parts[now][0] ?? NaN, "", "measured"));
   redraw(byId("legend"), items);
-  happen(shown);
+  happen(shown, isEdit);
   explain();
 }
 

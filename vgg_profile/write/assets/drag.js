@@ -50,10 +50,14 @@ function chain() {
 }
 
 const nameOf = (part) => picture.querySelector(`[data-part="${part}"]`)?.title;
+const widthSaid = (part, width) => ({
+  input: `The input has ${counted(width, "channel", "channels")}`,
+  classes: `The classifier has ${counted(width, "class", "classes")}`,
+})[partOf(part)[0]] ?? `${nameOf(part)} has width ${exact(width)}`;
 
 function setWidth(part, width) {
   if (width === widthOf(netOf(view), part) || !isWhole(String(width), data.widest)) return;
-  edit(`${nameOf(part)}: width ${exact(width)}`, (net) => widen(net, part, width), part);
+  edit(widthSaid(part, width), (net) => widen(net, part, width), part);
 }
 
 /** A layer goes to another place of the layers, or of the head; gives the part that it is there. */

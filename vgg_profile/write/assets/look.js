@@ -34,7 +34,7 @@ function lookInto(row) {
 }
 
 /** What the real layer does, in numbers. */
-function describe({ kind, output, macs, kernel, field, values }) {
+function describe({ kind, output, macs, kernel, values }) {
   const worked = ([value, working]) => (working === String(value) ? exact(value) : `${working} = ${exact(value)}`);
   say("does", {
     conv: `A ${kernel}×${kernel} kernel slides over every channel of its input; here it does over one, of small numbers. ` +
@@ -43,9 +43,6 @@ function describe({ kind, output, macs, kernel, field, values }) {
     maxpool: `Of every 2×2 values the largest is kept. The layer’s own output is ${output}: ${worked(values)} values.`,
     fc: `Every output reads every value. The layer’s own output is ${output}: ${worked(macs)} MACs per image.`,
   }[kind] ?? "");
-  const seen = field === null ? "Every value of it sees the whole image."
-    : `One value of it sees ${exact(field)}×${exact(field)} pixels of the ${view.size} image.`;
-  say("sees", kind === "input" ? "" : seen);
 }
 
 function showOutput() {
@@ -85,29 +82,37 @@ function showOutput() {
   showField(number);
 }
 
-/** What one value sees, on the image; it moves with the kernel. */
+/** Which of its own values the layer is at, while the small map goes from its first corner to its last. */
+function ownValue({ kind, output }, number) {
+  const sides = output.split("×").slice(1).map(Number);
+  if (!small || kind === "fc" || sides.length < 2) return null;
+  return sides.map((side, axis) => Math.round(((side - 1) * small.steps[number][axis]) / Math.max(1, small.side - 1)));
+}
+
+/** What one value sees, on the image, clipped at its edges; it moves with the kernel. */
 function showField(number) {
-  const { field, kind } = view.table[inside];
-  const [height, width] = view.size.split("×").map(Number);
+  const row = view.table[inside];
+  const { field, kind, output } = row;
+  const image = view.size.split("×").map(Number);
+  const [height, width] = image;
+  const own = ownValue(row, number);
+  const here = own ? `: drawn is the one in row ${exact(own[0] + 1)}, column ${exact(own[1] + 1)} of its ${output}` : "";
+  say("sees", kind === "input" ? "" : field === null ? "Every value of it sees the whole image."
+    : `One value of it sees ${exact(field)}×${exact(field)} pixels of the ${view.size} image${here}.`);
   byId("seeing").hidden = kind === "input" || !(height > 0 && width > 0);
   if (byId("seeing").hidden) return;
-  const [row, column] = small && kind !== "fc" ? small.steps[number] : [0, 0];
-  const side = small && kind !== "fc" ? small.side : 1;
-  const [down, along] = [field ?? height, field ?? width];
-  const at = (place, length) => (length * (place + 0.5)) / side;
   const scale = Math.max(width, height);
   byId("field").setAttribute("viewBox", `${-0.02 * scale} ${-0.02 * scale} ${1.04 * width} ${1.04 * height}`);
   byId("field").setAttribute("aria-label", byId("sees").textContent);
-  const grid = Array.from({ length: 7 }, (_, place) => [
-    element("line", { x1: (width * (place + 1)) / 8, x2: (width * (place + 1)) / 8, y1: 0, y2: height, stroke: "var(--rule)", "stroke-width": scale / 400 }),
-    element("line", { y1: (height * (place + 1)) / 8, y2: (height * (place + 1)) / 8, x1: 0, x2: width, stroke: "var(--rule)", "stroke-width": scale / 400 }),
-  ]).flat();
-  const [top, left] = [at(row, height) - down / 2, at(column, width) - along / 2];
-  const [y, x] = [Math.max(0, top), Math.max(0, left)];
+  const [[top, bottom], [left, right]] = image.map((length, axis) => {
+    const side = own ? Number(output.split("×")[axis + 1]) : 1;
+    const middle = (length * ((own?.[axis] ?? 0) + 0.5)) / side;
+    return [Math.max(0, middle - (field ?? length) / 2), Math.min(length, middle + (field ?? length) / 2)];
+  });
   redraw(byId("field"), [
-    element("rect", { class: "cell", width, height, "stroke-width": scale / 200 }), ...grid,
+    element("rect", { class: "cell", width, height, "stroke-width": scale / 200 }),
     element("rect", {
-      class: "window", x, y, width: Math.min(width, left + along) - x, height: Math.min(height, top + down) - y, style: `stroke-width: ${scale / 120}`,
+      class: "window", x: left, y: top, width: right - left, height: bottom - top, style: `stroke-width: ${scale / 120}`,
     }),
   ]);
 }

@@ -3,6 +3,8 @@
 const [eventSlider, blocks] = ["event", "blocks"].map(byId);
 let playing = 0;
 let boxes = []; // where each live tensor's block ends
+let areBlocksSeen = true;
+let laying = 0;
 
 const partAt = (event) => view.moments.findLastIndex(({ first }) => first <= event);
 const highestIn = ({ first, rows, highest }) => Math.max(0, 2 * first - 1 + rows.indexOf(highest));
@@ -38,8 +40,8 @@ const inAll = (storages) => {
   return [...told, ...(most.length > 3 ? [`${most.length - 3} more`] : [])].join(", ");
 };
 
-/** What the event does, in words, and what is live as blocks. */
-function happen(row) {
+/** What the event does, in words, and what is live as blocks: at once, or after the frame of an edit. */
+function happen(row, isEdit = false) {
   const { tape, moments, levels } = view;
   const event = row >> 1;
   const storages = tape.events[event];
@@ -54,8 +56,17 @@ function happen(row) {
   eventSlider.setAttribute("aria-valuetext",
     `Event ${event + 1} of ${tape.events.length}, ${place(moments[partAt(event)])}: ${sized(rules.live_bytes(levels[row]))} live`);
   say("count", `${exact(event + 1)} of ${exact(tape.events.length)}`);
-  lay(row, new Set(made), new Set(freed));
+  const draw = () => lay(row, new Set(made), new Set(freed));
+  clearTimeout(laying);
+  if (isEdit && !areBlocksSeen) laying = setTimeout(draw, 100);
+  else draw();
 }
+
+// blocks beyond the window's edge have no part in an edit's frame
+new IntersectionObserver(([{ isIntersecting }]) => {
+  areBlocksSeen = isIntersecting;
+  if (areBlocksSeen && view) happen(state().row);
+}).observe(blocks);
 
 /**
  * Every live tensor as a block, its area its bytes, in the order in which they were made; the box is the peak.

@@ -6,7 +6,8 @@ const amount = (size, of = unit) => rules.scaled(size, ...data.units[of]);
 const sized = (size, of = unit) => `${amount(size, of)} ${of}`;
 const both = (size) => `${sized(size, "bytes")} = ${sized(size, unit === "GiB" ? "GiB" : "MiB")}`;
 const gibibytes = (size, places) => rules.trimmed(rules.rounded(size, GIB, 10 ** places), places);
-const images = (batch) => `${exact(batch)} image${batch === 1 ? "" : "s"}`;
+const counted = (number, one, many) => `${exact(number)} ${number === 1 ? one : many}`;
+const images = (batch) => counted(batch, "image", "images");
 const place = ({ phase, layer }) => (layer ? `${phase} of ${layer}` : phase);
 
 // -- elements: first as data, then drawn, and of what is there already only what differs is touched

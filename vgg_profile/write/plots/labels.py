@@ -46,13 +46,20 @@ def _write_ends(axes: Axes, panel: Panel, theme: Theme) -> None:
     texts = axes.bar_label(
         outermost, panel.ends, padding=_PADDING, color=theme.ink, zorder=7, parse_math=False
     )
-    for text in texts:
+    for number, text in enumerate(texts):
         text.set_verticalalignment("center_baseline")  # as the names on the other side of the bar
+        text.set_bbox({"facecolor": _ground(panel, number, theme), "edgecolor": "none", "pad": 1})
     gap = 2 * _PADDING * axes.figure.dpi / 72
     widths = [text.get_window_extent().width + gap for text in texts]
     reach = _clear(axes, texts, widths, _obstacles(panel))
     if not panel.reach:  # or the axis ends there, and a text may stand beyond it
         axes.set_xlim(0, float(f"{1.001 * reach:.4g}"))
+
+
+def _ground(panel: Panel, place: int, theme: Theme) -> str:
+    """The colour behind a bar, in which its number covers the grid."""
+    is_shaded = any(band.is_shaded and band.start < place < band.stop for band in panel.bands)
+    return theme.shade if is_shaded else theme.ground
 
 
 def _obstacles(panel: Panel) -> list[list[float]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LinearLocator, Locator, MaxNLocator
 
 from vgg_profile.core.figures import Panel, Series, Style
 from vgg_profile.write.plots.style import DASHES, Theme, dot
@@ -128,7 +128,7 @@ def _axes(axes: Axes, panel: Panel, tops: Sequence[float], is_named: bool) -> No
     value, across = (axes.xaxis, axes.yaxis) if panel.sideways else (axes.yaxis, axes.xaxis)
     label = f"{panel.value_label} ({panel.unit.name})" if panel.unit.name else panel.value_label
     value.set_label_text(label)
-    value.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=panel.unit.scale == 1))
+    value.set_major_locator(_locator(panel))
     value.set_major_formatter(_NUMBER)
     across.set_major_formatter(_NUMBER)
     axes.grid(axis="x" if panel.sideways else "y", zorder=1)
@@ -154,6 +154,15 @@ def _axes(axes: Axes, panel: Panel, tops: Sequence[float], is_named: bool) -> No
 
 
 _NUMBER = "{x:,.10g}"
+_QUARTERS = 5
+"""Ticks from nothing to the whole, ends included."""
+
+
+def _locator(panel: Panel) -> Locator:
+    """Round numbers; of parts of a whole its quarters, in every panel alike."""
+    if panel.reach:
+        return LinearLocator(_QUARTERS)
+    return MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=panel.unit.scale == 1)
 
 
 def _places(panel: Panel) -> list[float]:

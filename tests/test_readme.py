@@ -76,10 +76,8 @@ def test_what_is_said_of_batches_under_a_hard_limit_is_on_the_page() -> None:
     assert len(rows) >= 4
     said = " ".join(PAGES["memory.md"].split())
     assert ran == len(rows)
-    assert (
-        f"all {ran} calibrated answers of [reports/reserve.md](../reports/reserve.md) ran twice, "
-        f"and of {failed_beyond} a batch at most 3 % larger, or the next, failed." in said
-    )
+    assert f"all {ran} calibrated answers of [reports/reserve.md](../reports/reserve.md) ran" in said
+    assert f"a batch 3 % larger failed at {failed_beyond} of them" in said
     assert f"{PROCESS.bytes >> 20} MiB for Python" in said
     assert f"up to {MALLOC.bytes >> 20} MiB more" in said
 

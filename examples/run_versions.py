@@ -27,6 +27,7 @@ from typing import NamedTuple
 import click
 
 from vgg_profile.core.files import write_whole
+from vgg_profile.core.units import listed
 
 NETWORKS, SEED = 40, 16
 """How many random networks each version runs, and which."""
@@ -37,7 +38,8 @@ ROOT = Path(__file__).parent.parent
 
 ASK = (
     "import re, torch; said = torch.__config__.show(); "
-    "print(torch.__version__, *re.findall(r'MKL-DNN v([0-9.]+)', said), sep=';')"
+    "print(torch.__version__, *re.findall(r'MKL-DNN v([0-9.]+)', said), "
+    "torch.backends.cpu.get_cpu_capability(), sep=';')"
 )
 
 STUB = """
@@ -63,6 +65,8 @@ class Row(NamedTuple):
     checks: int = 0
     first_off: str = ""
     failed: str = ""
+    processor: str = ""
+    """What PyTorch takes the processor for."""
 
 
 def run(version: str) -> Row:
@@ -70,8 +74,8 @@ def run(version: str) -> Row:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         site, stubs, log = folder / "site", folder / "stubs", folder / "log"
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-        said = _run([*pip, f"torch=={version}", "-d", name])
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-cache-dir", "--no-deps"]
+        said = _run([*pip, "--only-binary", ":all:", f"torch=={version}", "-d", name])
         if said.returncode:
             return Row(version, "", "", failed=f"pip: {_last(said.stderr)}")
         (wheel,) = folder.glob("*.whl")
@@ -87,13 +91,13 @@ def run(version: str) -> Row:
         said = _run([sys.executable, "-c", ASK], environment)
         if said.returncode:
             return Row(version, "", "", failed=_last(said.stderr))
-        built, onednn = said.stdout.strip().split(";")
+        built, onednn, processor = said.stdout.strip().split(";")
         prove = [sys.executable, str(ROOT / "examples" / "prove.py"), str(NETWORKS)]
         said = _run([*prove, "--seed", str(SEED), "-o", str(log)], environment)
         found = log.read_text("utf-8").splitlines() if log.exists() else []
         if len(found) < NETWORKS:
             return Row(version, built, onednn, failed=f"after {len(found)} networks: {_last(said.stderr)}")
-        return _counted(Row(version, built, onednn), found)
+        return _counted(Row(version, built, onednn, processor=processor), found)
 
 
 def _counted(row: Row, lines: Sequence[str]) -> Row:
@@ -114,33 +118,37 @@ def stub(libraries: Path, into: Path) -> None:
     """Stand-ins for the libraries that these want and nobody has, with every function that is missing."""
     into.mkdir()
     found = sorted(libraries.glob("*.so*"))
-    missing = {name for path in found for name in re.findall(r"(\S+) => not found", _ldd(path, into))}
+    missing = set(re.findall(r"(\S+) => not found", _ldd(found, into)))
     if not missing:
         return
     for name in missing:
-        _link(name, "", into)
-    undefined = {
-        name for path in found for name in re.findall(r"undefined symbol: ([\w.$]+)", _ldd(path, into))
-    }
+        _link(name, "", [name], into)
+    said = _ldd(found, into)
     code = "\n".join(
         f"{'SAYS' if re.search('String|Name', name) else 'STANDS'}({name})"
-        for name in sorted(undefined)
+        for name in sorted(set(re.findall(r"undefined symbol: ([\w.$]+)", said)))
         if not re.match("_?Py", name)  # the interpreter's own
     )
+    wanted = set(re.findall(r"/([^/\s]+): version `(\S+)' not found", said))
     for name in missing:
-        _link(name, code, into)
+        # most of NVIDIA's libraries name their versions as themselves
+        _link(name, code, sorted(version for of, version in wanted if of == name) or [name], into)
 
 
-def _ldd(library: Path, stubs: Path) -> str:
-    """The libraries and the symbols that a library wants, and which of them nobody has."""
-    said = _run(["ldd", "-r", str(library)], {**os.environ, "LD_LIBRARY_PATH": str(stubs)})
-    return said.stdout + said.stderr
+def _ldd(libraries: Sequence[Path], stubs: Path) -> str:
+    """The libraries, their versions and the symbols that libraries want, and which of them nobody has."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(stubs)}
+    said = [_run(["ldd", "-r", str(library)], environment) for library in libraries]
+    return "".join(each.stdout + each.stderr for each in said)
 
 
-def _link(name: str, code: str, into: Path) -> None:
-    versions = into / f"{name}.map"  # NVIDIA's libraries name their versions as themselves
-    versions.write_text(f"{name} {{ *; }};\n", "utf-8")
-    linked = [f"-Wl,-soname,{name}", f"-Wl,--version-script={versions}", "-o", str(into / name)]
+def _link(name: str, code: str, versions: Sequence[str], into: Path) -> None:
+    """A library under a name; each of its functions is of the first version."""
+    first, *others = versions
+    nodes = [f"{first} {{ *; }};", *(f"{each} {{ }};" for each in others)]
+    script = into / f"{name}.map"
+    script.write_text("\n".join(nodes) + "\n", "utf-8")
+    linked = [f"-Wl,-soname,{name}", f"-Wl,--version-script={script}", "-o", str(into / name)]
     gcc = ["gcc", "-w", "-shared", "-fPIC", "-x", "c", "-", *linked]
     subprocess.run(gcc, input=STUB + code, text=True, check=True)
 
@@ -163,8 +171,9 @@ def page(rows: Sequence[Row]) -> Iterator[str]:
         "with each version, on the CPU: live bytes at every boundary, the most within every part, shapes, "
         "parameters, FLOPs. *Not sure* is a network of which no figure is off, and what some kernels take in "
         "passing is not known: the rules for oneDNN's are of 3.12 alone. Made by "
-        f"`python examples/run_versions.py`, one wheel at a time, with oneDNN limited to {FAMILY}; wheels "
-        "for CUDA ran on the CPU, with stubs for the libraries that they want.\n"
+        f"`python examples/run_versions.py`, one wheel at a time, with oneDNN limited to {FAMILY}, on "
+        f"{listed(sorted({row.processor for row in rows if row.processor}))}; wheels for CUDA ran on the "
+        "CPU, with stubs for the libraries that they want.\n"
     )
     yield "| torch | oneDNN | checks | exact | not sure | off | |"
     yield "| --- | --- | ---: | ---: | ---: | ---: | --- |"
@@ -177,7 +186,7 @@ def page(rows: Sequence[Row]) -> Iterator[str]:
             yield f"| {name} | {row.onednn} | {counts} | {row.first_off} |"
     ran = [row for row in rows if not row.failed]
     good = [row.version for row in ran if not row.off]
-    yield f"\nNo figure is off with {', '.join(good)}: {len(good)} of {len(ran)} versions that ran."
+    yield f"\nNo figure is off with {listed(good)}: {len(good)} of {len(ran)} versions that ran."
 
 
 @click.command()
@@ -193,7 +202,7 @@ def main(versions: tuple[str, ...], path: Path) -> None:
         rows.sort(key=lambda row: [int(number) for number in re.findall(r"\d+", row.version)])
         write_whole(kept, "".join(json.dumps(row._asdict()) + "\n" for row in rows), force=True)
         write_whole(path, "\n".join(page(rows)) + "\n", force=True)
-        click.echo(f"{rows[-1]}", err=True)
+        click.echo("\n".join(str(row) for row in rows if row.version == version), err=True)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from any_nets import answer, run
+from torch import nn
 
 from vgg_profile.core.errors import InputError
+from vgg_profile.predict.fake import trace as tracing
+from vgg_profile.predict.fake.one_step import Target, Traced, run_on_fakes
 from vgg_profile.predict.traced import load
 
 TURNING = """
@@ -79,3 +82,22 @@ def test_beyond_its_books_a_carried_step_names_the_trace_to_type(two_books: Path
         assert "batches 2 to 32" in refused.stderr
         assert "--up-to" in refused.stderr
     assert "--batch 1" in run("timeline", two_books, "--batch", 1).stderr
+
+
+def test_the_batch_after_the_one_that_was_asked_about_is_not_joined_with_a_third(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    traced: list[int] = []
+
+    def run_and_note(target: Target, batch: int) -> Traced:
+        traced.append(batch)
+        return run_on_fakes(target, batch)
+
+    monkeypatch.setattr(tracing, "run_on_fakes", run_and_note)
+    step = tracing.trace(nn.Linear(4, 3), "4", batch=2, probe=False, every_batch=False)
+    books = [step.at(batch).book for batch in (8, 9, 6)]
+    assert traced == [2, 8, 9, 6, 7]
+    assert [book.peak_bytes(batch) for book, batch in zip(books, (8, 9, 6), strict=True)] == [
+        tracing.trace(nn.Linear(4, 3), "4", batch=batch, probe=False, every_batch=False).peak_bytes(batch)
+        for batch in (8, 9, 6)
+    ]

@@ -48,6 +48,7 @@ def test_the_slider_turns_the_picture() -> None:
     pytest.importorskip("ipywidgets", reason="the slider is an extra: pip install '.[lessons]'")
     turn = squares()
     before = turn.image.value
+    assert turn.slider.style.description_width == "initial"  # its name is not cut off
     turn.slider.value = 3
     assert (turn.choice, turn.sentence) == (3, "side 3: 9 places, 1.00 of nine")
     assert before != turn.image.value == turn.png()

@@ -17,6 +17,7 @@ from vgg_profile.ask import machine as room
 from vgg_profile.ask.fit import MALLOC, PROCESS, process
 from vgg_profile.ask.machine import LastSeen, keep, last_seen, settle
 from vgg_profile.cli import calibrating, main
+from vgg_profile.core.kept import kept_in
 from vgg_profile.core.setting import PROCESSORS, Setting, Setup
 from vgg_profile.measure.process import Took, steps_in_a_process
 from vgg_profile.predict.steps import ledger
@@ -76,7 +77,7 @@ def test_doctor_looks_once_and_fit_remembers() -> None:
     assert looked.exit_code == 0
     seen = last_seen()
     assert seen is not None
-    assert f"kept for `fit` in {room.kept_in()}" in looked.stdout
+    assert f"kept for `fit` in {kept_in(room.KEPT_AS)}" in looked.stdout
     said = asked(*NET)
     assert said["machine"]["source"] == "last seen"
     assert (said["processor"], said["threads"]) == (seen.processor, seen.threads)
@@ -120,7 +121,7 @@ def test_what_another_machine_saw_or_what_is_no_such_file_counts_for_nothing() -
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=60))
 def test_whatever_lies_there_is_no_error(text: str) -> None:
-    path = room.kept_in()
+    path = kept_in(room.KEPT_AS)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8", errors="surrogateescape") if "\ud800" not in text else None
     assert last_seen() is None

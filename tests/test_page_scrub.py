@@ -112,6 +112,24 @@ def test_a_blocks_area_is_its_bytes(fresh):
         assert all(area == pytest.approx(size * scale) for size, area in measured)
 
 
+FOLLOWED = """(before) => document.querySelector("#blocks path").getAttribute("d") !== before
+    && document.getElementById("blocks").getAttribute("aria-label").endsWith(
+        `of the peak’s ${document.querySelector("#peak strong").textContent}`)"""
+
+
+@pytest.mark.parametrize("height", [300, 2000])
+def test_blocks_follow_an_edit_seen_or_not(fresh, height):
+    """Beyond the window's edge they are drawn after the frame of the edit, and are there when one looks."""
+    fresh.page.set_viewport_size({"width": 1400, "height": height})
+    box = fresh.page.locator("#blocks").bounding_box()
+    assert (box["y"] > height) is (height == 300)
+    for setting in ({"batch": "8"}, {"network": "D"}, {"optimizer": "adam"}):
+        before = fresh.page.locator("#blocks path").first.get_attribute("d")
+        fresh.show(**setting)
+        fresh.page.wait_for_function(FOLLOWED, arg=before)
+    assert not fresh.complaints
+
+
 def test_the_peak_is_found_and_the_keyboard_walks(fresh):
     page = fresh.page
     slider = page.get_by_label("Event of the step")

@@ -51,7 +51,10 @@ class Turn:
         self.view: Any = None
         if ipywidgets is not None:
             options = [(str(choice), choice) for choice in choices]
-            self.slider = ipywidgets.SelectionSlider(options=options, value=self.choice, description=what)
+            whole = {"description_width": "initial"}  # else what is turned is cut off after a dozen letters
+            self.slider = ipywidgets.SelectionSlider(
+                options=options, value=self.choice, description=what, style=whole
+            )
             self.image = ipywidgets.Image(value=self.png(), format="png")
             self.slider.observe(lambda change: self.to(change["new"]), "value")
             self.view = ipywidgets.VBox([self.slider, self.image])

@@ -10,19 +10,20 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vgg_profile.core.files import write_all
-from vgg_profile.core.parsing import parse_json
+from vgg_profile.core.kept import read_kept, write_kept
 from vgg_profile.core.setting import LARGEST, PROCESSORS, Setting, Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.steps import trace
 from vgg_profile.predict.vgg.passing import Probe
+
+KEPT_AS = "machine"
+"""The name under which what was seen is kept."""
 
 NAMED, LAST_SEEN, WORST = "named", "last seen", "worst known"
 """Where a machine comes from."""
@@ -68,20 +69,14 @@ def gives_back() -> bool:
     return said.isascii() and said.isdigit() and len(said) < 9 and int(said) <= GIVEN_BACK
 
 
-def kept_in() -> Path:
-    """The file in which what was seen is kept."""
-    folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(folder) / "vgg-profile" / "machine.json"
-
-
 def last_seen() -> LastSeen | None:
     """What was last seen of this machine; ``None`` if nothing was, or what is kept is not to be read."""
     try:
-        content = parse_json(kept_in().read_text(encoding="utf-8"))
+        content = read_kept(KEPT_AS)
         if content["host"] != platform.node():  # a home that several machines share
             return None
         seen = LastSeen(content["processor"], content["threads"], content["torch"], content["beside"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+    except (KeyError, TypeError):
         return None
     sizes = [seen.threads, *seen.beside.values()] if isinstance(seen.beside, dict) else [None]
     are_sizes = all(isinstance(size, int) and 0 < size < LARGEST * 2**20 for size in sizes)
@@ -94,12 +89,7 @@ def keep(seen: LastSeen) -> Path | None:
     same = before is not None and replace(before, beside=seen.beside) == seen
     beside = {**before.beside, **seen.beside} if before is not None and same else seen.beside
     content = {**replace(seen, beside=beside).__dict__, "host": platform.node()}
-    with suppress(OSError, ValueError, RuntimeError):
-        path = kept_in()
-        path.parent.parent.mkdir(parents=True, exist_ok=True)
-        write_all({path: json.dumps(content, indent=1) + "\n"}, folder=path.parent, force=True)
-        return path
-    return None
+    return write_kept(KEPT_AS, content)
 
 
 def key_of(network: Mapping[str, Any], setting: Setting) -> str:

@@ -7,11 +7,11 @@ asks names one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, chain, pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.fold import at_batch, largest_batch, levels
@@ -57,6 +57,18 @@ class Line(NamedTuple):
         return self.fixed + self.per_image * batch
 
 
+class Outline(Protocol):
+    """What is asked of many a book that nobody reads."""
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """The lines that are highest for some batch, of events that have no number here."""
+
+    @property
+    def is_at_least(self) -> bool:
+        """Whether something may take more than is known."""
+
+
 class Columns(NamedTuple):
     """A book as numbers: events as :func:`~vgg_profile.core.fold.levels` reads them, and by storage its
     category's place and its bytes, fixed and per image.
@@ -72,8 +84,8 @@ class Columns(NamedTuple):
 class Book:
     """The events of one step, and the marks where its parts begin: the loading first."""
 
-    events: tuple[Event, ...]
-    marks: tuple[Mark, ...]
+    events: Sequence[Event]
+    marks: Sequence[Mark]
     only: int = 0
     """The one batch that it answers for, where its events change with the batch; 0: any."""
     least: int = 1
@@ -82,6 +94,8 @@ class Book:
     """The largest batch that it answers for, where many images go another way than few; 0: any."""
     refuses_one: str = ""
     """The layer that cannot be trained on one image alone; empty: each can."""
+    outline: Outline | None = field(default=None, compare=False)
+    """That of a book whose events are written when somebody looks."""
 
     def answers(self, batch: int) -> bool:
         """Whether it is the book of that batch, too."""
@@ -231,15 +245,18 @@ class Book:
                 steepest[per_image] = Line(fixed, per_image, number)
             for storage in event.freed:
                 fixed, per_image = fixed - storage.size.fixed, per_image - storage.size.per_image
-        envelope: list[Line] = []
-        for _, line in sorted(steepest.items()):
-            while envelope and (
-                line.fixed >= envelope[-1].fixed
-                or (len(envelope) > 1 and _is_under(envelope[-2], envelope[-1], line))
-            ):
-                envelope.pop()
-            envelope.append(line)
-        return tuple(envelope)
+        return highest_of(steepest)
+
+    @property
+    def _outlined(self) -> Sequence[Line]:
+        return self.lines if self.outline is None else self.outline.lines
+
+    @property
+    def is_at_least(self) -> bool:
+        """Whether something in it may take more than is known: then its peak is one at least."""
+        if self.outline is not None:
+            return self.outline.is_at_least
+        return any(event.scratch for event in self.events)
 
     def highest(self, batch: int) -> Line:
         """The line on which a batch has its peak."""
@@ -247,16 +264,17 @@ class Book:
 
     def peak_bytes(self, batch: int) -> int:
         """The most that is live at once after loading."""
-        return self.highest(batch).at(batch)
+        return max(line.at(batch) for line in self._outlined)
 
     def guess(self, limit: int) -> int:
         """What the largest batch were if the book were that of every batch.
 
         Of a batch that no line joins to the next, what it were if all its bytes were the images'.
         """
-        if self.only and not any(line.per_image for line in self.lines):
-            return self.only * limit // max(line.fixed for line in self.lines)
-        return largest_batch([[line.fixed, line.per_image] for line in self.lines], limit)
+        lines = self._outlined
+        if self.only and not any(line.per_image for line in lines):
+            return self.only * limit // max(line.fixed for line in lines)
+        return largest_batch([[line.fixed, line.per_image] for line in lines], limit)
 
 
 def answers_for(books: Sequence[Book]) -> str:
@@ -275,6 +293,23 @@ def answers_for(books: Sequence[Book]) -> str:
 
 def _by_category(row: Iterable[int]) -> dict[Category, int]:
     return dict(zip(CATEGORIES, row, strict=True))
+
+
+def highest_of(steepest: Mapping[int, Line]) -> tuple[Line, ...]:
+    """Of lines by their slope, those that are highest for some batch, by their slope: the upper envelope.
+
+    >>> highest_of({0: Line(9, 0, 1), 1: Line(2, 1, 2), 2: Line(3, 2, 3)})
+    (Line(fixed=9, per_image=0, event=1), Line(fixed=3, per_image=2, event=3))
+    """
+    envelope: list[Line] = []
+    for _, line in sorted(steepest.items()):
+        while envelope and (
+            line.fixed >= envelope[-1].fixed
+            or (len(envelope) > 1 and _is_under(envelope[-2], envelope[-1], line))
+        ):
+            envelope.pop()
+        envelope.append(line)
+    return tuple(envelope)
 
 
 def _is_under(left: Line, middle: Line, right: Line) -> bool:

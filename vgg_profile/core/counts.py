@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ def plain(value: int) -> Count:
 ZERO = plain(0)
 
 
+@lru_cache(4096)  # of thousands of layers most are alike
 def product(*factors: int | Count) -> Count:
     """Multiply, in the order given; a factor that has a working of its own stands in brackets.
 

@@ -6,7 +6,7 @@ begins, and adds its gradients in place to those that are there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -63,11 +63,11 @@ class Step(Displayed):
         return self.setting.setup
 
     @property
-    def events(self) -> tuple[Event, ...]:
+    def events(self) -> Sequence[Event]:
         return self.book.events
 
     @property
-    def marks(self) -> tuple[Mark, ...]:
+    def marks(self) -> Sequence[Mark]:
         return self.book.marks
 
     def at(self, batch: int) -> Step:
@@ -147,7 +147,7 @@ class Step(Displayed):
     @property
     def is_at_least(self) -> bool:
         """Whether something in it may take more than is known: then its peak is one at least."""
-        return any(event.scratch for event in self.events)
+        return self.book.is_at_least
 
     def contents(self) -> Iterator[tuple[Event, dict[Category, int]]]:
         """Each event with the bytes that are live before it frees, by category."""

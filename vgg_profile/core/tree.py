@@ -280,7 +280,7 @@ class Profile(Displayed):
     def totals(self) -> Totals:
         return self.total(self.rows)
 
-    @property
+    @cached_property
     def pooled(self) -> str:
         """What the average pool before the classifier does to the map; empty where it changes nothing."""
         return next((row.pooled for row in self.module_rows if row.pooled), "")

@@ -13,11 +13,30 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vgg_profile.core.setting import Setting
+from vgg_profile.core.units import listed
 
 UNVERIFIED = "not verified on a card"
 """The mark of every prediction for a card that no card has confirmed."""
 
 LIST = Path(__file__).with_name("verified.json")
+
+
+EXACT_WITH = ("2.7.1", "2.13.0", "2.15.0")
+"""The versions of torch with which no figure was off on the CPU, in ``examples/run_versions.py``."""
+
+
+def tried(torch: str) -> str:
+    """What was found of a version of torch on the CPU, in words.
+
+    >>> tried("2.13.0+cpu")
+    'no figure is off with torch 2.13.0'
+    >>> tried("2.6.0")
+    'torch 2.6.0 was not tried: no figure is off with 2.7.1, 2.13.0 and 2.15.0'
+    """
+    version = torch.partition("+")[0]
+    if version in EXACT_WITH:
+        return f"no figure is off with torch {version}"
+    return f"torch {version} was not tried: no figure is off with {listed(EXACT_WITH)}"
 
 
 class Verified(NamedTuple):

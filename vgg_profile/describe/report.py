@@ -104,7 +104,7 @@ def _slugs(networks: Sequence[Compared]) -> list[str]:
 
 def _headline(network: Compared) -> Iterator[str]:
     """What to remember of a network, a sentence each."""
-    profile, step = network.profile, network.step
+    step, profile = network.step, network.step.profile
     totals, batch = profile.totals, profile.batch
     images = units.plural(batch, "image")
     yield f"{totals.parameters:,} parameters: {sized(totals.parameters * profile.itemsize)}."

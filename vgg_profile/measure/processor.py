@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 
 from vgg_profile.core.processor import family
+from vgg_profile.core.verified import tried
 from vgg_profile.measure.memory import allocations
 
 ONEDNN = "Intel(R) MKL-DNN v3.12."
@@ -35,7 +36,10 @@ def processor() -> str | None:
 def why_unknown() -> str:
     """Why no rule says what this process's kernels take, where :func:`processor` is ``None``."""
     if ONEDNN not in torch.__config__.show():
-        return f"the rules hold for oneDNN 3.12, of torch 2.13, and torch {torch.__version__} has another"
+        return (
+            f"the rules hold for oneDNN 3.12, of torch 2.13, and torch {torch.__version__} has another; "
+            f"of what else is predicted, {tried(torch.__version__)}"
+        )
     return "its convolutions take blocks of a form that no rule has"
 
 

@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_map
 from vgg_profile.core.interpreter import python
 from vgg_profile.core.processor import family
 from vgg_profile.core.sizes import FLOAT32, ITEMSIZE
+from vgg_profile.predict.fake.remembered import Remembered
 from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule
 from vgg_profile.predict.kernels.onednn_threads import BOOKING
 from vgg_profile.run.tensors import tensors_in
@@ -73,11 +74,15 @@ def invocation(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Invo
 
 
 class Prober:
-    """Asks a process that runs operations; it is started with the first question, and anew if it dies."""
+    """Asks a process that runs operations; it is started with the first question, and anew if it dies.
 
-    def __init__(self) -> None:
+    With a ``memory``, what ran here once is not run again by later processes.
+    """
+
+    def __init__(self, memory: Remembered | None = None) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: dict[bytes, OperationMemory | None] = {}
+        self._memory = memory
 
     def ask(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> OperationMemory | None:
         """What the operation took here; ``None`` where it is too large, or does not run."""
@@ -95,10 +100,18 @@ class Prober:
         """The answer to a question; it is asked once."""
         asked = pickle.dumps(invocation)
         if asked not in self._answers:
-            self._answers[asked] = self._send(asked)
+            self._answers[asked] = self._answer(repr(invocation), asked)
         return self._answers[asked]
 
-    def _send(self, asked: bytes) -> OperationMemory | None:
+    def _answer(self, words: str, asked: bytes) -> OperationMemory | None:
+        kept = None if self._memory is None else self._memory.answer(words)
+        line = self._send(asked) if kept is None else kept
+        if self._memory is not None and line:
+            self._memory.keep(words, line)
+        return _read(line)
+
+    def _send(self, asked: bytes) -> str:
+        """The process's line; an empty one where the operation does not run."""
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
                 python("vgg_profile.predict.fake.probed"),
@@ -113,16 +126,16 @@ class Prober:
         try:
             stdin.write(len(asked).to_bytes(8, "big") + asked)
             stdin.flush()
-            return _answer(stdout.readline())
+            return stdout.readline().decode().strip()
         except OSError:
-            return None
+            return ""
 
 
-def _answer(line: bytes) -> OperationMemory | None:
+def _read(line: str) -> OperationMemory | None:
     """Read ``changes;results;strides``, each a list of numbers, or an empty line for no answer."""
-    if not line.strip():
+    if not line:
         return None
-    changes, results, strides = line.decode().strip().split(";")
+    changes, results, strides = line.split(";")
     laid = tuple(_numbers(each) for each in strides.split("|")) if results != "none" else ()
     return OperationMemory(_numbers(changes), _numbers(results), strides=laid, is_probed=True)
 
@@ -131,7 +144,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(",") if number != "none")
 
 
-PROBER = Prober()
+PROBER = Prober(Remembered())
 
 
 @cache

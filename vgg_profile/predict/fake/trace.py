@@ -129,14 +129,22 @@ class _Passes:
         return self._traced[batch]
 
     def write(self, batch: int) -> Book:
-        """The book of a batch; its bytes are affine between that one and the next, if both go one way."""
-        book = self.at(batch).book
-        return replace(join([(batch, book), (batch + 1, self.at(batch + 1).book)]) or book, only=batch)
+        """The book of a batch; its bytes are affine between that one and a neighbour, if both go one way."""
+        before = batch - 1
+        joined = self._join(before, batch) if before in self._traced else None
+        return self._and_next(batch) if joined is None else replace(joined, only=batch)
+
+    def _and_next(self, batch: int) -> Book:
+        """The book of a batch, joined with the next one's if both go one way."""
+        return replace(self._join(batch, batch + 1) or self.at(batch).book, only=batch)
+
+    def _join(self, *batches: int) -> Book | None:
+        return join([(batch, self.at(batch).book) for batch in batches])
 
     def write_on(self, batch: int) -> Book:
         """The book of a batch and of all larger ones, if one line joins three of them; else of the batch."""
-        joined = join([(batch + more, self.at(batch + more).book) for more in (0, *OTHERS)])
-        return self.write(batch) if joined is None else replace(joined, least=batch)
+        joined = self._join(*(batch + more for more in (0, *OTHERS)))
+        return self._and_next(batch) if joined is None else replace(joined, least=batch)
 
     def carried(self, book: Book, most: int) -> tuple[Book, ...]:
         """The book, if it holds at the batch ``most`` as well; else one after the other up to there."""
@@ -151,7 +159,7 @@ class _Passes:
 
     def _stretch(self, batch: int, most: int) -> Book:
         """The book of a batch and of those after it, as far as it holds: sought in strides, then between."""
-        book, last, stride = self.write(batch), batch, 1
+        book, last, stride = self._and_next(batch), batch, 1
         line = replace(book, only=0, least=batch)
         fails = most + 1
         while fails - last > 1:

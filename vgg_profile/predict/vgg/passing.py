@@ -20,7 +20,8 @@ from vgg_profile.predict.kernels import GRADIENTS, OUTPUT, Order, convolution
 from vgg_profile.predict.kernels.aten_cpu import batch_norm_sums
 from vgg_profile.predict.kernels.onednn_products import scratch
 from vgg_profile.predict.kernels.shapes import Convolution, Product
-from vgg_profile.predict.vgg.tensors import Blocks
+from vgg_profile.predict.vgg.layers.norms import in_passing
+from vgg_profile.predict.vgg.tensors import Blocks, Request
 
 Sizes = Mapping[str, int]
 
@@ -75,7 +76,6 @@ class Kernels(NamedTuple):
         out_channels: int,
         kernel: int,
         itemsize: int,
-        *,
         wants_input_gradient: bool,
         wants_weight_gradient: bool,
     ) -> tuple[Blocks, Blocks]:
@@ -172,7 +172,6 @@ class Kernels(NamedTuple):
         inner: int,
         columns: int,
         itemsize: int,
-        *,
         wants_input_gradient: bool,
         wants_weight_gradient: bool,
     ) -> tuple[Blocks, Blocks]:
@@ -223,9 +222,21 @@ class Kernels(NamedTuple):
             return known if seen is None else (seen, Provenance.PROBE)
         return known
 
-    def batch_norm_sums(self, channels: int, itemsize: int) -> tuple[int, int]:
-        """What threads sum in of a batch norm on maps of one value, forward and backward, in bytes."""
-        return batch_norm_sums(self.batch, channels, self.threads, self._dtype(itemsize))
+    def batch_norm(
+        self, channels: int, weight_itemsize: int, training: bool, in_order: Bytes, itemsize: int
+    ) -> tuple[Blocks, Blocks]:
+        """A batch norm on maps of one value, where each thread sums on its own."""
+        threads, backward = batch_norm_sums(self.batch, channels, self.threads, self._dtype(itemsize))
+        if itemsize == HALF:
+            backward += 3 * channels * FLOAT32
+        elif not training:
+            backward += channels * itemsize
+        return in_passing(channels, weight_itemsize, training, in_order, threads, backward)
+
+    def blocks(self, asked: Request) -> Blocks:
+        """What a kernel takes that a tape ran."""
+        forward_and_backward: tuple[Blocks, Blocks] = getattr(self, asked.name)(*asked.of)
+        return forward_and_backward[asked.place]
 
     def _dtype(self, itemsize: int) -> str:
         return {FLOAT64: "float64", FLOAT32: "float32", HALF: self.half}[itemsize]
@@ -240,8 +251,9 @@ class Kernels(NamedTuple):
     ) -> Blocks:
         taken = {what: size for what, size in _affine(sizes, self.batch).items() if what not in results}
         is_sure = provenance is Provenance.RULE
+        there = {OUTPUT, *GRADIENTS, *taken}
         return Blocks(
-            order,
+            [step for step in order if step[1:] in there],
             taken,
             {what: provenance for what in taken if what.startswith(_SCRATCH) and not is_sure},
             who if provenance is Provenance.UNKNOWN else "",

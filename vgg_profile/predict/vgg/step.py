@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 
 from vgg_profile.core.book import Book
@@ -19,6 +19,7 @@ from vgg_profile.predict.vgg.configs import Config, config
 from vgg_profile.predict.vgg.optimizer import Optimizer
 from vgg_profile.predict.vgg.passing import Kernels, Probe
 from vgg_profile.predict.vgg.tape import Tape
+from vgg_profile.predict.vgg.template import Template
 from vgg_profile.predict.vgg.tensors import Backward, Result, Tensor
 from vgg_profile.predict.vgg.walk import forward, load, rows_of
 
@@ -66,22 +67,44 @@ def _is_of_a_batch(kernels: Kernels | None, dtype: str) -> bool:
 
 def _write(net: Config, setting: Setting, kernels_of: KernelsOf, batch: int) -> Book:
     """The book of a step: load, forward, loss, backward, and the optimizer's step."""
-    here = replace(setting, batch=batch)
-    kernels = kernels_of(here)
+    kernels = kernels_of(replace(setting, batch=batch))
     with collecting(is_on=False):
-        book = book_of(net, here, kernels)
+        if kernels is None:
+            return book_of(net, setting)
+        book = _template(net, _of_any_machine(setting)).filled(kernels)
     return replace(book, only=batch) if _is_of_a_batch(kernels, setting.dtype) else book
 
 
-def book_of(net: Config, setting: Setting, kernels: Kernels | None = None) -> Book:
-    """What happens in the step of a network; without kernels, its tensors alone."""
+def _of_any_machine(setting: Setting) -> Setting:
+    """A setting without all that makes no difference but to what kernels take in passing."""
+    return replace(setting, batch=1, setup=replace(setting.setup, processor=None, threads=None))
+
+
+@lru_cache(maxsize=1)  # of ten thousand layers each is large
+def _template(net: Config, setting: Setting) -> Template:
+    """A step whose kernels are asked for nothing yet: one for all batches, processors and threads."""
+    tape = _run(net, setting, asks=True)
+    return Template(_book(tape), tuple(tape.launches))
+
+
+def book_of(net: Config, setting: Setting) -> Book:
+    """What happens in the step of a network to its tensors alone."""
+    return _book(_run(net, setting))
+
+
+def _book(tape: Tape) -> Book:
+    return Book(tuple(tape.events), tuple(tape.marks), refuses_one=tape.refuses_one)
+
+
+def _run(net: Config, setting: Setting, *, asks: bool = False) -> Tape:
+    """A step on a tape."""
     setup = setting.setup
     tape = Tape(
         itemsize=setting.itemsize,
         device=setting.device,
         training=setup.mode == "train",
         grad=setup.has_backward,
-        kernels=kernels,
+        asks=asks,
         amp=setup.amp,
     )
     parameters = load(tape, net, setting.input, setup)
@@ -101,7 +124,7 @@ def book_of(net: Config, setting: Setting, kernels: Kernels | None = None) -> Bo
     if optimizer:
         tape.begin(Phase.STEP)
         optimizer.step()
-    return Book(tuple(tape.events), tuple(tape.marks), refuses_one=tape.refuses_one)
+    return tape
 
 
 def out_of_memory(step: Step, why: str, phase: str = "", layer: str = "") -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
 from vgg_profile.core.sizes import FLOAT32, FLOAT64, NOTHING, Bytes, Shape
@@ -28,13 +28,19 @@ from vgg_profile.predict.vgg.tensors import (
     Blocks,
     Checkpoint,
     Node,
+    Request,
     Result,
     Tensor,
     which,
 )
 
-if TYPE_CHECKING:
-    from vgg_profile.predict.vgg.passing import Kernels
+
+class Launch(NamedTuple):
+    """A kernel that ran: the number of its event, what is to be asked about it, and its results by name."""
+
+    event: int
+    asked: Request
+    results: Mapping[str, Sequence[Storage]]
 
 
 class Tape:
@@ -42,8 +48,8 @@ class Tape:
 
     ``device`` is ``"cpu"`` or ``"cuda"``, whose kernels keep different things; ``training`` is the
     module mode; without ``grad`` nothing is kept for a backward pass, as under ``torch.no_grad()``;
-    ``kernels`` are those that run on the CPU; without, it is not counted what they take in passing. ``amp``
-    is the dtype that autocast lowers to, for the kernels that take one of two bytes and not the other.
+    what kernels take in passing is not counted, or noted to be filled in, if it ``asks``. ``amp`` is the
+    dtype that autocast lowers to, for the kernels that take one of two bytes and not the other.
     """
 
     def __init__(
@@ -53,18 +59,19 @@ class Tape:
         device: str = "cpu",
         training: bool = True,
         grad: bool = True,
-        kernels: Kernels | None = None,
+        asks: bool = False,
         amp: str = "none",
     ) -> None:
         self.itemsize = itemsize
         self.device = device
         self.training = training
         self.grad = grad
-        self.kernels = kernels
+        self.asks = asks
         self.amp = amp
         self.phase = Phase.LOAD
         self.layer = ""
         self.events: list[Event] = []
+        self.launches: list[Launch] = []
         self.marks: list[Mark] = []
         self.nodes: list[Node] = []
         self.accumulates = False
@@ -117,7 +124,7 @@ class Tape:
     def work(self, op: str, size: Bytes) -> None:
         """What an operation takes and gives back, and nothing else of it."""
         if size != NOTHING:
-            taken = (self._scratch("workspace", size),)
+            taken = (_scratch(self.layer, "workspace", size),)
             self.event(op, taken, taken)
 
     def tensor(self, category: Category, what: str, shape: Shape, itemsize: int | None = None) -> Tensor:
@@ -201,26 +208,12 @@ class Tape:
 
         ``results`` are its results' storages by the names that they have in that order.
         """
-        if not blocks.order:
-            self.event(name, chain.from_iterable(results.values()), freed, blocks.unknown)
-            return
-        taken = {
-            what: [self._scratch(what, size, blocks.known.get(what, Provenance.RULE))]
-            for what, size in blocks.sizes.items()
-            if size != NOTHING
-        }
-        allocated: list[Storage] = []
-        released: list[Storage] = []
-        for step in blocks.order:
-            storages = results.get(step[1:]) or taken.get(step[1:], [])
-            if step[0] == "-":
-                released += storages
-            elif storages:
-                if released:
-                    self.event(name, allocated, released, blocks.unknown)
-                    allocated, released = [], []
-                allocated += storages
-        self.event(name, allocated, (*released, *freed), blocks.unknown)
+        if blocks.asked is not None:
+            self.launches.append(Launch(len(self.events), blocks.asked, results))
+        made = tuple(chain.from_iterable(results.values()))
+        self.events += in_blocks(
+            Event(self.phase, self.layer, name, made, tuple(freed), blocks.unknown), blocks, results
+        )
 
     def _is_cut_short(self, backward: Backward) -> bool:
         """Whether a checkpoint that is run again stops here, before the kernel.
@@ -332,9 +325,6 @@ class Tape:
         """Write down what one operation allocated and freed, in the phase and layer that we are in."""
         self.events.append(Event(self.phase, self.layer, op, tuple(allocated), tuple(freed), scratch))
 
-    def _scratch(self, what: str, size: Bytes, known: Provenance = Provenance.RULE) -> Storage:
-        return Storage(self.layer, what, Category.SCRATCH, size, provenance=known)
-
     def _new(
         self,
         category: Category,
@@ -349,6 +339,35 @@ class Tape:
         tensor = Tensor(storage, shape, itemsize, is_parameter=is_parameter, batched=batched)
         storage.size = tensor.size
         return tensor
+
+
+def in_blocks(whole: Event, blocks: Blocks, results: Mapping[str, Sequence[Storage]]) -> list[Event]:
+    """A kernel's event, or as many as its blocks make of it: each takes some, then lets go of some."""
+    if not blocks.order:
+        return [whole]
+    phase, layer, op, _, freed, _ = whole
+    taken = {
+        what: [_scratch(layer, what, size, blocks.known.get(what, Provenance.RULE))]
+        for what, size in blocks.sizes.items()
+        if size != NOTHING
+    }
+    events: list[Event] = []
+    allocated: list[Storage] = []
+    released: list[Storage] = []
+    for step in blocks.order:
+        storages = results.get(step[1:]) or taken.get(step[1:], [])
+        if step[0] == "-":
+            released += storages
+        elif storages:
+            if released:
+                events.append(Event(phase, layer, op, tuple(allocated), tuple(released), blocks.unknown))
+                allocated, released = [], []
+            allocated += storages
+    return [*events, Event(phase, layer, op, tuple(allocated), (*released, *freed), blocks.unknown)]
+
+
+def _scratch(layer: str, what: str, size: Bytes, known: Provenance = Provenance.RULE) -> Storage:
+    return Storage(layer, what, Category.SCRATCH, size, provenance=known)
 
 
 @lru_cache(1024)  # all that a layer keeps shares them

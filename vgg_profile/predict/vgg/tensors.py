@@ -93,17 +93,35 @@ class Result(NamedTuple):
         return not (self.in_place or self.view)
 
 
+class Request(NamedTuple):
+    """A question to whoever's kernels run: a method of ``passing.Kernels``, and what it is given.
+
+    It answers with the blocks of the forward and of the backward; ``place`` says which of them are meant.
+    """
+
+    name: str
+    of: tuple[object, ...]
+    place: int
+
+
 class Blocks(NamedTuple):
     """An operation's results and what it takes beside them, in the order in which they come and go.
 
     ``sizes`` has the bytes of what it takes, and ``known`` how those are known that are not by rule;
-    ``unknown`` names who may take memory beside all that, of which nothing is known.
+    ``unknown`` names who may take memory beside all that, of which nothing is known. Of those that are
+    ``asked`` for nothing is said yet: they differ with the batch and the machine.
     """
 
     order: Order = ()
     sizes: Mapping[str, Bytes] = {}
     known: Mapping[str, Provenance] = {}
     unknown: str = ""
+    asked: Request | None = None
+
+
+def asked(name: str, of: tuple[object, ...]) -> tuple[Blocks, Blocks]:
+    """The blocks of a forward and of its backward, to be filled in."""
+    return Blocks(asked=Request(name, of, 0)), Blocks(asked=Request(name, of, 1))
 
 
 def working(size: Bytes) -> Blocks:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
+from math import nan
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LinearLocator, Locator, MaxNLocator
 
@@ -108,8 +111,14 @@ def _ticks(
     axes: Axes, series: Series, values: list[float], base: list[float], sideways: bool, theme: Theme
 ) -> list[float]:
     lower, upper = ([place + side for place in series.x] for side in (-0.36, 0.36))
-    strokes = axes.vlines if sideways else axes.hlines
-    drawn = strokes(values, lower, upper, color=series.colour, linewidth=1.8, zorder=4)
+    look: dict[str, Any] = {"color": series.colour, "linewidth": 1.8, "zorder": 4}
+    drawn: Line2D | LineCollection
+    if sideways and len(values) > CROWD:  # as one line, which is lifted between them
+        places = [each for ends in zip(lower, upper, upper, strict=True) for each in ends]
+        heights = [each for value in values for each in (value, value, nan)]
+        (drawn,) = axes.plot(heights, places, solid_capstyle="butt", **look)
+    else:
+        drawn = (axes.vlines if sideways else axes.hlines)(values, lower, upper, **look)
     drawn.set_path_effects([withStroke(linewidth=3.4, foreground=theme.ground)])  # it may cross a bar
     return base
 

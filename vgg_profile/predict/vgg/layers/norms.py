@@ -11,7 +11,7 @@ from vgg_profile.core.sizes import FLOAT32, FLOAT64, HALF, NOTHING, Bytes, Shape
 from vgg_profile.predict.kernels import GRADIENTS
 from vgg_profile.predict.vgg.layers.layer import Layer
 from vgg_profile.predict.vgg.tape import Tape
-from vgg_profile.predict.vgg.tensors import Backward, Blocks, Result, Saved, Tensor, working
+from vgg_profile.predict.vgg.tensors import Backward, Blocks, Result, Saved, Tensor, asked, working
 
 _COPY_AND_SUMS = (
     *(f"+{each}" for each in GRADIENTS),
@@ -70,18 +70,15 @@ class BatchNorm2d(Layer):
             tape.refuses_one = tape.refuses_one or tape.layer
         sums = Bytes(2 * self.channels * max(weight.itemsize, FLOAT32), 0)
         statistic = Bytes(self.channels * max(weight.itemsize, FLOAT32 if is_native else 0), 0)
-        statistics = 2 * self.channels * weight.itemsize
-        threads = threads_backward = 0
-        if tape.kernels and is_one_value:
-            threads, threads_backward = tape.kernels.batch_norm_sums(self.channels, x.itemsize)
-            if x.itemsize == HALF:
-                threads_backward += 3 * self.channels * FLOAT32
-            elif not tape.training:
-                threads_backward += self.channels * x.itemsize
-        work = max(sums.fixed, statistics + threads) if tape.training else sums.fixed
         last = 2 if bias.requires_grad else 0
         on_one_value = sums if is_native and is_one_value else NOTHING
         in_order = x.size if x.requires_grad else NOTHING
+        here = self.channels, weight.itemsize, tape.training, in_order
+        forward, backward = Blocks(), Blocks()
+        if on_cpu and tape.asks and is_one_value:
+            forward, backward = asked("batch_norm", (*here, x.itemsize))
+        elif on_cpu:
+            forward, backward = in_passing(*here)
         return tape.op(
             "batch_norm",
             (x, weight, bias),
@@ -94,14 +91,29 @@ class BatchNorm2d(Layer):
                     if tape.training or is_native
                 ],
                 temporaries=[on_one_value if place == last else NOTHING for place in range(3)],
-                blocks=Blocks(
-                    _COPY_AND_SUMS, {"map in order": in_order, "sums of threads": Bytes(threads_backward, 0)}
-                )
-                if on_cpu
-                else Blocks(),
+                blocks=backward,
             ),
-            blocks=working(Bytes(work, 0) if on_cpu else NOTHING),
+            blocks=forward,
         )
+
+
+def in_passing(
+    channels: int,
+    weight_itemsize: int,
+    training: bool,
+    in_order: Bytes,
+    threads: int = 0,
+    threads_backward: int = 0,
+) -> tuple[Blocks, Blocks]:
+    """What a batch norm takes on the CPU, forward and backward, beside what its ``threads`` sum in, in bytes.
+
+    ``in_order`` is the map, where its gradient is wanted; the items are sizes of a value.
+    """
+    sums = 2 * channels * max(weight_itemsize, FLOAT32)
+    statistics = 2 * channels * weight_itemsize
+    work = max(sums, statistics + threads) if training else sums
+    sizes = {"map in order": in_order, "sums of threads": Bytes(threads_backward, 0)}
+    return working(Bytes(work, 0)), Blocks(_COPY_AND_SUMS, sizes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from vgg_profile.core.counts import Count, product
 from vgg_profile.core.sizes import Shape
 from vgg_profile.predict.vgg.layers.layer import Layer
 from vgg_profile.predict.vgg.tape import Tape
-from vgg_profile.predict.vgg.tensors import Backward, Blocks, Result, Tensor
+from vgg_profile.predict.vgg.tensors import Backward, Blocks, Result, Tensor, asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,9 @@ class Conv2d(Layer):
         """
         weight, bias = parameters["weight"], parameters["bias"]
         forward = backward = Blocks(unknown="the convolution")
-        if tape.kernels:
-            forward, backward = tape.kernels.convolution(
-                x.shape,
-                self.out_channels,
-                self.kernel_size,
-                tape.itemsize_of(x, "lower"),
-                wants_input_gradient=x.requires_grad,
-                wants_weight_gradient=weight.requires_grad,
-            )
+        if tape.asks:
+            here = x.shape, self.out_channels, self.kernel_size, tape.itemsize_of(x, "lower")
+            forward, backward = asked("convolution", (*here, x.requires_grad, weight.requires_grad))
         return tape.op(
             "convolution",
             (x, weight, bias),
@@ -114,14 +108,9 @@ class Linear(Layer):
         """
         weight, bias = parameters["weight"], parameters["bias"]
         forward = backward = Blocks(unknown="the matrix product")
-        if tape.kernels:
-            forward, backward = tape.kernels.product(
-                self.in_features,
-                self.out_features,
-                tape.itemsize_of(x, "lower"),
-                wants_input_gradient=x.requires_grad,
-                wants_weight_gradient=weight.requires_grad,
-            )
+        if tape.asks:
+            here = self.in_features, self.out_features, tape.itemsize_of(x, "lower")
+            forward, backward = asked("product", (*here, x.requires_grad, weight.requires_grad))
         return tape.op(
             "addmm",
             (x, weight, bias),

@@ -147,6 +147,73 @@ def test_calibration_takes_real_steps_and_what_the_process_took_is_a_line(
     assert before["reserve_bytes"] != after["reserve_bytes"]
 
 
+@pytest.mark.parametrize(
+    ("said", "does"),
+    [
+        (None, False),
+        ("", False),
+        ("0", True),
+        ("131072", True),
+        ("131073", False),
+        ("²", False),
+        ("9" * 99, False),
+    ],
+)
+def test_malloc_gives_back_where_it_is_told_and_no_later_than_it_begins_to(
+    said: str | None, does: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(room.THRESHOLD, raising=False)
+    if said is not None:
+        monkeypatch.setenv(room.THRESHOLD, said)
+    assert room.gives_back() is does
+
+
+def test_where_malloc_gives_back_the_answer_is_measured_and_not_searched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a process takes there at the answer counts, less than at two images or more; and there alone."""
+    taken: list[int] = []
+    step = ledger(walk("A"), Setup(processor="avx2", threads=2))
+
+    def takes(_: object, setting: Setting, limit: int | None = None) -> Took:
+        assert limit is None
+        taken.append(setting.batch)
+        beside = {2: 300 * MIB}.get(setting.batch, off)
+        return Took(step.asked_again(setting.batch).peak_bytes(setting.batch) + beside, "avx2", 2, "2.13")
+
+    monkeypatch.setattr("vgg_profile.measure.process.steps_in_a_process", takes)
+    net = ("A", "--memory", "2GiB")
+    before = asked(*net)
+    for off in (300 * MIB, 500 * MIB, 100 * MIB):
+        taken.clear()
+        monkeypatch.setenv(room.THRESHOLD, "131072")
+        done = run("fit", *net, "--calibrate", "--format", "json")
+        assert done.exit_code == 0, done.output
+        after = json.loads(done.stdout)
+        kept = off + calibrating.ARENA
+        assert (after["reserve_bytes"], after["largest_batch"]) == (kept, step.largest_batch(2 * GIB - kept))
+        assert f"{room.THRESHOLD}=131072" in after["reserves"][0]["source"]
+        assert taken[0] == 2
+        assert taken[-1] == after["largest_batch"], "what is answered was measured"
+        monkeypatch.delenv(room.THRESHOLD)
+        assert asked(*net)["reserves"] == before["reserves"], "of a malloc that gives back"
+
+
+@given(st.lists(st.integers(1, 900), min_size=3, max_size=500))
+def test_what_is_left_beside_the_largest_batch_was_measured_at_it(beside: list[int]) -> None:
+    """However little it is even: the search ends, and the last of its batches leaves no more."""
+
+    def largest(left: int) -> int:
+        return max(2, (1000 - left) // 2)
+
+    def measure(batch: int) -> int:
+        return beside[batch % len(beside)]
+
+    settled = calibrating._settled(beside[2], largest, measure)
+    answer = largest(settled)
+    assert answer == 2 or settled >= measure(answer)
+
+
 @given(st.integers(0, 3000), st.floats(0.3, 3), st.sets(st.integers(2, 3000), max_size=20))
 def test_the_answer_ran_and_a_batch_close_by_did_not(most: int, off: float, odd: set[int]) -> None:
     """Whatever the guess, and though some smaller batches do not run: malloc keeps more of what they free."""

@@ -28,6 +28,12 @@ KEPT_AS = "machine"
 NAMED, LAST_SEEN, WORST = "named", "last seen", "worst known"
 """Where a machine comes from."""
 
+THRESHOLD = "MALLOC_MMAP_THRESHOLD_"
+"""The variable with which glibc's malloc is told from how many bytes on a block has pages of its own."""
+
+GIVEN_BACK = 128 * 2**10
+"""Where malloc begins; left to itself, it raises that to 32 MiB as blocks are freed (mallopt(3))."""
+
 
 @dataclass(frozen=True)
 class LastSeen:
@@ -51,6 +57,16 @@ class Machine(NamedTuple):
     threads: int
     source: str
     left_out: tuple[str, ...] = ()
+
+
+def gives_back() -> bool:
+    """Whether malloc was told to give back each block that is freed, of so many bytes or more.
+
+    Such a block has pages of its own, so that a process takes what its tensors take, and always the same
+    beside. The variable holds for the processes that are started here, too.
+    """
+    said = os.environ.get(THRESHOLD, "")
+    return said.isascii() and said.isdigit() and len(said) < 9 and int(said) <= GIVEN_BACK
 
 
 def last_seen() -> LastSeen | None:

@@ -13,7 +13,15 @@ from typing import Any
 from vgg_profile.ask.cards import Memory
 from vgg_profile.ask.cards import memory as read_memory
 from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit, Reserve, process
-from vgg_profile.ask.machine import WORST, key_of, last_seen, settle
+from vgg_profile.ask.machine import (
+    GIVEN_BACK,
+    THRESHOLD,
+    WORST,
+    gives_back,
+    key_of,
+    last_seen,
+    settle,
+)
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
@@ -133,10 +141,12 @@ def as_calibrated(step: Step, memory: int) -> Reserve | None:
     if seen is None or beside is None:
         return None
     tried = binary(min(memory, MOST_CALIBRATED))
-    source = f"measured on this machine by --calibrate, in {tried}, with torch {seen.torch}"
+    told = f" and {THRESHOLD}={GIVEN_BACK}" if gives_back() else ""
+    source = f"measured on this machine by --calibrate, in {tried}, with torch {seen.torch}{told}"
     return Reserve(beside, "the process: Python, PyTorch, malloc", source)
 
 
 def calibrated_as(step: Step, memory: int) -> str:
-    """The name under which that is kept."""
-    return key_of({**step.profile.config.to_dict(), "memory": memory}, step.setting)
+    """The name under which that is kept: of a malloc that gives back what is freed, one of its own."""
+    malloc = {"malloc": "gives back"} if gives_back() else {}
+    return key_of({**step.profile.config.to_dict(), "memory": memory, **malloc}, step.setting)

@@ -20,6 +20,7 @@ from vgg_profile.measure.memory import CpuMemory, CudaMemory
 from vgg_profile.measure.record import MeasuredMoment, Measurement, Reading
 from vgg_profile.measure.vocabulary import NEVER_JUDGED
 from vgg_profile.models import build
+from vgg_profile.predict.vgg import step as paper
 from vgg_profile.predict.vgg.layers import plain
 
 # -- the two roads stay apart ----------------------------------------------------------------------
@@ -41,6 +42,7 @@ def test_a_wrong_formula_moves_the_prediction_and_not_the_measurement(
 ) -> None:
     right = measure(SMALL, input=(3, 16, 16), repeats=0)
     monkeypatch.setattr(plain, "INDEX_BYTES", 4)
+    paper._template.cache_clear()
     wrong = measure(SMALL, input=(3, 16, 16), repeats=0)
     assert wrong.timeline == right.timeline
     checks = crosscheck(profile_for(SMALL, wrong), wrong)

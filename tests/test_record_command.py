@@ -16,6 +16,7 @@ from vgg_profile.describe.figures import depict
 from vgg_profile.describe.tables import describe
 from vgg_profile.measure.reading import load
 from vgg_profile.measure.record import MeasuredMoment
+from vgg_profile.predict.vgg import step as paper
 
 
 def test_measure_leaves_no_file_when_it_is_interrupted(
@@ -51,6 +52,7 @@ def test_measure_says_what_would_fit_and_keeps_the_partial_record_when_memory_ru
 
 def test_measure_exits_with_3_when_a_check_fails(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vgg_profile.predict.vgg.layers.plain.INDEX_BYTES", 4)
+    paper._template.cache_clear()
     result = run("measure", network, "--input", "8", "--repeats", "0")
     assert result.exit_code == 3
     assert "FAIL: off by" in result.stdout

@@ -103,6 +103,24 @@ def test_a_record_counts_each_operation_in_one_layer(nets: Path, tmp_path: Path)
         assert counted.keys() == {"stem", "body.0.0", "body.0.1", "body.1"}
 
 
+@pytest.mark.parametrize("command", ["table", "timeline", "fit", "measure"])
+def test_a_batch_of_none_is_refused_for_any_network(command: str, nets: Path, traced_net: Path) -> None:
+    for network in (f"{nets}:Net", traced_net):
+        if (command, network) == ("measure", traced_net):
+            continue
+        words = ("--input", "3x16x16") if network != traced_net else ()
+        memory = ("--memory", "1GiB") if command == "fit" else ()
+        result = run(command, network, *words, *memory, "--batch", 0)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "The batch is 0. Give a whole number from 1 to " in result.stderr
+
+
+def test_a_file_without_a_name_is_told_how_to_name_a_network(nets: Path) -> None:
+    result = run("table", nets, "--input", "3x16x16")
+    assert result.exit_code == 2
+    assert "a network of your own is FILE.py:NAME" in result.stderr
+
+
 def test_networks_by_block_and_by_layer_in_order(nets: Path) -> None:
     words = (f"{nets}:Blocks", f"{nets}:Net", "--input", "3x8x8", "--format", "csv")
     for by, names in (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
-from vgg_profile.core.setting import Setup
+from vgg_profile.core.setting import Setup, check_size
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.walk import walk
 
@@ -112,10 +112,12 @@ def open_any(
     classes: int | None,
 ) -> Profile:
     """A network, whichever way it is named; without a batch or a device, its own or the usual one."""
+    if batch is not None:
+        check_size(batch, "batch", "--batch 1")
     if is_python(source):
         from vgg_profile.core.step import SEVERAL
 
-        return open_python(source, asked, setup, batch or SEVERAL, device or "cpu")
+        return open_python(source, asked, setup, SEVERAL if batch is None else batch, device or "cpu")
     if is_trace_file(source):
         return open_trace(source, asked, batch, device)
     return walk(

@@ -273,10 +273,11 @@ class Step(Displayed):
             if found < first:
                 break
             fits = last
+        more = 4 * self.books[-1].span[1]
         raise InputError(
             f"This step's events change with the batch: it answers for {self.answers_for}"
             f"{', and the last of them fits' if fits else ''}.",
-            "Ask about one of them, with --batch N, or trace it again, --up-to a larger one.",
+            f"Ask about one of them, with --batch N, or trace it again with --up-to {more}.",
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def _how_to_read(asked: WhatIf) -> Iterator[str]:
         f"{' and kernels' if fit.run is None else ', on a card'}."
     )
     if least := [each.options for each in asked.changes if each.is_at_least]:
-        yield f"At most so many images, for no rule knows all that kernels take: {', '.join(least)}."
+        how = "At most" if fit.run is None else "About"  # on a card, what fits without cuDNN's scratch
+        yield f"{how} so many images, for no rule knows all that kernels take: {', '.join(least)}."
     if asked.idle:
         yield f"No help here: {', '.join(each.options for each in asked.idle)}."
     for each in asked.refused:

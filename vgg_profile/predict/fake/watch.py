@@ -143,16 +143,22 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         try:
             return func(*args, **kwargs)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
-            raise self._refusal(func, "gives a result whose size or value depends on data") from error
+            raise self._refusal(
+                func,
+                "gives a result whose size or value depends on data",
+                "What it takes is known only when it runs: predict the parts that depend on no data.",
+            ) from error
         except UnsupportedOperatorException as error:
-            raise self._refusal(func, "has no rule for tensors without data") from error
+            raise self._refusal(
+                func,
+                "has no rule for tensors without data",
+                "Give it one with torch.library.register_fake, where it is yours.",
+            ) from error
 
-    def _refusal(self, func: Any, why: str) -> InputError:
+    def _refusal(self, func: Any, why: str, what_then: str) -> InputError:
         where = f"in {self.recording.phase} of {self.recording.layer or 'the step'}"
-        return InputError(
-            f"The network cannot be traced: {func._schema.name} {why} ({where}).",
-            "Measure it with real tensors instead: `vgg-profile measure`.",
-        )
+        message = f"The network cannot be traced: {func._schema.name} {why} ({where})."
+        return InputError(message, what_then)
 
     # -- the book --------------------------------------------------------------------------------
 

@@ -211,7 +211,7 @@ def by_name(name: str) -> Config:
         raise InputError(
             f"There is no config named {excerpt(name)}; the paper's are {', '.join(PAPER)}.",
             did_you_mean(name.lower(), TYPED_NAMES)
-            + "`vgg-profile list` shows them; a network of your own is a list such as "
+            + "`vgg-profile list` shows them; a network of your own is FILE.py:NAME, a list such as "
             '"64,64,M,128,M", or a .toml or .json file.',
         )
     return found

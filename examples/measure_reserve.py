@@ -188,9 +188,11 @@ def page(rows: list[Row]) -> Iterator[str]:
     least, most = (binary(of(row.beside for row in rows)) for of in (min, max))
     ran, true = sum(all(row.runs) for row in rows), sum(row.verdict == "true" for row in rows)
     unasked = sum(row.unasked <= row.answer for row in rows)
+    missing = [kind for kind, *_ in SETUPS if kind not in {row.kind for row in rows}]
+    not_asked = f"; not asked yet: {', '.join(missing)}" if missing else ""
     yield (
         f"\n{ran} of {len(rows)} batches ran each time; of {true} a batch within {CLOSE:.0%} of it, or the "
-        f"next, failed; {len(SETUPS) - len(rows)} setups are not asked yet. Beside their tensors {least} to "
+        f"next, failed{not_asked}. Beside their tensors {least} to "
         f"{most} were kept free. Unasked, `fit` keeps {binary(PROCESS.bytes)} free, and at most "
         f"{binary(MALLOC.bytes)} for malloc, a fifth of what is left where that is less: {unasked} "
         f"of {len(rows)} of its answers are no more than ran."

@@ -87,6 +87,8 @@ class Gallery(nn.Module):
         )
         z = z + torch.baddbmm(batched, batched[:, :, :4].contiguous(), batched).sum()
         chosen = torch.index_select(z, 1, torch.arange(16))
+        chosen = chosen + torch.empty_strided((16,), (1,)).fill_(1.0)
+        chosen = chosen + torch.empty(16).uniform_() + torch.empty(16).zero_()
         return (
             chosen + torch.full_like(z, 2.0) + z.new_ones(z.shape) + z.new_full(z.shape, 1.0) + torch.rand(16)
         )

@@ -58,7 +58,7 @@ def names(words: str) -> frozenset[str]:
 
 NOTHING_BESIDE = names(
     """
-    _local_scalar_dense _reshape_alias _to_copy _unsafe_view abs addcdiv_ addcmul addcmul_ alias arange
+    _reshape_alias _to_copy _unsafe_view abs addcdiv_ addcmul addcmul_ alias arange
     as_strided as_strided_ bernoulli_ clamp constant_pad_nd cos detach detach_ empty
     empty_like empty_strided erf exp expand fill_ full full_like gelu hardsigmoid
     hardsigmoid_backward hardswish hardswish_ hardswish_backward hardtanh hardtanh_ hardtanh_backward

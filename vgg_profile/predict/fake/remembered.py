@@ -47,12 +47,14 @@ class Remembered:
         if self._answers is None:
             self._answers = _kept()
             atexit.register(self.write)
-        return self._new.get(_key(words)) or self._answers.get(_key(words))
+        key = _key(words)
+        return self._new.get(key) or self._answers.get(key)
 
     def keep(self, words: str, line: str) -> None:
         """Remember an answer."""
-        if self._answers is not None and _key(words) not in self._answers:
-            self._new[_key(words)] = line
+        key = _key(words)
+        if self._answers is not None and key not in self._answers:
+            self._new[key] = line
 
     def write(self) -> Path | None:
         """Keep what is new beside what others kept meanwhile; ``None`` where nothing was written."""

@@ -8,7 +8,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
@@ -16,14 +16,12 @@ from typing import NamedTuple
 
 from vgg_profile.core.book import Book, Line, highest_of
 from vgg_profile.core.collecting import collecting
-from vgg_profile.core.events import Event, Mark, Storage
+from vgg_profile.core.events import Event, Mark
 from vgg_profile.core.lazy import Lazy
 from vgg_profile.core.sizes import Bytes, added_up
 from vgg_profile.predict.vgg.passing import Kernels
 from vgg_profile.predict.vgg.tape import Launch, in_blocks
 from vgg_profile.predict.vgg.tensors import Request
-
-Results = Mapping[str, Sequence[Storage]]
 
 
 class Alike(NamedTuple):

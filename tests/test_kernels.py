@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
 
 import kernel_runner
 import pytest
 from conftest import Golden
+from running_kernels import beside, differing, here_at_most, products_really_run, really_run
 
 from vgg_profile import ledger, walk
 from vgg_profile.check.subject import profile_for, setup_of
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.processor import family as family_by
 from vgg_profile.core.setting import PROCESSORS, Setup
-from vgg_profile.measure.processor import processor
 from vgg_profile.measure.reading import load
-from vgg_profile.predict.kernels import aten_cpu, convolution, onednn, onednn_threads, onednn_tiles
+from vgg_profile.predict.kernels import aten_cpu, convolution, onednn, onednn_threads
 from vgg_profile.predict.kernels.events import Passing, in_order
 from vgg_profile.predict.kernels.onednn_products import scratch
 from vgg_profile.predict.kernels.shapes import Convolution, Product
@@ -32,58 +26,6 @@ from vgg_profile.predict.vgg.configs import from_dict
 
 REPOSITORY = Path(__file__).parents[1]
 RECORDS = sorted((REPOSITORY / "reports" / "measured").glob("*-cpu.json"))
-FAMILIES = {"avx2": "AVX2", "avx512": "AVX512_CORE", "avx512_bf16": "AVX512_CORE_BF16", "amx": "DEFAULT"}
-"""By family, what oneDNN is told to use at most."""
-
-
-def here_at_most(family: str) -> str:
-    """That family, or the one of this machine where it knows less; skips on one that no rule knows."""
-    here = processor()
-    if here is None:
-        pytest.skip("no rule knows this machine's processor")
-    return min(family, here, key=PROCESSORS.index)
-
-
-def answers(family: str, *arguments: object) -> list[Any]:
-    """What ``kernel_runner`` says in a process limited to a family; first, which family it really has."""
-    answer = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("kernel_runner.py")), *map(str, arguments)],
-        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "ONEDNN_MAX_CPU_ISA": FAMILIES[family]},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [json.loads(line) for line in answer.stdout.splitlines()]
-
-
-@lru_cache
-def really_run(
-    family: str, dtype: str, threads: int, count: int, onednn: bool = True
-) -> tuple[str | None, list[tuple[Convolution, list[tuple[int, ...]]]]]:
-    """The process's family, and what its allocator saw of random convolutions, forward and backward."""
-    first, *lines = answers(family, "convolutions", threads, count, dtype, threads, int(onednn))
-    return first, [(Convolution(*shape), list(map(tuple, seen))) for shape, *seen in lines]
-
-
-@lru_cache
-def products_really_run(family: str) -> tuple[str | None, list[tuple[Product, int, int]]]:
-    """The process's family, and random products with their threads and what they took beside their result."""
-    first, *lines = answers(family, "products", 1, 150, "bfloat16", 1, 1)
-    return first, [(Product(*shape), threads, taken) for shape, threads, taken in lines]
-
-
-def beside(
-    family: str, dtype: str, threads: int, count: int
-) -> Iterator[tuple[Convolution, Passing, tuple[int, ...]]]:
-    """Each pass of each convolution as predicted and as seen; skips on a machine of another family."""
-    if (here := here_at_most(family)) != family:
-        pytest.skip(f"this machine's processor is {here}")
-    here, runs = really_run(family, dtype, threads, count)
-    if here != family:
-        pytest.skip(f"this machine's processor is {here}")
-    for shape, seen in runs:
-        predicted = convolution.forward(shape, family, threads), convolution.backward(shape, family, threads)
-        yield from ((shape, *pair) for pair in zip(predicted, seen, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -96,18 +38,6 @@ def test_every_float32_convolution_takes_what_the_rule_says(family: str, threads
         assert predicted.changes == seen, shape
 
 
-def differing(predicted: Passing, seen: tuple[int, ...], *bounded: str) -> list[str]:
-    """The events that are not as predicted: not the size, or, of a bounded block, more than its bound."""
-    if len(predicted.events) != len(seen):
-        return [f"{len(seen)} events instead of {len(predicted.events)}"]
-    return [
-        f"{event.what}: {size:,} instead of {event.bytes:,}"
-        for event, size in zip(predicted.events, seen, strict=True)
-        if event.bytes != size
-        and not (event.what.startswith(bounded) and 0 < size * event.bytes <= event.bytes**2)
-    ]
-
-
 @pytest.mark.parametrize("threads", [pytest.param(1, marks=pytest.mark.slow), 2])
 @pytest.mark.parametrize("family", ["avx512", "avx512_bf16"])
 def test_every_bfloat16_convolution_takes_what_the_rule_says_and_a_scratchpad_within_its_bound(
@@ -117,29 +47,6 @@ def test_every_bfloat16_convolution_takes_what_the_rule_says_and_a_scratchpad_wi
         bounded = ("scratchpad",) if shape.kernel == 1 else ()
         assert differing(predicted, seen, *bounded) == [], shape
         assert predicted.provenance is (Provenance.BOUND if bounded else Provenance.RULE)
-
-
-@pytest.mark.parametrize(
-    "threads", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
-)
-def test_every_bfloat16_convolution_by_tiles_takes_what_the_rule_says_or_less_within_its_bounds(
-    threads: int,
-) -> None:
-    """Blocks of weights and scratchpads of products are bounded; who books nothing of them is exact."""
-    found: dict[Provenance, int] = dict.fromkeys(Provenance, 0)
-    close = 0
-    for shape, predicted, seen in beside("amx", "bfloat16", threads, 60):
-        found[predicted.provenance] += 1
-        if predicted.provenance is Provenance.UNKNOWN:
-            assert shape.height * shape.width <= onednn_tiles.FEW_PIXELS or shape.input_values < 1000, shape
-            continue
-        is_exact = predicted.provenance is Provenance.RULE
-        bounded = () if is_exact else ("scratchpad", "weight in blocks")
-        assert differing(predicted, seen, *bounded) == [], shape
-        close += predicted.most <= 1.1 * max(accumulate(seen))
-    assert found[Provenance.RULE] > 5, "gradients of weights alone"
-    assert found[Provenance.UNKNOWN] < 30
-    assert close > (found[Provenance.RULE] + found[Provenance.BOUND]) / 2, "the bounds are not idle"
 
 
 @pytest.mark.parametrize(

@@ -293,11 +293,10 @@ def test_the_line_of_scratch_says_what_it_is_worth(options: tuple[str, ...], nam
 def test_what_is_not_counted_is_said() -> None:
     net = ("D", "--memory", "8GiB")
     known = run("fit", *net, "--processor", "avx512", "--threads", 2).stdout
-    assert "What kernels take in passing is counted: avx512, 2 threads" in known and "at least" not in known
-    amp = ("--amp", "bfloat16", "--processor")
-    assert "is counted" in run("timeline", "D", *amp, "amx").stdout
-    half = run("fit", *net, "--dtype", "float16", "--processor", "amx").stdout
-    assert "No rule knows all that kernels take on amx" in half
+    assert "What kernels take in passing is counted: avx512, 2 threads" in known
+    assert "one at least" not in known
+    assert "is counted" in run("timeline", "D", "--amp", "bfloat16", "--processor", "amx").stdout
+    assert "No rule knows all" in run("fit", *net, "--dtype", "float16", "--processor", "amx").stdout
     assert run("fit", *net, "--processor", "avx512", "--threads", 0).exit_code == 2
     on_a_card = run("fit", "D", "--memory", "t4", "--processor", "avx512")
     assert (on_a_card.exit_code, "of the CPU" in on_a_card.stderr) == (2, True)

@@ -42,7 +42,7 @@ def test_what_tiles_take_by_the_rule_stays(golden: Golden) -> None:
     """The blocks of each, and how far they are known: few processors have tiles."""
     lines = []
     large = (
-        Convolution(1, 64, 128, 112, 112, dtype="bfloat16"),
+        Convolution(1, 128, 128, 112, 112, dtype="bfloat16"),
         Convolution(2, 5, 20, 60, 300, dtype="bfloat16"),
     )
     for shape in (*kernel_runner.shapes(5, 60, "bfloat16"), *large):

@@ -236,9 +236,7 @@ def _subject(
 def _grid(profile: Profile, setup: Setup) -> Sweep:
     """The peak over batches, and of a VGG over image sizes; `vgg-profile sweep` takes any other grid."""
     if profile.run is not None:
-        step = trace(profile, setup)
-        book = step.for_any_batch().book
-        least, most = (1, 0) if step.write else (book.least, book.most)
+        least, most = trace(profile, setup).for_any_batch().span
         return sweep_any(
             lambda size, dtype, setup: profile,
             inputs=(profile.input,),

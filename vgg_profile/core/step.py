@@ -23,6 +23,9 @@ from vgg_profile.core.tree import Profile, heading
 SEVERAL = 2
 """The batch at which a network is asked for a book of every batch: one image may go another way."""
 
+NOT_ALONE = "Use --batch 2 or more, a larger --input, or --mode eval."
+"""What to do where batch norm has one value a channel."""
+
 
 @dataclass(frozen=True, repr=False)
 class Step(Displayed):
@@ -102,25 +105,34 @@ class Step(Displayed):
         return self.carried or (self.book,)
 
     @property
+    def span(self) -> tuple[int, int]:
+        """The least and the largest batch that it answers for; 0 for no largest."""
+        return (1, 0) if self.write else (self.books[0].span[0], self.books[-1].span[1])
+
+    @property
     def answers_for(self) -> str:
         """The batches that its books answer for, in words."""
         return answers_for(self.books)
 
     def for_any_batch(self) -> Step:
         """The same with bytes affine in the batch; raises ``InputError`` where no line joins the batches."""
-        batch = max(self.setting.batch, SEVERAL)
-        book = self.book if self.write_on is None or not self.book.only else self.write_on(batch)
+        own = self.setting.batch
+        batch = max(own, SEVERAL)
+        if self.write_on is not None and self.book.only:
+            book = self.write_on(batch)
+        else:
+            book = next((each for each in self.carried if each.answers(batch)), self.book)
         if book.only and self.write is None:
             raise InputError(
                 f"This step's events change with the batch: it answers for {self.answers_for}.",
                 "Ask about one batch, with --batch N.",
             )
-        return self._with(book, batch if book.only == batch else self.setting.batch)
+        return self._with(book, own if book.answers(own) else batch)
 
     def check_batch(self, batch: int) -> None:
         """Refuse a batch that PyTorch would refuse: raises ``InputError`` where a norm has one value."""
         if batch == 1 and self.alone:
-            raise InputError(self.alone, "Use --batch 2 or more, a larger --input, or --mode eval.")
+            raise InputError(self.alone, NOT_ALONE)
 
     @property
     def alone(self) -> str:

@@ -15,7 +15,7 @@ from vgg_profile.core.book import Book, Line, Moment, answers_for
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
-from vgg_profile.core.network import KNOWN_OF_KERNELS
+from vgg_profile.core.network import KNOWN_OF_KERNELS, TracedNetwork
 from vgg_profile.core.setting import LARGEST, Setting, Setup
 from vgg_profile.core.sizes import Bytes
 from vgg_profile.core.tree import Profile, heading
@@ -88,7 +88,7 @@ class Step(Displayed):
             option = "--batch" if batch < self.books[0].span[0] else "--up-to"
             raise InputError(
                 f"The step was traced for {self.answers_for}: another may go another way.",
-                f"Trace it again with {option} {batch}.",
+                f"Trace it again: {self._traced_with(option, batch)}.",
             )
         return self.asked_again(batch)
 
@@ -285,12 +285,18 @@ class Step(Displayed):
             if found < first:
                 break
             fits = last
-        more = 4 * self.books[-1].span[1]
+        again = self._traced_with("--up-to", 4 * self.books[-1].span[1])
         raise InputError(
             f"This step's events change with the batch: it answers for {self.answers_for}"
             f"{', and the last of them fits' if fits else ''}.",
-            f"Ask about one of them, with --batch N, or trace it again with --up-to {more}.",
+            f"Ask about one of them, with --batch N, or trace it again: {again}.",
         )
+
+    def _traced_with(self, option: str, value: int) -> str:
+        """The command that traces the step's network so."""
+        network = self.profile.config
+        assert isinstance(network, TracedNetwork)
+        return network.to_trace(self.setting, option, str(value))
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON has it: moments with their categories, and every event behind them."""
@@ -365,12 +371,17 @@ def as_traced(
     def run(setup: Setup) -> Step:
         if setup == step.setup:
             return step
+        asked = replace(step.setting, setup=setup)
+        as_many = replace(step.setup, accumulate=setup.accumulate)
+        if as_many == setup and min(setup.accumulate, step.setup.accumulate) > 1:  # a third adds nothing
+            return replace(step, profile=replace(step.profile, setting=asked))
         if retrace is not None:
             return retrace(setup)
         network = step.profile.config
+        assert isinstance(network, TracedNetwork)
         raise InputError(
             f"{network.label} was traced as {step.setup.label}, and {setup.label} is asked about.",
-            f"Ask about what was traced, or trace it again: `vgg-profile trace {network.facts['source']} …`.",
+            f"Ask about what was traced, or trace it again: {network.to_trace(asked)}.",
         )
 
     return replace(step.profile, run=run, build=build)

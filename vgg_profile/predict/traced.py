@@ -80,6 +80,7 @@ class _Network(Struct, forbid_unknown_fields=True):
     loss: Text
     torch: Text
     threads: Size
+    how: tuple[Text, ...] = ()
 
 
 class _Row(Struct, forbid_unknown_fields=True):

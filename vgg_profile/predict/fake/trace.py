@@ -57,6 +57,7 @@ def trace(
     up_to: int = 0,
     name: str = "",
     source: str = "",
+    how: tuple[str, ...] = (),
 ) -> Step:
     """One training step of any network, predicted: nothing is allocated, and no kernel of it is run here.
 
@@ -93,7 +94,8 @@ def trace(
     if loss is not None and not isinstance(loss, Loss):
         loss = Loss(loss, getattr(loss, "__name__", "a loss of your own"))
     target = Target(network, specs, loss, dtype, device, setting.setup, _temporaries(device, probe))
-    passes = _Passes(target, setting, name or _name(network), source or name or _name(network))
+    called = name or _name(network)
+    passes = _Passes(target, setting, called, source or called, how)
     traced = passes.at(batch)
     book = passes.write_on(batch) if every_batch else replace(traced.book, only=batch)
     books = passes.carried(book, max(up_to, batch)) if up_to else (book,)
@@ -110,8 +112,10 @@ def trace(
 class _Passes:
     """The passes of one network at several batches, each made once."""
 
-    def __init__(self, target: Target, setting: Setting, name: str, source: str) -> None:
-        self.target, self.setting, self.name, self.source = target, setting, name, source
+    def __init__(
+        self, target: Target, setting: Setting, name: str, source: str, how: tuple[str, ...]
+    ) -> None:
+        self.target, self.setting, self.name, self.source, self.how = target, setting, name, source, how
         self._traced: dict[int, Traced] = {}
 
     def at(self, batch: int) -> Traced:
@@ -206,6 +210,7 @@ class _Passes:
             traced.loss.words,
             torch.__version__,
             torch.get_num_threads(),
+            self.how,
         )
         groups = {each.path: _row(each) for each in traced.modules if not each.is_leaf and each.calls}
         return Profile(about, self.setting, rows, groups=groups)

@@ -13,11 +13,9 @@ from collections.abc import Iterable, Iterator
 import click
 from click.core import ParameterSource
 
+from vgg_profile.cli.program import TYPED
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.printable import command_line
-
-TYPED = f"{__name__}.typed"
-"""Where a context keeps the words of the command as they were typed."""
 
 LONGEST = 300
 """Characters: a network that takes more to name is a list of very many layers, and stays NET."""

@@ -45,6 +45,8 @@ class Step(Displayed):
     """Writes a book of all batches from one on, as far as one book can be."""
     carried: tuple[Book, ...] = ()
     """The books to go by where nobody can write another: each for a stretch of batches, in order."""
+    to_type: Callable[[str, str], str] | None = field(default=None, compare=False)
+    """Names the command that traces it anew with an option and its value, where nobody can write another."""
 
     @property
     def scope(self) -> str:
@@ -88,7 +90,7 @@ class Step(Displayed):
             option = "--batch" if batch < self.books[0].span[0] else "--up-to"
             raise InputError(
                 f"The step was traced for {self.answers_for}: another may go another way.",
-                f"Trace it again: {self._traced_with(option, batch)}.",
+                self._again(option, batch),
             )
         return self.asked_again(batch)
 
@@ -285,18 +287,17 @@ class Step(Displayed):
             if found < first:
                 break
             fits = last
-        again = self._traced_with("--up-to", 4 * self.books[-1].span[1])
+        again = self._again("--up-to", 4 * self.books[-1].span[1])
         raise InputError(
             f"This step's events change with the batch: it answers for {self.answers_for}"
             f"{', and the last of them fits' if fits else ''}.",
-            f"Ask about one of them, with --batch N, or trace it again: {again}.",
+            f"Ask about one of them, with --batch N. {again}",
         )
 
-    def _traced_with(self, option: str, value: int) -> str:
-        """The command that traces the step's network so."""
-        network = self.profile.config
-        assert isinstance(network, TracedNetwork)
-        return network.to_trace(self.setting, option, str(value))
+    def _again(self, option: str, value: int) -> str:
+        """What to do for a batch that its books do not answer for."""
+        told = "" if self.to_type is None else f": {self.to_type(option, str(value))}"
+        return f"Trace it again with {option} {value}{told}."
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON has it: moments with their categories, and every event behind them."""

@@ -7,15 +7,16 @@ and RECORD into the command of its hint, and they are filled in here.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator
 
 import click
 from click.core import ParameterSource
 
-from vgg_profile.cli.program import TYPED
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.printable import command_line
+
+TYPED = f"{__name__}.typed"
+"""Where a context keeps the words of the command as they were typed."""
 
 LONGEST = 300
 """Characters: a network that takes more to name is a list of very many layers, and stays NET."""
@@ -86,6 +87,8 @@ def what_is_missing(error: click.MissingParameter) -> click.UsageError:
 
 def _examples(text: str) -> Iterator[list[str]]:
     """The commands that a help shows, each in words, without what is said beside them."""
+    import shlex  # a corner of Python that only a mistake needs
+
     for line in re.sub(r"\\\n\s*", "", text).splitlines():
         if line.strip().startswith("vgg-profile "):
             yield shlex.split(re.split(r" {3,}", line.strip())[0])

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from vgg_profile.cli.hints import TYPED, filled_in, what_is_missing
 from vgg_profile.cli.speech import Failure, complain, finish, say
 from vgg_profile.core.collecting import collecting
 from vgg_profile.core.ending import check_not_ended, exit_code, heeded, settle, uninterrupted
@@ -25,10 +26,6 @@ from vgg_profile.core.trial import tried_first
 NAME = "vgg-profile"
 COMPLETION = "_VGG_PROFILE_COMPLETE"
 """The variable by which a shell asks what to offer; click makes it of the name."""
-
-
-TYPED = f"{__name__}.typed"
-"""Where a context keeps the words of the command as they were typed."""
 
 
 class Refusal(click.ClickException):
@@ -65,8 +62,6 @@ def _frugal(callback: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return callback(*args, **options)
         except InputError as error:
-            from vgg_profile.cli.hints import filled_in
-
             raise filled_in(error) from None
         except MemoryError:
             pass  # with it goes the traceback, and with that the frames and what they held
@@ -93,8 +88,6 @@ def _explained() -> Iterator[None]:
     except InputError as error:
         raise Refusal(str(error)) from None
     except click.MissingParameter as error:
-        from vgg_profile.cli.hints import what_is_missing
-
         raise what_is_missing(error) from None
     except (BrokenPipeError, click.ClickException, click.Abort, click.exceptions.Exit):
         raise

@@ -220,7 +220,7 @@ def test_expandable_segments_waste_less_and_the_answer_says_which_they_are() -> 
 
 
 def test_a_cards_memory_wants_a_step_by_a_cards_rules() -> None:
-    with pytest.raises(InputError, match=r'rules of the CPU, .* Ask about walk\(…, device="cuda"\)'):
+    with pytest.raises(InputError, match=r'rules of the CPU, .*; in Python, device="cuda"'):
         Fit(ledger(walk("D")), memory("rtx4090"))
     assert Fit(ledger(walk("D", device="cuda")), memory("rtx4090")).taken is not None
 

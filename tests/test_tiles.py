@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from pathlib import Path
 
 import kernel_runner
 import pytest
 from conftest import Golden
 from running_kernels import beside, differing
 
+from vgg_profile import ledger
+from vgg_profile.check.crosscheck import crosscheck
+from vgg_profile.check.results import Verdict
+from vgg_profile.check.subject import profile_for
 from vgg_profile.core.events import Provenance
+from vgg_profile.measure.reading import load
 from vgg_profile.predict.kernels import convolution, onednn_tiles
 from vgg_profile.predict.kernels.onednn_products import scratch
 from vgg_profile.predict.kernels.shapes import Convolution, Product
+
+RECORD = Path(__file__).parent / "data" / "amx" / "D-amp-cpu.json"
 
 
 @pytest.mark.parametrize(
@@ -70,3 +78,22 @@ def test_long_products_by_tiles_take_more_than_the_second_cache() -> None:
     }
     for product, taken in seen.items():
         assert scratch(product, "avx512_bf16", 1).bytes < taken <= scratch(product, "amx", 1).bytes
+
+
+def test_a_real_step_of_vgg_16_is_exact_at_its_peak_and_within_its_bounds_elsewhere() -> None:
+    """Autocast to bfloat16, batch 4, on a processor with AMX and two threads."""
+    record = load(RECORD)
+    setup = record.setting.setup
+    assert (setup.processor, setup.threads) == ("amx", 2)
+    profile = profile_for("D", record)
+    assert crosscheck(profile, record).verdict is Verdict.PASS
+    step = ledger(profile, setup)
+    assert {how for how, size in step.provenance.items() if size} == {Provenance.RULE}
+    most = {(part.phase, part.layer): part.peak for part in step.moments}
+    beyond = [most[part.phase, part.layer] - part.peak for part in record.timeline]
+    assert min(beyond) == 0
+    assert (len(beyond), beyond.count(0)) == (84, 76)
+    convolutions = [
+        most[part.phase, part.layer] / part.peak for part in record.timeline if part.layer[:4] == "conv"
+    ]
+    assert max(convolutions) < 1.0005, "the bounds of convolutions are close"

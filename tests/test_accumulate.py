@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from any_nets import answer, run
 from click.testing import CliRunner
 from measuring import assert_exact
 
@@ -74,11 +76,78 @@ def test_a_number_of_micro_batches_that_is_none_is_refused(number: str) -> None:
     assert "Traceback" not in done.output
 
 
-def test_inference_and_other_networks_are_refused() -> None:
+def test_inference_is_refused() -> None:
     with pytest.raises(InputError, match="no gradients to add up"):
         Setup(mode="inference", accumulate=2)
-    done = CliRunner().invoke(
-        main,
-        ["timeline", "examples/my_net.py:UNet", "--input", "3x32x32", "--batch", "2", "--accumulate", "2"],
-    )
-    assert (done.exit_code, "for a VGG alone" in done.stderr) == (2, True)
+
+
+NETS = (
+    """
+from torch import nn
+
+class Tied(nn.Module):
+    """
+    + '"""An embedding that is the last layer, too, around attention."""'
+    + """
+    def __init__(self):
+        super().__init__()
+        self.embed, self.out = nn.Embedding(50, 8), nn.Linear(8, 50, bias=False)
+        self.mid = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.out.weight = self.embed.weight
+    def forward(self, ids):
+        return self.out(self.mid(self.embed(ids)))
+"""
+)
+
+UNET = ("examples/my_net.py:UNet", "--input", "3x32x32")
+
+
+@pytest.fixture(scope="module")
+def tied(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    path = tmp_path_factory.mktemp("nets") / "tied.py"
+    path.write_text(NETS)
+    return (f"{path}:Tied", "--input", "12:int64<50")
+
+
+@pytest.mark.parametrize(
+    "setup",
+    ["", "--optimizer adam", "--optimizer momentum --first-step", "--optimizer sgd --amp bfloat16"],
+)
+@pytest.mark.parametrize("of", ["a U-Net", "tied weights"])
+def test_of_any_network_the_last_micro_batch_takes_what_is_predicted(
+    of: str, setup: str, tied: tuple[str, ...]
+) -> None:
+    named = UNET if of == "a U-Net" else tied
+    words = ("measure", *named, "--batch", "3", "--accumulate", "3", *setup.split(), "--repeats", "0")
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert "Every figure holds" in done.stdout
+
+
+def test_of_any_network_gradients_are_there_from_the_start_but_for_what_is_not_trained() -> None:
+    def gradients(*more: str) -> int:
+        loaded = answer("timeline", *UNET, "--no-probe", "--batch", "2", *more)["moments"][0]
+        return int(loaded["categories"].get("gradients", 0))
+
+    assert gradients() == 0
+    whole = answer("table", *UNET, "--no-probe")["totals"]["parameters"]
+    assert gradients("--accumulate", "2") == whole * 4
+    frozen = gradients("--accumulate", "2", "--freeze", "down")
+    assert 0 < frozen < whole * 4
+
+
+def test_a_trace_of_one_micro_batch_of_several_answers_for_any_number_but_one(tmp_path: Path) -> None:
+    book = tmp_path / "unet.json"
+    assert run("trace", *UNET, "--no-probe", "--accumulate", "2", "-o", book).exit_code == 0
+    two, many = (answer("timeline", book, "--accumulate", number) for number in (2, 64))
+    assert two.pop("accumulate") + 62 == many.pop("accumulate")
+    assert two == many
+    assert "--accumulate" not in run("timeline", book, "--mode", "train").stderr.partition("`")[2]
+
+
+def test_what_micro_batches_gain_is_said_of_any_network() -> None:
+    lines = answer("fit", *UNET, "--no-probe", "--memory", "1GiB", "--what-if")["what_if"]
+    line = next(each for each in lines if each["options"] == "--accumulate 2")
+    assert line["gained"] > 0
+    alone = answer("fit", *UNET, "--no-probe", "--memory", "1GiB", "--accumulate", "2")
+    assert line["largest_batch"] == alone["largest_batch"]

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from click.testing import CliRunner
+from torch import nn
 
-from vgg_profile import Fit, Setup, ledger, memory, walk
+from vgg_profile import Fit, Setup, ledger, memory, trace, walk
 from vgg_profile.check.crosscheck import crosscheck
 from vgg_profile.check.subject import profile_for
 from vgg_profile.cli import main
@@ -44,6 +45,25 @@ def test_without_an_optimizer_the_first_line_says_so_and_what_adam_would_make_of
     assert adam.with_adam is None
     assert fit(Setup(mode="inference")).with_adam is None
     assert "optimizer" not in first_line(fit(Setup(mode="inference")))
+
+
+def test_of_any_network_the_first_line_says_that_no_optimizer_is_counted():
+    net = trace(nn.Linear(64, 8), "64", batch=2, probe=False)
+    assert first_line(Fit(net, memory("2GiB"))).endswith(
+        " No optimizer is counted: --optimizer adam counts Adam's state."
+    )
+    for setup in (Setup(optimizer="adam"), Setup(mode="inference")):
+        step = trace(nn.Linear(64, 8), "64", batch=2, probe=False, setup=setup)
+        assert "optimizer" not in first_line(Fit(step, memory("2GiB")))
+
+
+def test_a_smaller_reserve_is_advised_only_where_it_would_help():
+    needed = fit(ADAM, asked=1, given=()).peak_bytes
+    for have, reserve in ((needed, True), (needed - 1, False)):
+        said = render(fit(ADAM, f"{have} bytes"), "table")
+        assert "Not even one image fits: " in said
+        assert ("give more --memory, or a smaller --reserve." in said) is reserve
+        assert ("give more --memory." in said) is not reserve
 
 
 def test_where_adam_leaves_no_room_at_all_the_first_line_says_that():

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vgg_profile import InputError, trace
 from vgg_profile.cli import main
+from vgg_profile.core.tree import Profile
 
 NETS = """
 from torch import nn
@@ -95,3 +96,48 @@ def test_what_a_constructor_raises_is_said() -> None:
     with pytest.raises(InputError, match="not built yet") as refused:
         trace(build, "4", probe=False)
     assert refused.value.so_far is None
+
+
+class Halves(nn.Module):
+    """Calls a layer that cannot follow, within a block, before a third that is never reached."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.unused = nn.Linear(16, 16), nn.Linear(3, 3)
+        self.body = nn.Sequential(nn.ReLU(), nn.Linear(7, 3), nn.Linear(3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.body(self.stem(x))
+        return y
+
+
+class Twice(nn.Linear):
+    """Raises in its own forward, after which nothing comes."""
+
+    def __init__(self) -> None:
+        super().__init__(16, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(super().forward(x))
+
+
+@pytest.mark.parametrize(
+    ("network", "notes"), [(Halves, {"body.1": "raised here"}), (Twice, {"Twice": "raised here"})]
+)
+def test_the_module_that_raised_is_said_and_is_the_only_one(
+    network: type[nn.Module], notes: dict[str, str]
+) -> None:
+    with pytest.raises(InputError, match="reduction dim") as refused:
+        trace(network, "16", probe=False)
+    profile = refused.value.so_far
+    assert isinstance(profile, Profile)
+    assert {row.name: row.note for row in profile.rows if row.note} == notes
+
+
+def test_one_value_a_channel_is_answered_with_more_images() -> None:
+    def small() -> nn.Module:
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(3))
+
+    with pytest.raises(InputError, match=r"Expected more than 1 value.*Use --batch 2 or more"):
+        trace(small, "3x8x8", probe=False)
+    assert trace(small, "3x8x8", batch=2, probe=False).peak_bytes(2)

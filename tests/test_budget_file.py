@@ -159,6 +159,21 @@ def test_a_bad_budget_is_a_clear_error(written: Any, network: str, said: str) ->
 
 
 @pytest.mark.parametrize(
+    ("network", "meant"),
+    [
+        ('name = "D"\nlimits = { peek = "4GiB" }', "peak"),
+        ('name = "D"\nlimits = { parametres = 3 }', "parameters"),
+        (f'name = "D"\noptimzer = "adam"\n{LIMITS}', "optimizer"),
+        (f'name = "D"\nbatch-norm = true\n{LIMITS}', "batch_norm"),
+        (f'name = "D"\noptimizer = "adm"\n{LIMITS}', "adam"),
+        (f'nane = "D"\n{LIMITS}', "name"),
+    ],
+)
+def test_a_key_that_is_mistyped_is_told_the_nearest(written: Any, network: str, meant: str) -> None:
+    assert re.search(rf"Did you mean ([\w ]+ or )?{meant}\b", refusal(run("budget", written(network))))
+
+
+@pytest.mark.parametrize(
     "content", [b"", b"x = 1", b"\xff\xfe", b"[[network]", b"network = []", b"network = 3"]
 )
 def test_what_is_no_budget_is_a_clear_error(content: bytes, tmp_path: Path) -> None:

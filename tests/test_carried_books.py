@@ -24,28 +24,37 @@ class Turning(nn.Module):
     def forward(self, x):
         x = self.fc(x)
         return x.exp() + x.sigmoid() if x.shape[0] >= 20 else x
+
+class Alone(nn.Module):
+    # one image goes another way than several
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(16, 64)
+    def forward(self, x):
+        x = self.fc(x)
+        return x.exp() + x.sigmoid() if x.shape[0] == 1 else x
 """
 
 
-def network(beside: Path) -> tuple[str, ...]:
-    return (f"{beside.with_name('turning.py')}:Turning", "--input", "16", "--no-probe")
+def network(beside: Path, name: str = "Turning") -> tuple[str, ...]:
+    return (f"{beside.with_name('turning.py')}:{name}", "--input", "16", "--no-probe")
 
 
 @pytest.fixture(scope="module")
 def two_books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that goes another way from 20 images on, carried for 2 to 32."""
+    """A network that goes another way from 20 images on, carried for 1 to 32."""
     path = tmp_path_factory.mktemp("books") / "many.json"
     path.with_name("turning.py").write_text(TURNING)
     result = run("trace", *network(path), "-o", path)
     assert result.exit_code == 0
-    assert "change with the batch: 2 books, for batches 2 to 32" in result.stderr
+    assert "change with the batch: 2 books, for batches 1 to 32" in result.stderr
     return path
 
 
 def test_carried_books_are_those_of_the_network(two_books: Path) -> None:
     spans = [book.span for book in load(two_books).books]
-    assert spans == [(2, 19), (20, 32)]
-    for batch in (2, 19, 20, 32):
+    assert spans == [(1, 19), (20, 32)]
+    for batch in (1, 2, 19, 20, 32):
         asked = [
             answer("timeline", *words, "--batch", batch)["moments"]
             for words in (network(two_books), (two_books,))
@@ -53,14 +62,42 @@ def test_carried_books_are_those_of_the_network(two_books: Path) -> None:
         assert asked[0] == asked[1]
 
 
+def test_where_one_image_goes_another_way_it_has_a_book_and_the_rest_one_without_an_end(
+    two_books: Path,
+) -> None:
+    path, words = two_books.with_name("alone.json"), network(two_books, "Alone")
+    result = run("trace", *words, "-o", path)
+    assert "batches from 1 on" in result.stderr
+    assert "change with the batch" not in result.stderr
+    assert [book.span for book in load(path).books] == [(1, 1), (2, 0)]
+    for batch in (1, 2, 500):
+        assert answer("timeline", path, "--batch", batch) == answer("timeline", *words, "--batch", batch)
+    assert (
+        (answer("fit", path, "--memory", "2GiB")["largest_batch"])
+        == (answer("fit", *words, "--memory", "2GiB")["largest_batch"])
+    )
+    points = [
+        answer("sweep", source, "--batch", "1..5", *more)["points"] for source, *more in (words, (path,))
+    ]
+    assert points[0] == points[1]
+
+
+def test_what_is_traced_without_a_batch_is_of_one_image_as_elsewhere(two_books: Path) -> None:
+    assert answer("table", two_books)["batch"] == 1
+    least = two_books.with_name("least.json")
+    assert run("trace", *network(two_books), "--batch", 4, "-o", least).exit_code == 0
+    assert answer("table", least)["batch"] == 4
+    assert "--batch 1" in run("timeline", least, "--batch", 1).stderr
+
+
 def test_among_carried_books_the_largest_batch_is_found(two_books: Path) -> None:
     step = load(two_books)
-    for batch in (2, 5, 18, 19, 20, 27, 31):
+    for batch in (1, 2, 5, 18, 19, 20, 27, 31):
         peak = step.peak_bytes(batch)
-        fits = max(each for each in range(2, 33) if step.peak_bytes(each) <= peak)
+        fits = max(each for each in range(1, 33) if step.peak_bytes(each) <= peak)
         assert step.largest_batch(peak) == fits == batch
     assert step.largest_batch(step.peak_bytes(20) - 1) == 19
-    with pytest.raises(InputError, match=r"the last of them fits.*with --up-to 128"):
+    with pytest.raises(InputError, match=r"the last of them fits.* --up-to 128 "):
         step.largest_batch(step.peak_bytes(32))
 
 
@@ -79,9 +116,8 @@ def test_beyond_its_books_a_carried_step_names_the_trace_to_type(two_books: Path
     for words in (("timeline", two_books, "--batch", 33), ("fit", two_books, "--memory", "2GiB")):
         refused = run(*words)
         assert refused.exit_code == 2
-        assert "batches 2 to 32" in refused.stderr
+        assert "batches 1 to 32" in refused.stderr
         assert "--up-to" in refused.stderr
-    assert "--batch 1" in run("timeline", two_books, "--batch", 1).stderr
 
 
 @pytest.fixture

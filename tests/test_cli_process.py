@@ -80,7 +80,20 @@ def test_a_table_loads_nothing_that_it_does_not_need(module: str) -> None:
 @pytest.mark.parametrize(
     ("room", "needed"),
     [
-        ("cli", {"completion", "networks", "options", "output", "program", "speech", "spelling", "table"}),
+        (
+            "cli",
+            {
+                "completion",
+                "hints",
+                "networks",
+                "options",
+                "output",
+                "program",
+                "speech",
+                "spelling",
+                "table",
+            },
+        ),
         ("describe", {"kinds", "profile", "tables", "words"}),
         ("write", {"cells", "text"}),
     ],

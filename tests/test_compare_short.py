@@ -186,7 +186,7 @@ def test_within_a_hook_git_says_which_repository_and_is_not_believed(
         (("net.toml", "D", "--against", "HEAD"), "one file"),
         (("torch.nn:Linear", "--against", "HEAD"), "is none"),
         (("D", "--short"), "two networks, old and new, and 1"),
-        (("A", "D", "E", "--memory", "8GiB"), "`vgg-profile fit A B D E"),
+        (("A", "D", "E", "--memory", "8GiB"), "`vgg-profile fit A D E --memory"),
         (("A", "D", "--short", "--by", "layer"), "side by side"),
         (("A", "D", "--short", "--memory", "8G"), "GiB"),
         ((REPORTS / "D-cpu.json", "D", "--short"), "One is a record and one is not"),

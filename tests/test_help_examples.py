@@ -56,6 +56,15 @@ net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), n
 """
 
 
+def test_the_help_leads_to_completion_in_every_shell() -> None:
+    told = accepted(call("--help"))
+    documented = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    for shell in ("bash", "zsh", "fish"):
+        (line,) = (each.strip() for each in told.splitlines() if f"{shell}_source" in each)
+        assert line in documented
+    assert "Tab key" in (ROOT / "README.md").read_text("utf-8")
+
+
 def examples(command: str) -> list[str]:
     """The lines of a command's help that can be typed, without what is said beside them."""
     lines = re.sub(r" \\\n\s+", " ", accepted(call(command, "--help"))).splitlines()

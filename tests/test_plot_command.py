@@ -209,7 +209,7 @@ def test_an_option_that_is_not_refused_changes_the_figure(
 
 def test_a_default_that_is_typed_is_refused_as_well_where_it_means_nothing(tmp_path: Path) -> None:
     done = run("D", "sweep", "--batch", 1, "-o", tmp_path / "x.svg")
-    assert "It draws a range of its own; for another: vgg-profile sweep D --batch 1..64" in done.stderr
+    assert "It draws a range of its own; for another: `vgg-profile sweep D --batch 1..64" in done.stderr
 
 
 def test_a_folder_of_records_has_that_of_the_network_at_the_setting(tmp_path: Path) -> None:
@@ -265,13 +265,13 @@ def test_a_card_brings_its_own_rules_unless_others_are_asked_for(tmp_path: Path)
         (("D", "memory", "-o", "-"), "names no format"),
         (("D", "memory", "-o", "nowhere/x.svg"), "There is no directory"),
         (("D", "memry", "-o", "x.svg"), "Did you mean memory?"),
-        (("memory", "D", "-o", "x.svg"), "The kind comes last. Type: vgg-profile plot D memory"),
-        (("-o", "x.svg"), "There is no network and no kind of figure. Type: vgg-profile plot D memory"),
+        (("memory", "D", "-o", "x.svg"), "The kind comes last. Type: `vgg-profile plot D memory"),
+        (("-o", "x.svg"), "There is no network and no kind of figure. Type: `vgg-profile plot D memory"),
         (
             ("64,M", "-o", "x.svg"),
             "The kind of figure is missing: the one word given, '64,M', is the network.",
         ),
-        (("D", "-o", "x.svg"), "after it. Type: vgg-profile plot D memory -o memory.svg."),
+        (("D", "-o", "x.svg"), "after it. Type: `vgg-profile plot D memory -o memory.svg`."),
         (("A", "check", "--measured", FOLDER, "--batch", 3, "-o", "x.svg"), "none is of A at input"),
         (("A", "B", "memory", "-o", "x.svg"), "is of one network, and 2 are named"),
         (("D", "check", "-o", "x.svg"), "Name its record: --measured"),
@@ -284,7 +284,7 @@ def test_a_card_brings_its_own_rules_unless_others_are_asked_for(tmp_path: Path)
         (("D", "timeline", "--batch", 4, "--measured", RECORD, "-o", "x.svg"), "another batch"),
         (("D", "check", "--measured", "none.json", "-o", "x.svg"), "There is no record"),
         (("nothing", "memory", "-o", "x.svg"), "There is no config"),
-        (("memory", "-o", "x.svg"), "There is no network to draw memory of. Type: vgg-profile plot D"),
+        (("memory", "-o", "x.svg"), "There is no network to draw memory of. Type: `vgg-profile plot D"),
     ],
     ids=str,
 )

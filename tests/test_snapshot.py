@@ -126,7 +126,7 @@ def test_the_command_writes_it_by_the_suffix(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (("timeline", "8,M", "--input", 16), "this step is on the CPU. Add --device cuda."),
-        (("table", "8,M", "--input", 16), "this command gives none. Write it with `vgg-profile timeline"),
+        (("table", "8,M", "--input", 16), "this command gives none. A timeline does: `vgg-profile timeline"),
         (("fit", "D", "--memory", "h100"), "this command gives none."),
         (("sweep", "8,M", "--input", 16), "this command gives none."),
         (("measure", "no-such-network"), "this command gives none."),  # before anything is run

@@ -56,8 +56,16 @@ def test_a_list_of_several_words_is_asked_for_in_quotes() -> None:
 
 
 def test_a_small_memory_alone_is_gib_and_the_answer_says_so() -> None:
-    words = ["fit", "8,M", "--input", "8", "--memory", "8"]
-    assert "8 GiB: read as GiB" in CliRunner().invoke(main, words).stdout
+    asking = (["fit"], ["fit", "8"], ["fit", "--what-if"], ["sweep"], ["compare", "8,8"])
+    for command, *more in asking:
+        words = [command, "8,M", *more, "--input", "8", "--memory", "8"]
+        assert "8 GiB: read as GiB" in CliRunner().invoke(main, words).stdout, words
+
+
+def test_a_range_of_batches_is_for_sweep() -> None:
+    for command in ("table", "fit", "timeline"):
+        result = CliRunner().invoke(main, [command, "D", "--batch", "1..8"])
+        assert "'1..8' is a range, and this takes one number; `sweep` takes ranges." in result.stderr
 
 
 def test_help_lists_the_cards() -> None:

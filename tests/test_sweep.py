@@ -134,6 +134,7 @@ def test_a_progress_bar_on_a_terminal(tmp_path: Path) -> None:
         ("64..128:32,7", [64, 96, 128, 7]),
         ("5..5", [5]),
         (" 3 , 4", [3, 4]),
+        ("998..1e3", [998, 999, 1000]),
     ],
 )
 def test_a_list_is_read(text: str, found: list[int]) -> None:
@@ -169,6 +170,34 @@ def test_a_bad_grid_is_a_clear_error(option: str, text: str) -> None:
     result = run("sweep", "D", f"{option}={text}")
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "meant"),
+    [
+        ("--batch", "1-256", "1..256"),
+        ("--batch", "1...256", "1..256"),
+        ("--batch", "1:256", "1..256"),
+        ("--batch", "2,1 to 256", "1..256"),
+        ("--batch", "1..256;32", "1..256:32"),
+        ("--input", "64..512x32", "64..512:32"),
+        ("--batch", "0-4", None),
+        ("--batch", "many", None),
+        ("--batch", "..", None),
+    ],
+)
+def test_a_mistyped_range_is_told_which_was_meant(option: str, text: str, meant: str | None) -> None:
+    said = run("sweep", "D", option, text).stderr
+    if meant is None:
+        assert "Did you mean" not in said
+    else:
+        assert f"Did you mean {option} {meant}? " in said
+        assert run("sweep", "8,M", option, meant).exit_code == 0
+
+
+def test_a_range_of_sizes_of_any_network_is_answered_with_a_list() -> None:
+    said = run("sweep", "examples/my_net.py:UNet", "--input", "64..128:32").stderr
+    assert "A range is of a VGG's square images" in said
 
 
 def test_a_huge_grid_is_refused_before_it_is_walked() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +12,7 @@ from msgspec import Meta
 
 from vgg_profile.ask.budget import Entry
 from vgg_profile.ask.cards import memory, reserve
-from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.parsing import parse_toml
 from vgg_profile.core.setting import LARGEST, Setup
 from vgg_profile.core.validate import MisfitError, Text, conform
@@ -73,10 +74,19 @@ def read_budget(path: Path) -> list[Entry]:
             raise
         raise InputError(f"The budget {name}: {error.problem}", error.next_step) from None
     except MisfitError as error:
-        raise InputError(f"The budget {name} is not one: {str(error).rstrip('.')}.", EXAMPLE) from None
+        why = str(error).rstrip(".")
+        raise InputError(f"The budget {name} is not one: {why}.", f"{_did_you_mean(why)}{EXAMPLE}") from None
     except (OSError, ValueError) as error:  # no UTF-8, no TOML
         why = getattr(error, "strerror", None) or excerpt(str(error), 120)
         raise InputError(f"The budget {name} cannot be read: {why}.", EXAMPLE) from None
+
+
+def _did_you_mean(why: str) -> str:
+    """The keys that look like one that is none, if that is what is wrong."""
+    unknown = re.search(r"unknown field `([^`]*)`", why)
+    forms = (_File, _Network, _Limits)
+    known = [each.encode_name for form in forms for each in msgspec.structs.fields(form)]
+    return did_you_mean(unknown[1], [*known, *_OF_SETUP], cutoff=0.6) if unknown else ""
 
 
 def _entry(content: dict[str, Any], where: str, folder: Path) -> Entry:

@@ -13,6 +13,7 @@ from vgg_profile.core import units
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.events import Phase
+from vgg_profile.core.printable import command_line
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.tree import Profile, heading
 from vgg_profile.core.version import SCHEMA_VERSION
@@ -147,11 +148,13 @@ class Comparison(Displayed):
             setup = (self.setup or Setup()).on(profile.device)
             networks.append(Compared(label, profile, setup, *_record(profile, setup, self.measured)))
         if self.measured and not any(network.checks for network in networks):
+            setting = replace(profile.setting, setup=setup)
+            typed = command_line(["vgg-profile", "measure", "NET", *setting.options(), "-o", "record.json"])
             raise InputError(
                 f"Of {units.plural(len(self.measured), 'record')} none is of {' or '.join(labels)} at input "
                 f"{units.shape(profile.input)}, batch {profile.batch:,}, {profile.dtype}, {profile.device}, "
                 f"{setup.label}.",
-                "Ask about what was measured, or measure: `vgg-profile measure NET -o record.json`.",
+                f"Ask about what was measured, or measure: `{typed}`.",
             )
         return tuple(networks)
 
@@ -304,7 +307,7 @@ def _record(
                 raise InputError(
                     f"The record {excerpt(name)} does not hold: "
                     f"{checks.count(Verdict.FAIL)} of its {len(checks.checks)} checks fail.",
-                    "See which with `vgg-profile check NET RECORD`, and measure again.",
+                    f"See which: `{command_line(['vgg-profile', 'check', profile.config.label, name])}`.",
                 )
             return name, checks
     return None, None
@@ -322,6 +325,6 @@ def read_records(path: Path) -> dict[str, Measurement]:
     if not files:
         raise InputError(
             f"There is no record in {excerpt(str(path))}.",
-            "Make one: `vgg-profile measure D -o record.json`.",
+            "Make one: `vgg-profile measure NET -o record.json`.",
         )
     return {str(file): load(file) for file in files}

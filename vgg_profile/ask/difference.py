@@ -10,6 +10,7 @@ from vgg_profile.ask.cards import Memory
 from vgg_profile.ask.question import Question
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.printable import command_line
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.tree import Profile
 from vgg_profile.core.version import SCHEMA_VERSION
@@ -102,10 +103,11 @@ class Difference(Displayed):
 
     def __post_init__(self) -> None:
         if self.old.is_measured != self.new.is_measured:
+            record, network = sorted((self.old, self.new), key=lambda each: not each.is_measured)
+            typed = command_line(["vgg-profile", "check", network.label, record.label])
             raise InputError(
                 f"One is a record and one is not: {excerpt(self.old.label)} and {excerpt(self.new.label)}.",
-                "Compare two networks, or two records; `vgg-profile check NET RECORD` holds one against the "
-                "other.",
+                f"Compare two networks, or two records; `{typed}` holds one against the other.",
             )
 
     @property

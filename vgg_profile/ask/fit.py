@@ -112,7 +112,7 @@ class Fit(Displayed):
         if self.memory.device not in (None, device):
             raise InputError(
                 f"The step is by the rules of the {device.upper()}, and {self.memory.label} is a card.",
-                'Ask about walk(…, device="cuda"); on the command line, leave --device out.',
+                'Leave --device out, or take --device cuda; in Python, device="cuda".',
             )
         if self.expandable and self.run is None:
             raise InputError(

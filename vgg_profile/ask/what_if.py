@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from typing import Any, NamedTuple
 
 from vgg_profile.ask.fit import Fit
@@ -38,14 +37,14 @@ FEW_LAYERS = 300
 class Alternative(NamedTuple):
     """One change to a question: in words, and as options to type; ``question`` opens it changed.
 
-    ``again`` are the options with which a network that was traced to a file is traced so; of what is no
-    property of a step, none.
+    ``again`` is the command that traces a network so that was traced to a file; of what is no property of a
+    step, and of a VGG, nothing.
     """
 
     what: str
     options: tuple[str, ...]
     question: Callable[[], Question]
-    again: tuple[str, ...] = ()
+    again: str = ""
 
     @property
     def typed(self) -> str:
@@ -129,9 +128,7 @@ def what_if(
     refused: list[Refused] = []
     for change in progress(list(changes(question, fit))):
         if question.is_carried and change.again:
-            source = question.profile.config.facts["source"]
-            again = f"vgg-profile trace {source} … {command_line(change.again)} -o FILE.json"
-            refused.append(Refused(change.what, change.typed, f"traced otherwise; type `{again}`"))
+            refused.append(Refused(change.what, change.typed, f"traced otherwise; type {change.again}"))
             continue
         try:
             helped.append(_helped(change, fit, before.taken_bytes))
@@ -211,13 +208,21 @@ def changes(question: Question, fit: Fit) -> Iterator[Alternative]:
     setup, profile = fit.step.setup, fit.step.profile
     habit = Setup().on(profile.device).foreach
     as_traced = replace(setup, foreach=None) if setup.foreach == habit else setup
-    as_given = tuple(chain.from_iterable(("--input", each.label) for each in _inputs(profile)))
+
+    def again(inputs: Sequence[str] | None = None, **changed: Any) -> str:
+        there = replace(as_traced, **changed).on(profile.device)
+        network = profile.config
+        if not isinstance(network, TracedNetwork):
+            return ""
+        return network.to_trace(replace(profile.setting, setup=there), inputs=inputs)
 
     def of_setup(what: str, **changed: Any) -> Alternative:
         there = replace(question.setup, **changed)
-        again = (*as_given, *replace(as_traced, **changed).options(Setup()))
         return Alternative(
-            what, tuple(there.options(question.setup)), lambda: replace(question, setup=there), again
+            what,
+            tuple(there.options(question.setup)),
+            lambda: replace(question, setup=there),
+            again(**changed),
         )
 
     if setup.has_backward and setup.checkpoint == "none" and not profile.is_traced:
@@ -232,11 +237,9 @@ def changes(question: Question, fit: Fit) -> Iterator[Alternative]:
         yield of_setup("stepped in one kernel", fused=True)
     if question.look is not None and (smaller := _smaller(_inputs(profile))):
         what, typed = smaller
-        yield Alternative(
-            what, typed, partial(_looked, question, typed[1]), (*typed, *as_traced.options(Setup()))
-        )
-    if setup.has_backward and setup.accumulate == 1 and fit.batch > 1 and not profile.is_traced:
-        times = 2 if fit.fits else _micro_batches(question, fit.batch)
+        yield Alternative(what, typed, partial(_looked, question, typed[1]), again(inputs=typed[1:]))
+    if setup.has_backward and setup.accumulate == 1 and fit.batch > 1:
+        times = 2 if fit.fits or question.is_carried else _micro_batches(question, fit.batch)
         yield of_setup(f"{times:,} micro-batches a step", accumulate=times)
     parts = dict.fromkeys(row.module.partition(".")[0] for row in profile.module_rows if row.parameters)
     *others, last = [part for part in parts if part] or [""]

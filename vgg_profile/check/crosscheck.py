@@ -78,7 +78,7 @@ def remainders(network: Source, measurement: Measurement) -> tuple[Term, ...]:
     if checks.count(Verdict.FAIL) or measurement.get("peak_bytes") is None:
         raise InputError(
             "The record does not hold: a check of it fails, or its peak was not measured.",
-            "See which with `vgg-profile check NET RECORD`, and measure again.",
+            "See which: `vgg-profile check NET RECORD`.",
         )
     of_the_step = (
         check for check in checks.checks if not check.layer and check.quantity not in _BESIDE_TENSORS

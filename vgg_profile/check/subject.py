@@ -84,7 +84,7 @@ def _subject(measurement: Measurement) -> dict[str, Any]:
     if missing:
         raise InputError(
             f"The record does not say what was measured: {', '.join(missing)} is missing.",
-            "Measure again: `vgg-profile measure D -o record.json`.",
+            "Measure again: `vgg-profile measure NET -o record.json`.",
         )
     return {**measurement.subject, **measurement.setting.to_dict()}
 

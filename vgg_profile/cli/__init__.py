@@ -52,4 +52,11 @@ def main() -> None:
     vgg-profile compare A B D E          networks side by side
     vgg-profile fit D --memory 8GiB      the largest batch that fits
     vgg-profile measure D                every prediction checked, for real
+
+    Completion by the Tab key, in bash, zsh or fish:
+
+    \b
+    eval "$(_VGG_PROFILE_COMPLETE=bash_source vgg-profile)"
+    eval "$(_VGG_PROFILE_COMPLETE=zsh_source vgg-profile)"
+    _VGG_PROFILE_COMPLETE=fish_source vgg-profile | source
     """

@@ -12,6 +12,7 @@ from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import BY, Comparison, read_records
 from vgg_profile.ask.difference import Difference, measured, predicted
 from vgg_profile.cli.completion import cards, networks
+from vgg_profile.cli.hints import typed_network
 from vgg_profile.cli.networks import is_python
 from vgg_profile.cli.options import rules_option, takes_networks, takes_setup, was_given
 from vgg_profile.cli.output import Output, gives_drawing
@@ -91,7 +92,7 @@ def compare_command(
         have = None if memory_ is None else memory(memory_)
         if have is not None and have.device is not None and not was_given("device"):
             device = have.device
-        with _two(configs, against) as sources:
+        with _two(configs, against, memory_ or "8GiB") as sources:
             old, new = (
                 measured(label, _load(Path(source)))
                 if is_record(Path(source))
@@ -118,13 +119,14 @@ def _load(path: Path) -> Measurement:
 
 
 @contextmanager
-def _two(sources: tuple[str, ...], against: str | None) -> Iterator[tuple[tuple[str, str], ...]]:
+def _two(sources: tuple[str, ...], against: str | None, have: str) -> Iterator[tuple[tuple[str, str], ...]]:
     """The old and the new network, as label and name; a revision's file lies there meanwhile."""
     if against is None:
         if len(sources) != 2:
             raise InputError(
                 f"What changed is asked of two networks, old and new, and {len(sources)} are named.",
-                "Name two; of several, `vgg-profile fit A B D E --memory SIZE` has the largest batches.",
+                "Name two; what fits of several says "
+                f"`vgg-profile fit {typed_network(len(sources))} --memory {have}`.",
             )
         yield tuple((source, source) for source in sources)
         return

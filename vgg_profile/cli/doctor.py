@@ -28,7 +28,10 @@ def doctor(out: Output) -> None:
     vgg-profile doctor
     """
     rows = (*_versions(), *_devices())
-    hint = "Tables, timelines and fits need no torch; `vgg-profile measure` does."
+    hint = (
+        "Of a VGG or a traced file, tables, timelines and fits need no torch; a network in Python and "
+        "`vgg-profile measure` do."
+    )
     out.deliver(Contents("What runs here", ("what", "answer"), rows, hint))
 
 

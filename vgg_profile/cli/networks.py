@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
+from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.setting import Setup, check_size
 from vgg_profile.core.tree import Profile
 from vgg_profile.predict.vgg.walk import walk
@@ -49,6 +50,15 @@ class Asked(NamedTuple):
     is_about_setup: bool = False
     """Whether the command line says how the step is run; else a traced one is taken as it is."""
 
+    @property
+    def how(self) -> tuple[str, ...]:
+        """What was typed to name a network in Python, beside its inputs."""
+        loss = ("--loss", self.loss) if self.loss else ()
+        given = tuple(word for each in self.given for word in ("--with", each))
+        batch_dim = ("--batch-dim", str(self.batch_dim)) if self.batch_dim else ()
+        dtype = ("--dtype", self.dtype) if self.dtype else ()
+        return (*loss, *given, *batch_dim, *dtype, *(() if self.probe else ("--no-probe",)))
+
     def read_inputs(self) -> tuple[Input, ...]:
         """Its ``inputs``, read; raises ``InputError`` for what is none."""
         from vgg_profile.core.inputs import Input
@@ -75,18 +85,22 @@ def open_trace(source: str, asked: Asked, batch: int | None, device: str | None 
 
     step = load(Path(source))
     network, setting = step.profile.config, step.setting
-    again = f"Trace it again: `vgg-profile trace {network.facts['source']} … -o {source}`."
+    assert isinstance(network, TracedNetwork)
     if asked.inputs:
         wanted = asked.read_inputs()
         if [each.shape for each in wanted] != [tuple(each["shape"]) for each in network.heading["inputs"]]:
-            raise InputError(f"{network.label} was traced with another input.", again)
-    if device not in (None, setting.device):
+            again = network.to_trace(setting, inputs=asked.inputs)
+            raise InputError(f"{network.label} was traced with another input.", f"Trace it again: {again}.")
+    if device is not None and device != setting.device:
         raise InputError(
             f"{network.label} was traced by the rules of {setting.device}, not of {device}.",
-            f"Trace it again: `vgg-profile trace {network.facts['source']} … --device {device} -o {source}`.",
+            f"Trace it again: {network.to_trace(setting, '--device', device)}.",
         )
     if asked.dtype not in ("", setting.dtype):
-        raise InputError(f"{network.label} was traced in {setting.dtype}, not in {asked.dtype}.", again)
+        raise InputError(
+            f"{network.label} was traced in {setting.dtype}, not in {asked.dtype}.",
+            f"Trace it again: {network.to_trace(setting, '--dtype', asked.dtype)}.",
+        )
     at_batch = step if batch is None else step.at(batch)
     return as_traced(at_batch, None if asked.is_about_setup else lambda setup: at_batch)
 
@@ -174,6 +188,7 @@ def open_python(
                     up_to=up_to,
                     name=source.rpartition(":")[2],
                     source=source,
+                    how=asked.how,
                 )
             except InputError as error:
                 _show_so_far(error)

@@ -16,6 +16,7 @@ from vgg_profile.cli.speech import page, say, show
 from vgg_profile.cli.spelling import Word
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.files import check_writable, write_whole
+from vgg_profile.core.printable import command_line
 from vgg_profile.render import FORMATS, PICTURES, Look, format_of, picture, render, snapshot
 from vgg_profile.write.text import WHOLE, Screen
 
@@ -156,9 +157,10 @@ class Output(NamedTuple):
         if chosen in PICTURES:
             check_can_draw()
         if chosen == "snapshot" and not is_step:
+            typed = command_line(["vgg-profile", "timeline", "NET", "--device", "cuda", "-o", str(path)])
             raise InputError(
                 "A memory snapshot is of a training step, and this command gives none.",
-                "Write it with `vgg-profile timeline NET --device cuda -o step.pickle`.",
+                f"A timeline does: `{typed}`.",
             )
         return cls(path, chosen, force, *shown)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -28,6 +27,7 @@ from vgg_profile.core import units
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.files import check_writable, write_whole
+from vgg_profile.core.printable import command_line
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
@@ -162,7 +162,7 @@ def _configs_and_kind(words: Sequence[str]) -> tuple[Sequence[str], str]:
 
 
 def _typed(net: str, kind: str) -> str:
-    return f"Type: vgg-profile plot {shlex.quote(net)} {kind} -o {kind}.svg."
+    return f"Type: `{command_line(['vgg-profile', 'plot', net, kind, '-o', f'{kind}.svg'])}`."
 
 
 def _refuse_useless(kind: str, configs: Sequence[str]) -> None:
@@ -175,7 +175,7 @@ def _refuse_useless(kind: str, configs: Sequence[str]) -> None:
         if name in ("batch", "inputs"):
             advice = (
                 "It draws a range of its own; for another: "
-                f"vgg-profile sweep D --batch 1..64 --input 64..512:64 -o {kind}.svg."
+                f"`vgg-profile sweep D --batch 1..64 --input 64..512:64 -o {kind}.svg`."
             )
         else:
             others = [other for other, useless in USELESS.items() if name not in useless]
@@ -236,9 +236,7 @@ def _subject(
 def _grid(profile: Profile, setup: Setup) -> Sweep:
     """The peak over batches, and of a VGG over image sizes; `vgg-profile sweep` takes any other grid."""
     if profile.run is not None:
-        step = trace(profile, setup)
-        book = step.for_any_batch().book
-        least, most = (1, 0) if step.write else (book.least, book.most)
+        least, most = trace(profile, setup).for_any_batch().span
         return sweep_any(
             lambda size, dtype, setup: profile,
             inputs=(profile.input,),

@@ -16,19 +16,16 @@ from typing import Any
 
 import click
 
+from vgg_profile.cli.hints import TYPED, filled_in, what_is_missing
 from vgg_profile.cli.speech import Failure, complain, finish, say
 from vgg_profile.core.collecting import collecting
 from vgg_profile.core.ending import check_not_ended, exit_code, heeded, settle, uninterrupted
 from vgg_profile.core.errors import InputError, excerpt, kind, message
-from vgg_profile.core.printable import command_line
 from vgg_profile.core.trial import tried_first
 
 NAME = "vgg-profile"
 COMPLETION = "_VGG_PROFILE_COMPLETE"
 """The variable by which a shell asks what to offer; click makes it of the name."""
-
-TYPED = f"{__name__}.typed"
-"""Where a context keeps the words of the command as they were typed."""
 
 
 class Refusal(click.ClickException):
@@ -53,7 +50,7 @@ class Commands(UserDict[str, Any]):
 
 
 def _frugal(callback: Callable[..., Any]) -> Callable[..., Any]:
-    """A callback that has let go of all that it held when it says that memory is short.
+    """A callback whose hints are whole, and that has let go of all that it held when memory is short.
 
     CPython 3.11 pushes a new integer as it leaves a ``with`` by an exception, and tries for ever where there
     is no room for that integer (``exception_unwind`` in ``ceval.c``); click calls from within several.
@@ -64,6 +61,8 @@ def _frugal(callback: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **options: Any) -> Any:
         try:
             return callback(*args, **options)
+        except InputError as error:
+            raise filled_in(error) from None
         except MemoryError:
             pass  # with it goes the traceback, and with that the frames and what they held
         raise MemoryError
@@ -88,6 +87,8 @@ def _explained() -> Iterator[None]:
         raise Interruption(ended) from None
     except InputError as error:
         raise Refusal(str(error)) from None
+    except click.MissingParameter as error:
+        raise what_is_missing(error) from None
     except (BrokenPipeError, click.ClickException, click.Abort, click.exceptions.Exit):
         raise
     except (Exception, SystemExit) as error:
@@ -179,11 +180,6 @@ def _code(run: Callable[[], Any]) -> int:
         return exit_code(error if isinstance(error, KeyboardInterrupt) else error.__cause__)
     except BrokenPipeError:  # whoever read the result has enough of it
         return 1
-
-
-def as_typed() -> str:
-    """The command that is running, as it was typed."""
-    return command_line(click.get_current_context().meta[TYPED])
 
 
 DOES_NOT_FIT = 4

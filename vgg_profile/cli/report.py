@@ -10,9 +10,9 @@ import click
 
 from vgg_profile.ask.compare import Comparison, read_records
 from vgg_profile.ask.report import Report
+from vgg_profile.cli.hints import as_typed
 from vgg_profile.cli.options import rules_option, takes_networks, takes_setup
 from vgg_profile.cli.output import bar, check_can_draw, size_options, together
-from vgg_profile.cli.program import as_typed
 from vgg_profile.cli.speech import say
 from vgg_profile.cli.steps import run_now, stage_said
 from vgg_profile.core.documents import Picture

@@ -34,13 +34,26 @@ class Whole(click.ParamType):  # type: ignore[type-arg]
     name = "integer"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            number = Decimal(str(value))
-            if abs(number.adjusted()) < _MOST_DIGITS and number == int(number):
-                return int(number)
-        except (InvalidOperation, OverflowError, ValueError):  # it is none, or without end
-            pass
+        if (number := whole(str(value))) is not None:
+            return number
+        if ".." in str(value):
+            self.fail(f"{value!r} is a range, and this takes one number; `sweep` takes ranges.", param, ctx)
         return click.INT.convert(value, param, ctx)
+
+
+def whole(text: str) -> int | None:
+    """A whole number, also with an exponent; ``None`` for what is none.
+
+    >>> whole("1e3"), whole("1.5"), whole("8..16")
+    (1000, None, None)
+    """
+    try:
+        number = Decimal(text)
+        if abs(number.adjusted()) < _MOST_DIGITS and number == int(number):
+            return int(number)
+    except (InvalidOperation, OverflowError, ValueError):  # it is none, or without end
+        pass
+    return None
 
 
 _MOST_DIGITS = 30

@@ -18,6 +18,8 @@ from vgg_profile.cli.spelling import Word
 from vgg_profile.core.collecting import collecting
 from vgg_profile.core.errors import InputError, excerpt, kind, message
 from vgg_profile.core.inputs import Input
+from vgg_profile.core.network import TracedNetwork
+from vgg_profile.core.printable import command_line
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.tree import Profile
 
@@ -129,9 +131,11 @@ def run_now(
 
     step = ledger(profile, setup)  # refuses what PyTorch would refuse
     if profile.run is not None and profile.build is None:
+        assert isinstance(profile.config, TracedNetwork)
+        typed = command_line(["vgg-profile", "measure", *profile.config.words(step.setting)])
         raise InputError(
             f"{profile.config.label} is a trace, and a trace has no weights to run.",
-            f"Measure the network itself: `vgg-profile measure {profile.config.facts['source']} …`.",
+            f"Measure the network itself: `{typed}`.",
         )
     lend_a_folder()
     with undivided():

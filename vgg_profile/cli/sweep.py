@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from typing import Any
 
@@ -23,6 +24,7 @@ from vgg_profile.cli.networks import (
 from vgg_profile.cli.options import rules_option, takes_conditions, takes_named_network, was_given
 from vgg_profile.cli.output import Output, bar, gives_drawing
 from vgg_profile.cli.program import exit_unless
+from vgg_profile.cli.spelling import whole
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt
 from vgg_profile.core.setting import LARGEST, OPTIMIZERS, Setup
 from vgg_profile.core.sizes import ITEMSIZE
@@ -136,6 +138,11 @@ def _of_any(source: str, asked: Asked, batch: int, device: str) -> tuple[Look, l
             return open_python(source, here, setup, batch, device)
         return open_trace(source, here, None, device if was_given("device") else None)
 
+    if any(".." in each for each in asked.inputs):
+        raise InputError(
+            f"A range is of a VGG's square images, and {excerpt(source)} is none.",
+            "List what it is given instead, such as --input 3x64x64,3x128x128.",
+        )
     return look, list(product(*(each.split(",") for each in asked.inputs)))
 
 
@@ -161,13 +168,12 @@ def numbers(text: str, what: str, before: int = 0) -> list[int]:
     """
     found: list[int] = []
     for part in text.split(","):
-        bounds, _, stride = part.partition(":")
-        first, dots, last = bounds.partition("..")
-        ends = [_whole(each) for each in (first, last if dots else first, stride or "1")]
-        if (stride and not dots) or not all(1 <= end <= LARGEST for end in ends):
+        ends = _ends(part)
+        if ends is None:
             raise InputError(
                 f"The {what} {excerpt(text)} is not a list of numbers and ranges.",
-                f"Give whole numbers from 1 to {LARGEST:,}, such as --{what} 1,2,4 or --{what} 64..512:32.",
+                f"{_meant(part, what)}Give whole numbers from 1 to {LARGEST:,}, such as --{what} 1,2,4 or "
+                f"--{what} 64..512:32.",
             )
         start, stop, step = ends
         if start > stop:
@@ -192,13 +198,30 @@ def image_sizes(text: str) -> list[str | int]:
     """
     found: list[str | int] = []
     for part in text.split(","):
-        found += [part] if "x" in part.lower() else numbers(part, "input", len(found))
+        is_one = "x" in part.lower() and ".." not in part
+        found += [part] if is_one else numbers(part, "input", len(found))
     return found
 
 
-def _whole(text: str) -> int:
-    text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+def _ends(part: str) -> tuple[int, int, int] | None:
+    """First, last and stride of a range or of a single number; ``None`` for what is neither."""
+    bounds, _, stride = part.partition(":")
+    first, dots, last = bounds.partition("..")
+    start, stop, step = (whole(each.strip()) or 0 for each in (first, last if dots else first, stride or "1"))
+    is_one = (dots or not stride) and all(1 <= each <= LARGEST for each in (start, stop, step))
+    return (start, stop, step) if is_one else None
+
+
+def _meant(part: str, what: str) -> str:
+    """The range that a part may stand for, if its numbers make one, as the beginning of a next step.
+
+    >>> _meant("1-256", "batch"), _meant("64...512/32", "input"), _meant("9 to 3", "batch")
+    ('Did you mean --batch 1..256? ', 'Did you mean --input 64..512:32? ', '')
+    """
+    first, last, stride, *_ = [*re.findall(r"[0-9]{1,9}", part), "", "", ""]
+    text = f"{first}..{last}" + (f":{stride}" if stride else "")
+    ends = _ends(text)
+    return f"Did you mean --{what} {text}? " if ends and ends[0] <= ends[1] else ""
 
 
 def _choices(text: str, allowed: tuple[str, ...], what: str) -> list[str]:

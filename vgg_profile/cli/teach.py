@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from vgg_profile.cli.completion import topics_or_networks
+from vgg_profile.cli.hints import typed_network
 from vgg_profile.cli.networks import is_python, is_trace_file
 from vgg_profile.cli.options import input_option, names_network, rules_option, takes_walk
 from vgg_profile.cli.output import Output, gives_output
@@ -96,7 +97,7 @@ def notes(
             )
         )
         return
-    _refuse_options("Without a FILE, notes", "A table of your own takes it: `vgg-profile notes FILE`.")
+    _refuse_options("Without a FILE, notes", "A table of your own takes it: `vgg-profile notes mine.csv`.")
     measurement = one_measurement(record, run, lambda: run_now(walk("D"), Setup(), "auto"))
     if measurement is not None:
         check_network(measurement)
@@ -146,7 +147,7 @@ def explain(
         topics.check_known(what)
     profile = walk_one(what, device)
     of = any_layer if profile.is_traced else layers
-    out.deliver(of.contents(profile) if layer is None else of.lesson(profile, layer))
+    out.deliver(of.contents(profile, typed_network()) if layer is None else of.lesson(profile, layer))
 
 
 def _refuse_options(

@@ -10,10 +10,10 @@ from vgg_profile.cli.networks import Asked, is_python, open_python
 from vgg_profile.cli.options import rules_option, takes_any_network, takes_setup
 from vgg_profile.cli.output import force_option
 from vgg_profile.cli.speech import say
+from vgg_profile.cli.spelling import Whole
 from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.files import check_writable, write_whole
 from vgg_profile.core.setting import Setup
-from vgg_profile.core.step import SEVERAL
 
 
 @click.command("trace")
@@ -28,10 +28,11 @@ from vgg_profile.core.step import SEVERAL
 @takes_any_network
 @click.option(
     "--batch",
-    type=click.IntRange(1),
-    default=SEVERAL,
+    type=Whole(),
+    default=1,
     show_default=True,
-    help="The least of the three batches that it is traced at.",
+    metavar="N",
+    help="Images at a time: the least batch that the file answers for.",
 )
 @click.option(
     "--up-to",
@@ -81,6 +82,6 @@ def trace_command(
     profile = open_python(source, asked, setup, batch, device, up_to=up_to)
     step = trace(profile, setup)
     write_whole(output, dumps(step) + "\n", force=force)
-    say(f"Wrote {output}: loss is {step.profile.config.heading['loss']}")
+    say(f"Wrote {output}: {step.answers_for}; the loss is {step.profile.config.heading['loss']}")
     for doubt in step.doubts:
         say(f"~ {doubt}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.jsonable import jsonable
+from vgg_profile.core.printable import command_line
+from vgg_profile.core.setting import Setting
 
 KNOWN_OF_KERNELS = "tensors, and what kernels take in passing as far as it is known"
 """What a step's figures count where some kernel may take more than rules know."""
@@ -16,7 +19,8 @@ KNOWN_OF_KERNELS = "tensors, and what kernels take in passing as far as it is kn
 class TracedNetwork:
     """Any network: where it came from, what it is given, by which PyTorch it was traced.
 
-    ``source`` is what names it on a command line; ``depth`` counts the modules that own weights.
+    ``source`` is what names it on a command line, with the options ``how`` beside its inputs and its setting;
+    ``depth`` counts the modules that own weights.
     """
 
     name: str
@@ -27,6 +31,7 @@ class TracedNetwork:
     loss: str
     torch: str
     threads: int
+    how: tuple[str, ...] = ()
     is_traced: ClassVar[bool] = True
 
     @property
@@ -58,6 +63,26 @@ class TracedNetwork:
     def facts(self) -> dict[str, Any]:
         """What the JSON form of its table says of it beside."""
         return {"kind": self.kind, "source": self.source, "torch": self.torch, "threads": self.threads}
+
+    def words(self, setting: Setting, *more: str, inputs: Sequence[str] | None = None) -> list[str]:
+        """What to type after a command's name to ask about it in a setting.
+
+        ``inputs`` stand in the place of its own; of an option that stands there twice, the last counts.
+        """
+        given = [each.label for each in self.inputs] if inputs is None else inputs
+        named = [word for each in given for word in ("--input", each)]
+        return [self.source, *named, *self.how, *setting.options(), *more]
+
+    def to_trace(self, setting: Setting, *more: str, inputs: Sequence[str] | None = None) -> str:
+        """The command that traces it so, in backquotes."""
+        typed = [
+            "vgg-profile",
+            "trace",
+            *self.words(setting, *more, inputs=inputs),
+            "-o",
+            f"{self.name}.json",
+        ]
+        return f"`{command_line(typed)}`"
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "depth": self.depth, **self.heading, **self.facts}

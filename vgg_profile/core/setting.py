@@ -48,8 +48,11 @@ OF_AN_OPTIMIZER = ("foreach", "fused", "first_step")
 
 def check_choice(value: object, allowed: Iterable[str], what: str) -> None:
     """Refuse what is not one of those allowed: raises ``InputError``, which names them."""
-    if value not in tuple(allowed):
-        raise InputError(f"There is no {what} {excerpt(value)} here.", f"Choose from {', '.join(allowed)}.")
+    if value not in (known := tuple(allowed)):
+        near = did_you_mean(str(value).lower(), known) if isinstance(value, str) else ""
+        raise InputError(
+            f"There is no {what} {excerpt(value)} here.", f"{near}Choose from {', '.join(known)}."
+        )
 
 
 def check_size(value: object, what: str, example: str) -> None:
@@ -310,6 +313,16 @@ class Setting:
             content["device"],
             Setup.from_dict(content),
         )
+
+    def options(self) -> list[str]:
+        """What to type to have its batch, device and setup; a network's input and dtype are named with it.
+
+        >>> Setting((3, 64, 64), batch=8, setup=Setup(optimizer="adam").on("cpu")).options()
+        ['--batch', '8', '--optimizer', 'adam']
+        """
+        batch = ["--batch", str(self.batch)] if self.batch != 1 else []
+        device = ["--device", self.device] if self.device != DEVICES[0] else []
+        return [*batch, *device, *self.setup.options(Setup().on(self.device))]
 
     def check(self) -> None:
         """Refuse what PyTorch would refuse, or what is no such thing: raises ``InputError``."""

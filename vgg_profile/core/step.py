@@ -15,13 +15,16 @@ from vgg_profile.core.book import Book, Line, Moment, answers_for
 from vgg_profile.core.display import Displayed
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.events import Category, Event, Mark, Phase, Provenance, Storage
-from vgg_profile.core.network import KNOWN_OF_KERNELS
+from vgg_profile.core.network import KNOWN_OF_KERNELS, TracedNetwork
 from vgg_profile.core.setting import LARGEST, Setting, Setup
 from vgg_profile.core.sizes import Bytes
 from vgg_profile.core.tree import Profile, heading
 
 SEVERAL = 2
 """The batch at which a network is asked for a book of every batch: one image may go another way."""
+
+NOT_ALONE = "Use --batch 2 or more, a larger --input, or --mode eval."
+"""What to do where batch norm has one value a channel."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,6 +45,8 @@ class Step(Displayed):
     """Writes a book of all batches from one on, as far as one book can be."""
     carried: tuple[Book, ...] = ()
     """The books to go by where nobody can write another: each for a stretch of batches, in order."""
+    to_type: Callable[[str, str], str] | None = field(default=None, compare=False)
+    """Names the command that traces it anew with an option and its value, where nobody can write another."""
 
     @property
     def scope(self) -> str:
@@ -85,7 +90,7 @@ class Step(Displayed):
             option = "--batch" if batch < self.books[0].span[0] else "--up-to"
             raise InputError(
                 f"The step was traced for {self.answers_for}: another may go another way.",
-                f"Trace it again with {option} {batch}.",
+                self._again(option, batch),
             )
         return self.asked_again(batch)
 
@@ -102,25 +107,34 @@ class Step(Displayed):
         return self.carried or (self.book,)
 
     @property
+    def span(self) -> tuple[int, int]:
+        """The least and the largest batch that it answers for; 0 for no largest."""
+        return (1, 0) if self.write else (self.books[0].span[0], self.books[-1].span[1])
+
+    @property
     def answers_for(self) -> str:
         """The batches that its books answer for, in words."""
         return answers_for(self.books)
 
     def for_any_batch(self) -> Step:
         """The same with bytes affine in the batch; raises ``InputError`` where no line joins the batches."""
-        batch = max(self.setting.batch, SEVERAL)
-        book = self.book if self.write_on is None or not self.book.only else self.write_on(batch)
+        own = self.setting.batch
+        batch = max(own, SEVERAL)
+        if self.write_on is not None and self.book.only:
+            book = self.write_on(batch)
+        else:
+            book = next((each for each in self.carried if each.answers(batch)), self.book)
         if book.only and self.write is None:
             raise InputError(
                 f"This step's events change with the batch: it answers for {self.answers_for}.",
                 "Ask about one batch, with --batch N.",
             )
-        return self._with(book, batch if book.only == batch else self.setting.batch)
+        return self._with(book, own if book.answers(own) else batch)
 
     def check_batch(self, batch: int) -> None:
         """Refuse a batch that PyTorch would refuse: raises ``InputError`` where a norm has one value."""
         if batch == 1 and self.alone:
-            raise InputError(self.alone, "Use --batch 2 or more, a larger --input, or --mode eval.")
+            raise InputError(self.alone, NOT_ALONE)
 
     @property
     def alone(self) -> str:
@@ -273,12 +287,17 @@ class Step(Displayed):
             if found < first:
                 break
             fits = last
-        more = 4 * self.books[-1].span[1]
+        again = self._again("--up-to", 4 * self.books[-1].span[1])
         raise InputError(
             f"This step's events change with the batch: it answers for {self.answers_for}"
             f"{', and the last of them fits' if fits else ''}.",
-            f"Ask about one of them, with --batch N, or trace it again with --up-to {more}.",
+            f"Ask about one of them, with --batch N. {again}",
         )
+
+    def _again(self, option: str, value: int) -> str:
+        """What to do for a batch that its books do not answer for."""
+        told = "" if self.to_type is None else f": {self.to_type(option, str(value))}"
+        return f"Trace it again with {option} {value}{told}."
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON has it: moments with their categories, and every event behind them."""
@@ -353,12 +372,17 @@ def as_traced(
     def run(setup: Setup) -> Step:
         if setup == step.setup:
             return step
+        asked = replace(step.setting, setup=setup)
+        as_many = replace(step.setup, accumulate=setup.accumulate)
+        if as_many == setup and min(setup.accumulate, step.setup.accumulate) > 1:  # a third adds nothing
+            return replace(step, profile=replace(step.profile, setting=asked))
         if retrace is not None:
             return retrace(setup)
         network = step.profile.config
+        assert isinstance(network, TracedNetwork)
         raise InputError(
             f"{network.label} was traced as {step.setup.label}, and {setup.label} is asked about.",
-            f"Ask about what was traced, or trace it again: `vgg-profile trace {network.facts['source']} …`.",
+            f"Ask about what was traced, or trace it again: {network.to_trace(asked)}.",
         )
 
     return replace(step.profile, run=run, build=build)

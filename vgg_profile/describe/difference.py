@@ -10,6 +10,7 @@ from vgg_profile.core import units
 from vgg_profile.core.forms import Column, Said, Table
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
+from vgg_profile.describe.words import whence
 
 _NAMES = {
     "peak_bytes": "peak of a step",
@@ -85,6 +86,7 @@ def _settings(difference: Difference) -> Iterator[str]:
         yield f"Old and new differ in their setting: {', '.join(differing)}."
     if difference.new.is_unverified:
         yield f"By a card's rules, {UNVERIFIED}."
+    yield from whence(difference.memory)
 
 
 @describe_kind.register

@@ -19,7 +19,7 @@ def recount(result: object) -> History:
     """The history of a result; raises ``InputError`` for one that has no step."""
     raise InputError(
         f"A memory snapshot is of a training step, and there is none in a {type(result).__name__}.",
-        "Write it with `vgg-profile timeline NET --device cuda -o step.pickle`.",
+        "A timeline does: `vgg-profile timeline NET --device cuda -o step.pickle`.",
     )
 
 

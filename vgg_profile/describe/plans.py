@@ -25,6 +25,7 @@ from vgg_profile.describe.words import (
     sized,
     title,
     unverified_points,
+    whence,
 )
 
 
@@ -108,6 +109,9 @@ def in_one_line(fit: Fit) -> str:
 
 
 def _with_adam(fit: Fit) -> str:
+    setup = fit.step.setup
+    if setup.has_backward and setup.optimizer == "none" and fit.step.profile.is_traced:
+        return " No optimizer is counted: --optimizer adam counts Adam's state."
     if fit.with_adam is None:
         return ""
     about = "about " * (fit.run is not None)
@@ -181,9 +185,10 @@ def _answer(fit: Fit) -> Iterator[str]:
         yield f"The largest batch is {largest:,}; one more would be short by {sized(fit.next_short_bytes)}."
     else:
         needed = fit.taken_bytes + fit.reserve_bytes
+        would_fit = fit.taken_bytes <= fit.memory.bytes
         yield (
             f"Not even one image fits: it is short by {sized(-fit.spare_bytes)}. One needs {sized(needed)} "
-            "in all: give more --memory, or a smaller --reserve."
+            f"in all: give more --memory{', or a smaller --reserve' * would_fit}."
         )
     if fit.asked is None and largest and not line.per_image:
         yield f"Each batch was traced by itself: no line joins {largest + 1:,} images to the next."
@@ -216,8 +221,7 @@ def _working(fit: Fit) -> Iterator[str]:
         yield from _machine(fit.machine)
     for reserve in fit.reserves:
         yield f"Reserve for {reserve.what}: {reserve.source}."
-    if fit.memory.source:
-        yield f"{fit.memory.label}: {fit.memory.source}."
+    yield from whence(fit.memory)
     yield from remarks(fit.here)
 
 

@@ -12,6 +12,7 @@ from vgg_profile.core.forms import Column, Table
 from vgg_profile.core.verified import UNVERIFIED
 from vgg_profile.describe.kinds import describe_kind
 from vgg_profile.describe.plans import in_one_line
+from vgg_profile.describe.words import whence
 
 
 @describe_kind.register
@@ -91,6 +92,7 @@ def _how_to_read(asked: WhatIf) -> Iterator[str]:
         yield f"{how} so many images, for no rule knows all that kernels take: {', '.join(least)}."
     if asked.idle:
         yield f"No help here: {', '.join(each.options for each in asked.idle)}."
+    yield from whence(fit.memory)
     for each in asked.refused:
         yield f"Not answered here, {each.options}: {each.why}."
 
@@ -136,7 +138,7 @@ def _fits(several: Fits) -> Table:
         title=f"What fits in {several.memory.label}{mark}",
         columns=tuple(columns),
         rows=rows,
-        footer=("Each line is the answer of `fit`, which has the working.",),
+        footer=("Each line is the answer of `fit`, which has the working.", *whence(several.memory)),
         answer=_in_one_line(several),
     )
 

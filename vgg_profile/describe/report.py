@@ -72,7 +72,7 @@ def _by_layer(slug: str, profile: Profile) -> Iterator[Part]:
 
 def _by_batch(slug: str, step: Step) -> Iterator[Part]:
     """The peak against the batch, where the step answers for others."""
-    if step.write is not None or (not step.book.only and not step.book.most):
+    if not step.span[1]:
         yield _picture(slug, "batch", step)
 
 

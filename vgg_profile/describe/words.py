@@ -11,6 +11,7 @@ from vgg_profile.core.tree import Profile
 from vgg_profile.core.verified import UNVERIFIED, Verified
 
 if TYPE_CHECKING:
+    from vgg_profile.ask.cards import Memory
     from vgg_profile.ask.sweep import Sweep
     from vgg_profile.core.step import Step
 
@@ -90,6 +91,11 @@ def added_up(*terms: int) -> str:
 def sized(size: int) -> str:
     """Exact bytes, with MiB beside them."""
     return f"{size:,} bytes = {units.mebibytes(size)}"
+
+
+def whence(memory: Memory | None) -> tuple[str, ...]:
+    """Where the figure of a memory is from, as a sentence, if it is not as it was typed."""
+    return (f"{memory.label}: {memory.source}.",) if memory is not None and memory.source else ()
 
 
 def scratch_counted(step: Step) -> str:

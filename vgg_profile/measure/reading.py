@@ -101,7 +101,7 @@ class _File(_Record, forbid_unknown_fields=True):
     sha256: str
 
 
-_AGAIN = "Measure again: `vgg-profile measure D -o record.json`."
+_AGAIN = "Measure again: `vgg-profile measure NET -o record.json`."
 _RECORD = FileKind("record", KIND, RECORD_SCHEMA, _AGAIN)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vgg_profile.core.errors import InputError
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
@@ -25,14 +24,8 @@ def trace(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) ->
     """The same for whatever batch will be asked about: a batch that cannot be is refused then.
 
     A traced step holds what the kernels of its own machine take: it is asked for no other's. Of a VGG's
-    kernels, the ``probe`` is asked what no rule knows. Raises ``InputError`` for micro-batches of a traced
-    one.
+    kernels, the ``probe`` is asked what no rule knows.
     """
-    if profile.run is not None and setup.accumulate > 1:
-        raise InputError(
-            "Micro-batches are predicted for a VGG alone.",
-            "Leave --accumulate out, and keep room for one set of gradients more.",
-        )
     if profile.run is not None:
         step: Step = profile.run(replace(setup.on(profile.device), processor=None, threads=None))
         step = replace(step, profile=replace(step.profile, run=profile.run, build=profile.build))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,6 +83,7 @@ class _Network(Struct, forbid_unknown_fields=True):
     loss: Text
     torch: Text
     threads: Size
+    how: tuple[Text, ...] = ()
 
 
 class _Row(Struct, forbid_unknown_fields=True):
@@ -286,7 +288,8 @@ def _step(content: _Trace) -> Step:
         raise MisfitError("two rows have one name")
     groups = {str(row.module): _read_row(row, {}) for row in content.groups}
     profile = Profile(network, setting, rows, groups=groups)
-    return Step(profile, books[0], tuple(content.doubts), carried=books)
+    again = partial(network.to_trace, setting)
+    return Step(profile, books[0], tuple(content.doubts), carried=books, to_type=again)
 
 
 def _input(content: _Input) -> Input:

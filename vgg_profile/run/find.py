@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from vgg_profile.core.errors import InputError, did_you_mean, excerpt, kind, message
 from vgg_profile.core.inputs import Input
+from vgg_profile.core.printable import command_line
 from vgg_profile.run.siblings import name_module, see_siblings
 from vgg_profile.run.tensors import Loss
 
@@ -195,9 +196,10 @@ def _import(home: str, source: str) -> Any:
     except InputError:
         raise
     except ModuleNotFoundError as error:
+        package = (error.name or home).partition(".")[0]
         raise InputError(
             f"{source} cannot be imported: there is no package {excerpt(error.name or home)}.",
-            f"Install it for this Python: {sys.executable} -m pip install …",
+            f"If it can be installed: `{command_line([sys.executable, '-m', 'pip', 'install', package])}`.",
         ) from error
     except SystemExit as error:
         raise InputError(

@@ -17,14 +17,17 @@ from vgg_profile.teach.forms import Contents, Lesson, Passage, Section, Working
 from vgg_profile.teach.layer import backward, images, kept, parameters
 
 
-def contents(profile: Profile) -> Contents:
-    """The modules of a network that own or do something, each of which can be explained."""
+def contents(profile: Profile, typed: str = "NET") -> Contents:
+    """The modules of a network that own or do something, each of which can be explained.
+
+    ``typed`` names the network on a command line.
+    """
     rows = profile.module_rows[1:]
     return Contents(
         f"The modules of {profile.config.label}",
         ("layer", "module", "what", "output"),
         tuple((row.name, row.module, row.kind, row.output_shape) for row in rows),
-        f"`vgg-profile explain NET {rows[0].name}` works one out.",
+        f"`vgg-profile explain {typed} {rows[0].name}` works one out.",
         profile,
     )
 

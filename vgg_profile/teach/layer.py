@@ -34,14 +34,14 @@ _KINDS = {
 }
 
 
-def contents(profile: Profile) -> Contents:
-    """The layers of a network, each of which can be explained."""
+def contents(profile: Profile, typed: str = "NET") -> Contents:
+    """The layers of a network, each of which can be explained; ``typed`` names it on a command line."""
     example = profile.module_rows[1].name
     return Contents(
         f"The layers of {profile.config.label}{_pooled(profile)}",
         ("layer", "module", "what", "output"),
         tuple((row.name, row.module, _KINDS[row.kind], row.output_shape) for row in profile.module_rows[1:]),
-        f"`vgg-profile explain NET {example}` works one out; a module path does as well as a name.",
+        f"`vgg-profile explain {typed} {example}` works one out; a module path does as well as a name.",
         profile,
     )
 

@@ -130,8 +130,8 @@ def _batches(step: Step, top: int, wanted: Sequence[int]) -> list[int]:
     for left, right in pairwise(step.lines):
         turn = (left.fixed - right.fixed) // (right.per_image - left.per_image)
         batches |= {turn, turn + 1}
-    least = 1 if step.write else step.book.least
-    return sorted(batch for batch in batches if least <= batch <= top)
+    least, most = step.span
+    return sorted(batch for batch in batches if least <= batch <= min(top, most or top))
 
 
 MOST_LINES = 8

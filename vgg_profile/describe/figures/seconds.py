@@ -36,7 +36,7 @@ def _time(measurement: Measurement) -> Figure:
     if not any(forward.values()):
         raise InputError(
             "The record holds no times.",
-            "Measure again, with --repeats 3, the default: `vgg-profile measure D -o record.json`.",
+            "Measure again, with --repeats 3, the default: `vgg-profile measure NET -o record.json`.",
         )
     flops = _numbers(measurement, "forward_backward_flops" if backward else "forward_flops")
     seconds = {layer: forward[layer] + backward.get(layer, 0.0) for layer in forward}

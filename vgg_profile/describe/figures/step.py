@@ -134,7 +134,7 @@ def _measured(curve: Overlay) -> Series:
     if not read:
         raise InputError(
             "The record holds no live bytes to set against the prediction.",
-            "Measure again: `vgg-profile measure D -o record.json`.",
+            "Measure again: `vgg-profile measure NET -o record.json`.",
         )
     return Series("measured", [end for end, _ in read], [live for _, live in read], MEASURED, Style.DOTS)
 

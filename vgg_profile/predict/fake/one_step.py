@@ -147,7 +147,10 @@ class _Pass:
         """Whether the step left the network another than it was: its modules, or the tensors among them."""
 
     def run(self, *, after_one: bool = False) -> Traced:
-        """The step, or the one ``after_one``, for a network that its first step changes."""
+        """The step, or the one ``after_one``, for a network that its first step changes.
+
+        Of several micro-batches one has left its gradients before.
+        """
         target = self.target
         hook = register_module_forward_hook(self.outputs.note)
         try:
@@ -158,6 +161,8 @@ class _Pass:
                 if after_one:
                     self._step(None).run(self.recording)
                     self.model.zero_grad(set_to_none=True)
+                if target.setup.accumulate > 1:
+                    self._step(None).run(self.recording)
                 self.names = dict(target.names or every_module(self.model))
             optimizer = optimizer_of(self.model, target.setup)
             now = _parts(self.model)
@@ -192,6 +197,7 @@ class _Pass:
         self.recording.mark("load")
         self.recording.load(self._loaded(self.names))
         self.recording.load(self._kept(kept))
+        self.recording.load(self._gradients(self.names))
         self.loaded = self.recording.now()
 
     def traced(self) -> Traced:
@@ -332,11 +338,16 @@ class _Pass:
                 owners.setdefault(parameter, (names.get(path, path), name))
         return owners
 
+    def _gradients(self, names: Mapping[str, str]) -> Iterator[tuple[str, str, Tensor, Category]]:
+        for parameter, (layer, name) in self._owners(names).items():
+            if parameter.grad is not None:
+                yield layer, f"gradient of {name}", parameter.grad, Category.GRADIENTS
+
     def _call_gradients_and_state(
         self, optimizer: torch.optim.Optimizer | None, names: Mapping[str, str]
     ) -> None:
-        for parameter, (layer, name) in self._owners(names).items():
-            self._call(parameter.grad, layer, f"gradient of {name}", Category.GRADIENTS)
+        for layer, what, tensor, category in self._gradients(names):
+            self._call(tensor, layer, what, category)
         if optimizer is not None:
             for layer, what, tensor, category in self._state(optimizer, names):
                 self._call(tensor, layer, what, category)

@@ -23,7 +23,7 @@ from vgg_profile.core.inputs import Input
 from vgg_profile.core.network import TracedNetwork
 from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.sizes import Shape
-from vgg_profile.core.step import Step
+from vgg_profile.core.step import NOT_ALONE, SEVERAL, Step
 from vgg_profile.core.tree import Profile, Row
 from vgg_profile.predict.fake.affine import join, joins
 from vgg_profile.predict.fake.card_temporaries import on_a_card
@@ -57,6 +57,7 @@ def trace(
     up_to: int = 0,
     name: str = "",
     source: str = "",
+    how: tuple[str, ...] = (),
 ) -> Step:
     """One training step of any network, predicted: nothing is allocated, and no kernel of it is run here.
 
@@ -93,12 +94,13 @@ def trace(
     if loss is not None and not isinstance(loss, Loss):
         loss = Loss(loss, getattr(loss, "__name__", "a loss of your own"))
     target = Target(network, specs, loss, dtype, device, setting.setup, _temporaries(device, probe))
-    passes = _Passes(target, setting, name or _name(network), source or name or _name(network))
+    called = name or _name(network)
+    passes = _Passes(target, setting, called, source or called, how)
     traced = passes.at(batch)
-    doubts = list(_doubts(traced))
     book = passes.write_on(batch, up_to) if every_batch else replace(traced.book, only=batch)
     books = passes.carried(book, max(up_to, batch)) if up_to else (book,)
-    if len(books) > 1:
+    doubts = list(_doubts(passes.made if up_to else [traced]))
+    if len(books) > 1 and books[-1].span[1]:
         doubts.append(
             f"kernels or operations change with the batch: {len(books)} books, for {answers_for(books)}"
         )
@@ -110,8 +112,10 @@ def trace(
 class _Passes:
     """The passes of one network at several batches, each made once."""
 
-    def __init__(self, target: Target, setting: Setting, name: str, source: str) -> None:
-        self.target, self.setting, self.name, self.source = target, setting, name, source
+    def __init__(
+        self, target: Target, setting: Setting, name: str, source: str, how: tuple[str, ...]
+    ) -> None:
+        self.target, self.setting, self.name, self.source, self.how = target, setting, name, source, how
         self._traced: dict[int, Traced] = {}
 
     def at(self, batch: int) -> Traced:
@@ -127,6 +131,11 @@ class _Passes:
                     error.so_far = self.profile(seen, seen.book)
                 raise error from broken.__cause__
         return self._traced[batch]
+
+    @property
+    def made(self) -> list[Traced]:
+        """Those that were made."""
+        return [*self._traced.values()]
 
     def write(self, batch: int) -> Book:
         """The book of a batch; its bytes are affine between that one and a neighbour, if both go one way."""
@@ -150,9 +159,14 @@ class _Passes:
         return self._and_next(batch) if joined is None else replace(joined, least=batch)
 
     def carried(self, book: Book, most: int) -> tuple[Book, ...]:
-        """The book, if it holds at every batch; else one after the other up to the batch ``most``."""
-        if not book.only:
-            return (book,)
+        """The book, if it holds at every batch; else one after the other up to the batch ``most``.
+
+        Where one image alone goes another way, it has a book of its own before that.
+        """
+        alone = (book,) * (book.only == 1)
+        rest = self.write_on(SEVERAL, most) if alone else book
+        if not rest.only:
+            return (*alone, rest)
         books: list[Book] = []
         batch = book.span[0]
         while batch <= most:
@@ -199,6 +213,7 @@ class _Passes:
             traced.loss.words,
             torch.__version__,
             torch.get_num_threads(),
+            self.how,
         )
         groups = {each.path: _row(each) for each in traced.modules if not each.is_leaf and each.calls}
         return Profile(about, self.setting, rows, groups=groups)
@@ -233,7 +248,13 @@ def _explained(broken: BrokenOffError) -> InputError:
     said = f"The network raises {kind(error)}{notes}: {excerpt(message(error), 300)}{line}."
     if not broken.so_far.modules:
         return InputError(said, "It is not built yet: check what its constructor takes, --with NAME=VALUE.")
+    if _ONE_VALUE in message(error):
+        return InputError(said, NOT_ALONE)
     return InputError(said, "Check its inputs, each without the batch: --input 3x224x224, --input 128:int64.")
+
+
+_ONE_VALUE = "Expected more than 1 value per channel when training"
+"""What PyTorch's norms say of one (``_verify_batch_size`` in ``torch/nn/functional.py``)."""
 
 
 _NOT_THEIRS = (str(Path(torch.__file__).parent), str(Path(vgg_profile.core.errors.__file__).parents[1]))
@@ -261,15 +282,14 @@ def _name(network: object) -> str:
     )
 
 
-def _doubts(traced: Traced) -> Iterator[str]:
-    """What the trace is not sure of, in words."""
-    for assumed in traced.assumed:
+def _doubts(passes: Sequence[Traced]) -> Iterator[str]:
+    """What the passes are not sure of, in words."""
+    for assumed in dict.fromkeys(each for traced in passes for each in traced.assumed):
         yield f"it is assumed {assumed}"
-    if traced.unknown:
-        unknown = ", ".join(sorted(traced.unknown))
-        yield f"not known what they take beside their results, nor how these lie: {unknown}"
-    if traced.probed:
-        yield f"run alone on this machine to learn what they take: {', '.join(sorted(traced.probed))}"
+    if unknown := sorted({each for traced in passes for each in traced.unknown}):
+        yield f"not known what they take beside their results, nor how these lie: {', '.join(unknown)}"
+    if probed := sorted({each for traced in passes for each in traced.probed}):
+        yield f"run alone on this machine to learn what they take: {', '.join(probed)}"
 
 
 # -- rows ----------------------------------------------------------------------------------------
@@ -285,7 +305,8 @@ def _rows(traced: Traced, book: Book, shape: Shape, batch: int) -> Iterator[Row]
         "input", "", "input", shape, product(*shape) if shape else ZERO, ZERO, 0, 0, ZERO, 1, 1, head="input"
     )
     for module in traced.modules:
-        acts = module.name in making or module.name in saved or module.name in forward
+        raised = module.name == traced.where
+        acts = raised or module.name in making or module.name in saved or module.name in forward
         if not (module.is_leaf and module.calls) and not acts and not (module.weights or module.biases):
             continue
         yield replace(
@@ -293,7 +314,7 @@ def _rows(traced: Traced, book: Book, shape: Shape, batch: int) -> Iterator[Row]
             values=_values(module) if module.is_leaf and module.name in making else ZERO,
             macs=plain(forward.get(module.name, 0)),
             saved=saved.get(module.name, ()),
-            note=_note(module, making),
+            note="raised here" if raised else _note(module, making),
             backward_macs=plain(backward.get(module.name, 0)),
             uncounted_macs=uncounted.get(module.name, 0),
             uncounted_backward_macs=uncounted_backward.get(module.name, 0),

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
 
 import kernel_runner
 import pytest
 from conftest import Golden
+from running_kernels import beside, differing, here_at_most, products_really_run, really_run
 
 from vgg_profile import ledger, walk
 from vgg_profile.check.subject import profile_for, setup_of
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.processor import family as family_by
 from vgg_profile.core.setting import PROCESSORS, Setup
-from vgg_profile.measure.processor import processor
 from vgg_profile.measure.reading import load
 from vgg_profile.predict.kernels import aten_cpu, convolution, onednn, onednn_threads
 from vgg_profile.predict.kernels.events import Passing, in_order
@@ -32,58 +26,6 @@ from vgg_profile.predict.vgg.configs import from_dict
 
 REPOSITORY = Path(__file__).parents[1]
 RECORDS = sorted((REPOSITORY / "reports" / "measured").glob("*-cpu.json"))
-FAMILIES = {"avx2": "AVX2", "avx512": "AVX512_CORE", "avx512_bf16": "AVX512_CORE_BF16"}
-"""By family, what oneDNN is told to use at most."""
-
-
-def here_at_most(family: str) -> str:
-    """That family, or the one of this machine where it knows less; skips on one that no rule knows."""
-    here = processor()
-    if here is None:
-        pytest.skip("no rule knows this machine's processor")
-    return min(family, here, key=PROCESSORS.index)
-
-
-def answers(family: str, *arguments: object) -> list[Any]:
-    """What ``kernel_runner`` says in a process limited to a family; first, which family it really has."""
-    answer = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("kernel_runner.py")), *map(str, arguments)],
-        env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "ONEDNN_MAX_CPU_ISA": FAMILIES[family]},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [json.loads(line) for line in answer.stdout.splitlines()]
-
-
-@lru_cache
-def really_run(
-    family: str, dtype: str, threads: int, count: int, onednn: bool = True
-) -> tuple[str | None, list[tuple[Convolution, list[tuple[int, ...]]]]]:
-    """The process's family, and what its allocator saw of random convolutions, forward and backward."""
-    first, *lines = answers(family, "convolutions", threads, count, dtype, threads, int(onednn))
-    return first, [(Convolution(*shape), list(map(tuple, seen))) for shape, *seen in lines]
-
-
-@lru_cache
-def products_really_run(family: str) -> tuple[str | None, list[tuple[Product, int, int]]]:
-    """The process's family, and random products with their threads and what they took beside their result."""
-    first, *lines = answers(family, "products", 1, 150, "bfloat16", 1, 1)
-    return first, [(Product(*shape), threads, taken) for shape, threads, taken in lines]
-
-
-def beside(
-    family: str, dtype: str, threads: int, count: int
-) -> Iterator[tuple[Convolution, Passing, tuple[int, ...]]]:
-    """Each pass of each convolution as predicted and as seen; skips on a machine of another family."""
-    if (here := here_at_most(family)) != family:
-        pytest.skip(f"this machine's processor is {here}")
-    here, runs = really_run(family, dtype, threads, count)
-    if here != family:
-        pytest.skip(f"this machine's processor is {here}")
-    for shape, seen in runs:
-        predicted = convolution.forward(shape, family, threads), convolution.backward(shape, family, threads)
-        yield from ((shape, *pair) for pair in zip(predicted, seen, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -101,17 +43,10 @@ def test_every_float32_convolution_takes_what_the_rule_says(family: str, threads
 def test_every_bfloat16_convolution_takes_what_the_rule_says_and_a_scratchpad_within_its_bound(
     family: str, threads: int
 ) -> None:
-    bounded = 0
     for shape, predicted, seen in beside(family, "bfloat16", threads, 100):
-        assert len(predicted.events) == len(seen), shape
-        for event, size in zip(predicted.events, seen, strict=True):
-            if predicted.provenance is Provenance.BOUND and "scratchpad" in event.what:
-                bounded += 1
-                assert 0 < abs(size) <= abs(event.bytes), shape
-            else:
-                assert event.bytes == size, (shape, event)
-        assert (predicted.provenance is Provenance.BOUND) == (shape.kernel == 1)
-    assert bounded
+        bounded = ("scratchpad",) if shape.kernel == 1 else ()
+        assert differing(predicted, seen, *bounded) == [], shape
+        assert predicted.provenance is (Provenance.BOUND if bounded else Provenance.RULE)
 
 
 @pytest.mark.parametrize(
@@ -166,9 +101,9 @@ def test_the_253_convolutions_of_the_float32_records_take_what_the_rule_says() -
 
 BLOCKS = sorted(
     {step[1:] for step in (*convolution.FORWARD, *convolution.BACKWARD)}
-    - {"scratchpad of the input gradient"}
+    - {"scratchpad of the input gradient", "output, channels last", "input gradient, channels last"}
 )
-"""Every block but one that only columns take, which no convolution here needs."""
+"""Every block but one that only columns take, which no convolution here needs, and those of matrix tiles."""
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -194,7 +129,7 @@ def test_a_rule_without_one_of_its_blocks_is_found_out(block: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["avx512", "avx512_bf16"])
+@pytest.mark.parametrize("family", ["avx512", "avx512_bf16", "amx"])
 def test_a_product_in_bfloat16_stays_within_its_bound(family: str) -> None:
     here, seen = products_really_run(family)
     if here != family:
@@ -235,7 +170,12 @@ def test_of_a_scratchpad_of_a_pointwise_convolution_in_bfloat16_only_a_most_is_k
 
 def test_what_threads_book_by_the_rule_of_another_processor_stays(golden: Golden) -> None:
     """Of convolutions that are really run where a processor has these kernels: see the first two tests."""
-    rules = [("avx2", "float32", (2, 3)), ("avx512", "float32", (2, 3)), ("avx512_bf16", "bfloat16", (1, 2))]
+    rules = [
+        ("avx2", "float32", (2, 3)),
+        ("avx512", "float32", (2, 3)),
+        ("avx512_bf16", "bfloat16", (1, 2)),
+        ("amx", "bfloat16", (1, 3)),
+    ]
     lines = []
     for family, dtype, several in rules:
         for threads in several:
@@ -283,7 +223,7 @@ def test_what_no_rule_knows_says_so() -> None:
     unknown = [
         convolution.forward(conv, None, 1),
         convolution.forward(conv._replace(stride=2), "avx512", 1),
-        convolution.forward(conv._replace(dtype="bfloat16"), "amx", 1),
+        convolution.forward(conv._replace(dtype="bfloat16", height=2, width=2), "amx", 1),
         convolution.backward(conv._replace(dtype="float16"), "amx", 1),
         convolution.forward(conv._replace(kernel=7, height=1, width=1), "avx512", 1),
     ]
@@ -298,10 +238,10 @@ def test_a_product_takes_scratch_where_it_is_onednns() -> None:
     taken = {
         (product, family): scratch(product, family, 1)
         for product in (Product(16, 16, 16, "bfloat16"), Product(16, 16, 17, "bfloat16"), Product(99, 99, 99))
-        for family in ("avx2", "avx512", "avx512_bf16")
+        for family in PROCESSORS
     }
     bounded = {asked for asked, known in taken.items() if known.provenance is Provenance.BOUND}
-    assert bounded == {(Product(16, 16, 17, "bfloat16"), each) for each in ("avx512", "avx512_bf16")}
+    assert bounded == {(Product(16, 16, 17, "bfloat16"), each) for each in PROCESSORS if each != "avx2"}
     assert {asked for asked, known in taken.items() if known.bytes} == bounded
 
 
@@ -322,7 +262,7 @@ def test_where_no_rule_knows_the_kernels_one_book_is_that_of_every_batch() -> No
 
 
 def test_a_part_whose_kernel_no_rule_knows_says_whose_scratch_is_unknown() -> None:
-    profile = walk("8,M", input=8, dtype="bfloat16")
+    profile = walk("8,M", input=8, dtype="float16")
     step = ledger(profile, Setup(processor="amx", threads=1))
     found = {(each.phase.value, each.layer): each.scratch for each in step.moments if each.scratch}
     assert step.is_at_least

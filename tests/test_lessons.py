@@ -78,6 +78,20 @@ def test_a_lesson_runs_and_prints_what_is_committed(path, fresh):
     assert differing(read(path), fresh[path]) == []
 
 
+def test_what_a_lesson_prints_of_a_page_stands_there():
+    """A page that was made again, on another machine, needs the lesson run again."""
+    quoted = [
+        (output.text, (path.parent / page).read_text("utf-8"))
+        for path in LESSONS
+        for cell in read(path).cells
+        if cell.cell_type == "code"
+        for page in re.findall(r'Path\("(\S+\.md)"\)', cell.source)
+        for output in cell.outputs
+    ]
+    assert quoted
+    assert [text for text, page in quoted if text not in page] == []
+
+
 def test_another_text_is_found():
     committed = read(LESSONS[0])
     for change in ("15,237,609", ""):

@@ -79,6 +79,9 @@ def test_what_is_said_of_batches_under_a_hard_limit_is_on_the_page() -> None:
     assert f"all {ran} answers of [reports/reserve.md](../reports/reserve.md) ran twice in a row" in said
     assert f"of {failed_beyond} a batch within 3 % of it, or the next, failed" in said
     assert f"{PROCESS.bytes >> 20} MiB for Python" in said
+    (apart,) = (line.split(" | ") for line in page.splitlines() if line.startswith("| convolutions | 82"))
+    (least, most) = (cell.removesuffix(" GiB") for cell in apart[3:5])
+    assert f"In ten processes one batch took {least} to {most} GiB" in said
     assert f"up to {MALLOC.bytes >> 20} MiB more" in said
 
 

@@ -161,12 +161,15 @@ def test_nothing_is_offered_that_the_step_does_already_or_cannot() -> None:
 
 
 def test_where_no_rule_knows_all_the_line_says_at_most() -> None:
-    words = ("D", "--memory", "8GiB", "--processor", "amx", "--threads", 2)
-    marks = {line["options"]: line["is_at_least"] for line in asked(*words, "--what-if")["what_if"]}
-    assert marks["--amp bfloat16"]
-    assert not marks["--checkpoint blocks"]
-    said = run("fit", *words, "--what-if").stdout
-    assert "At most so many images, for no rule knows all that kernels take: --amp bfloat16." in said
+    words = ("D", "--memory", "8GiB", "--processor", "amx", "--threads", 2, "--what-if")
+    marks = [
+        {line["is_at_least"] for line in asked(*words, "--dtype", dtype)["what_if"]}
+        for dtype in ("float16", "bfloat16")
+    ]
+    assert marks == [{True}, {False}]
+    said = "At most so many images, for no rule knows all that kernels take: --freeze features, "
+    assert said in run("fit", *words, "--dtype", "float16").stdout
+    assert "no rule knows" not in run("fit", *words).stdout
 
 
 def test_a_smaller_image_that_is_too_small_is_said_so() -> None:

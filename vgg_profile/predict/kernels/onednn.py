@@ -10,12 +10,11 @@ Holds for oneDNN 3.12.0, which torch 2.13 has. Source: ``src/cpu/x64`` there, th
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF
-from vgg_profile.predict.kernels import onednn_columns, onednn_threads
+from vgg_profile.predict.kernels import onednn_columns, onednn_threads, onednn_tiles
 from vgg_profile.predict.kernels.onednn_threads import BARRIER, BOOKING
+from vgg_profile.predict.kernels.primitive import UNKNOWN, Primitive, Primitives
 from vgg_profile.predict.kernels.shapes import Convolution, up
 
 AVX512, AVX2 = 16, 8
@@ -28,29 +27,13 @@ LARGEST_MAP = 2**31 - 1
 """Bytes of a map in blocks that the AVX-512 kernel of a weight's gradient can address."""
 
 
-class Primitive(NamedTuple):
-    """Bytes of the copies that a primitive makes: of the map it reads, of its other operand, of its result.
-
-    Each is 0 where it takes the plain tensor; ``scratchpad`` is what it books beside.
-    """
-
-    map: int = 0
-    other: int = 0
-    result: int = 0
-    scratchpad: int = 0
-    provenance: Provenance = Provenance.RULE
-
-
-UNKNOWN = Primitive(provenance=Provenance.UNKNOWN)
-
-Primitives = tuple[Primitive, Primitive, Primitive]
-
-
 def primitives(shape: Convolution, processor: str, threads: int) -> Primitives:
     """The forward pass, the input's gradient and the weight's gradient of a convolution that is oneDNN's."""
     if shape.keeps_its_size and shape.dtype == "float32":
         return _float32(shape, AVX2 if processor == "avx2" else AVX512, threads)
-    if shape.keeps_its_size and shape.dtype == "bfloat16" and processor != "amx":
+    if shape.keeps_its_size and shape.dtype == "bfloat16":
+        if processor == "amx":
+            return onednn_tiles.primitives(shape, threads)
         if shape.kernel == 1:
             return _bfloat16_pointwise(shape, threads)
         return _bfloat16(shape, threads, has_bfloat16=processor != "avx512")
@@ -62,7 +45,7 @@ def _float32(shape: Convolution, block: int, threads: int) -> Primitives:
     ci, co = up(shape.in_channels, block), up(shape.out_channels, block)
     channel, window = _areas(shape, FLOAT32)
     if shape.kernel // 2 > shape.width:  # padding beyond the image
-        forward, data = UNKNOWN, Primitive(*onednn_columns.for_input(shape, threads, FLOAT32 * block))
+        forward, data = UNKNOWN, onednn_columns.for_input(shape, threads, FLOAT32 * block)
     else:
         is_image = shape.kernel > 1 and shape.in_channels < block
         read = shape.in_channels if is_image else ci
@@ -81,7 +64,7 @@ def _weights_16(shape: Convolution, threads: int, register: int) -> Primitive:
         shared = onednn_threads.pointwise_16(shape, threads)
         return Primitive(co * channel, ci * channel, ci * co * window, bias + shared)
     if max(ci if shape.in_channels > IMAGE else shape.in_channels, co) * channel > LARGEST_MAP:
-        return Primitive(*onednn_columns.for_weight(shape, threads, register))
+        return onednn_columns.for_weight(shape, threads, register)
     if IMAGE < shape.in_channels < AVX512:
         return _weights_8(shape, threads, register)
     is_image = shape.in_channels <= IMAGE
@@ -99,7 +82,7 @@ def _weights_8(shape: Convolution, threads: int, register: int) -> Primitive:
         shared = onednn_threads.pointwise_8(shape, threads)
         return Primitive(co * channel, ci * channel, ci * co * window, bias + shared)
     if shape.kernel > shape.height:
-        return Primitive(*onednn_columns.for_weight(shape, threads, register))
+        return onednn_columns.for_weight(shape, threads, register)
     is_image = shape.in_channels == IMAGE
     read = IMAGE if is_image else ci
     shared = onednn_threads.direct_8(shape, IMAGE if is_image else AVX2, threads)
@@ -115,14 +98,14 @@ def _bfloat16(shape: Convolution, threads: int, *, has_bfloat16: bool) -> Primit
     channel, window = _areas(shape, HALF)
     is_image = shape.in_channels < AVX512
     if shape.kernel // 2 > shape.width:
-        forward, data = UNKNOWN, Primitive(*onednn_columns.for_input(shape, threads, FLOAT32 * AVX512))
+        forward, data = UNKNOWN, onednn_columns.for_input(shape, threads, FLOAT32 * AVX512)
     else:
         read = up(shape.in_channels, 2) if is_image else ci
         bias = _padded_bias(shape, AVX512, HALF)
         forward = Primitive(0 if is_image else ci * channel, read * co * window, co * channel, bias)
         data = Primitive(co * channel, ci * co * window, ci * channel)
     if is_image and (shape.out_channels % AVX512 or shape.kernel > shape.width + 1):
-        return forward, data, Primitive(*onednn_columns.for_weight(shape, threads, FLOAT32 * AVX512))
+        return forward, data, onednn_columns.for_weight(shape, threads, FLOAT32 * AVX512)
     read = shape.in_channels if is_image else ci
     shared = onednn_threads.bfloat16(shape, threads, has_bfloat16=has_bfloat16)
     copy_in = 0 if is_image else ci * channel

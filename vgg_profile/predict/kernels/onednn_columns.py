@@ -6,20 +6,10 @@ plain tensors. Source: ``src/cpu/gemm_convolution_utils.cpp`` of oneDNN 3.12.0, 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
 from vgg_profile.predict.kernels.onednn_threads import BOOKING
+from vgg_profile.predict.kernels.primitive import Primitive
 from vgg_profile.predict.kernels.shapes import Convolution, blocks, up
-
-
-class Im2col(NamedTuple):
-    """As :class:`~.onednn.Primitive`: nothing is copied in, the result is plain."""
-
-    map: int
-    other: int
-    result: int
-    scratchpad: int
 
 
 def _limit(shape: Convolution, threads: int) -> int:
@@ -34,7 +24,7 @@ def _one_image(shape: Convolution) -> int:
     return shape.in_channels * shape.kernel**2 * plane if shape.kernel > 1 else 0
 
 
-def for_weight(shape: Convolution, threads: int, register: int) -> Im2col:
+def for_weight(shape: Convolution, threads: int, register: int) -> Primitive:
     """The weight's gradient: a float32 sum and columns for each thread that shares the batch.
 
     It books the bytes of the weight as if they were values, so four times too many in float32.
@@ -54,10 +44,10 @@ def for_weight(shape: Convolution, threads: int, register: int) -> Im2col:
     columns = _one_image(shape)
     if limit - sums < used * columns * itemsize:
         columns = window * _strip(limit - sums, itemsize * used * window, lanes, share=0.05)
-    return Im2col(0, 0, weight, sums + _booked(used * columns * itemsize))
+    return Primitive(result=weight, scratchpad=sums + _booked(used * columns * itemsize))
 
 
-def for_input(shape: Convolution, threads: int, register: int) -> Im2col:
+def for_input(shape: Convolution, threads: int, register: int) -> Primitive:
     """The input's gradient: float32 columns for each thread that shares the batch."""
     itemsize = ITEMSIZE[shape.dtype]
     plane, window = shape.height * shape.width, shape.in_channels * shape.kernel**2
@@ -74,7 +64,8 @@ def for_input(shape: Convolution, threads: int, register: int) -> Im2col:
     columns = _one_image(shape)
     if limit - sums < used * columns * FLOAT32:
         columns = window * _strip(limit - sums, FLOAT32 * used * window, lanes, share=0.1)
-    return Im2col(0, 0, shape.input_values * itemsize, sums + _booked(used * columns * FLOAT32))
+    booked = sums + _booked(used * columns * FLOAT32)
+    return Primitive(result=shape.input_values * itemsize, scratchpad=booked)
 
 
 def _even(work: int, threads: int) -> float:

@@ -21,6 +21,9 @@ SMALL = 16**3
 BLOCK = 64
 """Sides of blocks are rounded up to this."""
 
+THIN, LONG = 32, 1024
+"""Rows or columns of which a thread takes all the inner values at once; inner values that come in parts."""
+
 
 class Scratch(NamedTuple):
     """Bytes that a product takes and gives back: exactly, at most, or at least, by its provenance."""
@@ -42,6 +45,8 @@ def scratch(product: Product, processor: str | None, threads: int, *, with_onedn
         return Scratch(_sums(product, threads), Provenance.BOUND)
     if product.dtype == "bfloat16" and processor == "avx512_bf16":
         return Scratch(_blocks(product, threads), Provenance.BOUND)
+    if product.dtype == "bfloat16" and processor == "amx":
+        return Scratch(_blocks(product, threads) + _long(product, threads), Provenance.BOUND)
     return Scratch(0, Provenance.UNKNOWN)
 
 
@@ -68,3 +73,14 @@ def _blocks(product: Product, threads: int) -> int:
     )
     whole = HALF * inner * (rows + columns) + FLOAT32 * rows * BLOCK
     return threads * (min(whole, SECOND_CACHE) + PAGE) + 4 * BOOKING
+
+
+def _long(product: Product, threads: int) -> int:
+    """With matrix tiles also: a thread's strip of a thin operand, sums where inner values come in parts.
+
+    Source: ``maybe_small_dims_heuristics`` in ``amx_blocking_heuristics.cpp``, ``buffer_c_per_thread_sz``.
+    """
+    rows, inner, columns = (up(side, BLOCK) for side in (product.rows, product.inner, product.columns))
+    strip = HALF * inner * THIN if min(product.rows, product.columns) <= THIN else 0
+    sums = FLOAT32 * rows * columns if product.inner > LONG else 0
+    return threads * (strip + sums)

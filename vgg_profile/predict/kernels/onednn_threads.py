@@ -215,6 +215,90 @@ def bfloat16(shape: Convolution, threads: int, *, has_bfloat16: bool) -> int:
     return booked + (BARRIER if together else 0)
 
 
+def tiles(shape: Convolution, threads: int) -> tuple[int, bool]:
+    """bfloat16 with matrix tiles: ``init_conf_bwd_w``, ``balance_bwd_w`` and ``init_scratchpad_bwd_w``.
+
+    Both maps transposed, as far as the second cache holds them, and a float32 copy of the gradients for each
+    thread that shares the images. Also, whether it is known exactly: where threads are many for the batch or
+    the channels, other ways to share are sought, and this is the most of all of them.
+    """
+    batch, height, width = shape.batch, shape.height, shape.width
+    if shape.kernel == 1 and width <= 28:  # one long row
+        height, width = 1, height * width
+    inputs, outputs = blocks(shape.in_channels, 16), blocks(shape.out_channels, 16)
+    deep, wide = min(inputs, 2), min(outputs, 2)  # blocks taken together
+    in_width, out_width = up(width + 2 * shape.pad, 32), _out_width(width)
+    work, in_chunk, out_chunk = batch * height, in_width, out_width
+    jobs_in, jobs_out = blocks(inputs, deep), blocks(outputs, wide)
+
+    values = shape.in_channels * shape.out_channels * shape.kernel**2
+    maps = work * (out_width * shape.out_channels + in_width * shape.in_channels) * HALF
+    intensity = 0.5 * maps / (values * FLOAT32)
+    ratio = jobs_out / jobs_in
+    of_source = max(1 / ratio, 1.0) * (4.0 if intensity < 1 else 1.0)
+    of_gradient, of_weight = max(ratio, 1.0), max(intensity, 1.0)
+
+    def cost(split: Split) -> float:
+        share, ins = blocks(work, split.images), blocks(jobs_in, split.inputs) * 16 * deep
+        outs = blocks(jobs_out, 16 * wide * split.outputs) * 16 * wide
+        return (
+            HALF * (of_source * ins * share * in_chunk + of_gradient * outs * share * out_chunk)
+            + FLOAT32 * of_weight * outs * ins * shape.kernel**2
+        )
+
+    def booked(split: Split) -> int:
+        row_in = 2 * HALF * in_width * 16 * blocks(inputs, split.inputs)
+        row_out = 2 * HALF * out_width * 16 * blocks(outputs, split.outputs)
+        room = max(0.0, 0.8 * (SECOND_CACHE * 3 // 4) - shape.kernel * row_in)
+        rows = blocks(height, blocks(height, max(1, int(room / (row_in + row_out)))))
+        read = min(height, rows - 1 + shape.kernel)
+        size = (split.images * inputs * in_width * 16 * read + up(shape.pad + 1, 32)) * HALF + BOOKING
+        if split.outputs > 1:
+            size += PAGE * (split.used // split.outputs) + PAGE
+        size += (split.images * outputs * out_width * 16 * rows + in_width * 16) * HALF + BOOKING
+        if split.inputs > 1:
+            size += PAGE * (split.used // split.inputs) + PAGE
+        sums = inputs * outputs * 256 * shape.kernel**2 + outputs * 16 * shape.has_bias
+        size += sums * split.images * FLOAT32 + BOOKING + BARRIER
+        size += 64 + BOOKING  # the tiles' shapes
+        return size + batch_of_products(height, split.used) + split.used * BARRIER + PAGE
+
+    considered = list(_splits(threads, work, jobs_out, inputs // deep))
+    is_crowded = batch <= threads // 2 and min(shape.in_channels, shape.out_channels) >= 64
+    is_large = max(shape.in_channels, shape.out_channels) > 2048
+    is_pointwise = shape.kernel == 1 and threads >= 28 and batch >= threads
+    if threads > 1 and (is_crowded or is_large or is_pointwise):
+        return max(booked(split) for split in _any_splits(threads, work, outputs, inputs)), False
+    return booked(_filled(_least(iter(considered), cost), threads, work)), True
+
+
+def _any_splits(threads: int, images: int, outputs: int, inputs: int) -> Iterator[Split]:
+    """Every way in which at most so many threads share what there is."""
+    for share in range(1, min(threads, images) + 1):
+        for width in range(1, min(threads // share, outputs) + 1):
+            for depth in range(1, min(threads // (share * width), inputs) + 1):
+                yield Split(share, width, depth)
+
+
+def _out_width(width: int) -> int:
+    """Values of a transposed row: in pairs, and as many as the fewest tiles hold."""
+    least = up(width, 2)
+    if least <= 32:
+        return least
+
+    def tiles_of(values: int) -> int:
+        return values // next(tile for tile in range(32, 0, -2) if values % tile == 0)
+
+    # more values only where they take fewer tiles than pairs of values would
+    return min(range(least, up(least, 32) + 1, 2), key=tiles_of)
+
+
+def batch_of_products(count: int, threads: int) -> int:
+    """A list of a batch of products for each thread, in whole pages, and a page to begin at one."""
+    element = 40  # bytes of brgemm_batch_element_t
+    return threads * element * blocks(up(count * element, PAGE), element) + PAGE
+
+
 def _reducer(threads: int, job: int, jobs: int, work: int, most: int) -> int:
     """What a sum over threads books: ``cpu_reducer.cpp``; ``job`` in values, ``most`` values together."""
     groups, members, each = _balanced(threads, job, jobs, work, most)

@@ -1,0 +1,99 @@
+"""bfloat16 by matrix tiles: the rule, and what an allocator saw where a processor has them."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from pathlib import Path
+
+import kernel_runner
+import pytest
+from conftest import Golden
+from running_kernels import beside, differing
+
+from vgg_profile import ledger
+from vgg_profile.check.crosscheck import crosscheck
+from vgg_profile.check.results import Verdict
+from vgg_profile.check.subject import profile_for
+from vgg_profile.core.events import Provenance
+from vgg_profile.measure.reading import load
+from vgg_profile.predict.kernels import convolution, onednn_tiles
+from vgg_profile.predict.kernels.onednn_products import scratch
+from vgg_profile.predict.kernels.shapes import Convolution, Product
+
+RECORD = Path(__file__).parent / "data" / "amx" / "D-amp-cpu.json"
+
+
+@pytest.mark.parametrize(
+    "threads", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
+def test_every_bfloat16_convolution_by_tiles_takes_what_the_rule_says_or_less_within_its_bounds(
+    threads: int,
+) -> None:
+    """Blocks of weights and scratchpads of products are bounded; who books nothing of them is exact."""
+    found: dict[Provenance, int] = dict.fromkeys(Provenance, 0)
+    close = 0
+    for shape, predicted, seen in beside("amx", "bfloat16", threads, 60):
+        found[predicted.provenance] += 1
+        if predicted.provenance is Provenance.UNKNOWN:
+            assert shape.height * shape.width <= onednn_tiles.FEW_PIXELS or shape.input_values < 1000, shape
+            continue
+        is_exact = predicted.provenance is Provenance.RULE
+        bounded = () if is_exact else ("scratchpad", "weight in blocks")
+        assert differing(predicted, seen, *bounded) == [], shape
+        close += predicted.most <= 1.1 * max(accumulate(seen))
+    assert found[Provenance.RULE] > 5, "gradients of weights alone"
+    assert found[Provenance.UNKNOWN] < 30
+    assert close > (found[Provenance.RULE] + found[Provenance.BOUND]) / 2, "the bounds are not idle"
+
+
+def test_what_tiles_take_by_the_rule_stays(golden: Golden) -> None:
+    """The blocks of each, and how far they are known: few processors have tiles."""
+    lines = []
+    large = (
+        Convolution(1, 128, 128, 112, 112, dtype="bfloat16"),
+        Convolution(2, 5, 20, 60, 300, dtype="bfloat16"),
+    )
+    for shape in (*kernel_runner.shapes(5, 60, "bfloat16"), *large):
+        known = convolution.sizes(shape, "amx", 2)
+        lines.append(
+            f"{shape.batch} of {shape.in_channels}x{shape.height}x{shape.width} to {shape.out_channels}"
+        )
+        for how, taken in (
+            (known.forward_provenance, known.forward),
+            (known.backward_provenance, known.backward),
+        ):
+            lines.append(
+                f"  {how.value}: {', '.join(f'{what} {size:,}' for what, size in taken.items() if size)}"
+            )
+    golden("onednn_tiles.txt", "\n".join(lines) + "\n")
+
+
+def test_long_products_by_tiles_take_more_than_the_second_cache() -> None:
+    """As seen on a processor with AMX: bytes of the scratch beside the result, one thread."""
+    seen = {
+        Product(4096, 2048, 512, "bfloat16"): 9_442_432,
+        Product(1000, 2048, 1024, "bfloat16"): 3_152_000,
+        Product(5, 70_000, 3, "bfloat16"): 4_484_096,
+        Product(8, 70_000, 16, "bfloat16"): 2_872_832,
+    }
+    for product, taken in seen.items():
+        assert scratch(product, "avx512_bf16", 1).bytes < taken <= scratch(product, "amx", 1).bytes
+
+
+def test_a_real_step_of_vgg_16_is_exact_at_its_peak_and_within_its_bounds_elsewhere() -> None:
+    """Autocast to bfloat16, batch 4, on a processor with AMX and two threads."""
+    record = load(RECORD)
+    setup = record.setting.setup
+    assert (setup.processor, setup.threads) == ("amx", 2)
+    profile = profile_for("D", record)
+    assert crosscheck(profile, record).verdict is Verdict.PASS
+    step = ledger(profile, setup)
+    assert {how for how, size in step.provenance.items() if size} == {Provenance.RULE}
+    most = {(part.phase, part.layer): part.peak for part in step.moments}
+    beyond = [most[part.phase, part.layer] - part.peak for part in record.timeline]
+    assert min(beyond) == 0
+    assert (len(beyond), beyond.count(0)) == (84, 76)
+    convolutions = [
+        most[part.phase, part.layer] / part.peak for part in record.timeline if part.layer[:4] == "conv"
+    ]
+    assert max(convolutions) < 1.0005, "the bounds of convolutions are close"

@@ -45,15 +45,16 @@ def _weights(shape: Convolution, threads: int) -> Primitive:
     """Its result is in blocks of 16 channels made and 32 read, whatever the others choose."""
     booked, is_exact = onednn_threads.tiles(shape, threads)
     window = up(shape.in_channels, ROW) * up(shape.out_channels, TILE) * shape.kernel**2 * HALF
-    if booked > _most(shape, threads):
-        is_exact = False  # another kernel takes it, which books less
-    return Primitive(
+    weights = Primitive(
         _channels_last(shape, shape.out_channels),
         _channels_last(shape, shape.in_channels),
         window,
         booked,
         Provenance.RULE if is_exact else Provenance.BOUND,
     )
+    if booked > _most(shape, threads):  # another kernel takes it, which books less
+        return weights._replace(provenance=Provenance.BOUND, bounded=("map", "other", "result", "scratchpad"))
+    return weights
 
 
 def _convolved(shape: Convolution, threads: int, *, lowers: bool) -> Primitive:
@@ -73,6 +74,7 @@ def _convolved(shape: Convolution, threads: int, *, lowers: bool) -> Primitive:
         booked,
         Provenance.BOUND,
         again=_channels_last(shape, shape.out_channels),
+        bounded=("other", "scratchpad"),
     )
 
 
@@ -96,6 +98,7 @@ def _by_another(shape: Convolution, booked: int) -> Primitive:
         booked,
         Provenance.BOUND,
         again=_plane(shape, shape.out_channels),
+        bounded=("map", "other", "result", "scratchpad", "again"),
     )
 
 

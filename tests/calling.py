@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.fuzz.terminals import run_on_a_terminal
 from vgg_profile.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -50,28 +50,12 @@ def plain_environment() -> dict[str, str]:
 
 def on_a_terminal(*words: str, lines: int = 60, columns: int = 80, **env: str) -> str:
     """What a real terminal of that size shows; its pager, where none is named, waits for no key."""
-    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
-    import fcntl
-    import struct
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    run = subprocess.Popen(
+    pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    code, shown = run_on_a_terminal(
         [sys.executable, "-m", "vgg_profile", *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**plain_environment(), "TERM": "xterm", "PAGER": "cat", **env},
-        cwd=ROOT,
+        {**plain_environment(), "TERM": "xterm", "PAGER": "cat", **env},
+        (lines, columns),
+        ROOT,
     )
-    os.close(theirs)
-    shown = b""
-    try:
-        while piece := os.read(ours, 4096):
-            shown += piece
-    except OSError:  # how Linux says that the other end is closed
-        pass
-    os.close(ours)
-    assert run.wait(60) == 0
+    assert code == 0
     return shown.decode().replace("\r\n", "\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,8 @@ from hypothesis import settings
 from paging import fresh, html, other, quick, reader  # noqa: F401
 from pytest_regressions.file_regression import FileRegressionFixture
 from recording import network, saved  # noqa: F401
+
+from tests.fuzz.addresses import chromium
 
 settings.register_profile("without clocks", deadline=None)
 settings.load_profile("without clocks")
@@ -81,11 +82,9 @@ def _nothing_was_seen(
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium, for what only a browser can prove; without it, its tests skip and say why."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    try:
+        with chromium() as browser:
+            yield browser
+    except FileNotFoundError as error:
+        pytest.skip(str(error))

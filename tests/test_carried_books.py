@@ -120,16 +120,26 @@ def test_beyond_its_books_a_carried_step_names_the_trace_to_type(two_books: Path
         assert "--up-to" in refused.stderr
 
 
-def test_the_batch_after_the_one_that_was_asked_about_is_not_joined_with_a_third(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    traced: list[int] = []
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The batches that a network was traced at."""
+    batches: list[int] = []
 
     def run_and_note(target: Target, batch: int) -> Traced:
-        traced.append(batch)
+        batches.append(batch)
         return run_on_fakes(target, batch)
 
     monkeypatch.setattr(tracing, "run_on_fakes", run_and_note)
+    return batches
+
+
+def test_a_book_for_all_batches_is_proved_at_the_largest_and_at_no_fourth(traced: list[int]) -> None:
+    step = tracing.trace(nn.Linear(4, 3), "4", batch=2, probe=False, up_to=32)
+    assert [book.span for book in step.books] == [(2, 0)]
+    assert traced == [2, 3, 32]
+
+
+def test_the_batch_after_the_one_that_was_asked_about_is_not_joined_with_a_third(traced: list[int]) -> None:
     step = tracing.trace(nn.Linear(4, 3), "4", batch=2, probe=False, every_batch=False)
     books = [step.at(batch).book for batch in (8, 9, 6)]
     assert traced == [2, 8, 9, 6, 7]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
-from calling import ESCAPE, TINY, accepted, call, refusal
+from calling import ESCAPE, ROOT, TINY, accepted, call, refusal
 
 import vgg_profile.cli
 from vgg_profile.predict.vgg.configs import LARGEST_FILE
@@ -50,6 +51,42 @@ def test_the_config_file_in_the_help_works(tmp_path: Path) -> None:
 
 def test_a_mistyped_command_is_suggested() -> None:
     assert "table" in refusal(call("tabel", "D"))
+
+
+def test_a_network_in_the_place_of_a_command_is_told_the_command() -> None:
+    assert "It is a network: `vgg-profile table D --batch 2`." in refusal(call("D", "--batch", "2"))
+    assert "It is a network" not in refusal(call("Q"))
+
+
+def test_a_memory_in_two_words_is_asked_for_in_one() -> None:
+    assert "Type --memory 8GiB." in refusal(call("fit", "D", "--memory", "8", "GiB"))
+    assert "stands apart" not in call("fit", "A", "B", "--memory", "8").stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("examples/my_net.py", "Name the network in it: examples/my_net.py:NAME."),
+        ("torchvision.models.resnet18", "Did you mean torchvision.models:resnet18?"),
+        ("examples/my_net.py:Unet", "Did you mean UNet?"),
+    ],
+)
+def test_a_network_in_python_that_is_named_otherwise_is_told_how(
+    name: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert meant in refusal(call("table", name, "--input", "3x32x32"))
+
+
+def test_a_file_that_is_named_as_a_package_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "lonely.py").write_text("from torch import nn")
+    said = refusal(call("table", "nets.lonely:Net", "--input", "3x32x32"))
+    assert "Name it: nets/lonely.py:Net." in said
 
 
 def test_a_mistyped_config_is_suggested() -> None:

@@ -155,6 +155,14 @@ def test_a_network_is_compared_with_what_it_was_its_siblings_too(repository: Pat
     unharmed(repository)
 
 
+@pytest.mark.usefixtures("repository")
+def test_what_the_old_file_lacks_is_said_by_the_name_that_was_typed() -> None:
+    for name in ("net.py:Net", "net.py:Gone"):
+        said = refusal(run("compare", f"nets/{name}", "--against", "HEAD"))
+        assert f" nets/{name} " in f" {said} "
+        assert "vgg-profile-" not in said
+
+
 def test_two_files_whose_siblings_have_one_name_are_each_their_own(repository: Path) -> None:
     (repository / "other").mkdir()
     (repository / "other" / "net.py").write_text(NET)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,31 @@ def places(content: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | 
     return found
 
 
+def hold_harmless(content: object, formats: Iterable[str]) -> None:
+    """An answer is refused, or shown in these formats; the fixed model is layers and no other code."""
+    try:
+        draft = decode(json.dumps(content), Path("stranger.py"))
+    except InputError:
+        return
+    diagnosis = Diagnosis("stranger.py:net", (3, 8, 8), draft)
+    for name in formats:
+        with suppress(InputError):  # a format that has no form for it
+            render(diagnosis, name)
+    json.dumps(diagnosis.to_dict())
+    for node in ast.walk(ast.parse(diagnosis.code)):
+        if isinstance(node, ast.Call):
+            assert isinstance(node.func, ast.Attribute)
+            assert isinstance(node.func.value, ast.Name)
+            assert node.func.value.id == "nn"
+        assert not isinstance(node, (ast.Lambda, ast.Await, ast.Subscript, ast.Import))
+
+
+NASTY = ("\n", "1\nimport os", "(1)", "__import__('os').system('id')", "x" * 20_000, "\u202e", -1, 10**400)
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(
-        ["\n", "1\nimport os", "(1)", "__import__('os').system('id')", "x" * 20_000, "\u202e", -1, 10**400]
-    ),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(NASTY),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=6,
-)  # fmt: skip
+)
 
 
 @settings(derandomize=True, database=None, deadline=None, max_examples=400)
@@ -67,21 +86,21 @@ def test_a_forged_answer_is_refused_or_harmless_in_every_format(data: st.DataObj
             target[data.draw(st.text(max_size=9) | st.sampled_from(["row", "sizes", "problem"]))] = data.draw(
                 ANYTHING
             )
-    try:
-        draft = decode(json.dumps(content), Path("stranger.py"))
-    except InputError:
-        return
-    diagnosis = Diagnosis("stranger.py:net", (3, 8, 8), draft)
-    for name in FORMATS:
-        with suppress(InputError):  # a format that has no form for it
-            render(diagnosis, name)
-    json.dumps(diagnosis.to_dict())
-    for node in ast.walk(ast.parse(diagnosis.code)):
-        if isinstance(node, ast.Call):
-            assert isinstance(node.func, ast.Attribute)
-            assert isinstance(node.func.value, ast.Name)
-            assert node.func.value.id == "nn"
-        assert not isinstance(node, (ast.Lambda, ast.Await, ast.Subscript, ast.Import))
+    hold_harmless(content, FORMATS)
+
+
+def test_whatever_stands_in_any_one_place_is_no_code() -> None:
+    for *way, last in places(json.loads(encode(LEGIT))):
+        for nasty in NASTY:
+            content = json.loads(encode(LEGIT))
+            target: Any = content
+            for key in way:
+                target = target[key]
+            target[last] = nasty
+            hold_harmless(content, ())
+            if isinstance(target, dict):
+                target[str(nasty)] = target.pop(last)
+                hold_harmless(content, ())
 
 
 @settings(derandomize=True, database=None, deadline=None, max_examples=200)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.fuzz.addresses import Page
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.page import PAGE, Rows, keep, page
 from tests.fuzz.running import Row, run_kind
@@ -19,6 +21,8 @@ SHARES = {
     "diagnose": 0.05,
     "signals": 0.1,
     "completed": 0.05,
+    "terminals": 0.02,
+    "addresses": 0.02,
     "budgets": 0.04,
     "own tables": 0.02,
     "traced": 0.02,
@@ -27,14 +31,17 @@ SHARES = {
     "kept": 0.03,
     "networks": 0.02,
 }
-SLOW = {"diagnose", "measured", "networks", "signals", "traced", "weights"}
+SLOW = {"addresses", "diagnose", "measured", "networks", "signals", "traced", "weights"}
 
 
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=pytest.mark.slow) if kind in SLOW else kind for kind in KINDS]
 )
 def test_nothing_goes_wrong(kind: str, tmp_path: Path) -> None:
-    row = run_kind(kind, SHARES[kind], seed=1, folder=tmp_path)
+    try:
+        row = run_kind(kind, SHARES[kind], seed=1, folder=tmp_path)
+    except (ImportError, FileNotFoundError) as error:
+        pytest.skip(str(error))  # no playwright, no Chromium
     assert row.tried >= KINDS[kind][0] * SHARES[kind] - 1
     assert row.problems == []
 
@@ -51,6 +58,15 @@ def test_what_goes_wrong_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(KINDS, "records", (number, honest))  # type: ignore[arg-type]
     row = run_kind("records", 0.0001, seed=1, folder=tmp_path)
     assert [problem.partition(":")[0] for problem in row.problems] == ["a lie passes"] * 4
+
+
+@pytest.mark.slow
+def test_an_address_that_becomes_part_of_the_page_is_seen(browser: Any, tmp_path: Path) -> None:
+    page = Page(browser, tmp_path / "page.html")
+    assert page.go_to("#net=<img>")["odd"] == ""
+    page.page.evaluate("""addEventListener("hashchange", () =>
+        document.body.insertAdjacentHTML("beforeend", decodeURI(location.hash)))""")
+    assert page.go_to("#net=<img>")["odd"] == "the address became part of the page"
 
 
 def test_a_page_adds_seeds_up_and_says_what_was_not_run(tmp_path: Path) -> None:

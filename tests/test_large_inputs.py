@@ -6,6 +6,7 @@ import json
 import resource
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from vgg_profile.ask.sweep import sweep
 from vgg_profile.cli.sweep import numbers
 from vgg_profile.core.errors import InputError
 from vgg_profile.describe.figures import depict
+from vgg_profile.diagnose.child import inspect_model
+from vgg_profile.diagnose.words import Call
 from vgg_profile.predict.vgg.configs import config
 from vgg_profile.predict.vgg.limits import MOST_LAYERS
 from vgg_profile.render import render
@@ -186,19 +189,61 @@ def test_a_picture_of_thousands_of_layers_is_no_larger_than_a_page_shows(deep: P
 LAYERS = """
 import torch
 from torch import nn
-net = nn.Sequential(*[nn.Conv2d(1, 1, 3, padding=1) for _ in range(3000)])
+net = nn.Sequential(*[nn.Conv2d(1, 1, 3, padding=1) for _ in range({number})])
 """
 
 
 @pytest.mark.slow
 def test_thousands_of_layers_are_diagnosed(tmp_path: Path) -> None:
     """A remark on all of them names the first, and counts the others."""
-    (tmp_path / "m.py").write_text(LAYERS)
+    (tmp_path / "m.py").write_text(LAYERS.format(number=MOST_LAYERS))
     code, size, _, said = bill(
         "diagnose", "m.py:net", "--input", "1x2x2", "--timeout", "600", folder=tmp_path
     )
     assert code == 0, said
     assert size < MOST
+
+
+def test_a_diagnosis_looks_at_a_call_no_more_often_where_there_are_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it walk through all modules for each of them."""
+    looks: Counter[str] = Counter()
+
+    def looked(self: Call) -> int:
+        looks["call"] += 1
+        return id(self)
+
+    monkeypatch.setattr(Call, "__hash__", looked)
+    (tmp_path / "m.py").write_text(LAYERS.format(number=200))
+    inspect_model(tmp_path / "m.py", "net", (1, 2, 2))
+    assert looks["call"] < 20 * 200
+
+
+FAKES_ALONE = """
+import re, sys
+from pathlib import Path
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+sys.path.insert(0, ".")
+with FakeTensorMode():
+    import m
+    m.net(torch.randn(2, 1, 2, 2)).sum().backward()
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024)
+"""
+
+
+@pytest.mark.slow
+def test_ten_thousand_modules_are_traced(tmp_path: Path) -> None:
+    """What ``trace`` takes beside PyTorch that runs the modules on fake tensors once is within ``MOST``."""
+    (tmp_path / "m.py").write_text(LAYERS.format(number=MOST_LAYERS))
+    code, size, _, said = bill("trace", "m.py:net", "--input", "1x2x2", "-o", "net.json", folder=tmp_path)
+    assert code == 0, said
+    alone = subprocess.check_output([sys.executable, "-c", FAKES_ALONE], cwd=tmp_path)
+    assert size < int(alone) + MOST
+    for words in (["report", "net.json", "-o", "report.html"], ["fit", "net.json", "--memory", "8GiB"]):
+        code, size, _, said = bill(*words, folder=tmp_path)
+        assert (code, size < MOST) == (0, True), said
 
 
 class Counted(tuple):  # type: ignore[type-arg]

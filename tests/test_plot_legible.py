@@ -8,6 +8,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Canvas
@@ -103,6 +104,23 @@ def test_the_bars_of_times_have_room_for_their_names_on_a_slide() -> None:
         axes = draw(depict(load(FOLDER / f"{record}.json")), "slide").axes[0]
         assert len(axes.get_yticklabels()) > MOST_SHOWN
         assert all(label.get_visible() for label in axes.get_yticklabels())
+
+
+def test_no_ground_of_a_number_covers_the_axis_on_a_slide() -> None:
+    def covered(axes: Axes) -> list[str]:
+        grounds = [(text, patch) for text in axes.texts if (patch := text.get_bbox_patch())]
+        floor = axes.get_window_extent().y0
+        above = axes.spines.bottom.get_zorder()
+        return [
+            text.get_text()
+            for text, patch in grounds
+            if patch.get_window_extent().y0 < floor and text.get_zorder() > above
+        ]
+
+    axes = draw(depict(load(FOLDER / "D-cpu.json")), "slide").axes[0]
+    assert covered(axes) == []
+    axes.spines.bottom.set_zorder(2.5)  # as matplotlib has it
+    assert covered(axes)
 
 
 def test_the_lines_of_a_sweep_are_named_at_their_ends_and_the_memory_in_the_legend() -> None:

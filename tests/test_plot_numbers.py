@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 from plotting import RECORD, only, series, subject
 
+from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison
 from vgg_profile.ask.fit import Fit
 from vgg_profile.ask.sweep import Sweep, sweep
 from vgg_profile.check.results import Checks, Overlay
+from vgg_profile.core.book import Book
 from vgg_profile.core.errors import InputError
 from vgg_profile.core.figures import Style
 from vgg_profile.core.setting import Setup
@@ -102,6 +104,20 @@ def test_a_batch_is_the_ledgers_peak() -> None:
     (point,) = figure.panels[0].points
     assert (point.x, point.y) == (fit.to_dict()["largest_batch"], fit.to_dict()["peak_bytes"])
     assert [limit.value for limit in figure.panels[0].limits] == [fit.memory.bytes, fit.available_bytes]
+
+
+def test_where_each_batch_is_traced_by_itself_few_are_and_the_picture_says_how_many() -> None:
+    def write(batch: int) -> Book:
+        return replace(book_of_one, only=batch)
+
+    step = ledger(walk("8,M", input=8))
+    book_of_one = replace(step.book, only=1)
+    alone = replace(step, book=book_of_one, write=write, write_on=write)
+    figure = depict(Fit(alone, memory("1GiB"), ()), "batch")
+    (line,) = series(figure, style=Style.LINE)
+    assert len(line.x) < 20 < len(series(depict(subject(Fit)), style=Style.LINE)[0].x)
+    assert f"Traced at {len(line.x)} batches, with straight lines between. " in figure.footer
+    assert "Traced at" not in depict(subject(Fit)).footer
 
 
 def test_a_comparison_is_the_table_of_it() -> None:

@@ -16,6 +16,7 @@ import pytest
 from calling import ESCAPE, ROOT, accepted, call, on_a_terminal, refusal
 from conftest import Golden
 
+from tests.fuzz.terminals import run_on_a_terminal
 from vgg_profile.cli import main
 from vgg_profile.cli import output as on_screen
 from vgg_profile.core.counts import Count
@@ -222,6 +223,19 @@ def test_less_is_set_up_as_git_does_unless_it_is_set_up() -> None:
     pager = f"{sys.executable} -c 'import os; print(os.environ[\"LESS\"])'"
     assert plain("table", "D", lines=20, PAGER=pager) == "FRX\n"
     assert plain("table", "D", lines=20, PAGER=pager, LESS="S") == "S\n"
+
+
+@pytest.mark.parametrize(
+    ("env", "code", "said"),
+    [
+        ({"PAGER": "'"}, 2, 'Error: PAGER is "\'", which is no command: '),
+        ({"PAGER": "nowhere", "PYTHONIOENCODING": "latin-1"}, 1, "Error: The encoding of stdout, latin-1, "),
+    ],
+)
+def test_a_pager_that_shows_nothing_is_said(env: dict[str, str], code: int, said: str) -> None:
+    command = [sys.executable, "-m", "vgg_profile", "notes"]
+    ended, shown = run_on_a_terminal(command, {**os.environ, "TERM": "xterm", **env}, (20, 80), ROOT)
+    assert (ended, said in shown.decode(), "Traceback" in shown.decode()) == (code, True, False)
 
 
 BATCHES = ("fit", "A", "D", "--memory", "8GiB", *HERE)

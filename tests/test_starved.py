@@ -12,7 +12,7 @@ import pytest
 
 import vgg_profile.cli.program
 from vgg_profile.cli.program import Commands
-from vgg_profile.core.collecting import collecting
+from vgg_profile.core.collecting import collected, collecting
 
 
 def test_a_command_has_let_go_of_what_it_held_when_it_says_that_memory_is_short(
@@ -68,3 +68,25 @@ def test_the_collector_is_held_off_in_a_command_and_as_it_was_after_it(
         Commands({"looks": "somewhere:looks"})["looks"].main([], standalone_mode=False)
         seen.append(gc.isenabled())
     assert seen == [True, False, is_on]
+
+
+class Ring:
+    """What knows itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_rings_of_a_while_are_collected_and_what_was_there_before_is_not_walked() -> None:
+    gc.unfreeze()
+    with collecting(is_on=False):
+        earlier = weakref.ref(Ring())
+        with collected():
+            later = weakref.ref(Ring())
+            assert later() is not None
+        assert (later(), earlier() is None, gc.get_freeze_count()) == (None, False, 0)
+        gc.freeze()  # somebody else's
+        with collected():
+            later = weakref.ref(Ring())
+        assert later() is None
+        assert gc.get_freeze_count() > 0

@@ -54,6 +54,14 @@ def no_load(content: dict[str, Any]) -> None:
     content["books"][0]["marks"][0][0] = "step"
 
 
+def no_input(content: dict[str, Any]) -> None:
+    content["books"][0]["marks"][1][0] = "forward"
+
+
+def no_marks(content: dict[str, Any]) -> None:
+    content["books"][0]["marks"] = []
+
+
 def more(content: dict[str, Any]) -> None:
     content["run"] = "import os"
 
@@ -90,6 +98,8 @@ def unknown_setting(content: dict[str, Any]) -> None:
         truth_for_number,
         negative,
         no_load,
+        no_input,
+        no_marks,
         more,
         overlap,
         gap,

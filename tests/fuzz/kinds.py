@@ -13,7 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.fuzz.addresses import address
 from tests.fuzz.files import MAKERS, Files
+from tests.fuzz.terminals import NET, terminal
 from vgg_profile.core.signed import sign
 
 ROOT = Path(__file__).parents[2]
@@ -44,13 +46,18 @@ OPTIONS = (
 
 @dataclass
 class Case:
-    """One call: its words and the files it finds; ``is_lie`` must not pass, ``is_real`` runs a real step."""
+    """One call: its words and the files it finds; ``is_lie`` must not pass, ``is_real`` runs a real step.
+
+    On a terminal, what it says of itself (``environment``), and its lines and columns.
+    """
 
     words: list[str]
     folder: Path
     files: dict[str, bytes] = field(default_factory=dict)
     is_lie: bool = False
     is_real: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
+    size: tuple[int, int] = (24, 80)
 
     def to_dict(self) -> dict[str, Any]:
         """As the process that runs it reads it."""
@@ -62,7 +69,8 @@ class Case:
 
     def told(self) -> str:
         """The call on one line."""
-        return ascii(self.words)[:200]
+        around = [f"{name}={value}" for name, value in self.environment.items()]
+        return ascii(around + self.words)[:300]
 
 
 def _arguments(chance: random.Random, folder: Path) -> Case:
@@ -237,6 +245,15 @@ def _completed(chance: random.Random, folder: Path) -> Case:
     return Case(["(complete)", *_arguments(chance, folder).words], folder)
 
 
+def _terminal(chance: random.Random, folder: Path) -> Case:
+    words, environment, size = terminal(chance)
+    return Case(words, folder, {"x.toml": NET.encode()}, environment=environment, size=size)
+
+
+def _address(chance: random.Random, folder: Path) -> Case:
+    return Case([address(chance)], folder)
+
+
 Make = Callable[[random.Random, Path], Case]
 
 
@@ -259,6 +276,8 @@ KINDS: dict[str, tuple[int, Make]] = {
     "diagnose": (100, _model),
     "signals": (60, _signal),
     "completed": (1_000, _completed),
+    "terminals": (240, _terminal),
+    "addresses": (2_000, _address),
     **{name: (number, _of_files(make)) for name, (number, make) in MAKERS.items()},
 }
 """Each kind with the number of a whole run, and what makes one."""

@@ -19,6 +19,10 @@ REAL = ("measured", "diagnose", "signals")
 """Kinds that run a real step, or a stranger's file: of those memory and seconds are told, and not judged."""
 
 
+BY_A_CLOCK = ("signals", "terminals", "addresses")
+"""Kinds that run in a process that nobody asks what it takes, or in a browser."""
+
+
 def keep(path: Path, row: Row, seed: int) -> Rows:
     """Add a row to those that are kept, in place of an earlier one of its kind and seed; all of them."""
     rows = json.loads(path.read_text()) if path.exists() else {}
@@ -72,7 +76,8 @@ def page(rows: Rows) -> str:
     lines += ["", f"Not run: {', '.join(left)}."] * bool(left)
     lines += [
         "",
-        "Failed are exit codes 1, 3 and 4, and of signals theirs: 130, 143, 129 (their seconds a clock's).",
+        "Failed are exit codes 1, 3 and 4, and of signals theirs: 130, 143, 129.",
+        f"The seconds of {', '.join(BY_A_CLOCK)} are a clock's, and their memory is not read.",
         f"Of {', '.join(REAL)} memory and seconds are told, and not judged: they run a real step.",
     ]
     return "\n".join(lines) + "\n"

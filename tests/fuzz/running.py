@@ -12,8 +12,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from tests.fuzz.addresses import Page, chromium
 from tests.fuzz.kinds import KINDS, Case
+from tests.fuzz.terminals import RAW, run_on_a_terminal
 
 MOST_MEMORY = 512 * 2**20
 MOST_SECONDS = 10
@@ -44,13 +47,26 @@ class Row:
 
 
 def run_kind(name: str, share: float, seed: int, folder: Path) -> Row:
-    """A share of one kind's inputs, in batches of one process each; a signal has a process of its own."""
+    """A share of one kind's inputs, in batches of one process each.
+
+    A signal and a terminal have a process of their own; addresses are all a page's that is open.
+    """
     number, make = KINDS[name]
     row, chance = Row(name), random.Random(f"{name} {seed}")
     number = max(1, round(number * share))
     if name == "signals":
         for place in range(number):
             _send(row, make(chance, folder / str(place)), chance)
+        return row
+    if name == "terminals":
+        for place in range(number):
+            _show(row, make(chance, folder / str(place)))
+        return row
+    if name == "addresses":
+        with chromium() as browser:
+            page = Page(browser, folder / "page.html")
+            for case in (make(chance, folder) for _ in range(number)):
+                _note(row, case, page.go_to(*case.words))
         return row
     left = number
     while left:
@@ -63,6 +79,7 @@ def run_kind(name: str, share: float, seed: int, folder: Path) -> Row:
 
 _WORKER = """
 import io, json, os, re, sys, time
+from contextlib import suppress
 from pathlib import Path
 import click
 from click.testing import CliRunner
@@ -91,12 +108,10 @@ def invoke(words):
 def left_behind():
     # processes that still stand in this folder, and what lies in the temporary one
     found = os.listdir(os.environ["TMPDIR"])
-    for place in Path("/proc").glob("[0-9]*/cwd"):
-        try:
-            if int(place.parts[2]) != os.getpid() and place.readlink() == Path.cwd():
-                found.append(place.parts[2])
-        except OSError:
-            pass
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):  # it may have ended meanwhile
+            if int(pid) != os.getpid() and os.readlink(f"/proc/{pid}/cwd") == os.getcwd():
+                found.append(pid)
     return found
 
 for line in sys.stdin:
@@ -154,15 +169,45 @@ def _batch(row: Row, cases: list[Case], folder: Path) -> None:
     if len(told) < len(cases):
         row.problems.append(f"the process died at {lines[len(told)][:300]}: {ended.stderr[-300:]}")
     for case, each in zip(cases, told, strict=False):
-        row.tried += 1
-        row.codes[each["code"]] = row.codes.get(each["code"], 0) + 1
-        row.memory, row.seconds = max(row.memory, each["memory"]), max(row.seconds, each["seconds"])
-        problem = each["odd"] or ("" if each["code"] in GOOD else f"exit code {each['code']}")
-        if not case.is_real:
-            problem = problem or (f"{each['memory'] >> 20} MiB" if each["memory"] > MOST_MEMORY else "")
-            problem = problem or (f"{each['seconds']:.0f} s" if each["seconds"] > MOST_SECONDS else "")
-        if problem:
-            row.problems.append(f"{problem}: {case.told()}")
+        _note(row, case, each)
+
+
+def _note(row: Row, case: Case, told: dict[str, Any]) -> None:
+    """Add a call to its row: its code, its most MiB and seconds, and what was wrong with it."""
+    row.tried += 1
+    row.codes[told["code"]] = row.codes.get(told["code"], 0) + 1
+    row.memory, row.seconds = max(row.memory, told["memory"]), max(row.seconds, told["seconds"])
+    problem = told["odd"] or ("" if told["code"] in GOOD else f"exit code {told['code']}")
+    if not case.is_real:
+        problem = problem or (f"{told['memory'] >> 20} MiB" if told["memory"] > MOST_MEMORY else "")
+        problem = problem or (f"{told['seconds']:.0f} s" if told["seconds"] > MOST_SECONDS else "")
+    if problem:
+        row.problems.append(f"{problem}: {case.told()}")
+
+
+def _show(row: Row, case: Case) -> None:
+    """One process on a terminal, whose pager is left with ``q``."""
+    case.folder.mkdir(parents=True)
+    for name, content in case.files.items():
+        (case.folder / name).write_bytes(content)
+    place = {"HOME": str(case.folder), "LESSHISTFILE": "-", "PYTHONPATH": os.pathsep.join(sys.path)}
+    start = time.monotonic()
+    code, shown = run_on_a_terminal(
+        [sys.executable, "-m", "vgg_profile", *case.words],
+        {"PATH": os.environ["PATH"], "TERM": "xterm", **case.environment, **place},
+        case.size,
+        case.folder,
+        typed=b"q" * 9,
+    )
+    told = {"code": code, "seconds": time.monotonic() - start, "memory": 0, "odd": ""}
+    left = {path.name for path in case.folder.iterdir()} - set(case.files)
+    for is_odd, what in (
+        (b"Traceback" in shown or b"Exception ignored" in shown, f"traceback: {shown[-300:]!r}"),
+        (any(raw.encode() in shown for raw in RAW), "it prints what does not print"),
+        (left, f"left behind: {left}"),
+    ):
+        told["odd"] = told["odd"] or (what if is_odd else "")
+    _note(row, case, told)
 
 
 def _send(row: Row, case: Case, chance: random.Random) -> None:
@@ -179,7 +224,7 @@ def _send(row: Row, case: Case, chance: random.Random) -> None:
         env={**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # a run under nohup ignores it
+        preexec_fn=_heed,
     )
     while process.poll() is None and not _heeds(process.pid):
         time.sleep(0.001)
@@ -203,6 +248,12 @@ def _send(row: Row, case: Case, chance: random.Random) -> None:
         if is_wrong:
             row.problems.append(f"{problem}: {signal.Signals(number).name}, {case.told()}")
             break
+
+
+def _heed() -> None:
+    """Ignore no signal: a run under nohup ignores SIGHUP, one in the background SIGINT."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _heeds(pid: int) -> bool:

@@ -304,6 +304,15 @@ def card(name: str) -> Card:
     )
 
 
+def is_unit(word: str) -> bool:
+    """Whether a word can only be a unit of memory: B is a config, too.
+
+    >>> is_unit("GiB"), is_unit("B")
+    (True, False)
+    """
+    return len(word) > 1 and word.lower() in _TYPED_UNITS
+
+
 def _amount(number: str, unit: str, *, or_nothing: bool = False) -> Memory:
     """The memory of a number and a unit as they were typed."""
     name = _TYPED_UNITS.get(unit.lower())

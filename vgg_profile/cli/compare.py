@@ -138,4 +138,8 @@ def _two(sources: tuple[str, ...], against: str | None, have: str) -> Iterator[t
             "Name it: net.toml, or my/net.py:Net.",
         )
     with as_of(Path(file), against) as there:
-        yield (f"{source} at {against}", f"{there}{colon}{name}"), (source, source)
+        try:
+            yield (f"{source} at {against}", f"{there}{colon}{name}"), (source, source)
+        except InputError as error:  # in the words of the one who asks, and not of where the old file lies
+            said = (text.replace(str(there), file) for text in (error.problem, error.next_step))
+            raise InputError(*said) from None

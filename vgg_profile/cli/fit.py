@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from vgg_profile.ask.cards import CARDS, memory, reserve
+from vgg_profile.ask.cards import CARDS, is_unit, memory, reserve
 from vgg_profile.ask.fit import Reserve
 from vgg_profile.ask.fits import Fits
 from vgg_profile.ask.question import Question
@@ -19,7 +19,7 @@ from vgg_profile.cli.options import probe_if_asked, takes_any_networks, takes_se
 from vgg_profile.cli.output import Output, bar, gives_drawing
 from vgg_profile.cli.program import exit_unless
 from vgg_profile.cli.spelling import Whole, Word
-from vgg_profile.core.errors import InputError
+from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.setting import DEVICES, Setup
 from vgg_profile.core.tree import Profile
 
@@ -106,6 +106,11 @@ def fit_command(
     vgg-profile fit D --memory h100 --optimizer adam --expandable-segments
     vgg-profile fit D --memory 8GiB --batch 64 --checkpoint blocks
     """
+    if len(sources) > 1 and is_unit(sources[-1]):
+        raise InputError(
+            f"The memory is one word, and {excerpt(sources[-1])} stands apart.",
+            f"Type --memory {memory_}{sources[-1]}.",
+        )
     have = memory(memory_)
     if len(sources) > 1 and (what_if_ or calibrates or measured is not None):
         raise InputError(

@@ -85,6 +85,18 @@ def what_is_missing(error: click.MissingParameter) -> click.UsageError:
     return click.UsageError(" ".join(said), context)
 
 
+def what_was_meant(error: click.UsageError, words: list[str]) -> click.UsageError:
+    """The same, if a network stands where a command is expected, with the command that shows it."""
+    from vgg_profile.predict.vgg.configs import by_name
+
+    try:
+        by_name(words[0])
+    except InputError:
+        return error
+    typed = command_line(["vgg-profile", "table", *words])
+    return click.UsageError(f"{error.format_message()} It is a network: `{typed}`.", error.ctx)
+
+
 def _examples(text: str) -> Iterator[list[str]]:
     """The commands that a help shows, each in words, without what is said beside them."""
     import shlex  # a corner of Python that only a mistake needs

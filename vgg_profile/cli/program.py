@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from vgg_profile.cli.hints import TYPED, filled_in, what_is_missing
+from vgg_profile.cli.hints import TYPED, filled_in, what_is_missing, what_was_meant
 from vgg_profile.cli.speech import Failure, complain, finish, say
 from vgg_profile.core.collecting import collecting
 from vgg_profile.core.ending import check_not_ended, exit_code, heeded, settle, uninterrupted
@@ -141,6 +141,15 @@ class Program(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in their own order, not in the alphabet's."""
         return [*self.commands]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is named; where a network stands in its place, that is said."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise what_was_meant(error, args) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         with _explained():

@@ -6,11 +6,14 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import click
 
+from vgg_profile.core.errors import InputError, excerpt
 from vgg_profile.core.printable import printable
 
 
@@ -36,21 +39,28 @@ def complain(error: click.ClickException) -> None:
 
 def show(text: str) -> None:
     """A result to stdout, whole or not at all; what stops that is said in one line."""
+    _write(partial(click.echo, text, nl=False))
+
+
+def page(text: str) -> None:
+    """A result that is longer than the screen, through ``$PAGER`` or ``less``, set up as git does."""
+    os.environ.setdefault("LESS", "FRX")
     try:
-        click.echo(text, nl=False, color=True)  # it has colour only where it shall
+        _write(partial(click.echo_via_pager, text.removesuffix("\n")))
+    except ValueError as error:
+        pager = excerpt(os.environ.get("PAGER"))
+        raise InputError(f"PAGER is {pager}, which is no command: {error}.", "Try PAGER=less.") from None
+
+
+def _write(write: Callable[..., None]) -> None:
+    try:
+        write(color=True)  # a result has colour only where it shall
         finish()
     except UnicodeEncodeError as error:
         raise Failure(
             f"The encoding of stdout, {error.encoding}, cannot hold the table. "
             "Set PYTHONIOENCODING=utf-8, or write to a file with -o."
         ) from None
-
-
-def page(text: str) -> None:
-    """A result that is longer than the screen, through ``$PAGER`` or ``less``, set up as git does."""
-    os.environ.setdefault("LESS", "FRX")
-    click.echo_via_pager(text.removesuffix("\n"), color=True)
-    finish()
 
 
 def finish() -> None:

@@ -78,3 +78,16 @@ def did_you_mean(
     close = difflib.get_close_matches(name, told, n=at_most, cutoff=cutoff)
     names = dict.fromkeys(told[each] for each in close)
     return f"Did you mean {' or '.join(names)}? " if names else ""
+
+
+def in_python(name: str) -> str:
+    """How a network in Python is named, if this looks like one, as the beginning of a next step.
+
+    >>> in_python("my/net.py"), in_python("torchvision.models.resnet18")
+    ('Name the network in it: my/net.py:NAME. ', 'Did you mean torchvision.models:resnet18? ')
+    """
+    if name.endswith(".py"):
+        return f"Name the network in it: {name}:NAME. "
+    home, dot, last = name.rpartition(".")
+    is_dotted = dot and all(part.isidentifier() for part in (*home.split("."), last))
+    return f"Did you mean {home}:{last}? " if is_dotted else ""

@@ -95,8 +95,8 @@ def _arguments(arguments: object) -> dict[str, Any]:
     for key, value in found.items():
         if key == "row" and not isinstance(value, (int, Count)):
             raise MisfitError("a row that is no size")
-        if key == "sizes" and not isinstance(value, list):
-            raise MisfitError("sizes that are no list")
+        if key == "sizes" and not (isinstance(value, list) and all(isinstance(each, int) for each in value)):
+            raise MisfitError("sizes that are no list of numbers")
         for each in value if isinstance(value, list) else [value]:
             if not isinstance(each, (bool, int, float, str, list, Count, type(None))):
                 raise MisfitError("an argument that is no plain value")

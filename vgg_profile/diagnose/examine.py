@@ -89,9 +89,8 @@ class _Report:
         return [call for call in weighted if call.layers or call.is_inserted]
 
     def _visits(self) -> list[Visit]:
-        path = self._path()
-        off = [call for call in self.run.calls if call.layers and call not in set(path)]
-        calls = [call for call in self.run.calls if call in {*path, *off}]
+        keep = {id(call) for call in self._path()}
+        calls = [call for call in self.run.calls if call.layers or id(call) in keep]
         entries: list[tuple[Call, int, Plan]] = []
         for call in calls:
             own = call.layers or (None,) * len(call.fixed or ())
@@ -102,7 +101,6 @@ class _Report:
                 entries.append((call, place, Plan(written, fixed[place] if place < len(fixed) else None)))
         plans = [plan for _, _, plan in entries]
         unique, visits, first = Unique(), [], dict[int, str]()
-        keep = {id(call) for call in path}
         turns = zip(entries, paper_names(plans), block_of(plans), strict=True)
         for (call, place, plan), paper, block in turns:
             name = unique(paper)

@@ -84,11 +84,11 @@ def _dropped(graph: Graph) -> Iterator[Remark]:
 def _idle(graph: Graph, eval_run: Run | None) -> Iterator[Remark]:
     """Layers with weights that no call reaches."""
     run = graph.run
-    called = {id(call.module) for each in (run, eval_run) if each for call in each.calls}
-    parts = {id(inner) for call in run.calls if call.module is not None for inner in call.module.modules()}
+    reached = {id(call.module) for each in (run, eval_run) if each for call in each.calls}
+    reached |= {id(inner) for call in run.calls if call.module is not None for inner in call.module.modules()}
     for path, module in run.subject.model.named_modules():
         own = any(True for _ in module.parameters(recurse=False))
-        if own and is_layer(module) and id(module) not in called | parts:
+        if own and is_layer(module) and id(module) not in reached:
             line = run.subject.births.line(module)
             what = f"{path}, a {class_name(module)}{f' (line {line})' if line else ''}"
             again = Counter(

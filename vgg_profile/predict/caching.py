@@ -78,24 +78,21 @@ class _Pool:
     """Free blocks by size, then address: the first that is large enough is the best fit."""
 
     def __init__(self) -> None:
-        self._keys: list[tuple[int, int]] = []
-        self._blocks: dict[int, Block] = {}
+        self._blocks: list[tuple[int, int, Block]] = []
 
     def add(self, block: Block) -> None:
-        insort(self._keys, (block.size, block.address))
-        self._blocks[block.address] = block
+        insort(self._blocks, (block.size, block.address, block))
 
     def remove(self, block: Block) -> None:
-        del self._keys[bisect_left(self._keys, (block.size, block.address))]
-        del self._blocks[block.address]
+        del self._blocks[bisect_left(self._blocks, (block.size, block.address))]
 
     def at_least(self, size: int) -> Iterator[Block]:
         """The blocks that are large enough, best fit first."""
-        for _, address in self._keys[bisect_left(self._keys, (size, 0)) :]:
-            yield self._blocks[address]
+        for place in range(bisect_left(self._blocks, (size,)), len(self._blocks)):
+            yield self._blocks[place][-1]
 
     def __iter__(self) -> Iterator[Block]:
-        return iter([self._blocks[address] for _, address in self._keys])
+        return iter([block for _, _, block in self._blocks])
 
 
 def rounded(size: int) -> int:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from vgg_profile.core.book import CATEGORIES, Book
-from vgg_profile.core.collecting import collecting
+from vgg_profile.core.collecting import collected
 from vgg_profile.core.events import Category
 from vgg_profile.core.fold import at_batch
 from vgg_profile.core.step import Step
@@ -110,6 +110,7 @@ class TrainingRun:
         """The book of the first step, and that of every later one."""
         return self._first.at(batch).book, self.step.at(batch).book
 
+    @collected()
     def taken(self, batch: int, limit: int | None = None, steps: int | None = None) -> AllocatorPeak:
         """What a batch takes if so many bytes may be reserved; raises :class:`DoesNotFitError` at the limit.
 
@@ -118,7 +119,6 @@ class TrainingRun:
         """
         return self._taken(self._books(batch), batch, limit, steps)
 
-    @collecting(is_on=True)  # blocks know their neighbours: what an allocator leaves goes round in circles
     def _taken(
         self, books: tuple[Book, Book], batch: int, limit: int | None, steps: int | None = None
     ) -> AllocatorPeak:
@@ -144,6 +144,7 @@ class TrainingRun:
         """Whether a batch runs for as long as one likes if so many bytes may be reserved."""
         return self._fits(self._books(batch), batch, limit)
 
+    @collected()  # blocks know their neighbours
     def _fits(self, books: tuple[Book, Book], batch: int, limit: int) -> bool:
         try:
             return self._taken(books, batch, limit).has_settled

@@ -33,6 +33,8 @@ from vgg_profile.core.validate import MisfitError, Text, conform
 KIND = "vgg-profile trace"
 SCHEMA = 3
 LARGEST_FILE = 256 * 2**20
+_BEGINNING = [Phase.LOAD, Phase.INPUT, Phase.FORWARD]
+"""The parts that every step begins with."""
 AGAIN = "Trace it again: `vgg-profile trace FILE.py:NAME -o net.json`."
 _TRACE = FileKind("trace", KIND, SCHEMA, AGAIN)
 
@@ -137,7 +139,7 @@ class _Book(Struct, forbid_unknown_fields=True):
     most: Whole
     storages: list[_Storage]
     events: list[_Event]
-    marks: Annotated[list[_Mark], Meta(min_length=2)]
+    marks: list[_Mark]
 
 
 class _Trace(Struct, forbid_unknown_fields=True):
@@ -365,8 +367,8 @@ def _book(content: _Book, words: Sequence[str]) -> Book:
             )
         )
     marks = [Mark(mark.phase, word(mark.layer), mark.event) for mark in content.marks]
-    starts = [mark.event for mark in marks]
-    is_in_order = starts == sorted(starts) and starts[0] == 0 and starts[-1] <= len(events)
-    if unborn or not is_in_order or marks[0].phase is not Phase.LOAD or len(events) <= starts[1]:
+    begins = [mark.phase for mark in marks[: len(_BEGINNING)]] == _BEGINNING
+    places = [*(mark.event for mark in marks), len(events)]
+    if unborn or not begins or places[0] or places != sorted(places) or places[1] == len(events):
         raise MisfitError("events and marks that are no step")
     return Book(tuple(events), tuple(marks), content.only, content.least, content.most)

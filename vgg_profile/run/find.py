@@ -197,6 +197,12 @@ def _import(home: str, source: str) -> Any:
         raise
     except ModuleNotFoundError as error:
         package = (error.name or home).partition(".")[0]
+        file = Path(*home.split(".")).with_suffix(".py")
+        if not home.endswith(".py") and file.is_file():
+            raise InputError(
+                f"{source} names a package, and there is none, but the file {excerpt(str(file), 200)}.",
+                f"Name it: {file}:{source.rpartition(':')[2]}.",
+            ) from None
         raise InputError(
             f"{source} cannot be imported: there is no package {excerpt(error.name or home)}.",
             f"If it can be installed: `{command_line([sys.executable, '-m', 'pip', 'install', package])}`.",
@@ -232,7 +238,7 @@ def _attribute(module: Any, name: str, source: str) -> Any:
         names = [each for each in dir(module) if not each.startswith("_")]
         raise InputError(
             f"{source} names nothing: there is no {excerpt(name)}.",
-            did_you_mean(name, names, at_most=3, cutoff=0.6) or "Check the name.",
+            did_you_mean(name, names, at_most=3, cutoff=0.6).rstrip() or "Check the name.",
         ) from None
 
 

@@ -102,6 +102,7 @@ def _batch_figure(
         for batch, here in steps.items()
     ]
     peaks = [line.at(batch) for batch, line in lines.items()]
+    between = f"Traced at {len(batches)} batches, with straight lines between. " if step.book.only else ""
     return Figure(
         title=finding,
         subtitle=f"{title(step.profile, with_batch=False)}, {step.setup.label}",
@@ -120,13 +121,17 @@ def _batch_figure(
         ),
         alt="The peak of live bytes against the batch, stacked by category, from "
         f"{peaks[0]:,} bytes at batch {batches[0]:,} to {peaks[-1]:,} at batch {batches[-1]:,}. {finding}.",
-        footer=f"{left_out}{counted(step.scope, rules(step.profile))}",
+        footer=f"{left_out}{between}{counted(step.scope, rules(step.profile))}",
     )
 
 
 def _batches(step: Step, top: int, wanted: Sequence[int]) -> list[int]:
-    """Batches enough for a smooth picture; with them, both sides of each place where the peak moves."""
-    batches = {1, top, *wanted, *range(1, top, max(1, top // 64))}
+    """Batches enough for a smooth picture; with them, both sides of each place where the peak moves.
+
+    A few, where each is traced by itself, and an operation run at it that no rule knows.
+    """
+    number = 8 if step.book.only else 64
+    batches = {1, top, *wanted, *range(1, top, max(1, top // number))}
     for left, right in pairwise(step.lines):
         turn = (left.fixed - right.fixed) // (right.per_image - left.per_image)
         batches |= {turn, turn + 1}

@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.modules.module import register_module_forward_hook
 
 from vgg_profile.core.book import Book
-from vgg_profile.core.collecting import collecting
+from vgg_profile.core.collecting import collected, collecting
 from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
@@ -98,6 +98,7 @@ class BrokenOffError(Exception):
         self.so_far = so_far
 
 
+@collected()  # a network knows itself, and so does what saw it
 def run_on_fakes(target: Target, batch: int) -> Traced:
     """Run one training step of a network on tensors without data, and write its book.
 

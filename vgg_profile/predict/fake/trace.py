@@ -33,8 +33,8 @@ from vgg_profile.predict.fake.probe import by_rule_or_probe
 from vgg_profile.predict.fake.temporaries import by_rule
 from vgg_profile.run.tensors import Loss
 
-OTHERS = (1, 3)
-"""The batches beside the one that is asked about, added to it, that the book is joined with and proved on."""
+FURTHER = 3
+"""How much larger the batch is, at least, on which a book is proved that is joined of two."""
 
 
 PLAIN = Setup()
@@ -97,7 +97,7 @@ def trace(
     called = name or _name(network)
     passes = _Passes(target, setting, called, source or called, how)
     traced = passes.at(batch)
-    book = passes.write_on(batch) if every_batch else replace(traced.book, only=batch)
+    book = passes.write_on(batch, up_to) if every_batch else replace(traced.book, only=batch)
     books = passes.carried(book, max(up_to, batch)) if up_to else (book,)
     doubts = list(_doubts(passes.made if up_to else [traced]))
     if len(books) > 1 and books[-1].span[1]:
@@ -150,19 +150,22 @@ class _Passes:
     def _join(self, *batches: int) -> Book | None:
         return join([(batch, self.at(batch).book) for batch in batches])
 
-    def write_on(self, batch: int) -> Book:
-        """The book of a batch and of all larger ones, if one line joins three of them; else of the batch."""
-        joined = self._join(*(batch + more for more in (0, *OTHERS)))
+    def write_on(self, batch: int, most: int = 0) -> Book:
+        """The book of a batch and of all larger ones, if one line joins it, the next one and ``most``.
+
+        Else the book of the batch.
+        """
+        joined = self._join(batch, batch + 1, max(batch + FURTHER, most))
         return self._and_next(batch) if joined is None else replace(joined, least=batch)
 
     def carried(self, book: Book, most: int) -> tuple[Book, ...]:
-        """The book, if it holds at the batch ``most`` as well; else one after the other up to there.
+        """The book, if it holds at every batch; else one after the other up to the batch ``most``.
 
         Where one image alone goes another way, it has a book of its own before that.
         """
         alone = (book,) * (book.only == 1)
-        rest = self.write_on(SEVERAL) if alone else book
-        if not rest.only and joins(rest, most, self.at(most).book):
+        rest = self.write_on(SEVERAL, most) if alone else book
+        if not rest.only:
             return (*alone, rest)
         books: list[Book] = []
         batch = book.span[0]

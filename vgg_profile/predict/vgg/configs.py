@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vgg_profile.core import units
-from vgg_profile.core.errors import InputError, did_you_mean, excerpt
+from vgg_profile.core.errors import InputError, did_you_mean, excerpt, in_python
 from vgg_profile.core.jsonable import by_fields
 from vgg_profile.core.setting import LARGEST, check_size
 from vgg_profile.core.tree import Network
@@ -210,8 +210,8 @@ def by_name(name: str) -> Config:
     if found is None:
         raise InputError(
             f"There is no config named {excerpt(name)}; the paper's are {', '.join(PAPER)}.",
-            did_you_mean(name.lower(), TYPED_NAMES)
-            + "`vgg-profile list` shows them; a network of your own is FILE.py:NAME, a list such as "
+            f"{in_python(name) or did_you_mean(name.lower(), TYPED_NAMES)}"
+            "`vgg-profile list` shows them; a network of your own is FILE.py:NAME, a list such as "
             '"64,64,M,128,M", or a .toml or .json file.',
         )
     return found

@@ -51,6 +51,9 @@ def _write_ends(axes: Axes, panel: Panel, theme: Theme) -> None:
         text.set_bbox({"facecolor": _ground(panel, number, theme), "edgecolor": "none", "pad": 1})
     gap = 2 * _PADDING * axes.figure.dpi / 72
     widths = [text.get_window_extent().width + gap for text in texts]
+    floor = axes.get_window_extent().y0
+    if any(text.get_window_extent().padded(2).y0 <= floor for text in texts):
+        axes.spines.bottom.set_zorder(8)  # above the ground of a text
     reach = _clear(axes, texts, widths, _obstacles(panel))
     if not panel.reach:  # or the axis ends there, and a text may stand beyond it
         axes.set_xlim(0, float(f"{1.001 * reach:.4g}"))

@@ -41,6 +41,7 @@ from vgg_profile.predict.vgg.configs import config
 SETUPS = (
     ("small", "8,M,16,M --input 224 --optimizer sgd", "1GiB"),
     ("wide maps", "32,M,32,M --input 160 --optimizer sgd", "1GiB"),
+    ("wide maps, more of them", "32,M,32,M --input 160 --optimizer sgd", "1600MiB"),
     ("convolutions", "16,16,M,32,32,M,64,64,M --input 128", "1GiB"),
     ("dense", "A --input 32 --optimizer sgd", "2GiB"),
     ("deep", "8,8,M,16,16,M,32,32,32,M,64,64,64,M --input 224 --optimizer momentum", "1600MiB"),

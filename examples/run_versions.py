@@ -3,8 +3,8 @@
 One version at a time: its wheel is downloaded without what it depends on, unpacked into a temporary folder,
 and ``examples/prove.py`` runs so many random networks with it; then the folder goes. Most wheels are for
 CUDA: the libraries that they want and do not bring are stood in for by stubs, whose functions say that there
-is no device (this needs ``gcc`` and ``ldd``: Linux alone). A version that does not load even so is named,
-with its last word. oneDNN is limited to AVX-512 with bfloat16, of which a rule knows most.
+is no device (this needs ``gcc``, ``nm`` and ``ldd``: Linux alone). A version that does not load even so is
+named, with its last word. oneDNN is limited to AVX-512 with bfloat16, of which a rule knows most.
 
     python examples/run_versions.py 2.7.1 2.8.0 -o reports/versions.md
 
@@ -124,9 +124,10 @@ def stub(libraries: Path, into: Path) -> None:
     for name in missing:
         _link(name, "", [name], into)
     said = _ldd(found, into)
+    wanted_of_others = set(re.findall(r"undefined symbol: ([\w.$]+)", said)) - _defined(found)
     code = "\n".join(
         f"{'SAYS' if re.search('String|Name', name) else 'STANDS'}({name})"
-        for name in sorted(set(re.findall(r"undefined symbol: ([\w.$]+)", said)))
+        for name in sorted(wanted_of_others)
         if not re.match("_?Py", name)  # the interpreter's own
     )
     wanted = set(re.findall(r"/([^/\s]+): version `(\S+)' not found", said))
@@ -140,6 +141,14 @@ def _ldd(libraries: Sequence[Path], stubs: Path) -> str:
     environment = {**os.environ, "LD_LIBRARY_PATH": str(stubs)}
     said = [_run(["ldd", "-r", str(library)], environment) for library in libraries]
     return "".join(each.stdout + each.stderr for each in said)
+
+
+def _defined(libraries: Sequence[Path]) -> set[str]:
+    """The symbols that libraries define: one may want another's, and not name it."""
+    said = [
+        _run(["nm", "-D", "--defined-only", "--without-symbol-versions", str(each)]) for each in libraries
+    ]
+    return {line.split()[-1] for each in said for line in each.stdout.splitlines()}
 
 
 def _link(name: str, code: str, versions: Sequence[str], into: Path) -> None:

@@ -223,7 +223,7 @@ def test_what_no_rule_knows_says_so() -> None:
     unknown = [
         convolution.forward(conv, None, 1),
         convolution.forward(conv._replace(stride=2), "avx512", 1),
-        convolution.forward(conv._replace(dtype="bfloat16", height=2, width=2), "amx", 1),
+        convolution.forward(Convolution(1, 128, 128, 150, 150, dtype="bfloat16"), "amx", 1),
         convolution.backward(conv._replace(dtype="float16"), "amx", 1),
         convolution.forward(conv._replace(kernel=7, height=1, width=1), "avx512", 1),
     ]

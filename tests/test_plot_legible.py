@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -21,7 +22,7 @@ from vgg_profile.ask.fit import DEFAULT_RESERVE, Fit
 from vgg_profile.ask.sweep import Sweep, sweep
 from vgg_profile.check.crosscheck import overlay
 from vgg_profile.check.results import Overlay
-from vgg_profile.core.figures import Figure
+from vgg_profile.core.figures import Band, Figure
 from vgg_profile.core.setting import Setup
 from vgg_profile.core.step import Step
 from vgg_profile.core.tree import Profile
@@ -33,7 +34,7 @@ from vgg_profile.predict.vgg.configs import from_dict
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.write.plots import SIZES, WIDTH, draw, to_bytes
 from vgg_profile.write.plots.lettering import break_lines, inches
-from vgg_profile.write.plots.panel import CROWD
+from vgg_profile.write.plots.panel import CROWD, legible
 from vgg_profile.write.plots.style import DARK, LIGHT, Theme, contrast
 
 OF_A_PROFILE = [kind for kind, of in KINDS.items() if Profile in of]
@@ -143,6 +144,14 @@ def test_lines_that_end_together_have_their_names_apart() -> None:
     canvas = draw(depict(grid))
     assert faults(canvas) == []
     assert sum(text.get_visible() for text in canvas.axes[0].texts) == 8
+
+
+@pytest.mark.parametrize("blocks", [CROWD, CROWD + 1])
+def test_more_blocks_than_bars_can_be_told_apart_are_not_shaded(blocks: int) -> None:
+    profile = walk(from_dict({"name": "deep", "layers": [1] * (CROWD + 1), "classifier": []}), input=2)
+    (panel,) = depict(profile, "memory").panels
+    bands = tuple(Band(place, place + 1, is_shaded=True) for place in range(blocks))
+    assert len(legible(replace(panel, bands=bands)).bands) == (blocks if blocks == CROWD else 0)
 
 
 def test_long_names_are_legible_and_shown_as_they_are() -> None:

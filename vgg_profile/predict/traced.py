@@ -256,8 +256,7 @@ def load(path: Path) -> Step:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError(f"The trace {name} is over {LARGEST_FILE // 2**20} MiB.", AGAIN)
-        content = parse_json(path.read_text(encoding="utf-8"))
-        return _step(conform(unsigned(content, _TRACE, name), _Trace))
+        return _step(_content(path, name))
     except InputError:
         raise
     except (MisfitError, LookupError, TypeError) as error:
@@ -267,6 +266,12 @@ def load(path: Path) -> Step:
     except (OSError, ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else excerpt(str(error), 120)
         raise InputError(f"The trace {name} cannot be read: {why}.", AGAIN) from None
+
+
+def _content(path: Path, name: str) -> _Trace:
+    """What a file holds, in its form; the plain tree that it was read as is let go."""
+    content: _Trace = conform(unsigned(parse_json(path.read_text(encoding="utf-8")), _TRACE, name), _Trace)
+    return content
 
 
 def _step(content: _Trace) -> Step:

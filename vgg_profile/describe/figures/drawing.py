@@ -111,10 +111,10 @@ def by_block(profile: Profile, value: Callable[[Row], int]) -> list[Share]:
     """Sums of the modules' values by block; the input is of none."""
     rows = profile.module_rows[1:]
     numbers = block_labels(rows) | {CLASSIFIER: ""}
-    return [
-        Share(block, sum(value(row) for row in rows if row.block == block), numbers[block])
-        for block in dict.fromkeys(row.block for row in rows)
-    ]
+    sizes = dict.fromkeys((row.block for row in rows), 0)
+    for row in rows:
+        sizes[row.block] += value(row)
+    return [Share(block, size, numbers[block]) for block, size in sizes.items()]
 
 
 def block_bands(rows: Sequence[Row]) -> tuple[Band, ...]:

@@ -84,6 +84,29 @@ But NNPACK, which makes the bias's gradient last, and that of one image once for
 """
 
 
+_OF_FORWARD = {
+    "map": "input in blocks",
+    "other": "weight in blocks",
+    "result": "output in blocks",
+    "scratchpad": "scratchpad",
+    "again": "output, channels last",
+}
+_OF_DATA = {
+    "map": "output gradient in blocks",
+    "other": "weight in blocks",
+    "result": "input gradient in blocks",
+    "scratchpad": "scratchpad of the input gradient",
+    "again": "input gradient, channels last",
+}
+_OF_WEIGHTS = {
+    "map": "output gradient in blocks, again",
+    "other": "input in blocks",
+    "result": "weight gradient in blocks",
+    "scratchpad": "scratchpad of the weight gradient",
+}
+"""What each copy of oneDNN's primitives is called among the blocks."""
+
+
 class Sizes(NamedTuple):
     """The bytes of each block that a convolution takes, and how far they are known."""
 
@@ -91,6 +114,8 @@ class Sizes(NamedTuple):
     backward: dict[str, int]
     forward_provenance: Provenance = Provenance.RULE
     backward_provenance: Provenance = Provenance.RULE
+    bounded: frozenset[str] = frozenset()
+    """The blocks of which only a most is known."""
 
 
 def is_onednns(shape: Convolution, processor: str | None, threads: int) -> bool:
@@ -129,43 +154,25 @@ def sizes(shape: Convolution, processor: str | None, threads: int, *, with_onedn
     if processor is None:
         return Sizes({OUTPUT: output}, results, Provenance.UNKNOWN, Provenance.UNKNOWN)
     forward, data, weights = onednn.primitives(shape, processor, threads)
-    to_input = (
-        {
-            "output gradient in blocks": data.map,
-            "weight in blocks": data.other,
-            "input gradient in blocks": data.result,
-            "input gradient, channels last": data.again,
-            "scratchpad of the input gradient": data.scratchpad,
-        }
-        if shape.wants_input_gradient
-        else {}
+    wanted = [(forward, _OF_FORWARD)]
+    wanted += [(data, _OF_DATA)] * shape.wants_input_gradient
+    wanted += [(weights, _OF_WEIGHTS)] * shape.wants_weight_gradient
+    ahead, *back = (
+        {what: getattr(primitive, field) for field, what in names.items()} for primitive, names in wanted
     )
-    to_weight = (
-        {
-            "output gradient in blocks, again": weights.map,
-            "input in blocks": weights.other,
-            "weight gradient in blocks": weights.result,
-            "scratchpad of the weight gradient": weights.scratchpad,
-            "bias gradient of oneDNN": bias,
-        }
-        if shape.wants_weight_gradient
-        else {}
-    )
-    wanted = [data.provenance] * shape.wants_input_gradient + [
-        weights.provenance
-    ] * shape.wants_weight_gradient
+    beside = {"bias gradient of oneDNN": bias} if shape.wants_weight_gradient else {}
     return Sizes(
-        {
-            OUTPUT: output,
-            "input in blocks": forward.map,
-            "weight in blocks": forward.other,
-            "output in blocks": forward.result,
-            "output, channels last": forward.again,
-            "scratchpad": forward.scratchpad,
-        },
-        {**results, **to_input, **to_weight},
+        {OUTPUT: output, **ahead},
+        {**results, **{what: size for each in back for what, size in each.items()}, **beside},
         forward.provenance,
-        least_certain(wanted),
+        least_certain(primitive.provenance for primitive, _ in wanted[1:]),
+        frozenset(
+            names[field]
+            for primitive, names in wanted
+            if primitive.provenance is Provenance.BOUND
+            for field in primitive.bounded
+            if field in names
+        ),
     )
 
 

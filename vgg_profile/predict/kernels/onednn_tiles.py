@@ -27,8 +27,8 @@ FIRST_CACHE = 48 * 2**10 * 7 // 8
 LIMIT = 64
 """A kernel that would book so many times its tensors, for each thread, gives way to another."""
 
-UNWANTED = ((128, 150), (256, 150))
-"""Channels, in and out, and sides of maps that are left to another kernel."""
+UNWANTED = ((128, 128, 150, 150), (256, 256, 150, 150))
+"""Channels, in and out, and sides of maps that are left to another kernel. Source: ``init_conf``."""
 
 
 def primitives(shape: Convolution, threads: int) -> Primitives:
@@ -45,15 +45,16 @@ def _weights(shape: Convolution, threads: int) -> Primitive:
     """Its result is in blocks of 16 channels made and 32 read, whatever the others choose."""
     booked, is_exact = onednn_threads.tiles(shape, threads)
     window = up(shape.in_channels, ROW) * up(shape.out_channels, TILE) * shape.kernel**2 * HALF
-    if booked > _most(shape, threads):
-        return UNKNOWN
-    return Primitive(
+    weights = Primitive(
         _channels_last(shape, shape.out_channels),
         _channels_last(shape, shape.in_channels),
         window,
         booked,
         Provenance.RULE if is_exact else Provenance.BOUND,
     )
+    if booked > _most(shape, threads):  # another kernel takes it, which books less
+        return weights._replace(provenance=Provenance.BOUND, bounded=("map", "other", "result", "scratchpad"))
+    return weights
 
 
 def _convolved(shape: Convolution, threads: int, *, lowers: bool) -> Primitive:
@@ -61,11 +62,11 @@ def _convolved(shape: Convolution, threads: int, *, lowers: bool) -> Primitive:
 
     ``lowers`` says whether an image of few channels may be spread out along the window first.
     """
-    if _is_left_to_another(shape):
+    if (shape.in_channels, shape.out_channels, shape.height, shape.width) in UNWANTED:
         return UNKNOWN
     booked = _pointwise(shape, threads) if shape.kernel == 1 else _windows(shape, threads, lowers=lowers)
-    if booked > _most(shape, threads):
-        return UNKNOWN
+    if _is_small(shape) or booked > _most(shape, threads):
+        return _by_another(shape, booked)
     return Primitive(
         _channels_last(shape, shape.in_channels),
         _blocks_of_outputs(shape) * _padded(shape) * shape.kernel**2 * HALF,
@@ -73,20 +74,32 @@ def _convolved(shape: Convolution, threads: int, *, lowers: bool) -> Primitive:
         booked,
         Provenance.BOUND,
         again=_channels_last(shape, shape.out_channels),
+        bounded=("other", "scratchpad"),
     )
 
 
-def _is_left_to_another(shape: Convolution) -> bool:
-    """Source: ``init_jcp`` (``is_small_shape``) and ``init_conf``."""
-    pixels = shape.height * shape.width
+def _is_small(shape: Convolution) -> bool:
+    """Whether it is left to the kernels of AVX-512, or to older ones of tiles. Source: ``init_jcp``."""
     room = FIRST_CACHE // 2 if shape.kernel == 1 else FIRST_CACHE
-    is_small = (
-        pixels <= FEW_PIXELS
+    return (
+        shape.height * shape.width <= FEW_PIXELS
         and shape.in_channels <= FEW_CHANNELS
         and shape.batch * shape.in_channels * shape.out_channels <= room
     )
-    is_square = shape.in_channels == shape.out_channels and shape.height == shape.width
-    return is_small or (is_square and (shape.in_channels, shape.height) in UNWANTED)
+
+
+def _by_another(shape: Convolution, booked: int) -> Primitive:
+    """By a kernel that has channels in blocks, or last: the most of either; it books no more than tiles."""
+    window = up(shape.in_channels, ROW) * up(shape.out_channels, ROW) * shape.kernel**2 * HALF
+    return Primitive(
+        _plane(shape, up(shape.in_channels, TILE)),
+        window,
+        _plane(shape, up(shape.out_channels, TILE)),
+        booked,
+        Provenance.BOUND,
+        again=_plane(shape, shape.out_channels),
+        bounded=("map", "other", "result", "scratchpad", "again"),
+    )
 
 
 def _most(shape: Convolution, threads: int) -> int:

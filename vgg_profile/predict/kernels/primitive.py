@@ -20,6 +20,8 @@ class Primitive(NamedTuple):
     provenance: Provenance = Provenance.RULE
     again: int = 0
     """The result is copied a second time where PyTorch takes it for a tensor of another memory format."""
+    bounded: tuple[str, ...] = ("scratchpad",)
+    """By ``BOUND``, of which of these only a most is known."""
 
 
 UNKNOWN = Primitive(provenance=Provenance.UNKNOWN)

@@ -106,10 +106,18 @@ class Kernels(NamedTuple):
         here = sizes(self.batch)
         forward, backward = (
             self._blocks(
-                convolution.FORWARD, lambda batch: sizes(batch).forward, here.forward_provenance, (OUTPUT,)
+                convolution.FORWARD,
+                lambda batch: sizes(batch).forward,
+                here.forward_provenance,
+                here.bounded,
+                (OUTPUT,),
             ),
             self._blocks(
-                convolution.BACKWARD, lambda batch: sizes(batch).backward, here.backward_provenance, GRADIENTS
+                convolution.BACKWARD,
+                lambda batch: sizes(batch).backward,
+                here.backward_provenance,
+                here.bounded,
+                GRADIENTS,
             ),
         )
         if forward.unknown:
@@ -190,12 +198,13 @@ class Kernels(NamedTuple):
         to_weight: _Turned = (lambda batch: Product(columns, batch, inner, dtype), (True, False))
         backward = taken(*[to_input] * wants_input_gradient, *[to_weight] * wants_weight_gradient)
         in_passing = (f"+{_SCRATCH}", f"-{_SCRATCH}")
-        ahead = self._blocks((f"+{OUTPUT}", *in_passing), *forward, (), "the matrix product")
+        scratch = frozenset({_SCRATCH})
+        ahead = self._blocks((f"+{OUTPUT}", *in_passing), *forward, scratch, who="the matrix product")
         if backward[1] is Provenance.PROBE:
             wanted = [to_input] * wants_input_gradient, [to_weight] * wants_weight_gradient
             return ahead, self._one_by_one(wanted)
         return ahead, self._blocks(
-            (*(f"+{each}" for each in GRADIENTS), *in_passing), *backward, (), "the matrix product"
+            (*(f"+{each}" for each in GRADIENTS), *in_passing), *backward, scratch, who="the matrix product"
         )
 
     def _one_by_one(self, wanted: Sequence[Sequence[_Turned]]) -> Blocks:
@@ -246,16 +255,17 @@ class Kernels(NamedTuple):
         order: Order,
         sizes: Callable[[int], Sizes],
         provenance: Provenance,
-        results: tuple[str, ...],
+        unsure: frozenset[str],
+        results: tuple[str, ...] = (),
         who: str = "the convolution",
     ) -> Blocks:
+        """``unsure`` are the blocks that the provenance is of, where it is no rule; the rest is sure."""
         taken = {what: size for what, size in _affine(sizes, self.batch).items() if what not in results}
-        is_sure = provenance is Provenance.RULE
         there = {OUTPUT, *GRADIENTS, *taken}
         return Blocks(
             [step for step in order if step[1:] in there],
             taken,
-            {what: provenance for what in taken if what.startswith(_SCRATCH) and not is_sure},
+            {what: provenance for what in taken if what in unsure and provenance is not Provenance.RULE},
             who if provenance is Provenance.UNKNOWN else "",
         )
 

@@ -25,11 +25,12 @@ MULTITUDE = 20_000
 
 
 def legible(panel: Panel) -> Panel:
-    """A panel with no more texts beside its bars than there is room for; the bars are one outline then."""
+    """A panel with no more texts and bands than there is room for: the bars of a crowd are one outline."""
     crowd = len(panel.names)
     if not panel.sideways or crowd <= CROWD:
         return panel
-    return replace(panel, names=panel.names[:: -(-crowd // CROWD)], ends=())
+    bands = panel.bands if len(panel.bands) <= CROWD else ()
+    return replace(panel, names=panel.names[:: -(-crowd // CROWD)], ends=(), bands=bands)
 
 
 def draw_panel(axes: Axes, panel: Panel, theme: Theme, *, is_named: bool = True) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from any_nets import answer, run
 
-from vgg_profile.predict.steps import OTHER_KERNELS
 from vgg_profile.write import plots
 from vgg_profile.write.plots import schemes
 
@@ -373,34 +372,3 @@ def test_a_network_whose_batches_no_line_joins_is_asked_batch_by_batch(nets: Pat
     largest = json.loads(result.stdout)["largest_batch"]
     for batch, code in ((largest, 0), (largest + 1, 4)):
         assert run(*words, "--batch", batch).exit_code == code
-
-
-# -- what means nothing to it ----------------------------------------------------------------------
-
-
-def test_what_is_a_vggs_alone_is_refused_and_not_passed_over(nets: Path, carried: Path) -> None:
-    for source, more in ((f"{nets}:Net", NET), (carried, ())):
-        for options in (("--batch-norm",), ("--classes", "5")):
-            for command in (("table",), ("fit", "--memory", "1GiB")):
-                said = run(*command, source, *more, *options)
-                assert said.exit_code == 2
-                assert "is no VGG config" in said.stderr
-        blocks = run("timeline", source, *more, "--checkpoint", "blocks")
-        assert blocks.exit_code == 2
-        assert "--checkpoint knows the blocks of a VGG" in blocks.stderr
-    beside = run("compare", "8,M", f"{nets}:Net", *NET, "--classes", "5")
-    assert beside.exit_code == 0, "it is said of the VGG"
-
-
-def test_how_a_trace_was_built_cannot_be_said_again(carried: Path) -> None:
-    for options in (("--with", "width=3"), ("--loss", "a.py:b"), ("--batch-dim", "1")):
-        said = run("timeline", carried, *options).stderr
-        assert "have nobody to go to" in said
-        assert " ".join(options) in said
-
-
-def test_a_processor_that_is_named_says_nothing_of_the_machine_that_traced(nets: Path) -> None:
-    words = ("timeline", f"{nets}:Net", *NET, "--batch", 2)
-    plain, named = answer(*words), answer(*words, "--processor", "avx2", "--threads", 7)
-    assert plain["peak_bytes"] == named["peak_bytes"]
-    assert set(named["doubts"]) - set(plain["doubts"]) == {OTHER_KERNELS}

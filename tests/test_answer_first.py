@@ -57,6 +57,12 @@ def test_of_any_network_the_first_line_says_that_no_optimizer_is_counted():
         assert "optimizer" not in first_line(Fit(step, memory("2GiB")))
 
 
+def test_what_can_be_measured_of_a_vgg_alone_is_not_offered_elsewhere():
+    net = trace(nn.Linear(64, 8), "64", batch=2, probe=False)
+    assert "--calibrate" in render(fit(ADAM), "table")
+    assert "--calibrate" not in render(Fit(net, memory("2GiB")), "table")
+
+
 def test_a_smaller_reserve_is_advised_only_where_it_would_help():
     needed = fit(ADAM, asked=1, given=()).peak_bytes
     for have, reserve in ((needed, True), (needed - 1, False)):

@@ -41,13 +41,13 @@ class Reserve(NamedTuple):
 PROCESS = Reserve(
     320 * 2**20,
     "Python, PyTorch and its threads",
-    "about 310 MiB were seen with torch 2.13 and 2 threads; --calibrate measures it here",
+    "about 310 MiB were seen with torch 2.13 and 2 threads",
 )
 
 MALLOC = Reserve(
     400 * 2**20,
     "freed memory that malloc keeps",
-    "from 1 to 394 MiB were seen on 8 setups, and more may be; --calibrate measures it here",
+    "from 1 to 394 MiB were seen on 8 setups, and more may be",
 )
 """At most so much, and a fifth of what the process leaves: blocks of up to 32 MiB are kept in pieces."""
 

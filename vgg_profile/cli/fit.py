@@ -70,7 +70,7 @@ from vgg_profile.core.tree import Profile
     "--calibrate",
     "calibrates",
     is_flag=True,
-    help="On the CPU: try real steps in so much memory, and keep what they took.",
+    help="Of a VGG on the CPU: try real steps in so much memory, and keep what they took.",
 )
 @takes_setup
 @gives_drawing

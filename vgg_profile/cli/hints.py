@@ -37,12 +37,17 @@ def as_typed() -> str:
     return command_line(click.get_current_context().meta[TYPED])
 
 
+def networks_typed() -> tuple[str, ...]:
+    """The networks that the command is asked about, as they were typed; none of a budget."""
+    params = click.get_current_context().params
+    named = next((params[name] for name in _NETWORKS if params.get(name)), ())
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
 def typed_network(most: int = 1) -> str:
     """The network that is asked about, of several the first ones, with the options that name it; else NET."""
-    context = click.get_current_context()
-    named = next((context.params[name] for name in _NETWORKS if context.params.get(name)), ())
-    networks = [named] if isinstance(named, str) else named[:most]
-    line = command_line([*networks, *_options(context)])
+    networks = networks_typed()[:most]
+    line = command_line([*networks, *_options(click.get_current_context())])
     return line if networks and len(line) <= LONGEST else "NET"
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from vgg_profile.cli.hints import networks_typed
 from vgg_profile.cli.program import lend_a_folder, undivided
 from vgg_profile.cli.speech import say
 from vgg_profile.core.errors import InputError, excerpt
@@ -67,8 +68,12 @@ class Asked(NamedTuple):
 
 
 def check_any(source: str, batch_norm: bool | None, classes: int | None) -> None:
-    """Refuse what is said of a VGG alone about any other network: raises ``InputError``."""
-    if (batch_norm, classes) != (None, None):
+    """Refuse what is said of a VGG alone about any other network: raises ``InputError``.
+
+    It is said of a VGG that is named beside it, if there is one.
+    """
+    has_vgg = any(not is_python(each) and not is_trace_file(each) for each in networks_typed())
+    if (batch_norm, classes) != (None, None) and not has_vgg:
         raise InputError(
             f"{excerpt(source)} is no VGG config: --batch-norm and --classes mean nothing to it.",
             "Leave them out, or give its constructor what it takes: --with NAME=VALUE.",
@@ -95,6 +100,11 @@ def open_trace(source: str, asked: Asked, batch: int | None, device: str | None 
         raise InputError(
             f"{network.label} was traced by the rules of {setting.device}, not of {device}.",
             f"Trace it again: {network.to_trace(setting, '--device', device)}.",
+        )
+    if asked.loss or asked.given or asked.batch_dim:
+        raise InputError(
+            f"{network.label} is traced already: --loss, --with and --batch-dim have nobody to go to.",
+            f"Trace it again: {network.to_trace(setting, *asked.how)}.",
         )
     if asked.dtype not in ("", setting.dtype):
         raise InputError(
@@ -128,6 +138,8 @@ def open_any(
     """A network, whichever way it is named; without a batch or a device, its own or the usual one."""
     if batch is not None:
         check_size(batch, "batch", "--batch 1")
+    if is_python(source) or is_trace_file(source):
+        check_any(source, batch_norm, classes)
     if is_python(source):
         from vgg_profile.core.step import SEVERAL
 

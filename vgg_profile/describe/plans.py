@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import reduce
 
-from vgg_profile.ask.fit import Fit
+from vgg_profile.ask.fit import MALLOC, PROCESS, Fit
 from vgg_profile.ask.machine import LAST_SEEN, NAMED, Machine
 from vgg_profile.ask.sweep import Sweep
 from vgg_profile.core import units
@@ -219,8 +219,10 @@ def _working(fit: Fit) -> Iterator[str]:
     if fit.step.profile.device == "cpu" and not fit.step.profile.is_traced:
         yield scratch_counted(fit.here)
         yield from _machine(fit.machine)
+    can_measure = {PROCESS.what, MALLOC.what} if not fit.step.profile.is_traced else set()
     for reserve in fit.reserves:
-        yield f"Reserve for {reserve.what}: {reserve.source}."
+        or_measure = "; --calibrate measures it here" if reserve.what in can_measure else ""
+        yield f"Reserve for {reserve.what}: {reserve.source}{or_measure}."
     yield from whence(fit.memory)
     yield from remarks(fit.here)
 

@@ -84,7 +84,7 @@ SHOWN = {
 
 EXAMPLES = {
     "reserve.md": ("whether the batch that fits really fits, under a hard limit", "measure_reserve.py"),
-    "proved.md": ("2,100 random networks, really run; the logs' names say with what", "prove.py --page LOGS"),
+    "proved.md": ("2,800 random networks, really run; the logs' names say with what", "prove.py --page LOGS"),
     "versions.md": ("random networks, measured with other versions of PyTorch", "run_versions.py"),
     "zoo.md": ("networks that nobody here wrote, each predicted, then run", "run_zoo.py"),
     "zoo-cuda.md": (

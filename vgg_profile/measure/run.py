@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from vgg_profile import models
 from vgg_profile.core.errors import InputError, excerpt, kind, message
@@ -68,12 +69,12 @@ def measure(
 ) -> Measurement:
     """Run a network forward and backward, once for each instrument, and write down what they read.
 
-    ``network`` is whatever :func:`vgg_profile.config` takes, built here with random weights, or a
-    module, which comes back as it was: its mode, weights, buffers, attributes, gradients and hooks, and
-    torch's random state. ``input`` is (C, H, W), or one number for a square of the network's channels;
-    ``inputs`` are all that a module takes, where that is more than images. ``loss`` is cross entropy for
-    images, else the one that goes with the output (:func:`vgg_profile.run.tensors.default_loss`). ``about``
-    is what the record says of a module's network.
+    ``network`` is whatever :func:`vgg_profile.config` takes, built here with random weights, or a module. It
+    comes back as it was: mode, weights, buffers, attributes, gradients and hooks, and torch's random state
+    (lazy layers with the shapes that they took). ``input`` is (C, H, W), or one number for a square of the
+    network's channels; ``inputs`` are all that a module takes, where that is more than images. ``loss`` is
+    cross entropy for images, else the one that goes with the output
+    (:func:`vgg_profile.run.tensors.default_loss`). ``about`` is what the record says of a module's network.
     ``setup`` says how the step is run; an optimizer steps with a learning rate of 0, and unless it is the
     first step, a whole step is run before the one that is read. ``repeats`` passes are timed. Raises
     ``InputError`` if the device cannot do it, ``OutOfMemoryError`` with the partial measurement if its memory
@@ -108,14 +109,15 @@ def measure(
             timeline.append(run.load())
             readings += run.count_tensors()
             with as_it_was(run.model, setup):
-                with attributes_kept(run.model) if setup.first_step else nullcontext():
+                with attributes_kept(run.model) as is_changed:
                     run.settle_loss()
                     progress("counting FLOPs, forward and backward")
                     readings += run.count_flops()
                     progress("counting with fvcore")
                     readings += run.count_with_fvcore(skipped)
+                    is_another = is_changed()
                 progress("recording memory, forward and backward")
-                run.record_memory(timeline, readings)
+                run.record_memory(timeline, readings, is_another=is_another)
                 if repeats:
                     progress(f"timing {repeats} passes")
                     readings += run.time(repeats, timeline)
@@ -173,6 +175,8 @@ class _Run:
             loaded = recorder.moments[0]
         else:
             self.model = self.network
+            if any(map(is_lazy, (*self.model.parameters(), *self.model.buffers()))):
+                self._output()  # a first pass decides what shapes they have
             storages = {
                 tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
                 for tensor in (*self.model.parameters(), *self.model.buffers())
@@ -192,9 +196,13 @@ class _Run:
     def settle_loss(self) -> None:
         """Where nobody named a loss: the one that goes with the output of a forward pass."""
         if self.loss is None:
-            args, kwargs, _ = give(self.inputs, Loss(_no_loss, ""), self.batch, self.dtype, self.device)
-            with torch.no_grad():
-                self.loss = default_loss(self.model(*args, **kwargs), self.batch)
+            self.loss = default_loss(self._output(), self.batch)
+
+    def _output(self) -> Any:
+        """What comes of a forward pass alone."""
+        args, kwargs, _ = give(self.inputs, Loss(_no_loss, ""), self.batch, self.dtype, self.device)
+        with torch.no_grad():
+            return self.model(*args, **kwargs)
 
     def count_tensors(self) -> Iterator[Reading]:
         """How many learnable values and buffer values there are."""
@@ -279,8 +287,8 @@ class _Run:
         finally:
             self.model.checkpoint_blocks = before
 
-    def _first_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Let the optimizer make its state under the eyes of the allocator, and drop everything else."""
+    def _first_step(self, optimizer: torch.optim.Optimizer | None) -> None:
+        """Let what a first step leaves be made under the eyes of the allocator, and drop everything else."""
         with self._memory(self.loaded) as recorder:
             recorder.mark("load")
             self._step(optimizer).run(Deaf())
@@ -296,11 +304,13 @@ class _Run:
             recorder.mark("end")
         self.loaded = recorder.moments[0].live
 
-    def record_memory(self, timeline: list[MeasuredMoment], readings: list[Reading]) -> None:
-        """One whole step under the eyes of the allocator."""
+    def record_memory(
+        self, timeline: list[MeasuredMoment], readings: list[Reading], *, is_another: bool
+    ) -> None:
+        """One whole step under the eyes of the allocator: after one of a network that is another then."""
         optimizer = optimizer_of(self.model, self.setup)
         gc.collect()
-        if optimizer is not None and not self.setup.first_step:
+        if (optimizer is not None or is_another) and not self.setup.first_step:
             self._first_step(optimizer)
             timeline[0] = timeline[0]._replace(live=self.loaded, peak=self.loaded)
         if self.setup.accumulate > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -40,11 +40,23 @@ def as_it_was(model: nn.Module, setup: Setup) -> Iterator[None]:
 
 
 @contextmanager
-def attributes_kept(model: nn.Module) -> Iterator[None]:
-    """What passes leave among the attributes of modules is gone afterwards, as before a first step."""
+def attributes_kept(model: nn.Module) -> Iterator[Callable[[], bool]]:
+    """What passes leave among the attributes of modules is gone afterwards, as before a first step.
+
+    What is given says whether they have left anything by then: a module, or an attribute that is another.
+    """
     before = {part: dict(vars(part)) for part in model.modules()}
+
+    def is_changed() -> bool:
+        now = {part: vars(part) for part in model.modules()}
+        return now.keys() != before.keys() or any(
+            attributes.keys() != now[part].keys()
+            or any(value is not now[part][name] for name, value in attributes.items())
+            for part, attributes in before.items()
+        )
+
     try:
-        yield
+        yield is_changed
     finally:
         for part, attributes in before.items():
             vars(part).clear()

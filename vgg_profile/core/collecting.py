@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 @contextmanager
@@ -22,13 +23,18 @@ def collecting(*, is_on: bool) -> Iterator[None]:
         _turn(is_on=before)
 
 
+_frozen = ContextVar("_frozen", default=False)
+"""Whether somebody around has frozen what there was: to count what is frozen is to walk it."""
+
+
 @contextmanager
 def collected() -> Iterator[None]:
     """Collect in the end what was made meanwhile and goes round in circles.
 
     What is there by now is not walked, unless somebody else has frozen some of it.
     """
-    is_ours = not gc.get_freeze_count()
+    is_ours = not _frozen.get() and not gc.get_freeze_count()
+    before = _frozen.set(True)
     if is_ours:
         gc.freeze()
     try:
@@ -37,6 +43,7 @@ def collected() -> Iterator[None]:
         gc.collect()
         if is_ours:
             gc.unfreeze()
+        _frozen.reset(before)
 
 
 def _turn(*, is_on: bool) -> None:

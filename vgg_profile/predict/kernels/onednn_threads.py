@@ -228,7 +228,7 @@ def tiles(shape: Convolution, threads: int) -> tuple[int, bool]:
     inputs, outputs = blocks(shape.in_channels, 16), blocks(shape.out_channels, 16)
     deep, wide = min(inputs, 2), min(outputs, 2)  # blocks taken together
     in_width, out_width = up(width + 2 * shape.pad, 32), _out_width(width)
-    work, in_chunk, out_chunk = batch * height, in_width, out_width
+    work = batch * height
     jobs_in, jobs_out = blocks(inputs, deep), blocks(outputs, wide)
 
     values = shape.in_channels * shape.out_channels * shape.kernel**2
@@ -242,7 +242,7 @@ def tiles(shape: Convolution, threads: int) -> tuple[int, bool]:
         share, ins = blocks(work, split.images), blocks(jobs_in, split.inputs) * 16 * deep
         outs = blocks(jobs_out, 16 * wide * split.outputs) * 16 * wide
         return (
-            HALF * (of_source * ins * share * in_chunk + of_gradient * outs * share * out_chunk)
+            HALF * (of_source * ins * share * in_width + of_gradient * outs * share * out_width)
             + FLOAT32 * of_weight * outs * ins * shape.kernel**2
         )
 
@@ -263,13 +263,13 @@ def tiles(shape: Convolution, threads: int) -> tuple[int, bool]:
         size += 64 + BOOKING  # the tiles' shapes
         return size + batch_of_products(height, split.used) + split.used * BARRIER + PAGE
 
-    considered = list(_splits(threads, work, jobs_out, inputs // deep))
     is_crowded = batch <= threads // 2 and min(shape.in_channels, shape.out_channels) >= 64
     is_large = max(shape.in_channels, shape.out_channels) > 2048
     is_pointwise = shape.kernel == 1 and threads >= 28 and batch >= threads
     if threads > 1 and (is_crowded or is_large or is_pointwise):
         return max(booked(split) for split in _any_splits(threads, work, outputs, inputs)), False
-    return booked(_filled(_least(iter(considered), cost), threads, work)), True
+    best = _least(_splits(threads, work, jobs_out, inputs // deep), cost)
+    return booked(_filled(best, threads, work)), True
 
 
 def _any_splits(threads: int, images: int, outputs: int, inputs: int) -> Iterator[Split]:

@@ -2,6 +2,7 @@
 
     python examples/make_slides.py             # all lessons, beside the notebooks
     python examples/make_slides.py 3 4 -o out  # only these, into a folder
+    python examples/make_slides.py --dark      # light on dark; the key D turns a slide either way
 
 A section of a lesson begins a slide. What does not fit on one goes on to the next, and what is larger than a
 slide alone is drawn smaller. They are the notebooks as they are committed, with their outputs: nothing runs,
@@ -26,8 +27,11 @@ LESSONS = sorted(FOLDER.glob("[1-9]_*.ipynb"))
 TEMPLATE = "slides.html"
 
 
-def slides(notebook: NotebookNode) -> str:
-    """A lesson as one HTML file; its slides are as ``slideshow`` in the notebook's metadata has them."""
+def slides(notebook: NotebookNode, *, dark: bool = False) -> str:
+    """A lesson as one HTML file; its slides are as ``slideshow`` in the notebook's metadata has them.
+
+    ``dark`` is how they begin: printed they are dark on light, whatever a screen shows.
+    """
     sections: list[list[str]] = []
     for cell in notebook.cells:
         kind = cell.metadata.slideshow.slide_type
@@ -38,7 +42,7 @@ def slides(notebook: NotebookNode) -> str:
         sections[-1].extend(blocks(cell))
     title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True)
-    return environment.get_template(TEMPLATE).render(title=title, sections=sections)
+    return environment.get_template(TEMPLATE).render(title=title, sections=sections, dark=dark)
 
 
 def blocks(cell: NotebookNode) -> Iterator[str]:
@@ -63,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Make slides of the lessons, one HTML file each.")
     parser.add_argument("numbers", nargs="*", type=int, metavar="N", help="which lessons (default: all)")
     parser.add_argument("-o", "--output", type=Path, default=FOLDER, help="a folder (default: the lessons')")
+    parser.add_argument("--dark", action="store_true", help="light on dark (in the slides: the key D)")
     asked = parser.parse_args(arguments)
     known = {int(path.name[0]): path for path in LESSONS}
     for number in asked.numbers:
@@ -71,7 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     asked.output.mkdir(parents=True, exist_ok=True)
     for number in sorted(set(asked.numbers or known)):
         made = asked.output / f"{known[number].stem}.slides.html"
-        made.write_text(slides(nbformat.read(known[number], as_version=4)), encoding="utf-8")
+        notebook = nbformat.read(known[number], as_version=4)
+        made.write_text(slides(notebook, dark=asked.dark), encoding="utf-8")
         print(f"Wrote {made}", file=sys.stderr)
     return 0
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from itertools import accumulate, chain, groupby, pairwise
 from math import prod
 from typing import Any, ClassVar, NamedTuple
@@ -210,6 +210,34 @@ def identities(n: int) -> Any:
     return [seen[id(one)], id(other) in seen, seen.get(id(other))]
 
 
+def at_once(a: list[int]) -> Any:
+    x, y = a[0], a[1]
+    x, y = y, x + y
+    held = Held(x)
+    held.seen, x = [y, x], len(held.seen)
+    return [x, y, held.seen]
+
+
+def parts(a: list[int]) -> Any:
+    found = [(x, y, z) for _, (x, y) in enumerate(zip(a, [*a[1:], 0], strict=True)) for z in (x, y) if z != 2]
+    for place, (x, *rest) in enumerate([(1, 2, 3), a], start=1):
+        found.append((place, x, rest))
+    (x, y), z = Pair(a[0]), {k: v for k, v in [Pair(*a[:2])]}  # noqa: C416
+    found.extend([(x, y), *z.items()])
+    return found
+
+
+@lru_cache(maxsize=1)
+def _kept(pair: Pair, n: int = 1) -> list[int]:
+    return [*pair, n]
+
+
+def what_is_kept(n: int) -> Any:
+    pair, other = Pair(n), Pair(n + 1)
+    kept = [_kept(pair), _kept(pair), _kept(pair, 2), _kept(other, 2), _kept(other)]
+    return [kept, kept[0] is kept[1], kept[1] is kept[2], kept[3] is kept[4]]
+
+
 VALUES: dict[str, list[list[Any]]] = {
     "reserved_names": [[[1, 2], 3]],
     "constants": [[1]],
@@ -230,4 +258,7 @@ VALUES: dict[str, list[list[Any]]] = {
     "contexts": [[1]],
     "libraries": [[[1, 2, 3, 4, 0]]],
     "identities": [[1]],
+    "at_once": [[[1, 2]], [[5, 9]]],
+    "parts": [[[1, 2, 3]], [[2, 2, 7, 1]]],
+    "what_is_kept": [[3]],
 }

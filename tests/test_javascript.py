@@ -178,8 +178,8 @@ def test_a_page_counts_nothing_by_hand(name, known):
 
 
 MUTANTS = {
-    "frees count on": ("] -= size[", "] += size["),
-    "a release of the storage beside it": ("category[-storage - 1]", "category[-storage - 2]"),
+    "frees count on": ("+= sign * size[", "+= size["),
+    "the storage beside it": ("[sign * storage - 1 ", "[sign * storage - 2 "),
     "a part begins after its first event": ("known[2 * start :", "known[2 * start + 1 :"),
     "the last of several": ("live.index(max(live))", "len(live) - 1"),
     "the lowest": ("live.index(max(live))", "live.index(min(live))"),

@@ -26,6 +26,10 @@ READ = """() => [...document.querySelectorAll("section")].map((slide) => ({
 }))"""
 
 
+LOOKS = """() => [document.body, document.querySelector("section"), document.querySelector("pre.code")]
+    .map((each) => getComputedStyle(each)).map(({ color, backgroundColor }) => [color, backgroundColor])"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("slides")
@@ -109,6 +113,53 @@ def test_a_slide_is_as_large_as_the_projector(browser, folder):
         page.set_viewport_size({"width": width, "height": height})
         box = page.locator("section.shown").bounding_box()
         assert (round(box["width"]), round(box["height"])) == seen
+    page.close()
+
+
+def looks(page) -> list[list[str]]:
+    return page.evaluate(LOOKS)
+
+
+def test_slides_are_light_and_one_key_makes_them_dark(browser, folder):
+    page = opened(browser, folder, LESSONS[0], color_scheme="dark")  # the laptop's taste is not the room's
+    page.wait_for_selector("body[data-ready]", state="attached")
+    light = looks(page)
+    assert light[1][1] == "rgb(255, 255, 255)"
+    page.keyboard.press("d")
+    dark = looks(page)
+    pairs = [zip(*both, strict=True) for both in zip(light, dark, strict=True)]
+    assert all(one != other for pair in pairs for one, other in pair)
+    page.get_by_role("button", name="Light or dark").click()
+    assert looks(page) == light
+    page.close()
+
+
+def test_slides_begin_dark_where_that_is_asked_for_and_print_light(browser, tmp_path):
+    assert main(["1", "--dark", "-o", str(tmp_path)]) == 0
+    page = opened(browser, tmp_path, LESSONS[0])
+    page.wait_for_selector("body[data-ready]", state="attached")
+    picture = page.locator("img").first
+    filtered = "each => getComputedStyle(each).filter"
+    assert looks(page)[1][1] == "rgb(22, 24, 28)"
+    assert picture.evaluate(filtered) != "none"
+    page.emulate_media(media="print")
+    assert looks(page)[1][1] == "rgb(255, 255, 255)"
+    assert picture.evaluate(filtered) == "none"
+    page.close()
+
+
+@pytest.mark.parametrize("key", ["", "d"], ids=["light", "dark"])
+def test_every_slide_can_be_read(browser, folder, key):
+    """As axe weighs each text against its ground; what it cannot judge, it does not count."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = opened(browser, folder, LESSONS[0], bypass_csp=True)
+    page.wait_for_selector("body[data-ready]", state="attached")
+    if key:
+        page.keyboard.press(key)
+    for _ in page.evaluate(READ):
+        violations = axe.Axe().run(page).response["violations"]
+        assert [each["id"] for each in violations if each["impact"] in ("serious", "critical")] == []
+        page.keyboard.press("ArrowRight")
     page.close()
 
 

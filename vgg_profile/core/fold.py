@@ -50,23 +50,23 @@ def levels(events: list[list[int]], category: list[int], size: list[int], catego
     """Live bytes by category, before and after the releases of each event: two rows an event.
 
     An event holds storages by number, from 1 on, negative where they are freed: it allocates, then it frees,
-    and live bytes peak between the two. ``category``, below ``categories``, and ``size``, in bytes, are by
-    storage.
+    and live bytes peak between the two. Where nothing changes, a row is the one before it, the same list.
+    ``category``, below ``categories``, and ``size``, in bytes, are by storage.
 
-    >>> levels([[1], [2, 3, -2]], category=[0, 1, 1], size=[100, 10, 20], categories=2)
-    [[100, 0], [100, 0], [100, 30], [100, 20]]
+    >>> rows = levels([[1], [2, 3, -2]], category=[0, 1, 1], size=[100, 10, 20], categories=2)
+    >>> rows, rows[0] is rows[1]
+    ([[100, 0], [100, 0], [100, 30], [100, 20]], True)
     """
-    live = [0 for _ in range(categories)]
+    row = [0 for _ in range(categories)]
     rows = []
     for event in events:
-        for storage in event:
-            if storage > 0:
-                live[category[storage - 1]] += size[storage - 1]
-        rows.append(list(live))
-        for storage in event:
-            if storage < 0:
-                live[category[-storage - 1]] -= size[-storage - 1]
-        rows.append(list(live))
+        for sign in (1, -1):
+            places = [sign * storage - 1 for storage in event if sign * storage > 0]
+            if places:
+                row = list(row)
+            for place in places:
+                row[category[place]] += sign * size[place]
+            rows.append(row)
     return rows
 
 

@@ -211,9 +211,8 @@ class Tape:
         if blocks.asked is not None:
             self.launches.append(Launch(len(self.events), blocks.asked, results))
         made = tuple(chain.from_iterable(results.values()))
-        self.events += in_blocks(
-            Event(self.phase, self.layer, name, made, tuple(freed), blocks.unknown), blocks, results
-        )
+        whole = Event(self.phase, self.layer, name, made, tuple(freed), blocks.unknown)
+        self.events.extend(in_blocks(whole, blocks, results))
 
     def _is_cut_short(self, backward: Backward) -> bool:
         """Whether a checkpoint that is run again stops here, before the kernel.

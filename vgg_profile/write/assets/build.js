@@ -14,7 +14,7 @@ const textOf = ([layers, head, classes, channels, , pool]) => [
 ].join(";");
 
 /** The network that a text describes; null for a text that describes none, or one too large for a page. */
-function parsed(text) {
+const parsed = py.remembered((text) => {
   const [layers, head, classes, channels, pool, ...more] = text.split(";");
   if (pool === undefined || more.length) return null;
   const tokens = layers.split(",").map((token) => {
@@ -29,7 +29,7 @@ function parsed(text) {
   const isNet = areWhole && tokens.every(Boolean) && tokens.some(([kind]) => kind === "conv")
     && tokens.length + widths.length <= data.most_layers;
   return isNet && [tokens, widths.map(Number), Number(classes), Number(channels), false, pool === "none" ? null : Number(pool)];
-}
+});
 
 const netOf = ({ net, network }) => (net && parsed(net)) || data.nets?.[data.networks.indexOf(network)];
 const current = () => structuredClone(netOf(chosen()));

@@ -5,8 +5,7 @@ const undone = []; // settings that were gone back from, the last at the end
 let present = null;
 
 /** Keep the setting that was left; what is dragged or typed in one go is one step back. */
-function remember(words) {
-  const setting = chosen();
+function remember(setting, words) {
   const text = JSON.stringify(setting);
   if (text === present?.text) return;
   const other = present ? Object.keys(setting).filter((name) => setting[name] !== present.setting[name]).join() : "";

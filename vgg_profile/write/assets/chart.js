@@ -12,10 +12,10 @@ const tenths = (length) => Math.round(10 * length) / 10;
 /** A line along the tops of the levels; a level as high as the one before only goes on. */
 function stairs(levels, y) {
   let [path, height] = ["", NaN];
-  levels.forEach(({ floor, to }, number) => {
+  levels.forEach(({ floor, along }, number) => {
     if (floor !== height) path += `V${tenths(y(floor))}`;
     height = floor;
-    if (levels[number + 1]?.floor !== height) path += `H${tenths(to)}`;
+    if (levels[number + 1]?.floor !== height) path += along;
   });
   return path;
 }
@@ -67,10 +67,11 @@ function draw() {
   write(unit, left - 6, 13, "end");
 
   const drawnRows = ({ phase, rows }) => (phase === "load" || rows.length === 1 ? rows.slice(-1) : rows.slice(1));
-  const levels = moments.flatMap((moment, number) => drawnRows(moment).map((stack, place, { length }) => {
-    const [from, to] = [place, place + 1].map((part) => x(edges[number] + (moment.width * part) / length));
-    return { stack, from, to, floor: 0 };
-  }));
+  const levels = moments.flatMap((moment, number) => {
+    const rows = drawnRows(moment);
+    const at = (place) => x(edges[number] + (moment.width * place) / rows.length);
+    return runs(rows).map(({ key: stack, start, stop }) => ({ stack, from: at(start), to: at(stop), along: `H${tenths(at(stop))}`, floor: 0 }));
+  });
   // an area reaches down to the foot; those above it in the stack are drawn before it, and it covers their lower part
   const areas = [];
   for (const [category, colour] of Object.entries(data.palette)) {

@@ -36,7 +36,8 @@ function read() {
 
 /** Offer the image sizes that the network can take. */
 function offer() {
-  const least = BUILT ? rules.smallest(netOf(chosen())[0]) : 1;
+  const { net, network } = controls;
+  const least = BUILT ? rules.smallest(netOf({ net: net.value, network: network.value })[0]) : 1;
   const own = data.given?.[data.networks.indexOf(controls.network.value)].input;
   const sizes = [...controls.size.options];
   const fits = ({ value }) => (BUILT ? Math.min(...value.split("×")) >= least : value === own);
@@ -60,16 +61,17 @@ function update(words = "") {
   offer();
   const problems = read();
   const before = view;
-  unit = controls.unit.value;
+  const setting = chosen();
+  unit = setting.unit;
   try {
-    view = compute();
+    view = compute(setting);
   } catch (error) {
     if (!(error instanceof py.InputError)) throw error;
     say("problem", `${error.problem} Nothing was changed.`);
     if (present) goBackTo(present.text);
     return;
   }
-  remember(words);
+  remember(setting, words);
   if (view.batch !== good.batch) problems.push(`${view.alone} The figures are of batch ${view.batch}.`);
   say("problem", problems.filter(Boolean).join(" "));
   byId("slider").value = Math.round(Math.log2(good.batch));

@@ -43,7 +43,8 @@ function chain() {
     }, column, element("span", {}, text)));
   }));
   editor(names);
-  byId("head").value = `${pool ?? "none"};${head}`;
+  const classifier = `${pool ?? "none"};${head}`;
+  if (byId("head").value !== classifier) byId("head").value = classifier;
   if (byId("head").selectedIndex < 0) byId("head").value = "";
   byId("undo").disabled = !past.length;
   byId("redo").disabled = !undone.length;

@@ -34,8 +34,7 @@ function built(net, { size, dtype, device, optimizer, amp, checkpoint, norm }) {
   return known.get(key);
 }
 
-function compute() {
-  const setting = chosen();
+function compute(setting) {
   const { card, device, dtype, optimizer, amp, checkpoint, norm } = setting;
   const itemsize = data.itemsizes[dtype];
   const place = data.networks.indexOf(setting.network);
@@ -51,7 +50,7 @@ function compute() {
   const isOwn = !setting.net && Object.entries(data.setting).every(([name, value]) =>
     name === "network" || name === "norm" || String(name === "batch" ? batch : setting[name]) === value);
   const record = isOwn ? data.measured.find((each) => each.network === place && each.norm === norm) : undefined;
-  const peakAt = rules.peak_part(moments.map((moment) => moment.rows));
+  const peakAt = rules.peak_part(moments.map((moment) => [moment.highest]));
   const limit = card ? data.cards[card] : rules.from_thousandths(Math.round(1000 * good.memory), GIB);
   const reserve = rules.kept_free(limit, ...data.reserves[device]);
   const available = limit && limit - reserve;

@@ -13,19 +13,24 @@ const py = (() => {
       Object.assign(this, { problem, next_step: nextStep });
     }
   }
+  const isText = (of) => typeof of === "string";
   const iter = (of) => (of instanceof Map ? of.keys() : of);
   const list = (of = []) => (Array.isArray(of) ? of.slice() : [...iter(of)]);
-  const seen = (of = []) => (Array.isArray(of) ? of : [...iter(of)]); // to be read, not kept
+  const seen = (of = []) => { // to be read, not kept
+    if (Array.isArray(of)) return of;
+    return of instanceof NamedTuple ? of.constructor.fields.map((name) => of[name]) : [...iter(of)];
+  };
   const truth = (value) => {
+    if (typeof value !== "object") return Boolean(value); // nearly always
     if (Array.isArray(value)) return value.length > 0;
     return value instanceof Map || value instanceof Set ? value.size > 0 : Boolean(value);
   };
+  const isTuple = (of) => Array.isArray(of) || of instanceof NamedTuple;
   const eq = (one, other) => {
     if (one === other) return true;
     if (!(one instanceof Object && other instanceof Object)) return (one ?? null) === (other ?? null);
-    const areTuples = [one, other].every((each) => Array.isArray(each) || each instanceof NamedTuple);
-    if (areTuples) {
-      const [mine, theirs] = [[...one], [...other]];
+    if (isTuple(one) && isTuple(other)) {
+      const [mine, theirs] = [seen(one), seen(other)];
       return mine.length === theirs.length && mine.every((each, place) => eq(each, theirs[place]));
     }
     const { fields, isIdentity } = one.constructor;
@@ -44,42 +49,38 @@ const py = (() => {
     if (!of.length && none !== undefined) return none;
     return of.reduce((most, each) => (isBetter(key(each), key(most)) ? each : most));
   };
+  // methods of Python's own kinds, and of classes of ours that have some of the same name
   const methods = {
-    Array: {
-      append: (of, value) => { of.push(value); },
-      index: (of, value) => of.findIndex((each) => eq(each, value)),
-      pop: (of, at = -1) => of.splice(place(of, at), 1)[0],
+    append: (of, value) => { of.push(value); },
+    extend: (of, values) => { for (const each of iter(values)) of.push(each); },
+    index: (of, value) => (Array.isArray(of) ? of.findIndex((each) => eq(each, value)) : of.index(value)),
+    pop: (of, at, none) => {
+      if (Array.isArray(of)) return at === undefined ? of.pop() : of.splice(place(of, at), 1)[0];
+      const value = of.get(at) ?? none;
+      of.delete(at);
+      return found(value, at);
     },
-    Map: {
-      clear: (of) => of.clear(),
-      get: (of, key, none = null) => of.get(key) ?? none,
-      items: (of) => [...of],
-      keys: (of) => [...of.keys()],
-      pop: (of, key, none) => {
-        const value = of.get(key) ?? none;
-        of.delete(key);
-        return found(value, key);
-      },
-      setdefault: (of, key, value) => {
-        if (!of.has(key)) of.set(key, value);
-        return of.get(key);
-      },
-      values: (of) => [...of.values()],
+    clear: (of) => of.clear(),
+    get: (of, key, none = null) => of.get(key) ?? none,
+    items: (of) => (of instanceof Map ? [...of] : of.items()),
+    keys: (of) => [...of.keys()],
+    setdefault: (of, key, value) => {
+      if (!of.has(key)) of.set(key, value);
+      return of.get(key);
     },
-    String: {
-      isdigit: (of) => /^\d+$/.test(of),
-      join: (of, parts) => seen(parts).join(of),
-      partition: (of, mark) => {
-        const at = of.indexOf(mark);
-        return at < 0 ? [of, "", ""] : [of.slice(0, at), mark, of.slice(at + mark.length)];
-      },
-      removeprefix: (of, start) => (of.startsWith(start) ? of.slice(start.length) : of),
-      startswith: (of, start) => (Array.isArray(start) ? start.some((each) => of.startsWith(each)) : of.startsWith(start)),
-      endswith: (of, end) => of.endsWith(end),
+    values: (of, ...given) => (of instanceof Map ? [...of.values()] : of.values(...given)),
+    isdigit: (of) => /^\d+$/.test(of),
+    join: (of, parts) => seen(parts).join(of),
+    partition: (of, mark) => {
+      const at = of.indexOf(mark);
+      return at < 0 ? [of, "", ""] : [of.slice(0, at), mark, of.slice(at + mark.length)];
     },
+    removeprefix: (of, start) => (of.startsWith(start) ? of.slice(start.length) : of),
+    startswith: (of, start) => (Array.isArray(start) ? start.some((each) => of.startsWith(each)) : of.startsWith(start)),
+    endswith: (of, end) => of.endsWith(end),
   };
   return {
-    NamedTuple, InputError, iter, list, truth, eq,
+    NamedTuple, InputError, iter, list, seen, truth, eq,
     tuple: list,
     dict: (of = []) => new Map(pairs(of)),
     fromkeys: (of, value = null) => {
@@ -93,33 +94,44 @@ const py = (() => {
       else of[place(of, at)] = value;
     },
     slice: (of, start, stop, step) => {
-      const cut = (typeof of === "string" ? of : seen(of)).slice(start ?? 0, stop ?? undefined);
+      const cut = (isText(of) ? of : seen(of)).slice(start ?? 0, stop ?? undefined);
       return step === -1 ? cut.reverse() : step ? cut.filter((_, number) => number % step === 0) : cut;
     },
-    has: (of, value) => (of instanceof Map || of instanceof Set ? of.has(value)
-      : typeof of === "string" ? of.includes(value) : seen(of).some((each) => eq(each, value))),
-    add: (one, other) => (one instanceof Object ? [...one, ...other] : one + other),
+    has: (of, value) => {
+      if (of instanceof Map || of instanceof Set) return of.has(value);
+      if (isText(of)) return of.includes(value);
+      return isText(value) ? seen(of).includes(value) : seen(of).some((each) => eq(each, value));
+    },
+    add: (one, other) => (typeof one === "number" || !(one instanceof Object) ? one + other : [...one, ...other]),
     mul: (one, other) => {
       if (typeof one === "number" && typeof other === "number") return one * other; // nearly always
-      const [of, count] = one instanceof Object || typeof one === "string" ? [one, other] : [other, one];
-      if (typeof of === "string") return of.repeat(count);
-      return of instanceof Object ? Array.from({ length: Number(count) }, () => [...of]).flat() : of * count;
+      const [of, count] = one instanceof Object || isText(one) ? [one, other] : [other, one];
+      if (isText(of)) return of.repeat(count);
+      if (!(of instanceof Object)) return of * count;
+      const found = [];
+      for (let times = 0; times < count; times += 1) found.push(...of);
+      return found;
     },
     floor: (number, divisor) => Math.floor(number / divisor),
     modulo: (number, divisor) => number - divisor * Math.floor(number / divisor),
     grouped: (number) => String(number).replace(/\B(?=(\d{3})+$)/g, ","),
     padded: (number, digits) => String(number).padStart(digits, "0"),
-    call: (of, name, ...values) => {
-      const kind = typeof of === "string" ? "String" : Array.isArray(of) ? "Array" : of instanceof Map ? "Map" : "";
-      return kind ? methods[kind][name](of, ...values) : of[name](...values);
-    },
+    of: methods,
     is: (value, kind) => {
       if (kind === "int") return Number.isInteger(value) || typeof value === "boolean";
-      return kind === "str" ? typeof value === "string" : value instanceof kind;
+      return kind === "str" ? isText(value) : value instanceof kind;
     },
     replace: (of, changes) => Object.assign(Object.create(Object.getPrototypeOf(of)), of, changes),
     options: (given) => ({ ...given, isOptions: true }),
     missing: (name) => { throw new Error(`nothing here has ${name}`); },
+    /** A function that is asked for the same again and again: of these very arguments it need not work twice. */
+    remembered: (make) => {
+      let [known, made] = [[], null];
+      return (...given) => {
+        if (given.length !== known.length || given.some((each, at) => each !== known[at])) [made, known] = [make(...given), given];
+        return made;
+      };
+    },
     lazy: (make) => {
       let made;
       return () => { made ??= make(); return made; };
@@ -180,9 +192,12 @@ const py = (() => {
     }),
     str: String,
     sum: (of) => seen(of).reduce((total, each) => total + each, 0),
-    zip: (first, ...others) => {
-      const lists = [first, ...others].map(seen);
-      return lists[0].map((_, number) => lists.map((each) => each[number]));
+    zip: (...of) => {
+      const lists = of.map(seen);
+      const shortest = lists.reduce((least, { length }) => Math.min(least, length), lists[0]?.length ?? 0);
+      const found = [];
+      for (let number = 0; number < shortest; number += 1) found.push(lists.map((each) => each[number]));
+      return found;
     },
   };
 })();

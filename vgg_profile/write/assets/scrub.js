@@ -20,8 +20,9 @@ function state() {
 function cursor(row, part) {
   if (at >= 0 || scrubbed < 0) return [];
   const { edges, x, y, top, foot, moments, drawnRows } = view;
+  const { first, rows } = moments[part];
   const drawn = drawnRows(moments[part]);
-  const place = Math.max(0, drawn.indexOf(moments[part].rows[row + 1 - 2 * moments[part].first]));
+  const place = Math.max(0, row + 1 - 2 * first - rows.length + drawn.length);
   const along = x(edges[part] + (moments[part].width * (place + 0.5)) / drawn.length);
   return [
     element("line", { class: "cursor", x1: along, x2: along, y1: top, y2: foot }),
@@ -51,10 +52,12 @@ function happen(row, isEdit = false) {
   const beside = read && read[0] !== null
     ? `. A real step had ${sized(read[0])} at the end of this part, ${sized(read[1])} at most within it.` : "";
   say("happens", `${tape.ops[event]}: ${does.join("; then ")}${beside}`);
-  eventSlider.max = tape.events.length - 1;
+  attribute(eventSlider, {
+    max: tape.events.length - 1,
+    "aria-valuetext":
+      `Event ${event + 1} of ${tape.events.length}, ${place(moments[partAt(event)])}: ${sized(rules.live_bytes(levels[row]))} live`,
+  });
   eventSlider.value = event;
-  eventSlider.setAttribute("aria-valuetext",
-    `Event ${event + 1} of ${tape.events.length}, ${place(moments[partAt(event)])}: ${sized(rules.live_bytes(levels[row]))} live`);
   say("count", `${exact(event + 1)} of ${exact(tape.events.length)}`);
   const draw = () => lay(row, new Set(made), new Set(freed));
   clearTimeout(laying);

@@ -15,6 +15,7 @@ const columns = {
 const totalOf = { name: () => "total", output: () => "", memory: amount, saved: amount };
 
 let tabbed = ""; // the row that the Tab key comes to
+let lines = new Map(); // a row's name → its line: one that says what it said is the same line
 
 function tabulate() {
   const rows = [...view.table];
@@ -30,8 +31,12 @@ function tabulate() {
     const attributes = {
       "data-row": row.number, tabindex: row.name === tabbed ? 0 : -1, class: isEnd ? "end" : "", "aria-describedby": "detail",
     };
-    return { ...line(Object.values(columns).map(([, text]) => text(row)), attributes), key: row.name };
+    const texts = Object.values(columns).map(([, text]) => text(row));
+    const says = [...Object.values(attributes), ...texts].join("|");
+    const before = lines.get(row.name);
+    return before?.says === says ? before : { ...line(texts, attributes), key: row.name, says };
   });
+  lines = new Map(body.map((each) => [each.key, each]));
   redraw(layers.tBodies[0], body);
   const totals = Object.keys(columns).map((name) => (totalOf[name] ?? exact)(view.totals[name]));
   redraw(layers.tFoot, [line(totals)]);

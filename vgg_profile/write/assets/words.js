@@ -1,8 +1,16 @@
 // -- numbers to text
 
 const [GIB, GIB_PLACES] = data.units.GiB;
-const exact = (number) => rules.scaled(number, 1, 0);
-const amount = (size, of = unit) => rules.scaled(size, ...data.units[of]);
+const written = new Map(); // scale → number → its text: an edit changes few of the hundreds that are shown
+function scaled(number, scale, places) {
+  if (!written.has(scale)) written.set(scale, new Map());
+  const known = written.get(scale);
+  if (known.size > 5000) known.clear();
+  if (!known.has(number)) known.set(number, rules.scaled(number, scale, places));
+  return known.get(number);
+}
+const exact = (number) => scaled(number, 1, 0);
+const amount = (size, of = unit) => scaled(size, ...data.units[of]);
 const sized = (size, of = unit) => `${amount(size, of)} ${of}`;
 const both = (size) => `${sized(size, "bytes")} = ${sized(size, unit === "GiB" ? "GiB" : "MiB")}`;
 const gibibytes = (size, places) => rules.trimmed(rules.rounded(size, GIB, 10 ** places), places);
@@ -26,6 +34,7 @@ function redraw(place, wanted) {
   const now = wanted.map((each, number) => {
     const there = keyed ? keyed.get(each.key) : before[number];
     if (keyed) keyed.delete(each.key);
+    if (there?.[asDrawn] === each) return there;
     const node = there?.[asDrawn] !== undefined && there[asDrawn].name === each.name ? there
       : each.name ? document.createElementNS(place.namespaceURI, each.name) : new Text();
     if (each.name) {

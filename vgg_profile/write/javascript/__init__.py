@@ -7,7 +7,8 @@ tuples, enums, classes with those of their methods and properties that somebody 
 and line, never guessed: :class:`Untranslatable`.
 
 What a type checker sees and a translator does not is up to the author: integers stay below 2^53; ``+=`` makes
-a new list; a generator expression is a list; nobody looks at an id; no mistake is caught.
+a new list; a generator expression is a list; a cache keeps the last call, by what it was given itself;
+nobody looks at an id; no mistake is caught.
 
 Source: ECMAScript 2023 and the Python 3.11 language reference; a browser proves it in the tests.
 """

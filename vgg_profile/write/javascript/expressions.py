@@ -13,6 +13,7 @@ _ORDER: dict[type, str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=
 _METHODS = frozenset(
     [
         "append",
+        "extend",
         "index",
         "pop",
         "clear",
@@ -222,8 +223,7 @@ class Expressions:
                 if method == "_replace" or (method in _OF_PYTHON and method not in _METHODS):
                     raise self.refused(node)
                 if method in _METHODS:
-                    parts = filter(None, [self.expression(value), json.dumps(method), values])
-                    return f"py.call({', '.join(parts)})"
+                    return f"py.of.{method}({', '.join(filter(None, [self.expression(value), values]))})"
                 return f"{self.expression(value)}.{method}({values})"
         raise self.refused(node)
 
@@ -290,11 +290,30 @@ class Expressions:
             self.known = self.known | {
                 each.id for each in ast.walk(loop.target) if isinstance(each, ast.Name)
             }
+            self.made += 1
+            each, taken = f"each_{self.made}", ""
+            if isinstance(loop.target, ast.Name):
+                each = safe(loop.target.id)
+            else:
+                taken = " ".join([*self.unpacked(loop.target, each, "const "), ""])
             tests = "".join(f"if ({self.condition(test)}) " for test in loop.ifs)
-            heads.append(f"for (const {self.target(loop.target)} of py.iter({of})) {tests}")
+            heads.append(f"for (const {each} of py.iter({of})) {{ {taken}{tests}")
         text = add.format(*map(self.expression, parts))
         self.known = outer
-        return f"(() => {{ const $ = {start}; {''.join(heads)}{text}; return $; }})()"
+        return f"(() => {{ const $ = {start}; {''.join(heads)}{text}; {'} ' * len(loops)}return $; }})()"
+
+    def unpacked(self, target: ast.expr, value: str, kind: str = "") -> list[str]:
+        """A value to a target, or its parts to its parts: read by their places, for iterators cost more."""
+        if not isinstance(target, ast.Tuple) or any(isinstance(each, ast.Starred) for each in target.elts):
+            of = f"py.iter({value})" if isinstance(target, ast.Tuple) else value
+            return [f"{kind}{self.target(target)} = {of};"]
+        self.made += 1
+        name = f"parts_{self.made}"
+        lines = [f"const {name} = py.seen({value});"]
+        for place, each in enumerate(target.elts):
+            if ast.unparse(each) != "_":
+                lines += self.unpacked(each, f"{name}[{place}]", kind)
+        return lines
 
     def formatted(self, part: ast.expr) -> str:
         """A part of an f-string: text, or a number as it is, grouped (``:,``), or led by zeros (``:02``)."""

@@ -57,23 +57,27 @@ class Function(Expressions):
                 return [f"return {self.expression(value)};"]
             case ast.AnnAssign(value=None):
                 return []
+            case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)) if _are_pairs(
+                targets, values
+            ):
+                return self.at_once(targets, values)
             case ast.Assign(targets=[target], value=value):
-                return [self.assigned(target, self.expression(value))]
+                return self.assigned(target, self.expression(value))
             case ast.Assign(targets=targets, value=value):
                 self.made += 1
                 name = f"value_{self.made}"
                 return [
                     f"const {name} = {self.expression(value)};",
-                    *(self.assigned(each, name) for each in targets),
+                    *(line for each in targets for line in self.assigned(each, name)),
                 ]
             case ast.AnnAssign(target=target, value=ast.expr() as value):
-                return [self.assigned(target, self.expression(value))]
+                return self.assigned(target, self.expression(value))
             case ast.AugAssign(target=target, op=op, value=value):
-                return [self.assigned(target, self.binary(_loaded(target), op, value, node))]
+                return self.assigned(target, self.binary(_loaded(target), op, value, node))
             case ast.For(target=target, iter=of, body=body, orelse=[]):
                 self.made += 1
                 each = f"each_{self.made}"
-                first = [self.assigned(target, each)]
+                first = self.assigned(target, each)
                 return self.block(f"for (const {each} of py.iter({self.expression(of)}))", body, first)
             case ast.While(test=test, body=body, orelse=[]):
                 return self.block(f"while ({self.condition(test)})", body)
@@ -100,15 +104,27 @@ class Function(Expressions):
                 return ["{", *(f"  {line}" for line in (*head, *lines, f"{manager}.next();")), "}"]
         raise self.refused(node)
 
-    def assigned(self, target: ast.expr, value: str) -> str:
+    def at_once(self, targets: list[ast.expr], values: list[ast.expr]) -> list[str]:
+        """Several values to as many targets: all are known before one is assigned, and no list is made."""
+        names = [f"value_{self.made + number}" for number, _ in enumerate(values, 1)]
+        self.made += len(names)
+        known = [f"const {name} = {self.expression(each)};" for name, each in zip(names, values, strict=True)]
+        pairs = zip(targets, names, strict=True)
+        return known + [line for each, name in pairs for line in self.assigned(each, name)]
+
+    def assigned(self, target: ast.expr, value: str) -> list[str]:
         match target:
             case ast.Subscript(value=of, slice=index) if not isinstance(index, ast.Slice):
-                return f"py.put({self.expression(of)}, {self.expression(index)}, {value});"
-            case ast.Tuple():
-                return f"{self.target(target)} = py.iter({value});"
-            case ast.Name() | ast.Attribute():
-                return f"{self.target(target)} = {value};"
+                return [f"py.put({self.expression(of)}, {self.expression(index)}, {value});"]
+            case ast.Name() | ast.Attribute() | ast.Tuple():
+                return self.unpacked(target, value)
         raise self.refused(target)
+
+
+def _are_pairs(targets: list[ast.expr], values: list[ast.expr]) -> bool:
+    return len(targets) == len(values) and not any(
+        isinstance(each, ast.Starred) for each in (*targets, *values)
+    )
 
 
 def _loaded(target: ast.expr) -> ast.expr:

@@ -20,7 +20,8 @@ from vgg_profile.write.javascript.names import (
     refused,
 )
 
-_IGNORED = {"dataclass", "property", "cached_property", "lru_cache", "cache", "contextmanager"}
+_CACHES = {"lru_cache", "cache"}
+_IGNORED = {"dataclass", "property", "cached_property", "contextmanager", *_CACHES}
 """Decorators that a page needs not, or that stand in how a definition is written."""
 
 _OF_PYTHON = {
@@ -85,7 +86,10 @@ class Link:
         match definitions(module)[name]:
             case ast.FunctionDef() as node:
                 self.functions[mine] = []
-                self.functions[mine] = self.function(module, node, f"function {mine}")
+                lines = self.function(module, node, f"function {mine}")
+                if _names(node) & _CACHES:
+                    lines = [f"const {mine} = py.remembered({lines[0]}", *lines[1:-1], f"{lines[-1]});"]
+                self.functions[mine] = lines
             case ast.ClassDef() as node:
                 self.class_(module, node, mine)
             case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
@@ -251,6 +255,15 @@ def _library(module: str, name: str) -> str | None:
 
 def _check_decorators(node: ast.FunctionDef | ast.ClassDef, module: str) -> None:
     for decorator in node.decorator_list:
-        named = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if not (isinstance(named, ast.Name) and named.id in _IGNORED):
+        if _named(decorator) not in _IGNORED:
             raise refused(decorator, module)
+
+
+def _names(node: ast.FunctionDef) -> set[str]:
+    """The decorators of a function."""
+    return {_named(each) for each in node.decorator_list}
+
+
+def _named(decorator: ast.expr) -> str:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return called.id if isinstance(called, ast.Name) else ""

@@ -24,6 +24,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +62,18 @@ CHOICES = {
 }
 
 
-def edits(seed: int, is_all_at_once: bool) -> Iterator[dict[str, str]]:
-    """Settings one edit apart, as the page's controls hold them; never far from VGG-16's size."""
+def edits(seed: int, is_all_at_once: bool, time: int = 0) -> Iterator[dict[str, str]]:
+    """Settings one edit apart, as the page's controls hold them; never far from VGG-16's size.
+
+    Another ``time`` has another number of classes: the page knows none of its networks from the time before.
+    """
     chance, layers = random.Random(seed), VGG16.split(",")
     setting = {"net": "", "batch": "1", "optimizer": "none", "norm": "false"}
     while True:
         turned = set(setting) if is_all_at_once else {chance.choice(("net", "net", "net", *CHOICES))}
         if "net" in turned:
             rebuild(layers, chance)
-        setting["net"] = f"{','.join(layers)};4096,4096;1000;3;7"
+        setting["net"] = f"{','.join(layers)};4096,4096;{1000 + time};3;7"
         for name in CHOICES.keys() & turned:
             others = [value for value in CHOICES[name] if is_all_at_once or value != setting[name]]
             setting[name] = chance.choice(others)
@@ -141,10 +145,12 @@ def main() -> int:
         found: dict[str, list[list[Counter[str]]]] = {}
         for turn in range(-1, arguments.edits // TURN):  # the first warms up, and is not counted
             for kind, is_all_at_once in (("", False), (", all at once", True)):
-                source = edits(turn, is_all_at_once)
-                settings = [next(source) for _ in range(TURN + 1)]
+                settings = [
+                    list(islice(edits(turn, is_all_at_once, time), TURN + 1))
+                    for time in range(arguments.times)
+                ]
                 for path, page in zip(pages, opened, strict=True):
-                    seen = [frames(browser, page, settings) for _ in range(arguments.times)]
+                    seen = [frames(browser, page, each) for each in settings]
                     of_each = list(zip(*seen, strict=True))[1:]  # the first comes from elsewhere
                     found.setdefault(f"{path.name}{kind}", []).extend(map(list, of_each) if turn >= 0 else [])
         count = arguments.edits // TURN * TURN

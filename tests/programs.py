@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from itertools import accumulate, chain, groupby, pairwise
 from math import prod
 from typing import Any, ClassVar, NamedTuple
@@ -232,10 +232,15 @@ def _kept(pair: Pair, n: int = 1) -> list[int]:
     return [*pair, n]
 
 
+@cache
+def _once() -> list[int]:
+    return [1]
+
+
 def what_is_kept(n: int) -> Any:
     pair, other = Pair(n), Pair(n + 1)
     kept = [_kept(pair), _kept(pair), _kept(pair, 2), _kept(other, 2), _kept(other)]
-    return [kept, kept[0] is kept[1], kept[1] is kept[2], kept[3] is kept[4]]
+    return [kept, kept[0] is kept[1], kept[1] is kept[2], kept[3] is kept[4], _once(), _once() is _once()]
 
 
 VALUES: dict[str, list[list[Any]]] = {

@@ -127,21 +127,30 @@ def test_what_a_value_sees_is_what_the_walk_says(fresh):
         fresh.page.get_by_role("button", name="Close").click()
 
 
+SIX = ",".join(6 * ["8,M"])
 WINDOW = """() => ["x", "y", "width", "height"].map(
     (side) => document.querySelector("#field .window")[side].baseVal.value)"""
 
 
 @pytest.mark.parametrize(
-    ("name", "layers"), [("conv1_1", "c"), ("pool1", "cp"), ("conv2_1", "cpc"), ("conv3_1", "cpcpc")]
+    ("name", "layers", "setting"),
+    [
+        ("conv1_1", "c", {"size": "64×64"}),
+        ("pool1", "cp", {"size": "64×64"}),
+        ("conv2_1", "cpc", {"size": "64×64"}),
+        ("conv3_1", "cpcpc", {"size": "64×64"}),
+        ("pool6", 6 * "cp", {"size": "224×224", "net": f"{SIX};;10;3;1"}),  # of 7, 3 are left
+    ],
 )
-def test_the_window_on_the_image_is_where_autograd_has_gradients(fresh, name, layers):
-    fresh.show(size="64×64")
+def test_the_window_on_the_image_is_where_autograd_has_gradients(fresh, name, layers, setting):
+    fresh.show(**setting)
+    side = int(setting["size"].partition("×")[0])
     row(fresh, name).click()
     seen = set()
     for key in ("Home", "ArrowRight", "End"):
         fresh.page.get_by_label("Output of the layer").press(key)
         down, along = map(int, re.search(r"row (\d+), column (\d+)", fresh.text("#sees")).groups())
-        image = torch.ones(1, 1, 64, 64, requires_grad=True)
+        image = torch.ones(1, 1, side, side, requires_grad=True)
         value = image
         for layer in layers:
             ones = torch.ones(1, 1, 3, 3)

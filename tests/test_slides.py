@@ -143,7 +143,7 @@ def test_slides_begin_dark_where_that_is_asked_for_and_print_light(browser, tmp_
     assert looks(page)[1][1] == "rgb(22, 24, 28)"
     assert picture.evaluate(filtered) != "none"
     page.emulate_media(media="print")
-    assert looks(page)[1][1] == "rgb(255, 255, 255)"
+    assert looks(page)[0][1] == "rgb(255, 255, 255)"
     assert picture.evaluate(filtered) == "none"
     page.close()
 

@@ -74,7 +74,8 @@ function update(words = "") {
   remember(setting, words);
   if (view.batch !== good.batch) problems.push(`${view.alone} The figures are of batch ${view.batch}.`);
   say("problem", problems.filter(Boolean).join(" "));
-  byId("slider").value = Math.round(Math.log2(good.batch));
+  const doublings = Math.round(Math.log2(good.batch));
+  if (byId("slider").value !== String(doublings)) byId("slider").value = doublings;
   dress(view);
   tell();
   fold(view);

@@ -13,7 +13,11 @@ function partsOf({ marks }, rows) {
 
 /** Maps of Python's as objects. */
 function plainly(of) {
-  if (of instanceof Map) return Object.fromEntries([...of].map(([name, value]) => [name, plainly(value)]));
+  if (of instanceof Map) {
+    const found = {};
+    for (const [name, value] of of) found[name] = plainly(value);
+    return found;
+  }
   return Array.isArray(of) && of[0] instanceof Object ? of.map(plainly) : of;
 }
 

@@ -92,7 +92,7 @@ function ownValue({ kind, output }, number) {
 /** What one value sees, on the image, clipped at its edges; it moves with the kernel. */
 function showField(number) {
   const row = view.table[inside];
-  const { field, kind, output } = row;
+  const { field, stride, kind, output } = row;
   const image = view.size.split("×").map(Number);
   const [height, width] = image;
   const own = ownValue(row, number);
@@ -105,8 +105,7 @@ function showField(number) {
   byId("field").setAttribute("viewBox", `${-0.02 * scale} ${-0.02 * scale} ${1.04 * width} ${1.04 * height}`);
   byId("field").setAttribute("aria-label", byId("sees").textContent);
   const [[top, bottom], [left, right]] = image.map((length, axis) => {
-    const side = own ? Number(output.split("×")[axis + 1]) : 1;
-    const middle = (length * ((own?.[axis] ?? 0) + 0.5)) / side;
+    const middle = own && field ? stride * (own[axis] + 0.5) : length / 2; // a pool leaves out the rest of a division
     return [Math.max(0, middle - (field ?? length) / 2), Math.min(length, middle + (field ?? length) / 2)];
   });
   redraw(byId("field"), [

@@ -46,8 +46,10 @@ const py = (() => {
   const best = (isBetter) => (...given) => {
     const { key = (each) => each, default: none } = given.at(-1)?.isOptions ? given.pop() : {};
     const of = given.length > 1 ? given : seen(given[0]);
-    if (!of.length && none !== undefined) return none;
-    return of.reduce((most, each) => (isBetter(key(each), key(most)) ? each : most));
+    if (!of.length) return found(none, "all of nothing");
+    let [most, measure] = [of[0], key(of[0])];
+    for (const each of of) if (isBetter(key(each), measure)) [most, measure] = [each, key(each)];
+    return most;
   };
   // methods of Python's own kinds, and of classes of ours that have some of the same name
   const methods = {
@@ -126,9 +128,10 @@ const py = (() => {
     missing: (name) => { throw new Error(`nothing here has ${name}`); },
     /** A function that is asked for the same again and again: of these very arguments it need not work twice. */
     remembered: (make) => {
-      let [known, made] = [[], null];
+      let [known, made] = [null, null];
       return (...given) => {
-        if (given.length !== known.length || given.some((each, at) => each !== known[at])) [made, known] = [make(...given), given];
+        const isKnown = known?.length === given.length && given.every((each, at) => each === known[at]);
+        if (!isKnown) [made, known] = [make(...given), given];
         return made;
       };
     },
@@ -177,7 +180,11 @@ const py = (() => {
       return all.slice(1).map((each, number) => [all[number], each]);
     },
     partial: (of, ...first) => (...rest) => of(...first, ...rest),
-    prod: (of) => seen(of).reduce((product, each) => product * each, 1),
+    prod: (of) => {
+      let product = 1;
+      for (const each of seen(of)) product *= each;
+      return product;
+    },
     range: (...of) => {
       const [start, stop, step = 1] = of.length > 1 ? of : [0, of[0]];
       return Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, number) => start + step * number);
@@ -191,7 +198,11 @@ const py = (() => {
       return left < right ? -1 : left > right ? 1 : 0;
     }),
     str: String,
-    sum: (of) => seen(of).reduce((total, each) => total + each, 0),
+    sum: (of) => {
+      let total = 0;
+      for (const each of seen(of)) total += each;
+      return total;
+    },
     zip: (...of) => {
       const lists = of.map(seen);
       const shortest = lists.reduce((least, { length }) => Math.min(least, length), lists[0]?.length ?? 0);

@@ -87,6 +87,9 @@ def only(figure: Figure, panel: int = 0, style: Style = Style.BARS) -> list[floa
 
 # -- nothing clipped, nothing overlapping, nothing too small
 
+APART = 3
+"""Points between two texts on one line, at least: more than a space, or they are read as one."""
+
 
 def drawn(canvas: Canvas) -> list[Text]:
     """Every text that is really drawn; matplotlib keeps others, such as ticks beyond the axes."""
@@ -104,7 +107,7 @@ def drawn(canvas: Canvas) -> list[Text]:
 
 
 def faults(canvas: Canvas) -> list[str]:
-    """Every text that leaves the canvas, lies on another, or is too small to read."""
+    """Every text that leaves the canvas, lies on another or touches it, or is too small to read."""
     texts = drawn(canvas)
     assert texts
     width, height = canvas.get_size_inches() * canvas.dpi
@@ -115,7 +118,8 @@ def faults(canvas: Canvas) -> list[str]:
             found.append(f"clipped: {text.get_text()}")
         if text.get_fontsize() < SMALLEST:
             found.append(f"small: {text.get_text()}")
-    boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in texts]
+    apart = APART / 2 * canvas.dpi / 72
+    boxes = [(text.get_text(), text.get_window_extent().padded(apart, -1)) for text in texts]
     found += [f"overlap: {a} / {b}" for (a, one), (b, other) in combinations(boxes, 2) if one.overlaps(other)]
     return found
 

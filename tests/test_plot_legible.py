@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import combinations, pairwise, product
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
-from plotting import EVERY, FOLDER, NETS, RECORD, drawn, faults, of_a_card, pale, subject
+from plotting import EVERY, FOLDER, NETS, RECORD, close, crossed, faults, of_a_card, pale, subject
 
 from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison
@@ -251,40 +251,6 @@ def test_bars_reach_as_far_as_their_numbers() -> None:
     assert axes.get_xlabel() == "parameters (millions)"
 
 
-def crossed(canvas: Canvas) -> list[str]:
-    """Every text at a bar or a point whose ground touches a limit, a curve or a tick of another figure."""
-    canvas.draw_without_rendering()
-    found = []
-    for axes in canvas.axes:
-        lines = [
-            (line.get_transform().transform_path(line.get_path()), line.get_linewidth())
-            for line in axes.lines
-            if line.get_linestyle() != "None"
-        ]
-        for ticks in axes.collections:
-            if isinstance(ticks, LineCollection):
-                lines += [(ticks.get_transform().transform_path(path), 0) for path in ticks.get_paths()]
-        for text in filter(Text.get_visible, axes.texts):
-            ground = (text.get_bbox_patch() or text).get_window_extent()
-            for line, wide in lines:
-                if line.intersects_bbox(ground.padded(wide / 2 * canvas.dpi / 72), filled=False):
-                    found.append(text.get_text())
-    return found
-
-
-def close(canvas: Canvas, least: float = 0.25) -> list[str]:
-    """Every two texts of different panels on one line that are less than so many inches apart."""
-    owner = {text: axes for axes in canvas.axes for text in axes.findobj(Text)}
-    shown = [(owner[text], inches(text)) for text in drawn(canvas) if text in owner]
-    found = []
-    for (one, left), (other, right) in combinations(shown, 2):
-        is_on_one_line = left.y0 < right.y1 and right.y0 < left.y1
-        gap = max(left.x0, right.x0) - min(left.x1, right.x1)
-        if one is not other and is_on_one_line and gap < least:
-            found.append(f"{gap:.2f} inches at {max(left.x0, right.x0):.1f}, {left.y0:.1f}")
-    return found
-
-
 @pytest.mark.parametrize(
     "figure",
     [
@@ -312,42 +278,6 @@ def test_a_line_through_a_text_is_found() -> None:
     x, _ = axes.texts[-1].xy  # type: ignore[attr-defined]
     axes.axvline(x + 4)
     assert crossed(canvas)
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("net", ["D", "tiny", "one layer"])
-def test_what_fits_is_named_beside_every_line(net: str, size: str) -> None:
-    """Memories from half as much as one image takes to the batch of a thousand; a batch that fits or not."""
-    step = subject(Step, net)
-    for memory_, asked in product(MEMORIES, (None, 3, 1000)):
-        fit = Fit(step, memory(f"{memory_}MiB"), None, asked)
-        canvas = draw(depict(fit), size)
-        assert (crossed(canvas), faults(canvas)) == ([], []), fit.memory.label
-
-
-MEMORIES = (512, 2048, 2900, 3100, 3950, 5000, 8192, 24576, 81920)
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("card", ["gtx1650", "t4", "rtx4090", "h100", "8GiB", "24GB"])
-def test_what_fits_on_a_card_is_named_beside_every_line(card: str, size: str) -> None:
-    canvas = draw(depict(of_a_card(card)), size)
-    assert (crossed(canvas), faults(canvas)) == ([], [])
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("have", ["1GiB", "2GiB", "2.85GiB", "8GiB", "rtx4090"])
-def test_a_memory_crosses_no_name_of_a_line(have: str, size: str) -> None:
-    canvas = draw(depict(subject(Sweep), memory=memory(have)), size)
-    assert (crossed(canvas), faults(canvas)) == ([], [])
-
-
-def test_a_text_too_close_to_the_next_panels_is_found() -> None:
-    canvas = draw(depict(subject(Profile), "shares"))
-    assert close(canvas) == []
-    left, bottom, width, height = canvas.axes[1].get_position().bounds
-    canvas.axes[1].set_position((left - 0.02, bottom, width, height))
-    assert close(canvas)
 
 
 def test_a_number_stands_at_the_end_of_its_bar_whatever_else_is_marked() -> None:

@@ -118,6 +118,7 @@ CARDS = {
     "GTX 1050 Ti": Sold(4),
     "GTX 1060 6 GB": Sold(6),
     "GTX 1070": Sold(8),
+    "GTX 1070 Ti": Sold(8),
     "GTX 1080": Sold(8),
     "GTX 1080 Ti": Sold(11),
     "TITAN X": Sold(12),

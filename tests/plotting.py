@@ -31,6 +31,7 @@ from vgg_profile.predict.steps import ledger
 from vgg_profile.predict.vgg.configs import config, from_dict
 from vgg_profile.predict.vgg.walk import walk
 from vgg_profile.write.plots import SMALLEST
+from vgg_profile.write.plots.lettering import inches
 from vgg_profile.write.plots.style import contrast
 
 ROOT = Path(__file__).parent.parent
@@ -87,6 +88,9 @@ def only(figure: Figure, panel: int = 0, style: Style = Style.BARS) -> list[floa
 
 # -- nothing clipped, nothing overlapping, nothing too small
 
+APART = 3
+"""Points between two texts on one line, at least: more than a space, or they are read as one."""
+
 
 def drawn(canvas: Canvas) -> list[Text]:
     """Every text that is really drawn; matplotlib keeps others, such as ticks beyond the axes."""
@@ -104,7 +108,7 @@ def drawn(canvas: Canvas) -> list[Text]:
 
 
 def faults(canvas: Canvas) -> list[str]:
-    """Every text that leaves the canvas, lies on another, or is too small to read."""
+    """Every text that leaves the canvas, lies on another or touches it, or is too small to read."""
     texts = drawn(canvas)
     assert texts
     width, height = canvas.get_size_inches() * canvas.dpi
@@ -115,8 +119,43 @@ def faults(canvas: Canvas) -> list[str]:
             found.append(f"clipped: {text.get_text()}")
         if text.get_fontsize() < SMALLEST:
             found.append(f"small: {text.get_text()}")
-    boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in texts]
+    apart = APART / 2 * canvas.dpi / 72
+    boxes = [(text.get_text(), text.get_window_extent().padded(apart, -1)) for text in texts]
     found += [f"overlap: {a} / {b}" for (a, one), (b, other) in combinations(boxes, 2) if one.overlaps(other)]
+    return found
+
+
+def crossed(canvas: Canvas) -> list[str]:
+    """Every text at a bar or a point whose ground touches a limit, a curve or a tick of another figure."""
+    canvas.draw_without_rendering()
+    found = []
+    for axes in canvas.axes:
+        lines = [
+            (line.get_transform().transform_path(line.get_path()), line.get_linewidth())
+            for line in axes.lines
+            if line.get_linestyle() != "None"
+        ]
+        for ticks in axes.collections:
+            if isinstance(ticks, LineCollection):
+                lines += [(ticks.get_transform().transform_path(path), 0) for path in ticks.get_paths()]
+        for text in filter(Text.get_visible, axes.texts):
+            ground = (text.get_bbox_patch() or text).get_window_extent()
+            for line, wide in lines:
+                if line.intersects_bbox(ground.padded(wide / 2 * canvas.dpi / 72), filled=False):
+                    found.append(text.get_text())
+    return found
+
+
+def close(canvas: Canvas, least: float = 0.25) -> list[str]:
+    """Every two texts of different panels on one line that are less than so many inches apart."""
+    owner = {text: axes for axes in canvas.axes for text in axes.findobj(Text)}
+    shown = [(owner[text], inches(text)) for text in drawn(canvas) if text in owner]
+    found = []
+    for (one, left), (other, right) in combinations(shown, 2):
+        is_on_one_line = left.y0 < right.y1 and right.y0 < left.y1
+        gap = max(left.x0, right.x0) - min(left.x1, right.x1)
+        if one is not other and is_on_one_line and gap < least:
+            found.append(f"{gap:.2f} inches at {max(left.x0, right.x0):.1f}, {left.y0:.1f}")
     return found
 
 

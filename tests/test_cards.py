@@ -219,6 +219,8 @@ def test_a_card_is_reached_by_its_name(each: Card):
         ("Tesla V100-PCIE-32GB", "V100 32 GB"),
         ("GeForce GTX 1080 Ti", "GTX 1080 Ti"),
         ("GeForce GTX 1050 Ti", "GTX 1050 Ti"),
+        ("GeForce GTX 1070", "GTX 1070"),
+        ("GeForce GTX 1070 Ti", "GTX 1070 Ti"),
         ("GeForce GTX 1060 6GB", "GTX 1060 6 GB"),
         ("GeForce GTX 1080", "GTX 1080"),
         ("NVIDIA GeForce GTX 1650", "GTX 1650"),
@@ -332,7 +334,7 @@ def test_a_card_is_shown_with_its_memory(text, label, size):
         ("h100 nvl", "Did you mean H100 80 GB? "),
         ("a100-60gb", "A100 80 GB"),
         ("3090 Ti", "Did you mean RTX 3090? "),
-        ("gtx 1070 ti", "Did you mean GTX 1070? "),
+        ("rtx 2070 super", "Did you mean RTX 2070? "),
         ("5080", "RTX 5090"),
     ],
 )

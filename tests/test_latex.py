@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,6 +35,40 @@ def compiles(folder: Path) -> bool:
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
     done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=60)
     return done.returncode == 0 and (folder / "page.pdf").stat().st_size > 1000
+
+
+SLIDE = r"""\documentclass{beamer}
+\usepackage{booktabs}
+\begin{document}
+\begin{frame}{VGG-16}
+%s
+\end{frame}
+\end{document}
+"""
+
+
+def has_beamer() -> bool:
+    """Whether LaTeX finds Beamer, and what that draws with."""
+    found = shutil.which("kpsewhich") and subprocess.run(
+        ["kpsewhich", "beamer.cls", "pgfmath.sty"], capture_output=True, text=True
+    )
+    return bool(found) and len(found.stdout.split()) == 2
+
+
+@pytest.mark.skipif(not has_beamer(), reason="there is no Beamer: apt-get install texlive-pictures")
+def test_the_notes_table_fits_a_slide_as_its_first_lines_say(tmp_path: Path) -> None:
+    def over(content: str) -> list[str]:
+        (tmp_path / "slide.tex").write_text(SLIDE % content, encoding="utf-8")
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "slide.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout
+        return re.findall(r"^Overfull .*", done.stdout, re.MULTILINE)
+
+    CliRunner().invoke(main, ["table", "D", "--notes", "-o", str(tmp_path / "table.tex")])
+    table = (tmp_path / "table.tex").read_text("utf-8")
+    (told,) = re.findall(r"% higher than a slide of Beamer's: (.*)", table)
+    assert over(r"\input{table}"), "as it is, it is too large"
+    assert over(told.replace("FILE", "table")) == []
 
 
 @needs_latex

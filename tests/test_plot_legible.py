@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
-from plotting import EVERY, FOLDER, NETS, RECORD, faults, of_a_card, pale, subject
+from plotting import EVERY, FOLDER, NETS, RECORD, close, crossed, faults, of_a_card, pale, subject
 
 from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison
@@ -88,6 +88,7 @@ def test_every_kind_is_legible_in_every_size_and_theme(
     canvas = draw(depict(subject(result), kind), size, DARK if dark else LIGHT)
     assert faults(canvas) == []
     assert crossed(canvas) == []
+    assert close(canvas) == []
     assert pale(canvas) == []
     width, height = canvas.get_size_inches()
     assert (width, height if size != "page" else None) == SIZES[size]
@@ -248,22 +249,6 @@ def test_bars_reach_as_far_as_their_numbers() -> None:
     widths = [bar.get_width() for bar in axes.patches[-16:]]
     assert widths == pytest.approx([row.parameters / 10**6 for row in profile.rows if row.parameters])
     assert axes.get_xlabel() == "parameters (millions)"
-
-
-def crossed(canvas: Canvas) -> list[str]:
-    """Every text at a bar or a point that a limit, a curve or a tick of another figure runs through."""
-    canvas.draw_without_rendering()
-    found = []
-    for axes in canvas.axes:
-        lines = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
-        for ticks in axes.collections:
-            if isinstance(ticks, LineCollection):
-                lines += [ticks.get_transform().transform_path(path) for path in ticks.get_paths()]
-        for text in axes.texts:
-            box = text.get_window_extent().padded(-1)
-            if text.get_visible() and any(line.intersects_bbox(box, filled=False) for line in lines):
-                found.append(text.get_text())
-    return found
 
 
 @pytest.mark.parametrize(

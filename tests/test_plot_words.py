@@ -83,6 +83,9 @@ def test_equals_are_named_or_if_many_counted() -> None:
     assert most_of([Share(f"conv1_{n}", 1) for n in range(8)], "holds") == "8 layers each hold 12.5 %"
     head = Share("classifier", 1, "")
     assert most_of([blocks[0], head], "keeps") == "Block 1 and the classifier each keep 50.0 %"
+    assert most_of([Share("down", 2, "down"), head], "keeps") == "down keeps 66.7 %", "a module's own name"
+    modules = [Share(name, 1, name) for name in ("down", "up")]
+    assert most_of(modules, "keeps") == "down and up each keep 50.0 %"
     alike = [*(Share(f"block {n}", 1, f"{n}") for n in range(5)), head]
     assert most_of(alike, "keeps") == "6 parts each keep 16.7 %"
     assert ", 1 class;" in depict(walk(net, input=64), "memory").subtitle

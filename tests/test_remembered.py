@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vgg_profile.core.kept import kept_in
-from vgg_profile.predict.fake import remembered
+from vgg_profile.predict.fake import probe, remembered
 from vgg_profile.predict.fake.probe import Invocation, Prober, TensorSpec
 from vgg_profile.predict.fake.remembered import KEPT_AS, Remembered
 
@@ -39,6 +39,25 @@ def test_what_ran_here_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None
     ran = asked()
     assert (ran.changes, ran.results, ran.strides) == ((BYTES,), (BYTES,), ((5, 1),))
     assert asked(monkeypatch) == ran
+
+
+def test_whoever_waits_is_told_once_what_is_run_and_how_to_leave_it_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    prober = Prober()
+    prober.tell = told.append
+    monkeypatch.setattr(probe, "PATIENCE", 60)
+    assert prober.put(QUESTION) is not None
+    assert told == [], "it took no minute"
+    prober = Prober()
+    prober.tell = told.append
+    monkeypatch.setattr(probe, "PATIENCE", 0)  # a process does not start in no time
+    assert prober.put(QUESTION) is not None
+    assert prober.put(QUESTION._replace(threads=2)) is not None
+    (said,) = told
+    assert "Running aten::exp alone" in said
+    assert "--no-probe" in said
 
 
 @pytest.mark.parametrize("changed", ["version", "processor", "environment", "host"])

@@ -178,8 +178,11 @@ def open_python(
 
     lend_a_folder()
     with undivided():
+        from vgg_profile.predict.fake.probe import PROBER
         from vgg_profile.predict.fake.trace import trace
         from vgg_profile.run.find import find
+    if sys.stderr.isatty():
+        PROBER.tell = say
     inputs = asked.read_inputs()
     with redirect_stdout(sys.stderr):  # a network that prints does not print into the result
         found = find(source, asked.given, inputs, asked.loss)

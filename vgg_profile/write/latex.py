@@ -9,6 +9,7 @@ from vgg_profile.write.cells import alignments, cell_text, total_texts
 
 _NEEDS = r"""% needs \usepackage{booktabs}
 % wider than the page: \resizebox{\linewidth}{!}{\input{FILE}}, with \usepackage{graphicx}
+% higher than a slide of Beamer's: \resizebox*{!}{0.8\textheight}{\input{FILE}}
 """
 
 _SIGNS = {"|": r"\textbar{}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}"}

@@ -99,12 +99,18 @@ def took(seconds: float, unit: Unit) -> str:
 class Share(NamedTuple):
     """A layer, or a group of layers, and its part of some whole.
 
-    ``number`` is a block's, as a sentence says it; empty for a group without one, and ``None`` for a layer.
+    ``number`` is a block's, as a sentence says it, or its name again; empty for a group without one, and
+    ``None`` for a layer.
     """
 
     name: str
     size: int
     number: str | None = None
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether it is one of the paper's blocks, and not a module under its own name."""
+        return self.number not in (None, "", self.name)
 
 
 def by_block(profile: Profile, value: Callable[[Row], int]) -> list[Share]:
@@ -137,13 +143,13 @@ def _leading(shares: Sequence[Share]) -> list[Share]:
 
 def _named(leading: Sequence[Share]) -> str:
     """Those who have most, as a sentence names them: ``blocks 2, 3 and 4``."""
-    are_blocks = all(share.number for share in leading)
+    are_blocks = all(share.is_numbered for share in leading)
     if len(leading) > MOST_NAMED:
         groups = "blocks" if are_blocks else "parts"
         return f"{len(leading)} {'layers' if leading[0].number is None else groups}"
     if are_blocks and len(leading) > 1:
         return f"blocks {units.listed(share.number or '' for share in leading)}"
-    return units.listed(f"the {name}" if number == "" else name for name, _, number in leading)
+    return units.listed(f"the {each.name}" if each.number == "" else each.name for each in leading)
 
 
 def _percent(shares: Sequence[Share]) -> str:
@@ -160,7 +166,7 @@ def most_of(shares: Sequence[Share], verb: str) -> str:
     """Who has most, and how much, as the beginning of a sentence: ``Block 1 keeps 48.6 %``."""
     leading = _leading(shares)
     who = _named(leading)
-    if leading[0].number is not None:  # a layer's name stays as it is written
+    if leading[0].is_numbered or leading[0].number == "":  # a layer's or a module's stays as it is written
         who = who[0].upper() + who[1:]
     return f"{who} {f'each {verb[:-1]}' if len(leading) > 1 else verb} {_percent(shares)}"
 

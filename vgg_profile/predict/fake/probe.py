@@ -10,8 +10,9 @@ from __future__ import annotations
 import atexit
 import pickle
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from select import select
 from typing import Any, NamedTuple
 
 import torch
@@ -28,6 +29,9 @@ from vgg_profile.run.tensors import tensors_in
 
 LARGEST = 2**30
 """The bytes of an operation's tensors above which it is not run."""
+
+PATIENCE = 5
+"""Seconds that an operation may take, its process's start included, before whoever waits is told."""
 
 
 class TensorSpec(NamedTuple):
@@ -76,10 +80,12 @@ def invocation(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Invo
 class Prober:
     """Asks a process that runs operations; it is started with the first question, and anew if it dies.
 
-    With a ``memory``, what ran here once is not run again by later processes.
+    With a ``memory``, what ran here once is not run again by later processes. ``tell``, if somebody sets it,
+    is told in a sentence, once, what it is that takes long.
     """
 
     def __init__(self, memory: Remembered | None = None) -> None:
+        self.tell: Callable[[str], None] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: dict[bytes, OperationMemory | None] = {}
         self._memory = memory
@@ -100,17 +106,17 @@ class Prober:
         """The answer to a question; it is asked once."""
         asked = pickle.dumps(invocation)
         if asked not in self._answers:
-            self._answers[asked] = self._answer(repr(invocation), asked)
+            self._answers[asked] = self._answer(repr(invocation), asked, invocation.operation)
         return self._answers[asked]
 
-    def _answer(self, words: str, asked: bytes) -> OperationMemory | None:
+    def _answer(self, words: str, asked: bytes, operation: str) -> OperationMemory | None:
         kept = None if self._memory is None else self._memory.answer(words)
-        line = self._send(asked) if kept is None else kept
+        line = self._send(asked, operation) if kept is None else kept
         if self._memory is not None and line:
             self._memory.keep(words, line)
         return _read(line)
 
-    def _send(self, asked: bytes) -> str:
+    def _send(self, asked: bytes, operation: str) -> str:
         """The process's line; an empty one where the operation does not run."""
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
@@ -126,6 +132,12 @@ class Prober:
         try:
             stdin.write(len(asked).to_bytes(8, "big") + asked)
             stdin.flush()
+            if self.tell is not None and not select([stdout], [], [], PATIENCE)[0]:
+                self.tell(
+                    f"Running {operation} alone, here, to learn what its kernel takes, which no rule knows. "
+                    "It is remembered; --no-probe leaves it out."
+                )
+                self.tell = None
             return stdout.readline().decode().strip()
         except OSError:
             return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from math import hypot
 
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
@@ -14,14 +15,23 @@ from matplotlib.transforms import Bbox
 from vgg_profile.core.figures import Panel, Point, Style
 from vgg_profile.write.plots.style import TEXT_CONTRAST, Theme
 
-_PLACES = tuple((away, up) for away in (7, 20, 35, 50, 70, 90) for up in (4, -4))
+_PLACES = sorted(product((8, 20, 35, 50, 70, 90), (4, -4, 14, -14, 26, -26)), key=lambda place: hypot(*place))
 """Where a point's name may stand, in points from it; the first that is free is taken."""
 
-_MARK = 6
-"""Pixels around a point that no name may cover."""
+_MARK = 4
+"""Points around a point that no name may cover."""
+
+_GROUND = 1.5
+"""Points of paper around a point's name, in which it covers areas and grid."""
+
+_FREE = _GROUND + 2
+"""Points around it that no line may cross: the line is 1.6 wide, and has to be seen beside the paper."""
 
 _PADDING = 4
 """Points between a bar and its number."""
+
+_BETWEEN = 2
+"""Points between the names of lines that end close together."""
 
 
 def write_labels(axes: Axes, panel: Panel, theme: Theme) -> None:
@@ -31,7 +41,8 @@ def write_labels(axes: Axes, panel: Panel, theme: Theme) -> None:
     if panel.names_lines:
         _name_lines(axes, panel, theme)
     marks = [axes.transData.transform((point.x, point.y / panel.unit.scale)) for point in panel.points]
-    taken = [Bbox([mark - _MARK, mark + _MARK]) for mark in marks]
+    around = _MARK * axes.figure.dpi / 72
+    taken = [Bbox([mark - around, mark + around]) for mark in marks]
     for point in panel.points:
         taken.append(_write_name(axes, panel, point, taken, theme))
 
@@ -113,7 +124,7 @@ def _name_lines(axes: Axes, panel: Panel, theme: Theme) -> None:
             parse_math=False,
             annotation_clip=False,
         )
-        height = text.get_window_extent().height + 2
+        height = text.get_window_extent().height + _BETWEEN * axes.figure.dpi / 72
         at = float(axes.transData.transform(end)[1])
         lowest = max(at, lowest + height)
         text.set_position((6, (lowest - at) * 72 / axes.figure.dpi))
@@ -136,14 +147,14 @@ def _write_name(axes: Axes, panel: Panel, point: Point, taken: Sequence[Bbox], t
         weight="bold",
         zorder=7,
         parse_math=False,
-        bbox={"facecolor": theme.ground, "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
+        bbox={"facecolor": theme.ground, "edgecolor": "none", "alpha": 0.85, "pad": _GROUND},
     )
 
     def stand(away: int, up: int, to_left: bool = is_right) -> Bbox:
         text.set_horizontalalignment("right" if to_left else "left")
         text.set_position((-away if to_left else away, up))
         text.set_verticalalignment("bottom" if up > 0 else "top")
-        return text.get_window_extent().padded(2)
+        return text.get_window_extent().padded(_FREE * axes.figure.dpi / 72)
 
     curves = [list(zip(each.x, each.y, strict=True)) for each in panel.series if each.style is Style.LINE]
     limits = [[(edge, limit.value) for edge in (left, right)] for limit in panel.limits]

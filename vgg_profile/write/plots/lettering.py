@@ -42,16 +42,21 @@ def break_lines(artist: Text, text: str, width: float) -> None:
             return
 
 
+_WORDS_APART = 4
+"""Points between two labels on one line: a letter's width, so that nobody reads them as one."""
+
+
 def thin(axes: Axes) -> None:
-    """Hide the labels that would lie on one that stands already; the widest bands are named first."""
+    """Hide labels that would lie on one that stands already or touch it; the widest bands are named first."""
     for labels in (axes.get_xticklabels(), axes.get_yticklabels(), axes.texts):
-        _thin(labels)
+        _thin(labels, _WORDS_APART * axes.figure.dpi / 72)
 
 
-def _thin(labels: Iterable[Text]) -> None:
+def _thin(labels: Iterable[Text], apart: float) -> None:
+    """The same of one kind of labels, that stand at least so many pixels ``apart``."""
     taken: list[Bbox] = []
     for label in filter(Text.get_text, labels):
-        box = label.get_window_extent()
+        box = label.get_window_extent().padded(apart / 2, 0)
         if any(box.overlaps(other) for other in taken):
             label.set_visible(False)
         else:

@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import LinearLocator, Locator, MaxNLocator
 
 from vgg_profile.core.figures import Panel, Series, Style
@@ -49,7 +49,8 @@ def draw_panel(axes: Axes, panel: Panel, theme: Theme, *, is_named: bool = True)
             tops += base if style in (Style.BARS, Style.AREAS) else values
     for limit, dashes in zip(panel.limits, DASHES, strict=False):
         line = axes.axvline if panel.sideways else axes.axhline
-        line(limit.value / scale, color=theme.limit, linewidth=1.4, linestyle=dashes, zorder=4)
+        drawn = line(limit.value / scale, color=theme.limit, linewidth=1.4, linestyle=dashes, zorder=4)
+        drawn.set_path_effects(_halo(theme))
         tops.append(limit.value / scale)
     _axes(axes, panel, tops, is_named)
     point_look: dict[str, Any] = {"marker": "o", "markersize": 6, "color": theme.limit}
@@ -120,8 +121,13 @@ def _ticks(
         (drawn,) = axes.plot(heights, places, solid_capstyle="butt", **look)
     else:
         drawn = (axes.vlines if sideways else axes.hlines)(values, lower, upper, **look)
-    drawn.set_path_effects([withStroke(linewidth=3.4, foreground=theme.ground)])  # it may cross a bar
+    drawn.set_path_effects(_halo(theme))
     return base
+
+
+def _halo(theme: Theme) -> list[AbstractPathEffect]:
+    """A rim of paper, in which a line is seen on bars and areas of any colour."""
+    return [withStroke(linewidth=3.4, foreground=theme.ground)]
 
 
 _DRAW = {

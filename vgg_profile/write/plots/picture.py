@@ -36,6 +36,9 @@ from vgg_profile.write.plots.style import (
 _LABELS = 0.55
 """Inches below a row of panels, for the labels of its axes."""
 
+_APART = 0.32
+"""Inches between the texts of neighbouring panels: a number of one is no digit of the next one's."""
+
 _BAR = 0.215
 _MOST_BARS_HIGH = 14.0
 """Inches of one bar that runs to the right, and the most of all of them."""
@@ -144,7 +147,7 @@ def _lay_out(canvas: Canvas, figure: Figure, size: Size, theme: Theme) -> None:
         h_pad=0.02,
         w_pad=0.02,
         hspace=0.06,
-        wspace=0.04,
+        wspace=_APART * figure.columns / size.width,  # matplotlib divides it by the columns
     )
     grid = canvas.add_gridspec(len(heights), figure.columns, height_ratios=heights)
     for number in range(len(figure.panels)):

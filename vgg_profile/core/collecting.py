@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
 
 @contextmanager
@@ -23,27 +22,17 @@ def collecting(*, is_on: bool) -> Iterator[None]:
         _turn(is_on=before)
 
 
-_frozen = ContextVar("_frozen", default=False)
-"""Whether somebody around has frozen what there was: to count what is frozen is to walk it."""
-
-
 @contextmanager
 def collected() -> Iterator[None]:
     """Collect in the end what was made meanwhile and goes round in circles.
 
-    What is there by now is not walked, unless somebody else has frozen some of it.
+    While the collector is held off, what is made is young, and what was there before is not walked.
     """
-    is_ours = not _frozen.get() and not gc.get_freeze_count()
-    before = _frozen.set(True)
-    if is_ours:
-        gc.freeze()
-    try:
-        yield
-    finally:
-        gc.collect()
-        if is_ours:
-            gc.unfreeze()
-        _frozen.reset(before)
+    with collecting(is_on=False):
+        try:
+            yield
+        finally:
+            gc.collect(0)
 
 
 def _turn(*, is_on: bool) -> None:

@@ -105,12 +105,12 @@ def run_on_fakes(target: Target, batch: int) -> Traced:
     Raises :class:`BrokenOffError` for a network whose course or sizes depend on data, or that raises itself.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    this = _Pass(target, batch)
+    this = _Pass(target, batch, mode)
     with mode, _quiet(), collecting(is_on=False), onednn(enabled=target.setup.onednn):
         try:
             traced = this.run()
             if this.is_changed and not target.setup.first_step:
-                this = _Pass(target, batch)
+                this = _Pass(target, batch, mode)
                 traced = this.run(after_one=True)
             return traced
         except (Exception, SystemExit) as error:
@@ -120,13 +120,14 @@ def run_on_fakes(target: Target, batch: int) -> Traced:
 class _Pass:
     """One step, while it is traced."""
 
-    def __init__(self, target: Target, batch: int) -> None:
+    def __init__(self, target: Target, batch: int, mode: FakeTensorMode) -> None:
         self.target, self.batch = target, batch
         self.device = device_of(target.device)
         self.recording = Recording(splits=self.device != CARD)
         known = Known()
         self.paths = Paths(known)
         self.watch = Watch(
+            mode,
             self.recording,
             known,
             self.paths,

@@ -25,7 +25,7 @@ from vgg_profile.core.setting import Setting, Setup
 from vgg_profile.core.sizes import Shape
 from vgg_profile.core.step import NOT_ALONE, SEVERAL, Step
 from vgg_profile.core.tree import Profile, Row
-from vgg_profile.predict.fake.affine import join, joins
+from vgg_profile.predict.fake.affine import Course
 from vgg_profile.predict.fake.card_temporaries import on_a_card
 from vgg_profile.predict.fake.modules import SeenModule
 from vgg_profile.predict.fake.one_step import BrokenOffError, Target, Traced, run_on_fakes
@@ -38,6 +38,8 @@ FURTHER = 3
 
 
 PLAIN = Setup()
+
+UNWRITTEN = Book((), ())
 
 Given = str | Input | Tensor
 
@@ -97,7 +99,7 @@ def trace(
     called = name or _name(network)
     passes = _Passes(target, setting, called, source or called, how)
     traced = passes.at(batch)
-    book = passes.write_on(batch, up_to) if every_batch else replace(traced.book, only=batch)
+    book = passes.write_on(batch, up_to) if every_batch else passes.alone(batch)
     books = passes.carried(book, max(up_to, batch)) if up_to else (book,)
     doubts = list(_doubts(passes.made if up_to else [traced]))
     if len(books) > 1 and books[-1].span[1]:
@@ -117,12 +119,17 @@ class _Passes:
     ) -> None:
         self.target, self.setting, self.name, self.source, self.how = target, setting, name, source, how
         self._traced: dict[int, Traced] = {}
+        """What was seen in each, without its book: that is of one of the courses."""
+        self._courses: list[Course] = []
 
     def at(self, batch: int) -> Traced:
         """The pass at a batch; what the network raises is said in one line, with what came before it."""
         if batch not in self._traced:
             try:
-                self._traced[batch] = traced = run_on_fakes(self.target, batch)
+                traced = run_on_fakes(self.target, batch)
+                if not any(course.takes(batch, traced.book) for course in self._courses):
+                    self._courses.append(Course(batch, traced.book))
+                self._traced[batch] = replace(traced, book=UNWRITTEN)
                 self.target = replace(self.target, loss=traced.loss)
             except BrokenOffError as broken:
                 error = _explained(broken)
@@ -137,6 +144,10 @@ class _Passes:
         """Those that were made."""
         return [*self._traced.values()]
 
+    def alone(self, batch: int) -> Book:
+        """The book of one batch."""
+        return replace(self._course(batch).at(batch), only=batch)
+
     def write(self, batch: int) -> Book:
         """The book of a batch; its bytes are affine between that one and a neighbour, if both go one way."""
         before = batch - 1
@@ -145,10 +156,18 @@ class _Passes:
 
     def _and_next(self, batch: int) -> Book:
         """The book of a batch, joined with the next one's if both go one way."""
-        return replace(self._join(batch, batch + 1) or self.at(batch).book, only=batch)
+        joined = self._join(batch, batch + 1)
+        return self.alone(batch) if joined is None else replace(joined, only=batch)
 
-    def _join(self, *batches: int) -> Book | None:
-        return join([(batch, self.at(batch).book) for batch in batches])
+    def _course(self, batch: int) -> Course:
+        """The course that a batch takes."""
+        self.at(batch)
+        return next(course for course in self._courses if batch in course)
+
+    def _join(self, first: int, *others: int) -> Book | None:
+        """The book of all these batches, if they take one course and one line joins them."""
+        course = self._course(first)
+        return course.line(first, *others) if all(self._course(each) is course for each in others) else None
 
     def write_on(self, batch: int, most: int = 0) -> Book:
         """The book of a batch and of all larger ones, if one line joins it, the next one and ``most``.
@@ -176,12 +195,12 @@ class _Passes:
 
     def _stretch(self, batch: int, most: int) -> Book:
         """The book of a batch and of those after it, as far as it holds: sought in strides, then between."""
-        book, last, stride = self._and_next(batch), batch, 1
+        book, course, last, stride = self._and_next(batch), self._course(batch), batch, 1
         line = replace(book, only=0, least=batch)
         fails = most + 1
         while fails - last > 1:
             tried = min(last + stride, (last + fails) // 2 if fails <= most else most)
-            if joins(line, tried, self.at(tried).book):
+            if self._course(tried) is course and course.fits(line, tried):
                 last, stride = tried, 2 * stride
             else:
                 fails = tried

@@ -18,6 +18,7 @@ from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
     FakeTensor,
+    FakeTensorMode,
     UnsupportedOperatorException,
 )
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
@@ -31,6 +32,7 @@ from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.macs import is_counted_by_torch, macs
 from vgg_profile.predict.fake.numbers import Numbers, is_borrowed, number_bytes
 from vgg_profile.predict.fake.paths import Paths
+from vgg_profile.predict.fake.plain import answer
 from vgg_profile.predict.fake.recording import Recording, storages
 from vgg_profile.predict.fake.strides import as_seen, as_the_kernel
 from vgg_profile.predict.fake.temporaries import Changes, OperationMemory, in_order
@@ -51,6 +53,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(
         self,
+        mode: FakeTensorMode,
         recording: Recording,
         known: Known,
         paths: Paths,
@@ -60,6 +63,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         has_autocast: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.mode = mode
         self.recording = recording
         self.known = known
         self.paths = paths
@@ -78,6 +82,11 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Operations that were run alone to learn what they take."""
         self.unknown: Counter[str] = Counter()
         """Operations of whose kernels nobody knows what they take."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here: dispatch needs no guard against that."""
+        return False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -141,7 +150,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     func(args[0].constant, *args[1:], **kwargs)
                 return args[0]
         try:
-            return func(*args, **kwargs)
+            out = answer(self.mode, func, args, kwargs)
+            return func(*args, **kwargs) if out is None else out
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
             raise self._refusal(
                 func,

@@ -34,6 +34,7 @@ function read() {
   ];
 }
 
+let offered = null;
 /** Offer the image sizes that the network can take. */
 function offer() {
   const { net, network } = controls;
@@ -41,8 +42,11 @@ function offer() {
   const own = data.given?.[data.networks.indexOf(controls.network.value)].input;
   const sizes = [...controls.size.options];
   const fits = ({ value }) => (BUILT ? Math.min(...value.split("×")) >= least : value === own);
-  const isAny = sizes.some(fits); // else the rules say why not
-  for (const each of sizes) each.disabled = isAny && !fits(each);
+  if (offered !== (own ?? least)) {
+    const isAny = sizes.some(fits); // else the rules say why not
+    for (const each of sizes) each.disabled = isAny && !fits(each);
+    offered = own ?? least;
+  }
   if (controls.size.selectedOptions[0].disabled) controls.size.value = sizes.find(fits).value;
 }
 

@@ -39,8 +39,9 @@ function redraw(place, wanted) {
       : each.name ? document.createElementNS(place.namespaceURI, each.name) : new Text();
     if (each.name) {
       attribute(node, each.attributes);
-      const isSameText = each.children.length === 1 && each.children[0] === node[asDrawn]?.children[0];
-      if (!isSameText) redraw(node, each.children);
+      const had = node[asDrawn]?.children ?? [];
+      const areSame = each.children.length === had.length && each.children.every((child, at) => child === had[at]);
+      if (!areSame) redraw(node, each.children);
     } else if (node[asDrawn] !== each) node.data = each;
     node[asDrawn] = each;
     return node;

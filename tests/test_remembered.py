@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -11,7 +13,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vgg_profile.cli.networks import Asked, open_python
+from vgg_profile.cli.speech import say
 from vgg_profile.core.kept import kept_in
+from vgg_profile.core.setting import Setup
 from vgg_profile.predict.fake import probe, remembered
 from vgg_profile.predict.fake.probe import Invocation, Prober, TensorSpec
 from vgg_profile.predict.fake.remembered import KEPT_AS, Remembered
@@ -58,6 +63,18 @@ def test_whoever_waits_is_told_once_what_is_run_and_how_to_leave_it_out(
     (said,) = told
     assert "Running aten::exp alone" in said
     assert "--no-probe" in said
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_terminal_is_told_and_a_pipe_is_not(is_terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stream(StringIO):
+        def isatty(self) -> bool:
+            return is_terminal
+
+    monkeypatch.setattr(probe.PROBER, "tell", None)
+    monkeypatch.setattr(sys, "stderr", Stream())
+    open_python("torch.nn:Linear", Asked(("8",), given=("in_features=8", "out_features=4")), Setup(), 2)
+    assert (probe.PROBER.tell is say) == is_terminal
 
 
 @pytest.mark.parametrize("changed", ["version", "processor", "environment", "host"])

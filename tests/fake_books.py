@@ -16,7 +16,8 @@ from vgg_profile.core.setting import Setting
 from vgg_profile.core.sizes import FLOAT32, FLOAT64
 from vgg_profile.models import build
 from vgg_profile.predict.fake.one_step import Target, run_on_fakes
-from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule
+from vgg_profile.predict.fake.operations import OperationMemory
+from vgg_profile.predict.fake.temporaries import by_rule
 from vgg_profile.predict.fake.watch import Temporaries
 from vgg_profile.predict.vgg.configs import Config
 from vgg_profile.predict.vgg.spelled_out import modules

@@ -16,8 +16,9 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from vgg_profile.measure.memory import allocations
 from vgg_profile.predict.fake import layouts, strides
 from vgg_profile.predict.fake.layouts import CONTIGUOUS, ELEMENTWISE, LIKE, has_layout
+from vgg_profile.predict.fake.operations import OperationMemory
 from vgg_profile.predict.fake.plain import answer
-from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule
+from vgg_profile.predict.fake.temporaries import by_rule
 
 aten = torch.ops.aten
 

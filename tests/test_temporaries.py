@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import Any
 
 import pytest
@@ -16,9 +16,12 @@ from vgg_profile.core.inputs import Input
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure.memory import allocations
 from vgg_profile.predict.fake import temporaries
+from vgg_profile.predict.fake.arithmetic import IN_FLOATS
+from vgg_profile.predict.fake.numbers import number_bytes
 from vgg_profile.predict.fake.one_step import Target, run_on_fakes
+from vgg_profile.predict.fake.operations import RULES, OperationMemory
 from vgg_profile.predict.fake.probe import PROBER, processor
-from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule, in_order
+from vgg_profile.predict.fake.temporaries import by_rule, in_order
 
 
 def most(changes: Sequence[int]) -> int:
@@ -105,8 +108,6 @@ NO_KERNEL = temporaries.names(
 
 def _number(func: Any, args: tuple[Any, ...]) -> int:
     """The number that is written down apart, where the schema says tensor."""
-    from vgg_profile.predict.fake.numbers import number_bytes
-
     return number_bytes(func, args)
 
 
@@ -140,9 +141,7 @@ def traced_by(doubting: Doubting, build: Any, inputs: list[str], setup: Setup) -
 
 
 def test_a_rule_that_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(
-        temporaries._RULES, "mean", lambda func, args, results: OperationMemory((*results, 4096, -4096))
-    )
+    monkeypatch.setitem(RULES, "mean", lambda func, args, results: OperationMemory((*results, 4096, -4096)))
     doubting = Doubting()
     traced_by(doubting, *ZOO["checkpointed"], Setup())
     assert "mean" in doubting.wrong
@@ -180,6 +179,65 @@ def test_reductions_and_copies_take_what_the_allocator_says(name: str) -> None:
         assert tuple(filter(None, taken.changes)) == seen, (operation, [each.shape for each in args[:1]])
         known += len(seen)
     assert known
+
+
+def taken_alone(name: str, *args: Any) -> tuple[Any, Any]:
+    """What the allocator says of an operation, and what the rule does."""
+    packet, overload = name.split(".")
+    func = getattr(getattr(torch.ops.aten, packet), overload)
+    results: list[Tensor] = []
+    seen = allocations(lambda: results.append(getattr(torch, packet)(*args)))
+    number = number_bytes(func, args)
+    taken = by_rule(func, args, [results[0].untyped_storage().nbytes()])
+    assert taken is not None
+    return seen, (number,) * (number > 0) + taken.changes + (-number,) * (number > 0)
+
+
+DTYPES = (torch.int64, torch.int32, torch.bool, torch.float32, torch.bfloat16)
+WHOLE, HALVES = torch.arange(1, 61), torch.full((60,), 0.5)
+
+
+@pytest.mark.parametrize("numbers", list(product((3, 2.5, True), repeat=2)), ids=str)
+@pytest.mark.parametrize("name", ["add", "mul", "div"])
+def test_arithmetic_on_numbers_alone_takes_what_the_allocator_says(name: str, numbers: Any) -> None:
+    """``torch.div(length, window, rounding_mode="trunc")``, with which attention counts its windows."""
+    seen, said = taken_alone(f"{name}.Tensor", *numbers)
+    assert seen == said
+
+
+@pytest.mark.parametrize("other", [2, 2.5, WHOLE, HALVES], ids=["2", "2.5", "whole", "halves"])
+@pytest.mark.parametrize(
+    "dtype", [torch.int64, torch.int32, torch.bool, torch.float32, torch.bfloat16], ids=str
+)
+def test_a_quotient_of_whole_numbers_is_computed_in_floats(dtype: torch.dtype, other: Any) -> None:
+    seen, said = taken_alone("div.Tensor", WHOLE.to(dtype), other)
+    assert seen == said
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.int64, torch.int32, torch.bool, torch.float32, torch.bfloat16], ids=str
+)
+@pytest.mark.parametrize("name", sorted(IN_FLOATS))
+def test_a_function_of_whole_numbers_casts_them(name: str, dtype: torch.dtype) -> None:
+    seen, said = taken_alone(f"{name}.default", HALVES.to(dtype))
+    assert seen == said
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "exponent"),
+    [
+        *(("pow.Tensor_Scalar", x, number) for x in (WHOLE, HALVES) for number in (2, 0.5, 1.5, -1.0)),
+        *(
+            ("pow.Scalar", number, x)
+            for x in (WHOLE, HALVES, HALVES.bfloat16())
+            for number in (1, 2, 10000.0)
+        ),
+        *(("pow.Tensor_Tensor", x, y) for x in (WHOLE, HALVES) for y in (WHOLE, HALVES)),
+    ],
+)
+def test_a_power_takes_what_the_allocator_says(name: str, base: Any, exponent: Any) -> None:
+    seen, said = taken_alone(name, base, exponent)
+    assert seen == said
 
 
 def test_changes_become_events() -> None:

@@ -218,6 +218,35 @@ def spectral() -> nn.Module:
     return nn.Sequential(inner, nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(512, 4))
 
 
+class Positions(nn.Module):
+    """Waves of whole numbers, as attention marks its places with: in passing they are cast to floats."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places, channels = torch.arange(x.shape[1]), torch.arange(8)
+        waves = places[:, None] / 10000.0 ** (channels / 8)
+        halves = places // 2
+        return self.fc(x + waves.sin() + torch.cos(places)[:, None] + (halves / 3)[:, None])
+
+
+class Windows(nn.Module):
+    """Windows that overlap, counted with PyTorch's arithmetic on Python's numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        count = torch.div(x.shape[1], 4, rounding_mode="trunc") - 1
+        out = x.new_zeros(x.shape[0], count, 8, 8)
+        for place in range(count):
+            out[:, place] = self.fc(x[:, 4 * place : 4 * place + 8])
+        return out.mean((1, 2)) * torch.add(count, 0.5)
+
+
 ZOO: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "perceptron": (perceptron, ["3x4x4"]),
     "residual": (Residual, ["3x16x16"]),
@@ -229,6 +258,8 @@ ZOO: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "never dropped": (Lucky, ["16"]),
     "remembers": (Remembering, ["16"]),
     "spectral norm": (spectral, ["3x8x8"]),
+    "positions": (Positions, ["16x8"]),
+    "windows": (Windows, ["16x8"]),
     "writes into views": (Views, ["16"]),
     "frozen body": (Frozen, ["3x16x16"]),
     "checkpointed": (Checkpointed, ["3x16x16"]),

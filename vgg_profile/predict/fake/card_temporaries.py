@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from vgg_profile.core.sizes import FLOAT32
-from vgg_profile.predict.fake.temporaries import OperationMemory, names
+from vgg_profile.predict.fake.operations import OperationMemory, names
 from vgg_profile.predict.kernels.cuda_reduction import reduction
 
 Rule = Callable[[tuple[Any, ...], Sequence[int]], OperationMemory | None]

@@ -20,7 +20,7 @@ from torch._prims_common import (
     make_contiguous_strides_for,
 )
 
-from vgg_profile.predict.fake.temporaries import names
+from vgg_profile.predict.fake.operations import names
 
 Strides = tuple[int, ...]
 

@@ -18,13 +18,19 @@ from torch._subclasses.fake_tensor import FakeTensor
 from vgg_profile.core.events import Category, Storage
 from vgg_profile.predict.fake.recording import Recording
 from vgg_profile.run.marks import in_backward
+from vgg_profile.run.tensors import tensors_in
 
 _MAY_BE_SAVED = ("_saved_other", "_saved_self", "_saved_exponent", "_saved_end", "_saved_weight")
 
 
 def number_bytes(func: Any, args: tuple[Any, ...]) -> int:
-    """The bytes of the Python number that an operation takes where its schema says tensor; 0 if none."""
+    """The bytes of the Python number that an operation takes where its schema says tensor; 0 if none.
+
+    An operation on numbers alone has a rule that counts them, for no node saves one.
+    """
     size = 0
+    if not tensors_in(args):
+        return size
     for argument, value in zip(func._schema.arguments, args, strict=False):
         if isinstance(value, (int, float, complex)) and str(argument.type) == "Tensor":
             size = 16 if isinstance(value, complex) else 1 if isinstance(value, bool) else 8

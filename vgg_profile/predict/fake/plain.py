@@ -16,7 +16,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_invocation_manager
 
 from vgg_profile.predict.fake.devices import HOST
-from vgg_profile.predict.fake.temporaries import names
+from vgg_profile.predict.fake.operations import names
 
 _KERNELS = names(
     """
@@ -74,6 +74,8 @@ def answer(mode: FakeTensorMode, func: Any, args: tuple[Any, ...], kwargs: dict[
 
 def _are_alike(given: list[FakeTensor], args: tuple[Any, ...]) -> bool:
     """Whether operands are of one floating-point dtype, of one shape, and lie densely and in one way."""
+    if not given:
+        return False
     first = given[0]
     return (
         first.is_floating_point()

@@ -22,8 +22,9 @@ from torch.utils._pytree import tree_map
 from vgg_profile.core.interpreter import python
 from vgg_profile.core.processor import family
 from vgg_profile.core.sizes import FLOAT32, ITEMSIZE
+from vgg_profile.predict.fake.operations import OperationMemory
 from vgg_profile.predict.fake.remembered import Remembered
-from vgg_profile.predict.fake.temporaries import OperationMemory, by_rule
+from vgg_profile.predict.fake.temporaries import by_rule
 from vgg_profile.predict.kernels.onednn_threads import BOOKING
 from vgg_profile.run.tensors import tensors_in
 

@@ -7,68 +7,35 @@ file named at each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
+from vgg_profile.predict.fake.arithmetic import ARITHMETIC, dtype_of_number
+from vgg_profile.predict.fake.operations import RULES, Changes, OperationMemory, names, rule
 from vgg_profile.predict.kernels import convolution as kernels
 from vgg_profile.predict.kernels.shapes import Convolution
 from vgg_profile.run.tensors import tensors_in
 
-Changes = tuple[int, ...]
-
-
-class OperationMemory(NamedTuple):
-    """An operation's changes, and the bytes of its new results where they are not what their shapes say."""
-
-    changes: Changes
-    results: tuple[int, ...] | None = None
-    strides: tuple[tuple[int, ...], ...] = ()
-    """How its new results lie, where that was seen: fake tensors may take them to lie otherwise."""
-    is_least: bool = False
-    """Whether the kernel takes more than that, and nobody knows how much."""
-    is_probed: bool = False
-    """Whether it was read off that operation, run alone on this machine."""
-
-
-Rule = Callable[[Any, tuple[Any, ...], Sequence[int]], OperationMemory | None]
-"""From an operation, its arguments and the bytes of its new results to its changes."""
-
-_RULES: dict[str, Rule] = {}
-
-
-def _rule(*names: str) -> Callable[[Rule], Rule]:
-    def register(rule: Rule) -> Rule:
-        _RULES.update(dict.fromkeys(names, rule))
-        return rule
-
-    return register
-
-
-def names(words: str) -> frozenset[str]:
-    """Operations by their names, in one text."""
-    return frozenset(words.split())
-
-
 NOTHING_BESIDE = names(
     """
     _reshape_alias _to_copy _unsafe_view abs addcdiv_ addcmul addcmul_ alias arange
-    as_strided as_strided_ bernoulli_ clamp constant_pad_nd cos detach detach_ empty
-    empty_like empty_strided erf exp expand fill_ full full_like gelu hardsigmoid
+    as_strided as_strided_ bernoulli_ clamp constant_pad_nd detach detach_ empty
+    empty_like empty_strided expand fill_ full full_like gelu hardsigmoid
     hardsigmoid_backward hardswish hardswish_ hardswish_backward hardtanh hardtanh_ hardtanh_backward
-    leaky_relu leaky_relu_backward lerp_ lift_fresh log masked_fill masked_fill_ maximum minimum neg
+    leaky_relu leaky_relu_backward lerp_ lift_fresh masked_fill masked_fill_ maximum minimum neg
     new_empty new_empty_strided new_full new_ones new_zeros normal_ ones ones_like permute random_
-    reciprocal relu relu_ resize_ rsqrt scalar_tensor select set_ sigmoid sigmoid_ sigmoid_backward silu
-    silu_ silu_backward sin slice split split_with_sizes sqrt sqrt_ squeeze t tanh tanh_
+    relu relu_ resize_ scalar_tensor select set_ sigmoid_ sigmoid_backward silu
+    silu_ silu_backward slice split split_with_sizes sqrt_ squeeze t tanh_
     tanh_backward threshold_backward transpose unbind uniform_ unsafe_split unsqueeze view where zero_
     zeros zeros_like _foreach_addcdiv_ _foreach_addcmul_ _foreach_lerp_ _foreach_sqrt _fused_adam_
-    _fused_adamw_ _fused_sgd_ pow randn rand
+    _fused_adamw_ _fused_sgd_ randn rand
     """
 )
 """Operations that look at each value alone, or at none, and take nothing beside their results."""
@@ -87,11 +54,9 @@ NOTHING_IF_CONTIGUOUS = names(
 _PRODUCTS = ("addmm", "baddbmm", "bmm", "mm")
 """Of these an argument may be a matrix that is contiguous when transposed."""
 
-_ARITHMETIC = ("add", "sub", "mul", "div", "rsub", "eq", "ne", "gt", "lt", "ge", "le")
-
 _CAST_WHERE_DTYPES_DIFFER = (
-    *_ARITHMETIC,
-    *(f"{name}_" for name in _ARITHMETIC),
+    *ARITHMETIC,
+    *(f"{name}_" for name in ARITHMETIC),
     "where",
     "maximum",
     "minimum",
@@ -105,9 +70,9 @@ def by_rule(
     name = func._schema.name.removeprefix("aten::")
     if name.startswith("convolution"):
         return convolution(func, args, results, processor)
-    rule = _RULES.get(name)
-    if rule is not None:
-        return rule(func, args, results)
+    known = RULES.get(name)
+    if known is not None:
+        return known(func, args, results)
     is_known = name in NOTHING_BESIDE or (name in NOTHING_IF_CONTIGUOUS and _is_plain(name, args))
     return OperationMemory(tuple(results)) if is_known else None
 
@@ -123,48 +88,7 @@ def _is_plain(name: str, args: tuple[Any, ...]) -> bool:
     return all(each.is_contiguous() for each in tensors)
 
 
-@_rule(*_ARITHMETIC, *(f"{name}_" for name in _ARITHMETIC))
-def _arithmetic(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
-    """A Python number is cast, a tensor of another dtype is copied: ``ATen/native/TensorIterator.cpp``.
-
-    A number where the schema says tensor is no part of this: ``numbers`` writes it down. One where it says
-    number is made a tensor within the operation (``wrapped_scalar_tensor``, ATen/ScalarOps.h).
-    """
-    first, second = args[0], args[1]
-    if not isinstance(first, Tensor):
-        first, second = second, first
-    common = _common_dtype(first, second)
-    casts = []
-    for each in (first, second):
-        if isinstance(each, Tensor):
-            if each.dtype != common:
-                casts.append(each.numel() * common.itemsize)
-        else:
-            own = _dtype_of_number(each)
-            if str(func._schema.arguments[1].type) == "number":
-                casts.append(own.itemsize)
-            if own != common:
-                casts.append(common.itemsize)
-    return OperationMemory((*casts, *results, *(-cast for cast in reversed(casts))))
-
-
-def _common_dtype(first: Tensor, second: Any) -> torch.dtype:
-    """The dtype of a sum; PyTorch is asked where it is not plain, which takes it an operation."""
-    own: torch.dtype = first.dtype
-    if isinstance(second, Tensor):
-        is_plain = own == second.dtype
-    else:
-        is_plain = own.is_floating_point and not isinstance(second, complex)
-    return own if is_plain else torch.result_type(first, second)
-
-
-def _dtype_of_number(number: Any) -> torch.dtype:
-    if isinstance(number, bool):
-        return torch.bool
-    return torch.int64 if isinstance(number, int) else torch.float64
-
-
-@_rule("gelu_backward")
+@rule("gelu_backward")
 def _gelu_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """Of a contiguous input it is oneDNN's, which copies a gradient that lies otherwise, and the result.
 
@@ -177,7 +101,7 @@ def _gelu_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> 
     return OperationMemory(tuple(results)) if is_known else None
 
 
-@_rule("native_batch_norm", "_native_batch_norm_legit")
+@rule("native_batch_norm", "_native_batch_norm_legit")
 def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """One scale and one shift a channel, in float32 at least: ``native/cpu/batch_norm_kernel.cpp``.
 
@@ -193,7 +117,7 @@ def _batch_norm(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Ope
     return OperationMemory((*made, each, each, -each, -each), made)
 
 
-@_rule("native_batch_norm_backward")
+@rule("native_batch_norm_backward")
 def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """A copy of the input, for its gradient: ``native/Normalization.cpp``, ``batch_norm_backward_cpu``.
 
@@ -207,7 +131,7 @@ def _batch_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int
     return OperationMemory((*made, size, -size), tuple(made))
 
 
-@_rule("native_layer_norm_backward")
+@rule("native_layer_norm_backward")
 def _layer_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """Each thread sums the two parameters' gradients on its own: ``native/cpu/layer_norm_kernel.cpp``."""
     if not (args[0].is_contiguous() and args[1].is_contiguous()):
@@ -218,7 +142,7 @@ def _layer_norm_backward(func: Any, args: tuple[Any, ...], results: Sequence[int
     return OperationMemory((*results, size, -size))
 
 
-@_rule("mean")
+@rule("mean")
 def _mean(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """The sum is divided in place by a number: ``native/ReduceOps.cpp``, ``mean_cpu``.
 
@@ -231,7 +155,7 @@ def _mean(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Operation
     return OperationMemory((*results, 8, size, -size, -8))
 
 
-@_rule("sum")
+@rule("sum")
 def _sum(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """In two bytes a value, two sums nested are taken in float32: ``native/ReduceOps.cpp``, ``sum_out``.
 
@@ -275,7 +199,7 @@ _TILE = 60
 """A matrix is transposed by square tiles of this side, or twice in bytes: ``native/Copy.cpp``."""
 
 
-@_rule("copy_")
+@rule("copy_")
 def _copy(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """A matrix that lies transposed goes tile by tile: ``copy_transpose_valid`` in ``native/Copy.cpp``."""
     to, source = args[0], args[1]
@@ -292,7 +216,7 @@ def _copy(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Operation
     return OperationMemory((*results, tile, -tile))
 
 
-@_rule("clone")
+@rule("clone")
 def _clone(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory | None:
     """A copy; of a matrix that lies transposed, which may be asked to lie so still, nothing is said."""
     x = args[0]
@@ -338,14 +262,14 @@ def convolution(
     return OperationMemory(known.changes) if is_sure else None
 
 
-@_rule("_foreach_add_", "_foreach_sub_", "_foreach_mul_", "_foreach_div_")
+@rule("_foreach_add_", "_foreach_sub_", "_foreach_mul_", "_foreach_div_")
 def _foreach_with_a_number(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """One after the other on the CPU, each with its number: ``native/ForeachOpsKernels.cpp``, slow."""
     numbers = args[1] if isinstance(args[1], (list, tuple)) else [args[1]] * len(args[0])
     changes: list[int] = []
     for tensor, number in zip(args[0], numbers, strict=True):
         if not isinstance(number, Tensor):
-            own = _dtype_of_number(number)
+            own = dtype_of_number(number)
             sizes = [own.itemsize, *([tensor.element_size()] if own != tensor.dtype else [])]
             changes += [*sizes, *(-size for size in reversed(sizes))]
     return OperationMemory(tuple(changes))

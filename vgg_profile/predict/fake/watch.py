@@ -31,11 +31,12 @@ from vgg_profile.predict.fake.fields import Fields
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.macs import is_counted_by_torch, macs
 from vgg_profile.predict.fake.numbers import Numbers, is_borrowed, number_bytes
+from vgg_profile.predict.fake.operations import Changes, OperationMemory
 from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.plain import answer
 from vgg_profile.predict.fake.recording import Recording, storages
 from vgg_profile.predict.fake.strides import as_seen, as_the_kernel
-from vgg_profile.predict.fake.temporaries import Changes, OperationMemory, in_order
+from vgg_profile.predict.fake.temporaries import in_order
 from vgg_profile.run.tensors import tensors_in
 
 aten = torch.ops.aten

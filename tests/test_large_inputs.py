@@ -220,7 +220,7 @@ def test_a_diagnosis_looks_at_a_call_no_more_often_where_there_are_more(
     assert looks["call"] < 20 * 200
 
 
-A_MODULE = 100 * 2**10
+A_MODULE = 128 * 2**10
 """The most bytes that a module more may take where a network is traced: its tensors, nodes and events."""
 
 

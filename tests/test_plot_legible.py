@@ -108,6 +108,14 @@ def test_the_bars_of_times_have_room_for_their_names_on_a_slide() -> None:
         assert all(label.get_visible() for label in axes.get_yticklabels())
 
 
+def test_a_bar_without_a_number_has_no_ground_that_covers_the_line_at_zero() -> None:
+    speeds = draw(depict(load(FOLDER / "D-cpu.json"))).axes[1]
+    grounds = {text.get_text(): text.get_bbox_patch() for text in speeds.texts}
+    assert grounds.pop("") is None  # a pool's
+    assert grounds
+    assert all(grounds.values())
+
+
 def test_no_ground_of_a_number_covers_the_axis_on_a_slide() -> None:
     def covered(axes: Axes) -> list[str]:
         grounds = [(text, patch) for text in axes.texts if (patch := text.get_bbox_patch())]

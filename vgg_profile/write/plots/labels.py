@@ -59,7 +59,8 @@ def _write_ends(axes: Axes, panel: Panel, theme: Theme) -> None:
     )
     for number, text in enumerate(texts):
         text.set_verticalalignment("center_baseline")  # as the names on the other side of the bar
-        text.set_bbox({"facecolor": _ground(panel, number, theme), "edgecolor": "none", "pad": 1})
+        if text.get_text():  # or there is nothing to clear a ground for
+            text.set_bbox({"facecolor": _ground(panel, number, theme), "edgecolor": "none", "pad": 1})
     gap = 2 * _PADDING * axes.figure.dpi / 72
     widths = [text.get_window_extent().width + gap for text in texts]
     floor = axes.get_window_extent().y0

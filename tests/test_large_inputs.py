@@ -226,7 +226,7 @@ A_MODULE = 128 * 2**10
 
 @pytest.mark.slow
 def test_thousands_of_modules_are_traced(tmp_path: Path) -> None:
-    """Each module takes so much more than PyTorch itself does, and a few milliseconds; no more with many."""
+    """Each module takes so much beside what PyTorch and a small network take, and no more with many."""
     few, many = 25, MOST_LAYERS // 4
     sizes = []
     for number in (few, many):

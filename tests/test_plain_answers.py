@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from vgg_profile.predict.fake import plain
 from vgg_profile.predict.fake.devices import CARD
+from vgg_profile.predict.fake.operations import name_of
 from vgg_profile.predict.fake.plain import answer
 from vgg_profile.predict.fake.strides import as_the_kernel
 
@@ -77,10 +78,6 @@ CALLS: dict[Any, Callable[[Tensor, Tensor], Args]] = {
 """Each operation, and how it is called with two tensors (2, 3, 4)."""
 
 
-def name(func: Any) -> str:
-    return str(func._schema.name).removeprefix("aten::")
-
-
 def about(out: Tensor, given: Tensor) -> tuple[object, ...]:
     """Form, place, and whether it is a view of what was given."""
     storage = out.untyped_storage()
@@ -89,7 +86,7 @@ def about(out: Tensor, given: Tensor) -> tuple[object, ...]:
 
 
 def test_every_operation_of_the_lists_is_called() -> None:
-    assert {name(func) for func in CALLS} == plain._KERNELS | plain._MAKERS | plain._ARITHMETIC
+    assert {name_of(func) for func in CALLS} == plain._KERNELS | plain._MAKERS | plain._ALIKE
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -104,7 +101,7 @@ def test_it_is_what_the_kernel_gives_and_the_mode(func: Any, dtype: torch.dtype)
         answered, modes = answer(MODE, func, args, {}), func(*args)
     assert isinstance(answered, FakeTensor)
     assert about(as_the_kernel(func, args, {}, answered), x) == about(modes, x)
-    if name(func) not in plain._MAKERS:
+    if name_of(func) not in plain._MAKERS:
         assert about(answered, x) == kernels
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vgg_profile.predict.fake.operations import OperationMemory, names, rule
+from vgg_profile.predict.fake.operations import OperationMemory, in_passing, name_of, names, rule
 
 ARITHMETIC = ("add", "sub", "mul", "div", "rsub", "eq", "ne", "gt", "lt", "ge", "le")
 
@@ -49,15 +49,17 @@ def _arithmetic(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Ope
                 casts.append(own.itemsize)
             if own != common:
                 casts.append(common.itemsize)
-    return OperationMemory((*casts, *results, *(-cast for cast in reversed(casts))))
+    return OperationMemory(in_passing(casts, results))
 
 
 def _computed_in(func: Any, common: torch.dtype) -> torch.dtype:
     """The dtype in which operands are computed: of whole numbers a quotient is a float, if not rounded."""
-    schema = func._schema
-    is_quotient = schema.name.startswith("aten::div") and "mode" not in schema.overload_name
-    is_whole = not common.is_floating_point and not common.is_complex
-    return torch.get_default_dtype() if is_quotient and is_whole else common
+    is_quotient = name_of(func).startswith("div") and "mode" not in func._schema.overload_name
+    return torch.get_default_dtype() if is_quotient and _is_whole(common) else common
+
+
+def _is_whole(dtype: torch.dtype) -> bool:
+    return not dtype.is_floating_point and not dtype.is_complex
 
 
 def _of_numbers(func: Any, numbers: Sequence[Any], results: Sequence[int]) -> OperationMemory:
@@ -65,7 +67,7 @@ def _of_numbers(func: Any, numbers: Sequence[Any], results: Sequence[int]) -> Op
     common = _computed_in(func, torch.result_type(*numbers))
     own = [dtype_of_number(each) for each in numbers]
     taken = [each.itemsize for each in reversed(own)] + [common.itemsize for each in own if each != common]
-    return OperationMemory((*taken, *results, *(-each for each in reversed(taken))))
+    return OperationMemory(in_passing(taken, results))
 
 
 def _common_dtype(first: Tensor, second: Any) -> torch.dtype:
@@ -89,9 +91,8 @@ def dtype_of_number(number: Any) -> torch.dtype:
 def _in_floats(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """Whole numbers are cast to the default dtype: ``build_borrowing_unary_float_op``."""
     given = args[0]
-    is_whole = not given.dtype.is_floating_point and not given.dtype.is_complex
-    casts = [given.numel() * torch.get_default_dtype().itemsize] if is_whole else []
-    return OperationMemory((*casts, *results, *(-cast for cast in casts)))
+    casts = [given.numel() * torch.get_default_dtype().itemsize] if _is_whole(given.dtype) else []
+    return OperationMemory(in_passing(casts, results))
 
 
 @rule("pow")
@@ -108,7 +109,7 @@ def _power(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Operatio
         if isinstance(each, Tensor) and each.dtype != common
     ]
     if isinstance(base, Tensor):
-        return OperationMemory((*casts, *results, *(-cast for cast in reversed(casts))))
+        return OperationMemory(in_passing(casts, results))
     own = dtype_of_number(base)
     taken = [] if base == 1 else [own.itemsize, *([common.itemsize] if own != common else []), *casts]
-    return OperationMemory((*results, *taken, *(-each for each in reversed(taken))))
+    return OperationMemory((*results, *in_passing(taken)))

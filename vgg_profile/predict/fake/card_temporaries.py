@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from vgg_profile.core.sizes import FLOAT32
-from vgg_profile.predict.fake.operations import OperationMemory, names
+from vgg_profile.predict.fake.operations import OperationMemory, in_passing, name_of, names
 from vgg_profile.predict.kernels.cuda_reduction import reduction
 
 Rule = Callable[[tuple[Any, ...], Sequence[int]], OperationMemory | None]
@@ -18,7 +18,7 @@ def on_a_card(
     func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: Sequence[int]
 ) -> OperationMemory | None:
     """An operation's changes on a card; at least its results, where no rule says how much more."""
-    name = func._schema.name.removeprefix("aten::")
+    name = name_of(func)
     rule = _RULES.get(name)
     return (
         OperationMemory(tuple(results), is_least=name in _TAKE_MORE) if rule is None else rule(args, results)
@@ -75,19 +75,19 @@ def _reduction(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory
     if not x.is_floating_point() or x.element_size() > FLOAT32:
         return OperationMemory(tuple(results), is_least=True)
     taken = reduction(x.shape, x.stride(), [dim % x.dim() for dim in dims], x.element_size())
-    return OperationMemory((*results, *taken, *(-size for size in reversed(taken))))
+    return OperationMemory((*results, *in_passing(taken)))
 
 
 def _layer_norm(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """It copies an input that is not contiguous: ``native/cuda/layer_norm_kernel.cu``."""
     copies = [_bytes(args[0])] if not args[0].is_contiguous() else []
-    return OperationMemory((*copies, *results, *(-size for size in copies)))
+    return OperationMemory(in_passing(copies, results))
 
 
 def _layer_norm_backward(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:
     """The same for its two maps; how it sums the parameters' gradients is up to the kernel."""
     copies = [_bytes(each) for each in args[:2] if not each.is_contiguous()]
-    return OperationMemory((*copies, *results, *(-size for size in reversed(copies))), is_least=True)
+    return OperationMemory(in_passing(copies, results), is_least=True)
 
 
 def _efficient_attention_backward(args: tuple[Any, ...], results: Sequence[int]) -> OperationMemory:

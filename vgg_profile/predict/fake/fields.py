@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from vgg_profile.predict.fake.operations import name_of
 from vgg_profile.run.tensors import tensors_in
 
 IMAGE_DIMENSIONS = 4
@@ -56,7 +57,7 @@ class Fields:
             return
         seen = {self.of(tensor) for tensor in given}
         field = seen.pop() if len(seen) == 1 else None
-        name = func._schema.name.removeprefix("aten::")
+        name = name_of(func)
         for result in tensors_in(out):
             self.tell(result, None if field is None else _after(name, func, args, given[0], result, field))
 

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from vgg_profile.predict.fake.operations import name_of
 from vgg_profile.predict.fake.recording import identity
 from vgg_profile.run.tensors import tensors_in
 
@@ -112,7 +113,7 @@ class Known:
         outputs = tensors_in(out)
         if not outputs or any(each.numel() > SMALL or each.layout != torch.strided for each in outputs):
             return False
-        name = func._schema.name.removeprefix("aten::")
+        name = name_of(func)
         if torch.Tag.nondeterministic_seeded in func.tags or name.startswith(("empty", "new_empty")):
             return False
         if name in _SHAPE_ALONE:

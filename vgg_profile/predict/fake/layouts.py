@@ -20,7 +20,7 @@ from torch._prims_common import (
     make_contiguous_strides_for,
 )
 
-from vgg_profile.predict.fake.operations import names
+from vgg_profile.predict.fake.operations import name_of, names
 
 Strides = tuple[int, ...]
 
@@ -60,12 +60,12 @@ def has_layout(func: Any) -> bool:
         return False
     if {str(schema.arguments[0].type), str(schema.returns[0].type)} != {"Tensor"}:
         return False
-    return _name(func) in CONTIGUOUS | LIKE | ELEMENTWISE
+    return name_of(func) in CONTIGUOUS | LIKE | ELEMENTWISE
 
 
 def layout(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor) -> Strides:
     """The strides that a kernel gives its result."""
-    name = _name(func)
+    name = name_of(func)
     if name in CONTIGUOUS:
         return _contiguous(out)
     if name in LIKE:
@@ -76,10 +76,6 @@ def layout(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor
     if name in SECOND_FIRST:
         operands.reverse()
     return elementwise(operands, out, has_number=_has_number(func, args))
-
-
-def _name(func: Any) -> str:
-    return str(func._schema.name).removeprefix("aten::")
 
 
 def _has_number(func: Any, args: tuple[Any, ...]) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils.flop_counter import flop_registry
 
+from vgg_profile.predict.fake.operations import name_of
+
 Formula = Callable[[tuple[Any, ...], Any], Any]
 """From an operation's arguments and its result to its MACs, a whole number."""
 
@@ -29,7 +31,7 @@ def _formula(*names: str) -> Callable[[Formula], Formula]:
 
 def macs(func: Any, args: tuple[Any, ...], out: Any) -> int:
     """The MACs of one operation."""
-    formula = FORMULAS.get(func._schema.name.removeprefix("aten::"))
+    formula = FORMULAS.get(name_of(func))
     return 0 if formula is None else int(formula(args, out))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 Changes = tuple[int, ...]
@@ -36,6 +37,21 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
         return rule
 
     return register
+
+
+def in_passing(taken: Sequence[int], results: Sequence[int] = ()) -> Changes:
+    """What is taken before the results are there, and given back afterwards, the last first.
+
+    >>> in_passing([8, 4], [400])
+    (8, 4, 400, -4, -8)
+    """
+    return (*taken, *results, *(-size for size in reversed(taken)))
+
+
+@cache
+def name_of(func: Any) -> str:
+    """ATen's name of an operation; of others, their library's, too."""
+    return str(func._schema.name).removeprefix("aten::")
 
 
 def names(words: str) -> frozenset[str]:

@@ -1,8 +1,8 @@
 """Operations of which fake tensors know no more than a meta kernel does, answered without a detour.
 
-For every operation ``FakeTensorMode`` looks up constants, decompositions, devices and a cache of shapes, at
-three to ten times the price of the kernel. Of those listed here all that comes to the kernel's answer, on the
-device of what it is given. Source: ``FakeTensorMode._dispatch_impl`` in torch/_subclasses/fake_tensor.py and
+For every operation ``FakeTensorMode`` looks up constants, decompositions, devices and a cache of shapes,
+which costs more than most kernels. Of those listed here all that comes to the kernel's answer, on the device
+of what it is given. Source: ``FakeTensorMode._dispatch_impl`` in torch/_subclasses/fake_tensor.py and
 ``constructors`` in fake_impls.py.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_invocation_manager
 
 from vgg_profile.predict.fake.devices import HOST
-from vgg_profile.predict.fake.operations import names
+from vgg_profile.predict.fake.operations import name_of, names
 
 _KERNELS = names(
     """
@@ -29,7 +29,7 @@ _KERNELS = names(
 _MAKERS = names("empty empty_like empty_strided ones ones_like zeros zeros_like")
 """Operations that make a tensor of a shape, or like another."""
 
-_ARITHMETIC = names(
+_ALIKE = names(
     """
     add addcdiv addcmul div exp gelu gelu_backward hardswish hardswish_backward mul neg pow relu rsqrt sigmoid
     sigmoid_backward silu silu_backward sqrt sub tanh tanh_backward threshold_backward
@@ -44,13 +44,13 @@ _META = torch.device("meta")
 def _name(func: Any) -> str:
     """The operation's name, if it gives one tensor; else an empty one."""
     one = [str(each.type) for each in func._schema.returns] == ["Tensor"]
-    return str(func._schema.name).removeprefix("aten::") if one and func.namespace == "aten" else ""
+    return name_of(func) if one and func.namespace == "aten" else ""
 
 
 def answer(mode: FakeTensorMode, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
     """What an operation gives on tensors of a mode; ``None`` where the mode itself has to be asked."""
     name = _name(func)
-    is_arithmetic, makes = name in _ARITHMETIC, name in _MAKERS
+    is_arithmetic, makes = name in _ALIKE, name in _MAKERS
     if not (is_arithmetic or makes or name in _KERNELS):
         return None
     tensors = [each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)]

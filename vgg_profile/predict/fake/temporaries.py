@@ -18,7 +18,15 @@ from torch import Tensor
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
 from vgg_profile.predict.fake.arithmetic import ARITHMETIC, dtype_of_number
-from vgg_profile.predict.fake.operations import RULES, Changes, OperationMemory, names, rule
+from vgg_profile.predict.fake.operations import (
+    RULES,
+    Changes,
+    OperationMemory,
+    in_passing,
+    name_of,
+    names,
+    rule,
+)
 from vgg_profile.predict.kernels import convolution as kernels
 from vgg_profile.predict.kernels.shapes import Convolution
 from vgg_profile.run.tensors import tensors_in
@@ -67,7 +75,7 @@ def by_rule(
     func: Any, args: tuple[Any, ...], results: Sequence[int], processor: str | None = None
 ) -> OperationMemory | None:
     """What an operation takes, if a rule knows it; oneDNN's own depends on the family of the processor."""
-    name = func._schema.name.removeprefix("aten::")
+    name = name_of(func)
     if name.startswith("convolution"):
         return convolution(func, args, results, processor)
     known = RULES.get(name)
@@ -271,7 +279,7 @@ def _foreach_with_a_number(func: Any, args: tuple[Any, ...], results: Sequence[i
         if not isinstance(number, Tensor):
             own = dtype_of_number(number)
             sizes = [own.itemsize, *([tensor.element_size()] if own != tensor.dtype else [])]
-            changes += [*sizes, *(-size for size in reversed(sizes))]
+            changes += in_passing(sizes)
     return OperationMemory(tuple(changes))
 
 

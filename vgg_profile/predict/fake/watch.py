@@ -31,7 +31,7 @@ from vgg_profile.predict.fake.fields import Fields
 from vgg_profile.predict.fake.known import Known
 from vgg_profile.predict.fake.macs import is_counted_by_torch, macs
 from vgg_profile.predict.fake.numbers import Numbers, is_borrowed, number_bytes
-from vgg_profile.predict.fake.operations import Changes, OperationMemory
+from vgg_profile.predict.fake.operations import Changes, OperationMemory, name_of
 from vgg_profile.predict.fake.paths import Paths
 from vgg_profile.predict.fake.plain import answer
 from vgg_profile.predict.fake.recording import Recording, storages
@@ -175,7 +175,7 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _write_down(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
         """Write an operation into the book; returns its result as its kernel lays it out."""
-        name = func._schema.name.removeprefix("aten::")
+        name = name_of(func)
         if name == "bernoulli_":
             self._call_a_mask(args[0])
         fresh = []

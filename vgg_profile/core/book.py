@@ -107,14 +107,14 @@ class Book:
         return (self.only, self.only) if self.only else (self.least, self.most)
 
     @cached_property
-    def _storages(self) -> list[Storage]:
+    def storages(self) -> list[Storage]:
         """Every storage, in the order in which they are allocated: that of their numbers."""
         return [storage for event in self.events for storage in event.allocated]
 
     @cached_property
     def _flow(self) -> list[int]:
         """Every allocation and every release, by the storage's number, from 1 on; a release is negative."""
-        number = {id(storage): place for place, storage in enumerate(self._storages, start=1)}
+        number = {id(storage): place for place, storage in enumerate(self.storages, start=1)}
         unborn = dict(number)
         met = [id(storage) for event in self.events for storage in event.allocated + event.freed]
         return [unborn.pop(each, 0) or -number[each] for each in met]
@@ -129,9 +129,9 @@ class Book:
         """The book as plain lists of numbers, as the fold reads it."""
         return Columns(
             events=[self._flow[start:end] for start, end in pairwise(self._ends)],
-            category=[_PLACE[storage.category] for storage in self._storages],
-            fixed=[storage.size.fixed for storage in self._storages],
-            per_image=[storage.size.per_image for storage in self._storages],
+            category=[_PLACE[storage.category] for storage in self.storages],
+            fixed=[storage.size.fixed for storage in self.storages],
+            per_image=[storage.size.per_image for storage in self.storages],
         )
 
     def _rows_at(self, batch: int) -> list[list[int]]:
@@ -194,7 +194,7 @@ class Book:
         _, category, fixed, per_image = self.columns
         sizes = at_batch(fixed, per_image, batch)
         live = least = self.running(sizes)
-        bounds = [storage.provenance is Provenance.BOUND for storage in self._storages]
+        bounds = [storage.provenance is Provenance.BOUND for storage in self.storages]
         if any(bounds):
             least = self.running(
                 [0 if at_most else size for at_most, size in zip(bounds, sizes, strict=True)]

@@ -192,8 +192,7 @@ def dumps(step: Step) -> str:
 
 
 def _written(book: Book, words: _Words) -> dict[str, Any]:
-    storages = [storage for event in book.events for storage in event.allocated]
-    number = {id(storage): place for place, storage in enumerate(storages)}
+    number = {id(storage): place for place, storage in enumerate(book.storages)}
     return {
         "only": book.only,
         "least": book.least,
@@ -208,7 +207,7 @@ def _written(book: Book, words: _Words) -> dict[str, Any]:
                 [words.place(reader) for reader in each.readers],
                 each.provenance.value,
             ]
-            for each in storages
+            for each in book.storages
         ],
         "events": [
             [

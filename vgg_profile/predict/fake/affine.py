@@ -13,14 +13,13 @@ from dataclasses import replace
 from operator import eq
 
 from vgg_profile.core.book import Book
-from vgg_profile.core.events import Storage
 from vgg_profile.core.sizes import Bytes
 
 
 class Course:
     """One course that a step takes, and the sizes of its storages at each batch at which it is taken.
 
-    >>> from vgg_profile.core.events import Category, Event, Phase
+    >>> from vgg_profile.core.events import Category, Event, Phase, Storage
     >>> def book(size):
     ...     storage = Storage("", "output", Category.ACTIVATIONS, Bytes(size, 0))
     ...     return Book((Event(Phase.FORWARD, "", "relu", (storage,), ()),), ())
@@ -62,13 +61,13 @@ class Course:
     def fits(self, line: Book, batch: int) -> bool:
         """Whether a batch's sizes are what a line of this course says."""
         sizes = self._sizes[batch]
-        return all(each.size.at(batch) == size for each, size in zip(_storages(line), sizes, strict=True))
+        return all(each.size.at(batch) == size for each, size in zip(line.storages, sizes, strict=True))
 
     def _resized(self, sizes: Sequence[Bytes]) -> Book:
         """The book with other sizes, in the order of its storages."""
         storages = {
             id(each): replace(each, size=size)
-            for each, size in zip(_storages(self._book), sizes, strict=True)
+            for each, size in zip(self._book.storages, sizes, strict=True)
         }
         events = [
             event._replace(
@@ -88,13 +87,9 @@ def _line(batches: Sequence[int], sizes: Sequence[int]) -> Bytes | None:
     return line if fits and all(map(int.__eq__, map(line.at, batches), sizes)) else None
 
 
-def _storages(book: Book) -> Iterator[Storage]:
-    return (storage for event in book.events for storage in event.allocated)
-
-
 def _sizes(book: Book) -> array[int]:
     """The bytes of each storage of a book of one batch."""
-    return array("q", (storage.size.fixed for storage in _storages(book)))
+    return array("q", (storage.size.fixed for storage in book.storages))
 
 
 def _is_alike(one: Book, other: Book) -> bool:

@@ -66,8 +66,7 @@ class Course:
     def _resized(self, sizes: Sequence[Bytes]) -> Book:
         """The book with other sizes, in the order of its storages."""
         storages = {
-            id(each): replace(each, size=size)
-            for each, size in zip(self._book.storages, sizes, strict=True)
+            id(each): replace(each, size=size) for each, size in zip(self._book.storages, sizes, strict=True)
         }
         events = [
             event._replace(

@@ -112,9 +112,9 @@ def test_every_format_for_people_begins_with_the_answer():
 def test_a_check_begins_with_its_verdict():
     record = load(RECORD)
     held = crosscheck(profile_for("D", record), record)
-    number = len(held.checks)
+    number, device = len(held.checks), record.environment["device"]
     assert first_line(held) == (
-        f"Every figure holds: {number} of {number}, 0 bytes and 0 FLOPs off (AMD EPYC, torch 2.13.0+cpu)."
+        f"Every figure holds: {number} of {number}, 0 bytes and 0 FLOPs off ({device}, torch 2.13.0+cpu)."
     )
     first, *others = held.checks
     assert isinstance(first.predicted, int)

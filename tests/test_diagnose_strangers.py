@@ -17,7 +17,7 @@ from diagnosing import HEAD
 
 from vgg_profile.cli import main
 from vgg_profile.core.errors import InputError
-from vgg_profile.diagnose import Draft, read
+from vgg_profile.diagnose import Draft, asking, read
 from vgg_profile.diagnose.answer import decode
 from vgg_profile.diagnose.asking import LARGEST_SPEECH
 from vgg_profile.diagnose.child import answered
@@ -73,7 +73,9 @@ INTO_ALL = "import os\nfor n in range(3, 99):\n    try: os.write(n, {})\n    exc
         (INTO_ALL.format("bytes(7) + b'\\x02' + b'{}'"), "is none"),
         ("import os\nos.closerange(3, 999)\nimport time\ntime.sleep(600)\n", "ended the process"),
         ("import os\nos.kill(os.getppid(), 9)\nimport time\ntime.sleep(600)\n", "by signal 9"),
-        ("import os\nos.kill(os.getpid(), 19)\n", "took longer than 10 seconds"),
+        pytest.param(
+            "import os\nos.kill(os.getpid(), 19)\n", "took longer than 10 seconds", marks=pytest.mark.slow
+        ),
         ("import ctypes\nctypes.string_at(0)\n", "by signal 11"),
         ("import os\nos._exit(0)\n", "with exit code 0"),
     ],
@@ -82,6 +84,20 @@ def test_no_answer_and_a_forged_one_are_said_to_be(source: str, complaint: str, 
     found, _ = asked(tmp_path, source, timeout=10 if "took" in complaint else 300)
     assert isinstance(found, InputError)
     assert complaint in str(found)
+
+
+def test_after_an_answer_that_is_too_long_nobody_listens_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last word, that no more comes, is heard as of any other: it was asked for anew for ten seconds."""
+    waits = []
+    wait = asking._Exchange._wait
+    monkeypatch.setattr(
+        asking._Exchange, "_wait", lambda self, seconds: [waits.append(seconds), wait(self, seconds)]
+    )
+    found, _ = asked(tmp_path, INTO_ALL.format("b'x' * 99"))
+    assert "is over 16 MiB" in str(found)
+    assert len(waits) < 50
 
 
 @pytest.mark.parametrize("place", ["file", "constructor", "forward"])
@@ -163,8 +179,8 @@ ENDS = {
     "by a signal": "os.kill(os.getpid(), 11)\n",
     "never": "time.sleep(600)\n",
 }
-ALIKE = ("with an exception", "at once")
-"""Ends that the keeper sees as it sees others."""
+SLOW = ("with an exception", "at once", "never")
+"""Ends that the keeper sees as it sees others, or that have to be waited for."""
 
 
 def is_alive(pid: int) -> bool:
@@ -175,7 +191,7 @@ def is_alive(pid: int) -> bool:
 
 @linux
 @pytest.mark.parametrize(
-    "end", [pytest.param(end, marks=pytest.mark.slow) if end in ALIKE else end for end in ENDS]
+    "end", [pytest.param(end, marks=pytest.mark.slow) if end in SLOW else end for end in ENDS]
 )
 def test_everything_that_it_started_ends_with_it(end: str, tmp_path: Path) -> None:
     """Children, forks, those in sessions of their own, those that heed no signal, and daemons."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,23 @@ __all__ = ["folder"]  # a fixture, which pytest finds by its name here
 def divided(name: str, by: float, *, to_the_nanosecond: bool = False, with_rate: bool = False) -> str:
     """A record whose times are all divided, signed anew."""
     content: dict[str, Any] = fresh(name)
+
+    def of_time(value: float) -> float:
+        return round(value / by * 1e9) / 1e9 if to_the_nanosecond else value / by
+
     for reading in content["readings"]:
         if reading["unit"] == "s":
-            reading["value"] /= by
-            if to_the_nanosecond:
-                reading["value"] = round(reading["value"] * 1e9) / 1e9
+            _change(reading, of_time)
         elif reading["unit"] == "FLOP/s" and with_rate:
-            reading["value"] *= by
+            _change(reading, lambda value: value * by)
     return signed(content)
+
+
+def _change(reading: dict[str, Any], change: Callable[[float], float]) -> None:
+    """A figure, and the least and the most that it is a median of."""
+    reading["value"] = change(reading["value"])
+    if "spread" in reading:
+        reading["spread"] = list(map(change, reading["spread"]))
 
 
 @few

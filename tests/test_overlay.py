@@ -94,7 +94,7 @@ def test_a_peak_beyond_the_most_of_its_part_fails() -> None:
 
 
 def test_on_a_processor_that_no_rule_knows_nothing_passes() -> None:
-    measurement = load(D)
+    measurement = load(ADAM)
     strange = dataclasses.replace(
         measurement, environment={**measurement.environment, "cpu_capability": "DEFAULT"}
     )
@@ -112,7 +112,7 @@ def test_on_a_processor_that_no_rule_knows_nothing_passes() -> None:
 
 
 def test_the_first_records_tell_their_processor_by_their_environment() -> None:
-    measurement = load(D)
+    measurement = load(ADAM)
     assert "processor" not in measurement.subject
     for capability, device, family in (
         ("AVX2", "AMD EPYC", "avx2"),

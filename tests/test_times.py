@@ -31,7 +31,7 @@ from vgg_profile.render import render
 NET = from_dict(
     {"name": "wide", "layers": [4, "M"], "classifier": [4096, 4096], "classes": 10, "pool": "none"}
 )
-OLD = Path(__file__).parent.parent / "reports" / "measured" / "A-cpu.json"
+OLD = Path(__file__).parent.parent / "reports" / "measured" / "D-adam-cpu.json"
 HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 

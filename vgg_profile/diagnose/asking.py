@@ -136,7 +136,7 @@ class _Exchange:
         self.early = b""
 
     def _take(self, part: bytes) -> None:
-        if len(self.received) > PREFIX + LARGEST_ANSWER:
+        if not part or len(self.received) > PREFIX + LARGEST_ANSWER:
             return
         if not self.is_ready:
             self.is_ready, part = part.startswith(READY), part.removeprefix(READY)

@@ -143,10 +143,11 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         is_optimizers = self._is_closed or self.recording.phase is Phase.STEP
-        if is_optimizers and _is_in_place(func) and isinstance(args[0], FakeTensor):
+        if _is_in_place(func) and isinstance(args[0], FakeTensor):
             if args[0].constant is None:
-                return args[0]  # nothing of it changes but values that nobody knows
-            if not tensors_in(args[1:]):
+                if is_optimizers:
+                    return args[0]  # nothing of it changes but values that nobody knows
+            elif _is_sure(func) and not tensors_in(args[1:]):
                 with _disable_current_modes():
                     func(args[0].constant, *args[1:], **kwargs)
                 return args[0]
@@ -283,6 +284,12 @@ def _is_in_place(func: Any) -> bool:
     if given is None or not given.is_write or len(schema.returns) != 1 or func in _RESIZING:
         return False
     return schema.name.endswith("_") and str(schema.returns[0].type) == "Tensor"
+
+
+@cache
+def _is_sure(func: Any) -> bool:
+    """Whether an operation in place leaves the form as it is, and values that are known known."""
+    return not {torch.Tag.inplace_view, torch.Tag.nondeterministic_seeded} & set(func.tags)
 
 
 def _changes_a_view(func: Any, args: tuple[Any, ...]) -> bool:

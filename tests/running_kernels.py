@@ -53,9 +53,9 @@ def really_run(
 
 
 @lru_cache
-def products_really_run(family: str) -> tuple[str | None, list[tuple[Product, int, int]]]:
+def products_really_run(family: str, dtype: str) -> tuple[str | None, list[tuple[Product, int, int]]]:
     """The process's family, and random products with their threads and what they took beside their result."""
-    first, *lines = answers(family, "products", 1, 150, "bfloat16", 1, 1)
+    first, *lines = answers(family, "products", 1, 150, dtype, 1, 1)
     return first, [(Product(*shape), threads, taken) for shape, threads, taken in lines]
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
 from vgg_profile.predict.fake.arithmetic import ARITHMETIC, dtype_of_number
+from vgg_profile.predict.fake.layouts import is_transposed
 from vgg_profile.predict.fake.operations import (
     RULES,
     Changes,
@@ -91,7 +92,7 @@ def _is_plain(name: str, args: tuple[Any, ...]) -> bool:
     if name in _PRODUCTS:  # a product in two bytes a value is oneDNN's, unless that is off
         is_own = not torch.backends.mkldnn.enabled or all(each.element_size() != HALF for each in tensors)
         return is_own and all(
-            each.is_contiguous() or each.mT.is_contiguous() for each in tensors if each.dim() > 1
+            each.is_contiguous() or is_transposed(each) for each in tensors if each.dim() > 1
         )
     return all(each.is_contiguous() for each in tensors)
 

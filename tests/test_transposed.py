@@ -74,6 +74,14 @@ def test_without_onednn_a_transposed_convolution_takes_columns_after_its_result(
         assert [each.changes for each in predicted] == seen, shape
 
 
+def test_a_window_of_one_value_that_skips_nothing_needs_no_columns_backward() -> None:
+    shapes = [Transposed(3, 4, 6, 5, 5, 1), Transposed(3, 4, 6, 5, 5, 1, stride=2)]
+    _, *lines = answers(here_at_most("avx512"), "these", json.dumps(shapes), 0, "float32", 2, 0)
+    predicted = [passes(shape, None, 2, onednn=False) for shape in shapes]
+    assert [[list(each.changes) for each in both] for both in predicted] == [seen for _, *seen in lines]
+    assert ["columns" in {event.what for event in back.events} for _, back in predicted] == [False, True]
+
+
 BLOCKS = sorted({step[1:] for step in (*convolution.TRANSPOSED_FORWARD, *convolution.TRANSPOSED_BACKWARD)})
 NOT_TAKEN = {"bias of zeros", "bias gradient of one image", "input gradient, channels last"}
 """NNPACK's, and those of matrix tiles."""

@@ -145,6 +145,15 @@ def test_what_products_are_not_made_for_is_made_in_blocks_of_channels() -> None:
             assert [list(each.changes) for each in predicted] == seen, shape
 
 
+def test_what_uses_little_of_a_wide_register_is_made_in_narrow_ones() -> None:
+    """One channel of four pixels: with AVX-512 it is left to the products of AVX2."""
+    shape, family = Transposed(3, 64, 1, 1, 1, 4, stride=2, padding=1), here_at_most("avx512")
+    _, (_, *seen) = answers(family, "these", json.dumps([shape]), 0, "float32", 1, 1)
+    predicted = passes(shape, family, 1)
+    assert [list(each.changes) for each in predicted] == seen
+    assert convolution.sizes(shape, family, 1).forward["weight in blocks"] == 8 * 64 * 4**2 * 4
+
+
 def test_what_no_rule_knows_of_a_transposed_convolution_says_so() -> None:
     unknown = [
         (DECODER._replace(dtype="bfloat16"), "amx"),

@@ -56,7 +56,7 @@ def transposed(shape: Transposed) -> tuple[dict[str, int], dict[str, int]]:
         "columns": columns * shape.wants_weight_gradient * (not is_column),
     }
     sums = _bias_sums(shape) if shape.wants_weight_gradient else {}
-    return {"columns": shape.batch * columns}, {**gradients, **sums}
+    return {"columns": columns * shape.batch}, {**gradients, **sums}
 
 
 def _bias_sums(shape: Convolution | Transposed) -> dict[str, int]:

@@ -290,24 +290,6 @@ def test_the_line_of_scratch_says_what_it_is_worth(options: tuple[str, ...], nam
     assert f"\n{name} " in run("fit", "A", "--input", 64, "--memory", "4GiB", *options).stdout
 
 
-UNKNOWN = ("128,128,M", "--input", 150, "--dtype", "bfloat16", "--processor", "amx", "--threads", 2)
-"""A network of which no rule knows all that its kernels take."""
-
-
-def test_what_is_not_counted_is_said() -> None:
-    net = ("D", "--memory", "8GiB")
-    known = run("fit", *net, "--processor", "avx512", "--threads", 2).stdout
-    assert "What kernels take in passing is counted: avx512, 2 threads" in known
-    assert "one at least" not in known
-    assert "is counted" in run("timeline", "D", "--amp", "bfloat16", "--processor", "amx").stdout
-    of_unknown = run("fit", *UNKNOWN, "--memory", "4GiB").stdout
-    assert "\nscratch, at least " in of_unknown
-    assert "No rule knows all" in of_unknown
-    assert run("fit", *net, "--processor", "avx512", "--threads", 0).exit_code == 2
-    on_a_card = run("fit", "D", "--memory", "t4", "--processor", "avx512")
-    assert (on_a_card.exit_code, "of the CPU" in on_a_card.stderr) == (2, True)
-
-
 def test_of_a_cards_record_its_scratch_alone_is_added_for_what_the_allocator_keeps_is_predicted() -> None:
     path = REPORTS / "D-cuda.json"
     content = asked("D", "--memory", "h100", "--measured", path)

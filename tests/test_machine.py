@@ -73,6 +73,21 @@ def test_of_the_worst_it_is_said_that_it_is_at_most_and_whom_no_rule_knows() -> 
     assert "Not counted among them is amx" in run("fit", *net).stdout
 
 
+def test_what_is_not_counted_is_said() -> None:
+    net = ("D", "--memory", "8GiB")
+    known = run("fit", *net, "--processor", "avx512", "--threads", 2).stdout
+    assert "What kernels take in passing is counted: avx512, 2 threads" in known
+    assert "one at least" not in known
+    assert "is counted" in run("timeline", "D", "--amp", "bfloat16", "--processor", "amx").stdout
+    unknown = ("128,128,M", "--input", 150, "--dtype", "bfloat16", "--processor", "amx")
+    of_unknown = run("fit", *unknown, "--memory", "4GiB").stdout
+    assert "\nscratch, at least " in of_unknown
+    assert "No rule knows all" in of_unknown
+    assert run("fit", *net, "--processor", "avx512", "--threads", 0).exit_code == 2
+    on_a_card = run("fit", "D", "--memory", "t4", "--processor", "avx512")
+    assert (on_a_card.exit_code, "of the CPU" in on_a_card.stderr) == (2, True)
+
+
 def test_doctor_looks_once_and_fit_remembers() -> None:
     looked = run("doctor")
     assert looked.exit_code == 0

@@ -108,6 +108,7 @@ def _most(shape: Convolution, threads: int) -> int:
 
 
 def plane(shape: Convolution, channels: int) -> int:
+    """Bytes of a map of so many channels, in two bytes a value."""
     return shape.batch * channels * shape.height * shape.width * HALF
 
 

@@ -112,13 +112,13 @@ def test_a_batch_may_be_typed_as_the_page_writes_it(reader, typed, meant):
         "#batch=0&memory=-1&unit=TiB&norm=maybe&device=tpu&optimizer=lion",
     ],
 )
-def test_an_address_that_makes_no_sense_is_the_page_as_it_begins(fresh, anchor):
-    fresh.open(anchor=anchor).page.locator("#layers tbody tr").first.wait_for()
+def test_an_address_that_makes_no_sense_is_the_page_as_it_begins(window, html, anchor):
+    window.open(html, anchor).page.locator("#layers tbody tr").first.wait_for()
     wanted = expected(START)["figures"]
-    assert {name: fresh.page.locator(f"#{name} > *").all_text_contents() for name in wanted} == wanted
-    assert fresh.text("#problem") == ""
-    assert not fresh.complaints
-    fresh.wait_until("location.hash === ''")
+    assert {name: window.page.locator(f"#{name} > *").all_text_contents() for name in wanted} == wanted
+    assert window.text("#problem") == ""
+    assert not window.complaints
+    window.wait_until("location.hash === ''")
 
 
 @pytest.mark.parametrize("anchor", ["#network=zzz", "#network=E&batch=4"])
@@ -188,14 +188,14 @@ def test_at_the_pages_top_the_working_is_seen(fresh):
 
 @pytest.mark.parametrize("width", [1400, 380])
 @pytest.mark.parametrize("memory", ["8", "7.9", "7.7", "7.5", "7", "5"])
-def test_the_peaks_label_is_free_of_the_limits_line(fresh, width, memory):
-    fresh.page.set_viewport_size({"width": width, "height": 900})
-    fresh.show(network="D", batch="66", optimizer="adam", memory=memory)
-    label = fresh.page.locator("#chart text.peak").bounding_box()
-    line = fresh.page.locator("#chart line.limit").bounding_box()["y"]
+def test_the_peaks_label_is_free_of_the_limits_line(reader, width, memory):
+    reader.page.set_viewport_size({"width": width, "height": 900})
+    reader.show(network="D", batch="66", optimizer="adam", memory=memory)
+    label = reader.page.locator("#chart text.peak").bounding_box()
+    line = reader.page.locator("#chart line.limit").bounding_box()["y"]
     assert not label["y"] < line < label["y"] + label["height"] - 3  # below the baseline there is nothing
-    assert "GiB less reserve" in fresh.text("#legend")
-    chart = fresh.page.locator("#chart").bounding_box()
+    assert "GiB less reserve" in reader.text("#legend")
+    chart = reader.page.locator("#chart").bounding_box()
     assert chart["y"] + 12 < label["y"] + label["height"]
 
 

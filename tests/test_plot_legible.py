@@ -64,13 +64,6 @@ def test_a_step_without_an_optimizer_is_legible(net: str, kind: str) -> None:
     assert faults(draw(depict(subject(Step, net, "none"), kind))) == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "result"), [each for each in EVERY if each.values[1] not in (Profile, Step, Fit)]
-)
-def test_a_record_and_a_comparison_are_legible(kind: str, result: type) -> None:
-    assert faults(draw(depict(subject(result), kind))) == []
-
-
 @pytest.mark.parametrize("record", ["D-adam-cpu", "D-amp-cpu", "D-checkpoint-cpu", "E-BN-cpu"])
 def test_other_steps_are_legible(record: str) -> None:
     measurement = load(RECORD.with_name(f"{record}.json"))
@@ -79,13 +72,25 @@ def test_other_steps_are_legible(record: str) -> None:
         assert faults(draw(depict(curve, kind))) == []
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+LOOKS = [
+    pytest.param(
+        size,
+        DARK if dark else LIGHT,
+        id=f"{size}-{'dark' if dark else 'light'}",
+        marks=() if dark == bool(place % 2) else pytest.mark.slow,
+    )
+    for place, size in enumerate(SIZES)
+    for dark in (False, True)
+]
+"""Each size in each theme: always in one of them, for what stands where is the same in both."""
+
+
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
 @pytest.mark.parametrize(("kind", "result"), EVERY)
 def test_every_kind_is_legible_in_every_size_and_theme(
-    kind: str, result: type, size: str, dark: bool
+    kind: str, result: type, size: str, theme: Theme
 ) -> None:
-    canvas = draw(depict(subject(result), kind), size, DARK if dark else LIGHT)
+    canvas = draw(depict(subject(result), kind), size, theme)
     assert faults(canvas) == []
     assert crossed(canvas) == []
     assert close(canvas) == []
@@ -311,8 +316,7 @@ def _grounds(theme: Theme) -> set[str]:
     return {theme.ground.lower(), theme.shade.lower()}
 
 
-@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
 @pytest.mark.parametrize(("result", "kind"), [(Profile, "memory"), (Comparison, "compare")])
 def test_no_grid_line_shows_behind_a_number(result: type, kind: str, size: str, theme: Theme) -> None:
     canvas = draw(depict(subject(result), kind), size, theme)

@@ -19,8 +19,9 @@ from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import measure
 from vgg_profile.predict.steps import ledger
+from vgg_profile.predict.vgg.configs import from_dict
 
-NET = "16,M,conv1-24,32,M"
+NET = from_dict({"layers": [16, "M", "conv1-24", 32, "M"], "classifier": [64, 32], "classes": 5})
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from turns import by_turns
 
 import vgg_profile.__main__
 from vgg_profile.core.ending import ENDING, Ended, check_not_ended, heeded, uninterrupted
@@ -65,23 +66,11 @@ def is_alive(pid: int) -> bool:
     return False
 
 
-SIGNALS = [
-    pytest.param(
-        name,
-        number,
-        twice,
-        id=f"{'twice' if twice else 'once'}-{signal.Signals(number).name}-{name}",
-        marks=pytest.mark.slow if twice or (place - turn) % len(CODES) else (),
-    )
-    for place, name in enumerate(COMMANDS)
-    for turn, number in enumerate(CODES)
-    for twice in (False, True)
-]
-"""Each command with each signal; always with one of them, by turns."""
-
-
 @linux
-@pytest.mark.parametrize(("name", "number", "twice"), SIGNALS)
+@pytest.mark.parametrize("twice", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["once", "twice"])
+@pytest.mark.parametrize(
+    ("name", "number"), by_turns(COMMANDS, CODES), ids=lambda each: getattr(each, "name", each)
+)
 def test_a_signal_at_any_moment_ends_it_cleanly(
     name: str, number: signal.Signals, twice: bool, tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ PAIRS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("fit", "A", "--memory", "8GiB", "--what-if", "--optimizer", "adam"),
     ),
     "measure": (
-        ("measure", *TINY, "--repeats", "1"),
+        ("measure", "tests/data/one_block.toml", "--input", "8", "--repeats", "1"),
         ("measure", "8,M", "--input", "16", "--optimizer", "adam", "--repeats", "1"),
     ),
     "check": (

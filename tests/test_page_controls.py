@@ -163,19 +163,20 @@ def test_a_row_shows_its_working_and_lights_its_places(fresh):
 @pytest.mark.parametrize(
     ("width", "height"), [(1920, 1080), (1400, 900), (1280, 720), (1024, 768), (390, 844)]
 )
-def test_the_working_of_a_row_is_in_sight_with_the_row(fresh, width, height):
-    fresh.page.set_viewport_size({"width": width, "height": height})
+def test_the_working_of_a_row_is_in_sight_with_the_row(reader, width, height):
+    reader.page.set_viewport_size({"width": width, "height": height})
+    reader.show()
     for row in (0, 5, -1):
-        fresh.page.locator("#layers tbody tr").nth(row).focus()
-        box = fresh.page.locator("#working").bounding_box()
+        reader.page.locator("#layers tbody tr").nth(row).focus()
+        box = reader.page.locator("#working").bounding_box()
         assert box["y"] >= 0
         assert box["y"] + box["height"] <= height
-        line = fresh.page.locator("#layers tbody tr").nth(row).bounding_box()
+        line = reader.page.locator("#layers tbody tr").nth(row).bounding_box()
         assert 0 <= line["y"] <= height - line["height"]
         if width < 1240:
             assert line["y"] + line["height"] <= box["y"] + 1
-    fresh.page.keyboard.press("Escape")
-    assert not fresh.page.locator("#working").is_visible()
+    reader.page.keyboard.press("Escape")
+    assert not reader.page.locator("#working").is_visible()
 
 
 def test_at_the_pages_top_the_working_is_seen(fresh):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vgg_profile.measure.memory import allocations
 from vgg_profile.measure.processor import processor
-from vgg_profile.predict.kernels.shapes import Convolution, Product
+from vgg_profile.predict.kernels.shapes import Convolution, Product, Transposed
 
 CHANNELS = (1, 2, 3, 4, 5, 8, 12, 15, 16, 17, 24, 31, 32, 48, 64, 96, 128)
 SIDES = (1, 2, 3, 5, 6, 7, 8, 9, 11, 14, 16, 19, 28, 33)
@@ -49,13 +49,44 @@ def shapes(seed: int, count: int, dtype: str) -> Iterator[Convolution]:
             yield shape
 
 
-def run(shape: Convolution) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def transposed_shapes(seed: int, count: int, dtype: str) -> Iterator[Transposed]:
+    """Random transposed convolutions that a rule knows: decoders' and generators' windows, and odd ones."""
+    choose = random.Random(seed)
+    while count:
+        kernel, stride = choose.choice(((2, 2), (3, 2), (4, 2), (2, 3), (3, 1), (4, 1), (5, 2), (5, 3)))
+        height = choose.choice(SIDES)
+        shape = Transposed(
+            choose.choice((1, 1, 2, 2, 3, 4, 8, 17)),
+            choose.choice(CHANNELS),
+            choose.choice(CHANNELS),
+            height,
+            choose.choice((height, height, height + 3)),
+            kernel,
+            has_bias=choose.random() < 0.7,
+            wants_input_gradient=choose.random() < 0.8,
+            dtype=dtype,
+            stride=stride,
+            padding=choose.choice((0, (kernel - 1) // 2, kernel // 2)),
+            output_padding=choose.choice((0, 0, 0, stride - 1)),
+        )
+        makes = min(shape.output_plane) > 0 and shape.weight_values * height * shape.width <= MOST
+        if makes and shape.padding <= height and kernel // 2 <= shape.output_plane[1]:
+            count -= 1
+            yield shape
+
+
+def run(shape: Convolution | Transposed) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """What the allocator sees of the convolution, forward and backward."""
-    dtype = getattr(torch, shape.dtype)
+    dtype, sides = getattr(torch, shape.dtype), (shape.kernel, shape.kernel)
     images = torch.zeros(shape.batch, shape.in_channels, shape.height, shape.width, dtype=dtype)
-    weight = torch.zeros(shape.out_channels, shape.in_channels, shape.kernel, shape.kernel, dtype=dtype)
     bias = torch.zeros(shape.out_channels, dtype=dtype) if shape.has_bias else None
-    how = ([1, 1], [shape.pad] * 2, [1, 1], False, [0, 0], 1)
+    if isinstance(shape, Transposed):
+        weight = torch.zeros(shape.in_channels, shape.out_channels, *sides, dtype=dtype)
+        added = [shape.output_padding] * 2
+        how = ([shape.stride] * 2, [shape.padding] * 2, [1, 1], True, added, 1)
+    else:
+        weight = torch.zeros(shape.out_channels, shape.in_channels, *sides, dtype=dtype)
+        how = ([1, 1], [shape.pad] * 2, [1, 1], False, [0, 0], 1)
     wanted = [shape.wants_input_gradient, True, shape.has_bias]
     sizes = [shape.out_channels] if shape.has_bias else None
     with torch.no_grad():
@@ -94,6 +125,10 @@ if __name__ == "__main__":
     if what == "products":
         for each in products(int(seed), int(count), dtype):
             print(json.dumps(each))
+    elif what == "these":
+        for each in json.loads(seed):
+            print(json.dumps([each, *run(Transposed(*each))]))
     else:
-        for shape in shapes(int(seed), int(count), dtype):
+        make = transposed_shapes if what == "transposed" else shapes
+        for shape in make(int(seed), int(count), dtype):
             print(json.dumps([shape, *run(shape)]))

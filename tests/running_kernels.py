@@ -17,7 +17,7 @@ from vgg_profile.core.setting import PROCESSORS
 from vgg_profile.measure.processor import processor
 from vgg_profile.predict.kernels import convolution
 from vgg_profile.predict.kernels.events import Passing
-from vgg_profile.predict.kernels.shapes import Convolution, Product
+from vgg_profile.predict.kernels.shapes import Convolution, Product, Transposed
 
 FAMILIES = {"avx2": "AVX2", "avx512": "AVX512_CORE", "avx512_bf16": "AVX512_CORE_BF16", "amx": "DEFAULT"}
 """By family, what oneDNN is told to use at most."""
@@ -50,6 +50,15 @@ def really_run(
     """The process's family, and what its allocator saw of random convolutions, forward and backward."""
     first, *lines = answers(family, "convolutions", threads, count, dtype, threads, int(onednn))
     return first, [(Convolution(*shape), list(map(tuple, seen))) for shape, *seen in lines]
+
+
+@lru_cache
+def transposed_really_run(
+    family: str, dtype: str, threads: int, count: int, onednn: bool = True
+) -> tuple[str | None, list[tuple[Transposed, list[tuple[int, ...]]]]]:
+    """The process's family, and what its allocator saw of random transposed convolutions."""
+    first, *lines = answers(family, "transposed", threads, count, dtype, threads, int(onednn))
+    return first, [(Transposed(*shape), list(map(tuple, seen))) for shape, *seen in lines]
 
 
 @lru_cache

@@ -144,6 +144,21 @@ def _stepping(operand: Tensor, shape: Sequence[int]) -> Strides:
     return (*new, *(0 if size != broad else step for size, step, broad in own))
 
 
+def is_transposed(matrices: Tensor) -> bool:
+    """Whether a matrix, or each of a batch of them, is contiguous when transposed, and so are all together.
+
+    >>> [is_transposed(each) for each in (torch.empty(5, 4, 3).mT, torch.empty(4, 3), torch.empty(4, 1))]
+    [True, False, True]
+    """
+    *batch, row, column = zip(matrices.shape, matrices.stride(), strict=True)
+    wanted = 1
+    for size, stride in (row, column, *reversed(batch)):
+        if size != 1 and stride != wanted:
+            return False
+        wanted *= size
+    return True
+
+
 def _contiguous(out: Tensor) -> Strides:
     return tuple(make_contiguous_strides_for(out.shape))
 

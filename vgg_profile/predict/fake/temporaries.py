@@ -18,6 +18,7 @@ from torch import Tensor
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
 from vgg_profile.predict.fake.arithmetic import ARITHMETIC, dtype_of_number
+from vgg_profile.predict.fake.layouts import is_transposed
 from vgg_profile.predict.fake.operations import (
     RULES,
     Changes,
@@ -28,7 +29,7 @@ from vgg_profile.predict.fake.operations import (
     rule,
 )
 from vgg_profile.predict.kernels import convolution as kernels
-from vgg_profile.predict.kernels.shapes import Convolution
+from vgg_profile.predict.kernels.shapes import Convolution, Transposed
 from vgg_profile.run.tensors import tensors_in
 
 NOTHING_BESIDE = names(
@@ -91,7 +92,7 @@ def _is_plain(name: str, args: tuple[Any, ...]) -> bool:
     if name in _PRODUCTS:  # a product in two bytes a value is oneDNN's, unless that is off
         is_own = not torch.backends.mkldnn.enabled or all(each.element_size() != HALF for each in tensors)
         return is_own and all(
-            each.is_contiguous() or each.mT.is_contiguous() for each in tensors if each.dim() > 1
+            each.is_contiguous() or is_transposed(each) for each in tensors if each.dim() > 1
         )
     return all(each.is_contiguous() for each in tensors)
 
@@ -235,39 +236,54 @@ def _clone(func: Any, args: tuple[Any, ...], results: Sequence[int]) -> Operatio
 def convolution(
     func: Any, args: tuple[Any, ...], results: Sequence[int], processor: str | None
 ) -> OperationMemory | None:
-    """What a convolution takes, by ``predict.kernels``: a square one of images that lie as they should."""
+    """What a convolution takes, by ``predict.kernels``: a square one of images that lie as they should.
+
+    A gradient that lies otherwise, half of a concatenation's, is copied first and given back last:
+    ``mkldnn_convolution_backward`` in ``native/mkldnn/Conv.cpp``.
+    """
     is_backward = func is torch.ops.aten.convolution_backward.default
     if not is_backward and func is not torch.ops.aten.convolution.default:
         return None
     x, weight = args[1:3] if is_backward else args[0:2]
-    stride, padding, dilation, transposed, _, groups = args[4:10] if is_backward else args[3:9]
-    tensors = [each for each in args[:3] if isinstance(each, Tensor)]
-    is_square = all(len(set(each)) == 1 for each in (weight.shape[2:], stride, padding, dilation))
-    if x.dim() != 4 or transposed or not is_square or not all(each.is_contiguous() for each in tensors):
+    how = args[4:10] if is_backward else args[3:9]
+    stride, padding, dilation, transposed, output_padding, groups = how
+    gradient = args[0] if is_backward else None
+    others = [each for each in args[is_backward:3] if isinstance(each, Tensor)]
+    sides = (weight.shape[2:], stride, padding, dilation, *([output_padding] if transposed else []))
+    is_square = all(len(set(each)) == 1 for each in sides)
+    if x.dim() != 4 or not is_square or not all(each.is_contiguous() for each in others):
         return None
     wanted = args[10] if is_backward else (True, True, args[2] is not None)
-    if not wanted[1] or str(x.dtype).removeprefix("torch.") not in ITEMSIZE:
+    if not wanted[1] or str(x.dtype).removeprefix("torch.") not in ITEMSIZE or (transposed and groups > 1):
         return None
-    shape = Convolution(
-        batch=x.shape[0],
-        in_channels=x.shape[1],
-        out_channels=weight.shape[0],
-        height=x.shape[2],
-        width=x.shape[3],
-        kernel=weight.shape[2],
-        has_bias=bool(wanted[2]),
-        wants_input_gradient=bool(wanted[0]),
-        dtype=str(x.dtype).removeprefix("torch."),
-        stride=stride[0],
-        padding=padding[0],
-        dilation=dilation[0],
-        groups=groups,
-    )
+    what: dict[str, Any] = {
+        "batch": x.shape[0],
+        "in_channels": x.shape[1],
+        "out_channels": weight.shape[1 if transposed else 0],
+        "height": x.shape[2],
+        "width": x.shape[3],
+        "kernel": weight.shape[2],
+        "has_bias": bool(wanted[2]),
+        "wants_input_gradient": bool(wanted[0]),
+        "dtype": str(x.dtype).removeprefix("torch."),
+        "stride": stride[0],
+        "padding": padding[0],
+        "dilation": dilation[0],
+        "groups": groups,
+    }
+    shape = Transposed(**what, output_padding=output_padding[0]) if transposed else Convolution(**what)
+    threads, with_onednn = torch.get_num_threads(), bool(torch.backends.mkldnn.enabled)
     known = (kernels.backward if is_backward else kernels.forward)(
-        shape, processor, torch.get_num_threads(), with_onednn=bool(torch.backends.mkldnn.enabled)
+        shape, processor, threads, with_onednn=with_onednn
     )
-    is_sure = known.provenance is Provenance.RULE and known.kept == sum(results)
-    return OperationMemory(known.changes) if is_sure else None
+    if known.provenance is not Provenance.RULE or known.kept != sum(results):
+        return None
+    if gradient is None or gradient.is_contiguous():
+        return OperationMemory(known.changes)
+    if not with_onednn or not kernels.is_onednns(shape, processor, threads):
+        return None
+    copy = gradient.numel() * gradient.element_size()
+    return OperationMemory((copy, *known.changes, -copy))
 
 
 @rule("_foreach_add_", "_foreach_sub_", "_foreach_mul_", "_foreach_div_")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import prod
 
 from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
-from vgg_profile.predict.kernels.shapes import Convolution
+from vgg_profile.predict.kernels.shapes import Convolution, Transposed
 
 
 def is_nnpacks(shape: Convolution) -> bool:
@@ -42,7 +42,24 @@ def convolution(shape: Convolution) -> tuple[dict[str, int], dict[str, int]]:
     return taken, {**taken, **_bias_sums(shape)} if shape.wants_weight_gradient else {}
 
 
-def _bias_sums(shape: Convolution) -> dict[str, int]:
+def transposed(shape: Transposed) -> tuple[dict[str, int], dict[str, int]]:
+    """What a transposed convolution takes beside its results without oneDNN, forward and backward, in bytes.
+
+    Columns of the whole batch forward, and of one image for each gradient:
+    ``NaiveConvolutionTranspose2d.cpp``.
+    """
+    window = shape.out_channels * shape.kernel**2
+    columns = window * shape.height * shape.width * ITEMSIZE[shape.dtype]
+    is_column = (shape.kernel, shape.stride, shape.padding) == (1, 1, 0)
+    gradients = {
+        "columns of the input gradient": columns * shape.wants_input_gradient * (not is_column),
+        "columns": columns * shape.wants_weight_gradient * (not is_column),
+    }
+    sums = _bias_sums(shape) if shape.wants_weight_gradient else {}
+    return {"columns": columns * shape.batch}, {**gradients, **sums}
+
+
+def _bias_sums(shape: Convolution | Transposed) -> dict[str, int]:
     """In two bytes a value, a bias's gradient over images and places is summed in float32: ``ReduceOps.cpp``.
 
     It needs two sums nested, one around the channels and one within: where one of them is of one value, none.

@@ -17,12 +17,14 @@ from vgg_profile.predict.kernels import (
     INPUT_GRADIENT,
     OUTPUT,
     WEIGHT_GRADIENT,
+    Order,
     aten_cpu,
     is_onednns_half,
     onednn,
+    onednn_transposed,
 )
 from vgg_profile.predict.kernels.events import Passing, in_order
-from vgg_profile.predict.kernels.shapes import Convolution
+from vgg_profile.predict.kernels.shapes import Convolution, Transposed
 
 SMALL = 20_480
 """Values of one image that PyTorch convolves itself."""
@@ -83,6 +85,18 @@ BACKWARD = (
 But NNPACK, which makes the bias's gradient last, and that of one image once for each.
 """
 
+_WEIGHTS, _COLUMNS = BACKWARD.index("+output gradient in blocks, again"), BACKWARD.index("+columns")
+
+TRANSPOSED_FORWARD = (*(step for step in FORWARD if "columns" not in step), "+columns", "-columns")
+TRANSPOSED_BACKWARD = (
+    *BACKWARD[:_WEIGHTS],
+    "+columns of the input gradient",
+    "-columns of the input gradient",
+    *BACKWARD[_WEIGHTS:_COLUMNS],
+    "+columns",
+    "-columns",
+)
+"""A transposed convolution's: its own columns come after the result that they are for."""
 
 _OF_FORWARD = {
     "map": "input in blocks",
@@ -118,7 +132,7 @@ class Sizes(NamedTuple):
     """The blocks of which only a most is known."""
 
 
-def is_onednns(shape: Convolution, processor: str | None, threads: int) -> bool:
+def is_onednns(shape: Convolution | Transposed, processor: str | None, threads: int) -> bool:
     """Whether PyTorch hands a convolution to oneDNN, where that is on.
 
     >>> small = Convolution(1, 64, 64, 14, 14)
@@ -133,8 +147,10 @@ def is_onednns(shape: Convolution, processor: str | None, threads: int) -> bool:
     )
 
 
-@lru_cache(maxsize=4096)
-def sizes(shape: Convolution, processor: str | None, threads: int, *, with_onednn: bool = True) -> Sizes:
+@lru_cache(maxsize=4096, typed=True)
+def sizes(
+    shape: Convolution | Transposed, processor: str | None, threads: int, *, with_onednn: bool = True
+) -> Sizes:
     """Every block that a convolution takes, forward and backward, in bytes; its results are among them.
 
     ``processor`` is one of ``core.setting.PROCESSORS``, ``None`` one that no rule knows; ``threads`` is
@@ -149,11 +165,17 @@ def sizes(shape: Convolution, processor: str | None, threads: int, *, with_onedn
         BIAS_GRADIENT: bias * shape.wants_weight_gradient,
     }
     if not (with_onednn and is_onednns(shape, processor, threads)):
-        beside, beside_gradients = aten_cpu.convolution(shape)
+        if isinstance(shape, Transposed):
+            beside, beside_gradients = aten_cpu.transposed(shape)
+        else:
+            beside, beside_gradients = aten_cpu.convolution(shape)
         return Sizes({OUTPUT: output, **beside}, {**results, **beside_gradients})
     if processor is None:
         return Sizes({OUTPUT: output}, results, Provenance.UNKNOWN, Provenance.UNKNOWN)
-    forward, data, weights = onednn.primitives(shape, processor, threads)
+    if isinstance(shape, Transposed):
+        forward, data, weights = onednn_transposed.primitives(shape, processor, threads)
+    else:
+        forward, data, weights = onednn.primitives(shape, processor, threads)
     wanted = [(forward, _OF_FORWARD)]
     wanted += [(data, _OF_DATA)] * shape.wants_input_gradient
     wanted += [(weights, _OF_WEIGHTS)] * shape.wants_weight_gradient
@@ -176,17 +198,26 @@ def sizes(shape: Convolution, processor: str | None, threads: int, *, with_onedn
     )
 
 
-def forward(shape: Convolution, processor: str | None, threads: int, *, with_onednn: bool = True) -> Passing:
+def orders(shape: Convolution | Transposed) -> tuple[Order, Order]:
+    """In which order its blocks come and go, forward and backward."""
+    return (TRANSPOSED_FORWARD, TRANSPOSED_BACKWARD) if isinstance(shape, Transposed) else (FORWARD, BACKWARD)
+
+
+def forward(
+    shape: Convolution | Transposed, processor: str | None, threads: int, *, with_onednn: bool = True
+) -> Passing:
     """The events of ``aten::convolution``.
 
     >>> forward(Convolution(1, 2, 4, 8, 8), "avx512", 1).changes  # columns, the output, the columns again
     (4608, 1024, -4608)
     """
     known = sizes(shape, processor, threads, with_onednn=with_onednn)
-    return in_order(FORWARD, known.forward, known.forward_provenance)
+    return in_order(orders(shape)[0], known.forward, known.forward_provenance)
 
 
-def backward(shape: Convolution, processor: str | None, threads: int, *, with_onednn: bool = True) -> Passing:
+def backward(
+    shape: Convolution | Transposed, processor: str | None, threads: int, *, with_onednn: bool = True
+) -> Passing:
     """The events of ``aten::convolution_backward``, for the weight, the bias and, if wanted, the input."""
     known = sizes(shape, processor, threads, with_onednn=with_onednn)
-    return in_order(BACKWARD, known.backward, known.backward_provenance)
+    return in_order(orders(shape)[1], known.backward, known.backward_provenance)

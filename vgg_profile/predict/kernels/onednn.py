@@ -10,6 +10,8 @@ Holds for oneDNN 3.12.0, which torch 2.13 has. Source: ``src/cpu/x64`` there, th
 
 from __future__ import annotations
 
+from math import prod
+
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF
 from vgg_profile.predict.kernels import onednn_columns, onednn_threads, onednn_tiles
@@ -30,7 +32,7 @@ LARGEST_MAP = 2**31 - 1
 def primitives(shape: Convolution, processor: str, threads: int) -> Primitives:
     """The forward pass, the input's gradient and the weight's gradient of a convolution that is oneDNN's."""
     if shape.keeps_its_size and shape.dtype == "float32":
-        return _float32(shape, AVX2 if processor == "avx2" else AVX512, threads)
+        return float32(shape, AVX2 if processor == "avx2" else AVX512, threads)
     if shape.keeps_its_size and shape.dtype == "bfloat16":
         if processor == "amx":
             return onednn_tiles.primitives(shape, threads)
@@ -40,25 +42,28 @@ def primitives(shape: Convolution, processor: str, threads: int) -> Primitives:
     return UNKNOWN, UNKNOWN, UNKNOWN
 
 
-def _float32(shape: Convolution, block: int, threads: int) -> Primitives:
-    """Source: ``jit_avx512_common_conv_kernel.cpp``, ``jit_avx512_common_1x1_conv_kernel.cpp``; avx2, too."""
+def float32(shape: Convolution, block: int, threads: int) -> Primitives:
+    """In float32, with blocks of so many channels.
+
+    Source: ``jit_avx512_common_conv_kernel.cpp``, ``jit_avx512_common_1x1_conv_kernel.cpp``; avx2, too.
+    """
     ci, co = up(shape.in_channels, block), up(shape.out_channels, block)
-    channel, window = _areas(shape, FLOAT32)
+    channel, made, window = _areas(shape, FLOAT32)
     if shape.kernel // 2 > shape.width:  # padding beyond the image
         forward, data = UNKNOWN, onednn_columns.for_input(shape, threads, FLOAT32 * block)
     else:
         is_image = shape.kernel > 1 and shape.in_channels < block
         read = shape.in_channels if is_image else ci
         bias = _padded_bias(shape, block, FLOAT32)
-        forward = Primitive(0 if is_image else ci * channel, read * co * window, co * channel, bias)
-        data = Primitive(co * channel, ci * co * window, ci * channel)
+        forward = Primitive(0 if is_image else ci * channel, read * co * window, co * made, bias)
+        data = Primitive(co * made, ci * co * window, ci * channel)
     return forward, data, (_weights_16 if block == AVX512 else _weights_8)(shape, threads, FLOAT32 * block)
 
 
 def _weights_16(shape: Convolution, threads: int, register: int) -> Primitive:
     """A float32 weight's gradient with AVX-512: ``jit_avx512_common_convolution.cpp``, and the 1x1 one."""
     ci, co = up(shape.in_channels, AVX512), up(shape.out_channels, AVX512)
-    channel, window = _areas(shape, FLOAT32)
+    channel, made, window = _areas(shape, FLOAT32)
     bias = _padded_bias(shape, AVX512, FLOAT32)
     if shape.kernel == 1:
         shared = onednn_threads.pointwise_16(shape, threads)
@@ -70,13 +75,13 @@ def _weights_16(shape: Convolution, threads: int, register: int) -> Primitive:
     is_image = shape.in_channels <= IMAGE
     read = shape.in_channels if is_image else ci
     shared = onednn_threads.direct_16(shape, read, threads)
-    return Primitive(co * channel, 0 if is_image else ci * channel, read * co * window, bias + shared)
+    return Primitive(co * made, 0 if is_image else ci * channel, read * co * window, bias + shared)
 
 
 def _weights_8(shape: Convolution, threads: int, register: int) -> Primitive:
     """A float32 weight's gradient with AVX2: ``jit_avx2_convolution.cpp``, and the 1x1 one."""
     ci, co = up(shape.in_channels, AVX2), up(shape.out_channels, AVX2)
-    channel, window = _areas(shape, FLOAT32)
+    channel, made, window = _areas(shape, FLOAT32)
     bias = _padded_bias(shape, AVX2, FLOAT32)
     if shape.kernel == 1:
         shared = onednn_threads.pointwise_8(shape, threads)
@@ -86,7 +91,7 @@ def _weights_8(shape: Convolution, threads: int, register: int) -> Primitive:
     is_image = shape.in_channels == IMAGE
     read = IMAGE if is_image else ci
     shared = onednn_threads.direct_8(shape, IMAGE if is_image else AVX2, threads)
-    return Primitive(co * channel, 0 if is_image else ci * channel, read * co * window, bias + shared)
+    return Primitive(co * made, 0 if is_image else ci * channel, read * co * window, bias + shared)
 
 
 def _bfloat16(shape: Convolution, threads: int, *, has_bfloat16: bool) -> Primitives:
@@ -95,7 +100,7 @@ def _bfloat16(shape: Convolution, threads: int, *, has_bfloat16: bool) -> Primit
     Source: ``jit_avx512_core_bf16_conv_kernel.cpp``; without bfloat16 instructions it emulates them.
     """
     ci, co = up(shape.in_channels, AVX512), up(shape.out_channels, AVX512)
-    channel, window = _areas(shape, HALF)
+    channel, _, window = _areas(shape, HALF)
     is_image = shape.in_channels < AVX512
     if shape.kernel // 2 > shape.width:
         forward, data = UNKNOWN, onednn_columns.for_input(shape, threads, FLOAT32 * AVX512)
@@ -119,7 +124,7 @@ def _bfloat16_pointwise(shape: Convolution, threads: int) -> Primitives:
     one image's maps transposed. Source: ``jit_avx512_core_bf16_1x1_conv_kernel.cpp``.
     """
     ci, co = up(shape.in_channels, AVX512), up(shape.out_channels, AVX512)
-    channel, window = _areas(shape, HALF)
+    channel, _, window = _areas(shape, HALF)
     places = shape.height * shape.width + 31  # rounded up to those of an instruction
     bias = _padded_bias(shape, AVX512, FLOAT32)
     forward = threads * co * places * FLOAT32 + BOOKING + bias
@@ -133,9 +138,10 @@ def _bfloat16_pointwise(shape: Convolution, threads: int) -> Primitives:
     )
 
 
-def _areas(shape: Convolution, itemsize: int) -> tuple[int, int]:
-    """Bytes of one channel over the whole batch, and of one window."""
-    return shape.batch * shape.height * shape.width * itemsize, shape.kernel**2 * itemsize
+def _areas(shape: Convolution, itemsize: int) -> tuple[int, int, int]:
+    """Bytes of one channel read and of one made, over the whole batch, and of one window."""
+    of_one = shape.batch * itemsize
+    return shape.height * shape.width * of_one, prod(shape.output_plane) * of_one, shape.kernel**2 * itemsize
 
 
 def _padded_bias(shape: Convolution, block: int, itemsize: int) -> int:

@@ -6,6 +6,8 @@ plain tensors. Source: ``src/cpu/gemm_convolution_utils.cpp`` of oneDNN 3.12.0, 
 
 from __future__ import annotations
 
+from math import prod
+
 from vgg_profile.core.sizes import FLOAT32, HALF, ITEMSIZE
 from vgg_profile.predict.kernels.onednn_threads import BOOKING
 from vgg_profile.predict.kernels.primitive import Primitive
@@ -20,8 +22,7 @@ def _limit(shape: Convolution, threads: int) -> int:
 
 def _one_image(shape: Convolution) -> int:
     """Values of one image's columns; a 1×1 window needs none."""
-    plane = shape.height * shape.width
-    return shape.in_channels * shape.kernel**2 * plane if shape.kernel > 1 else 0
+    return shape.in_channels * shape.kernel**2 * prod(shape.output_plane) if shape.kernel > 1 else 0
 
 
 def for_weight(shape: Convolution, threads: int, register: int) -> Primitive:
@@ -30,7 +31,7 @@ def for_weight(shape: Convolution, threads: int, register: int) -> Primitive:
     It books the bytes of the weight as if they were values, so four times too many in float32.
     """
     itemsize = ITEMSIZE[shape.dtype]
-    weight, plane = shape.weight_values * itemsize, shape.height * shape.width
+    weight, plane = shape.weight_values * itemsize, prod(shape.output_plane)
     window, lanes, limit = shape.in_channels * shape.kernel**2, register // itemsize, _limit(shape, threads)
     bias = shape.out_channels * FLOAT32 * shape.has_bias
     is_half = itemsize == HALF

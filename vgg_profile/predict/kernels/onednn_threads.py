@@ -73,9 +73,11 @@ def direct_16(shape: Convolution, read: int, threads: int) -> int:
     rows = 9  # at least so many rows of the output a thread
     block = read if read < 16 else 16
     inputs, outputs = blocks(read, block), blocks(shape.out_channels, 16)
-    height, width, window = shape.height, shape.width, shape.kernel**2
-    is_tall = height > rows
-    tall, flat = (height, 1) if is_tall else (1, height)
+    window = shape.kernel**2
+    is_tall = shape.output_plane[0] > rows
+    (tall_in, flat_in), (tall, flat) = (
+        (height, 1) if is_tall else (1, height) for height in (shape.height, shape.output_plane[0])
+    )
     work = shape.batch * tall
     images = shape.batch * max(1, tall // rows)
 
@@ -85,7 +87,8 @@ def direct_16(shape: Convolution, read: int, threads: int) -> int:
             blocks(outputs, split.outputs),
             blocks(inputs, split.inputs),
         )
-        maps = share * flat * width * (deep * block + wide * 16)
+        values = blocks(shape.batch * tall_in, split.images) * deep * block * flat_in * shape.width
+        maps = values // shape.stride // shape.stride + share * wide * 16 * flat * shape.output_plane[1]
         return maps + 8 * wide * deep * window * block * 16
 
     def computing(split: Split) -> int:

@@ -64,6 +64,73 @@ class Convolution(NamedTuple):
         return is_plain and self.kernel % 2 == 1 and self.pad == self.kernel // 2
 
 
+class Transposed(NamedTuple):
+    """A 2-D transposed convolution of ``batch`` images, contiguous NCHW, with a square kernel.
+
+    >>> Transposed(2, 64, 32, 14, 14, 2, stride=2).output_plane
+    (28, 28)
+    """
+
+    batch: int
+    in_channels: int
+    out_channels: int
+    height: int
+    width: int
+    kernel: int
+    has_bias: bool = True
+    wants_input_gradient: bool = True
+    dtype: str = "float32"
+    stride: int = 1
+    padding: int = 0
+    output_padding: int = 0
+    dilation: int = 1
+    groups: int = 1
+    wants_weight_gradient: bool = True
+    """The bias's goes with it."""
+
+    @property
+    def output_plane(self) -> tuple[int, int]:
+        """Height and width of the output."""
+        margin = self.dilation * (self.kernel - 1) + 1 + self.output_padding - 2 * self.padding
+        height, width = ((side - 1) * self.stride + margin for side in (self.height, self.width))
+        return height, width
+
+    @property
+    def input_values(self) -> int:
+        return self.batch * self.in_channels * self.height * self.width
+
+    @property
+    def output_values(self) -> int:
+        return self.batch * self.out_channels * prod(self.output_plane)
+
+    @property
+    def weight_values(self) -> int:
+        return self.in_channels * (self.out_channels // self.groups) * self.kernel**2
+
+    @property
+    def turned(self) -> Convolution:
+        """The convolution whose input's gradient it is: from its output to its input, without its bias.
+
+        >>> Transposed(2, 64, 32, 14, 14, 2, stride=2).turned.output_plane
+        (14, 14)
+        """
+        height, width = self.output_plane
+        return Convolution(
+            self.batch,
+            self.out_channels,
+            self.in_channels,
+            height,
+            width,
+            self.kernel,
+            has_bias=False,
+            dtype=self.dtype,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+
+
 class Product(NamedTuple):
     """A matrix product: ``rows`` × ``inner`` by ``inner`` × ``columns``."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read as torch is loaded: 
 import pytest
 from any_nets import nets, traced_net  # noqa: F401 - fixtures that several files share
 from hypothesis import settings
-from paging import fresh, html, other, quick, reader  # noqa: F401
+from paging import fresh, html, other, quick, reader, window  # noqa: F401
 from pytest_regressions.file_regression import FileRegressionFixture
 from recording import network, saved  # noqa: F401
 
@@ -43,6 +44,12 @@ def _check_same(obtained: Path, expected: Path) -> None:
     assert obtained.read_bytes().decode() == expected.read_bytes().decode()
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One process more than there are processors: some tests wait for a browser or another process."""
+    return (yield) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests begin first, so that no process is left alone with one at the end.
 
@@ -52,10 +59,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
-def pytest_collection_finish() -> None:
-    """What is loaded by now stays: `measure` and `trace` collect garbage, and need not walk all of it."""
-    gc.collect()
-    gc.freeze()
+MANY = 100
+"""Modules that, once loaded, are worth leaving out of what is searched for garbage."""
+
+_frozen = 0
+
+
+def pytest_runtest_setup() -> None:
+    """What is loaded stays: `measure` and `trace` collect garbage, and need not walk all of it."""
+    global _frozen
+    if len(sys.modules) >= _frozen + MANY:
+        gc.collect()
+        gc.freeze()
+        _frozen = len(sys.modules)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -196,10 +196,18 @@ def part(reader, name):
     return reader.page.locator(f'#chain button[title="{name}"]').first
 
 
-@pytest.fixture(scope="session")
-def html():
+def page_of_four():
+    """The page of A, B, D and E."""
     comparison = Comparison(tuple(map(walk, NAMES)))
     return to_live_page(Report(comparison, "vgg-profile report A B D E -o networks.html"))
+
+
+@pytest.fixture(scope="session")
+def html():
+    """It without its pictures, which take long to draw and to load: ``test_page_layout`` has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vgg_profile.describe.documents.compose", without_pictures)
+        return page_of_four()
 
 
 class Reader:
@@ -230,6 +238,16 @@ class Reader:
         self.page.goto(f"{self.path.as_uri()}{anchor}")
         return self
 
+    def go_to(self, anchor):
+        """Another address of the page that is open, as a reader types it."""
+        self.page.evaluate(
+            """(anchor) => {
+                history.replaceState(null, "", anchor);
+                dispatchEvent(new HashChangeEvent("hashchange"));
+            }""",
+            anchor,
+        )
+
     @property
     def asked_elsewhere(self):
         files = [url for url in self.requests if url.startswith("file:")]
@@ -251,21 +269,25 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def reader(browser, tmp_path_factory, html):
+def window(browser, tmp_path_factory):
+    """A reader that a file's tests share; nothing is open."""
+    return Reader(browser, tmp_path_factory.mktemp("page") / "networks.html")
+
+
+@pytest.fixture(scope="module")
+def reader(window, html):
     """The page, opened once; ``show`` gives it a whole setting."""
-    reader = Reader(browser, tmp_path_factory.mktemp("page") / "networks.html").open(html)
-    reader.page.locator("#layers tbody tr").first.wait_for()
-    return reader
+    window.open(html).page.locator("#layers tbody tr").first.wait_for()
+    return window
 
 
 @pytest.fixture
-def fresh(reader, html):
+def fresh(window, html):
     """The page as it begins, at its usual size."""
-    reader.page.set_viewport_size({"width": 1400, "height": 900})
-    reader.page.emulate_media(media="screen", color_scheme="light")
-    reader.open(html)
-    reader.page.locator("#layers tbody tr").first.wait_for()
-    return reader
+    window.page.set_viewport_size({"width": 1400, "height": 900})
+    window.page.emulate_media(media="screen", color_scheme="light")
+    window.open(html).page.locator("#layers tbody tr").first.wait_for()
+    return window
 
 
 @pytest.fixture

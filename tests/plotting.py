@@ -93,7 +93,12 @@ APART = 3
 
 
 def drawn(canvas: Canvas) -> list[Text]:
-    """Every text that is really drawn; matplotlib keeps others, such as ticks beyond the axes."""
+    """Every text that is really drawn; matplotlib keeps others, such as ticks beyond the axes.
+
+    A canvas of which nothing has changed since is not drawn again.
+    """
+    if not canvas.stale and hasattr(canvas, "texts_drawn"):
+        return list(canvas.texts_drawn)
     texts: list[Text] = []
     draw_text = Text.draw
 
@@ -104,6 +109,7 @@ def drawn(canvas: Canvas) -> list[Text]:
 
     with mock.patch.object(Text, "draw", keep):
         canvas.draw_without_rendering()
+    canvas.texts_drawn = texts  # type: ignore[attr-defined]
     return texts
 
 
@@ -127,7 +133,7 @@ def faults(canvas: Canvas) -> list[str]:
 
 def crossed(canvas: Canvas) -> list[str]:
     """Every text at a bar or a point whose ground touches a limit, a curve or a tick of another figure."""
-    canvas.draw_without_rendering()
+    drawn(canvas)
     found = []
     for axes in canvas.axes:
         lines = [

@@ -9,6 +9,7 @@ import pytest
 from any_nets import answer, run
 from click.testing import CliRunner
 from measuring import assert_exact
+from turns import by_turns
 
 from vgg_profile import InputError, walk
 from vgg_profile.check.crosscheck import crosscheck
@@ -19,8 +20,9 @@ from vgg_profile.core.events import Category, Phase
 from vgg_profile.core.setting import Setup
 from vgg_profile.measure import measure
 from vgg_profile.predict.steps import ledger
+from vgg_profile.predict.vgg.configs import from_dict
 
-NET = "16,M,conv1-24,32,M"
+NET = from_dict({"layers": [16, "M", "conv1-24", 32, "M"], "classifier": [64, 32], "classes": 5})
 
 
 @pytest.mark.parametrize(
@@ -109,11 +111,10 @@ def tied(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     return (f"{path}:Tied", "--input", "12:int64<50")
 
 
-@pytest.mark.parametrize(
-    "setup",
-    ["", "--optimizer adam", "--optimizer momentum --first-step", "--optimizer sgd --amp bfloat16"],
-)
-@pytest.mark.parametrize("of", ["a U-Net", "tied weights"])
+OPTIONS = ["", "--optimizer adam", "--optimizer momentum --first-step", "--optimizer sgd --amp bfloat16"]
+
+
+@pytest.mark.parametrize(("setup", "of"), by_turns(OPTIONS, ["a U-Net", "tied weights"]))
 def test_of_any_network_the_last_micro_batch_takes_what_is_predicted(
     of: str, setup: str, tied: tuple[str, ...]
 ) -> None:

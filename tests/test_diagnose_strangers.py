@@ -76,7 +76,7 @@ INTO_ALL = "import os\nfor n in range(3, 99):\n    try: os.write(n, {})\n    exc
         pytest.param(
             "import os\nos.kill(os.getpid(), 19)\n", "took longer than 10 seconds", marks=pytest.mark.slow
         ),
-        ("import ctypes\nctypes.string_at(0)\n", "by signal 11"),
+        pytest.param("import ctypes\nctypes.string_at(0)\n", "by signal 11", marks=pytest.mark.slow),
         ("import os\nos._exit(0)\n", "with exit code 0"),
     ],
 )

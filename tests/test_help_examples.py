@@ -72,8 +72,8 @@ def examples(command: str) -> list[str]:
 
 
 def takes_long(line: str) -> bool:
-    """Whether it takes a real pass, or searches what would make a model one of the paper's."""
-    return bool({"--measure", "measure", "--like"} & {*line.split()})
+    """Whether it takes a real pass, searches what makes a model one of the paper's, or fills a large card."""
+    return bool({"--measure", "measure", "--like", "--expandable-segments"} & {*line.split()})
 
 
 @pytest.fixture

@@ -225,7 +225,8 @@ def test_what_no_rule_knows_says_so() -> None:
     conv = Convolution(2, 16, 16, 8, 8)
     unknown = [
         convolution.forward(conv, None, 1),
-        convolution.forward(conv._replace(stride=2), "avx512", 1),
+        convolution.forward(conv._replace(kernel=1, stride=2), "avx512", 1),
+        convolution.forward(conv._replace(dilation=2), "avx512", 1),
         convolution.forward(Convolution(1, 128, 128, 150, 150, dtype="bfloat16"), "amx", 1),
         convolution.backward(conv._replace(dtype="float16", stride=2), "amx", 1),
         convolution.forward(conv._replace(kernel=7, height=1, width=1), "avx512", 1),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from turns import by_turns
 
 import vgg_profile.__main__
 from vgg_profile.core.ending import ENDING, Ended, check_not_ended, heeded, uninterrupted
@@ -67,8 +68,9 @@ def is_alive(pid: int) -> bool:
 
 @linux
 @pytest.mark.parametrize("twice", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["once", "twice"])
-@pytest.mark.parametrize("number", CODES, ids=lambda number: signal.Signals(number).name)
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    ("name", "number"), by_turns(COMMANDS, CODES), ids=lambda each: getattr(each, "name", each)
+)
 def test_a_signal_at_any_moment_ends_it_cleanly(
     name: str, number: signal.Signals, twice: bool, tmp_path: Path
 ) -> None:
@@ -178,22 +180,35 @@ def test_what_is_ignored_from_the_start_stays_so(held: None) -> None:
 TABLE = "table 8,M --input 8"
 
 
+STREAMS = [
+    *((each, ">/dev/full", 1, 1) for each in (TABLE, "--help", "doctor")),
+    *((each, ">&-", 1, 1) for each in (TABLE, "--version")),
+    *((f"{TABLE} -o FILE", each, 0, 1) for each in (">/dev/full", ">&-")),
+    *((f"{TABLE} -o FILE", each, 0, 0) for each in ("2>/dev/full", ">&- 2>&- <&-")),
+    ("plot 8,M memory --input 8 -o f.png", "2>/dev/full", 0, 0),
+    *(("table Q", each, 2, 0) for each in ("2>/dev/full", "2>&-")),
+    ("fit D --memory 1KiB --optimizer adam", "2>/dev/full", 4, 0),
+    ("fit D --memory 2GiB --batch 999 --reserve 1MiB", "2>/dev/full", 4, 0),
+]
+"""What is typed, its redirection, the exit code, and the lines on stderr."""
+
+MORE_STREAMS = [
+    *((f"{TABLE} {more}", ">/dev/full", 1, 1) for more in ("--format json", "--help")),
+    *((each, ">/dev/full", 1, 1) for each in ("--version", "list", "notes")),
+    *((each, ">&-", 1, 1) for each in ("--help", "list")),
+    *((f"{TABLE} -o FILE", each, 0, 0) for each in ("2>&-", ">&- 2>&-")),
+    ("plot 8,M memory --input 8 -o f.svg", "2>/dev/full", 0, 0),
+    *((each, to, 2, 0) for each in ("Q", "table D --Q") for to in ("2>/dev/full", "2>&-")),
+    ("fit D --memory 1KiB", "2>/dev/full", 4, 0),
+]
+"""The same of other commands, and in other ways."""
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize(
     ("command", "redirection", "code", "said"),
-    [
-        *((f"{TABLE} {more}", ">/dev/full", 1, 1) for more in ("", "--format json", "--help")),
-        *((each, ">/dev/full", 1, 1) for each in ("--help", "--version", "list", "notes", "doctor")),
-        *((each, ">&-", 1, 1) for each in (TABLE, "--help", "--version", "list")),
-        *((f"{TABLE} -o FILE", each, 0, 1) for each in (">/dev/full", ">&-")),
-        *((f"{TABLE} -o FILE", each, 0, 0) for each in ("2>/dev/full", "2>&-", ">&- 2>&-", ">&- 2>&- <&-")),
-        *((f"plot 8,M memory --input 8 -o {each}", "2>/dev/full", 0, 0) for each in ("f.svg", "f.png")),
-        *((each, "2>/dev/full", 2, 0) for each in ("table Q", "Q", "table D --Q")),
-        *((each, "2>&-", 2, 0) for each in ("table Q", "Q", "table D --Q")),
-        *((f"fit D --memory 1KiB {each}", "2>/dev/full", 4, 0) for each in ("", "--optimizer adam")),
-        ("fit D --memory 2GiB --batch 999 --reserve 1MiB", "2>/dev/full", 4, 0),
-    ],
-)  # fmt: skip
+    [*STREAMS, *(pytest.param(*each, marks=pytest.mark.slow) for each in MORE_STREAMS)],
+)
 def test_a_stream_that_takes_nothing(
     command: str, redirection: str, code: int, said: int, tmp_path: Path
 ) -> None:
@@ -295,7 +310,10 @@ def compiled() -> None:
 
 @linux
 @pytest.mark.usefixtures("compiled")
-@pytest.mark.parametrize("quarters", [0, 1, 2, 4, 8, 16, 24, 32, 48, 64, 128])
+@pytest.mark.parametrize(
+    "quarters",
+    [0, 2, 8, 24, 48, 128, *(pytest.param(each, marks=pytest.mark.slow) for each in (1, 4, 16, 32, 64))],
+)
 @pytest.mark.parametrize(
     "words",
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from turns import by_turns
 
 from vgg_profile.cli import main
 
@@ -49,10 +50,10 @@ class Lazy(nn.Sequential):
 """
 
 
-@pytest.mark.parametrize(
-    "setup", [(), ("--optimizer", "adam"), ("--optimizer", "adam", "--first-step")], ids=str
-)
-@pytest.mark.parametrize("name", ["Once", "Anew", "Few", "Lazy"])
+SETUPS = [("--optimizer", "adam"), (), ("--optimizer", "adam", "--first-step")]
+
+
+@pytest.mark.parametrize(("name", "setup"), by_turns(["Once", "Anew", "Few", "Lazy"], SETUPS), ids=str)
 def test_every_figure_holds(tmp_path: Path, name: str, setup: tuple[str, ...]) -> None:
     file = tmp_path / "net.py"
     file.write_text(NETS)

@@ -99,7 +99,9 @@ def test_axe_finds_nothing_serious_in_any_state(open_page, scheme, states):
     assert {state: each for state, each in objections.items() if each} == {}
 
 
-@pytest.mark.parametrize("width", [320, 390, 1024, 3840])
+@pytest.mark.parametrize(
+    "width", [320, *(pytest.param(each, marks=pytest.mark.slow) for each in (390, 1024)), 3840]
+)
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_serious_at_any_width(open_page, width, scheme):
     page = open_page(color_scheme=scheme)

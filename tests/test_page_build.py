@@ -131,10 +131,11 @@ def as_seen(figures):
     tape, totals = figures["tape"], figures["totals"]
     ends = [*(first for *_, first in tape["marks"][1:]), len(tape["events"])]
 
-    def at(batch):
+    def live(batch):
         sizes = at_batch(figures["fixed"], figures["per_image"], batch)
         return [0, *(row[0] for row in levels(tape["events"], [0] * len(sizes), sizes, 1))]
 
+    at = {batch: live(batch) for batch in (1, 8, 1000)}
     loaded = tape["marks"][1][3]
     return {
         "parameters": totals["parameters"],
@@ -143,10 +144,10 @@ def as_seen(figures):
         "rows": [row["name"] for row in figures["rows"]],
         "saved": [
             [sum(at_batch(fixed, each, batch)) for _, fixed, each in figures["saved"][:-1]]
-            for batch in (1, 8, 1000)
+            for batch in at
         ],
-        "boundaries": [[at(batch)[2 * end] for end in ends] for batch in (1, 8, 1000)],
-        "peaks": [max(at(batch)[2 * loaded :]) for batch in (1, 8, 1000)],
+        "boundaries": [[each[2 * end] for end in ends] for each in at.values()],
+        "peaks": [max(each[2 * loaded :]) for each in at.values()],
         "largest": [
             0 if max(fixed for fixed, _ in figures["lines"]) > limit * 2**30
             else min((limit * 2**30 - fixed) // each for fixed, each in figures["lines"] if each)
@@ -282,31 +283,34 @@ def test_what_cannot_be_is_said_and_nothing_changes(other, quick):
 
 
 NOT_NETWORKS = [
-    *("1", ";;;;", "M;;10;3;7", "64,M;0;10;3;7", "99999999;;10;3;7", "%3Cb%3E;;1;1;1", "8,conv2-8;;10;3;7"),
-    *(
-        "8,;;10;3;7",
-        "8;;10;3;7;9",
-        "8," * 400 + "8;;10;3;7",
-        "8;1e3;10;3;7",
-        "8;;10;0;7",
-        "8;;10;3;",
-        "8;;10;3;x",
-    ),
-]
+    "1", ";;;;", "M;;10;3;7", "64,M;0;10;3;7", "99999999;;10;3;7", "%3Cb%3E;;1;1;1", "8,conv2-8;;10;3;7",
+    "8,;;10;3;7", "8;;10;3;7;9", "8," * 400 + "8;;10;3;7", "8;1e3;10;3;7", "8;;10;0;7", "8;;10;3;",
+    "8;;10;3;x",
+]  # fmt: skip
+ANCHORS = [*(f"#net={each}" for each in NOT_NETWORKS), "#dtype=bfloat16&amp=float16"]
 
 
-@pytest.mark.parametrize("anchor", [*(f"net={each}" for each in NOT_NETWORKS), "dtype=bfloat16&amp=float16"])
-def test_an_address_of_no_network_is_the_page_as_it_begins(fresh, anchor):
-    fresh.open(anchor=f"#{anchor}").page.locator("#layers tbody tr").first.wait_for()
-    seen = shown(fresh)
-    assert seen == (wanted("A", dtype="bfloat16") if "dtype" in anchor else wanted("A"))
-    assert not fresh.complaints
+@pytest.mark.parametrize("anchor", ANCHORS)
+def test_an_address_of_no_network_is_the_page_as_it_begins(reader, anchor):
+    reader.go_to("#net=8,M;;10;3;7&batch=2")
+    assert shown(reader) != wanted("A")
+    reader.go_to(anchor)
+    assert shown(reader) == (wanted("A", dtype="bfloat16") if "dtype" in anchor else wanted("A"))
 
 
-def test_every_control_follows_a_network_of_ones_own(fresh):
+@pytest.mark.parametrize(
+    "anchor", [ANCHORS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in ANCHORS[1:])]
+)
+def test_a_page_that_is_opened_at_an_address_of_no_network_is_as_it_begins(window, html, anchor):
+    window.open(html, anchor).page.locator("#layers tbody tr").first.wait_for()
+    assert shown(window) == (wanted("A", dtype="bfloat16") if "dtype" in anchor else wanted("A"))
+    assert not window.complaints
+
+
+def test_every_control_follows_a_network_of_ones_own(window, html):
     own = "32,M,conv1-48,64,M,LRN,96,M"
     anchor = f"#net={own};4096,4096;1000;3;7"
-    fresh.open(anchor=anchor).page.locator("#layers tbody tr").first.wait_for()
+    window.open(html, anchor).page.locator("#layers tbody tr").first.wait_for()
     chance = random.Random(2)
     for _ in range(12):
         setting = {
@@ -319,5 +323,5 @@ def test_every_control_follows_a_network_of_ones_own(fresh):
             "device": chance.choice(("cpu", "cuda")),
             "unit": "bytes",
         }
-        page = fresh.show(**setting, net=f"{own};4096,4096;1000;3;7")
+        page = window.show(**setting, net=f"{own};4096,4096;1000;3;7")
         assert not differences(page, expected(START | setting | {"network": own}))

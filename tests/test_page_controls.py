@@ -112,13 +112,13 @@ def test_a_batch_may_be_typed_as_the_page_writes_it(reader, typed, meant):
         "#batch=0&memory=-1&unit=TiB&norm=maybe&device=tpu&optimizer=lion",
     ],
 )
-def test_an_address_that_makes_no_sense_is_the_page_as_it_begins(fresh, anchor):
-    fresh.open(anchor=anchor).page.locator("#layers tbody tr").first.wait_for()
+def test_an_address_that_makes_no_sense_is_the_page_as_it_begins(window, html, anchor):
+    window.open(html, anchor).page.locator("#layers tbody tr").first.wait_for()
     wanted = expected(START)["figures"]
-    assert {name: fresh.page.locator(f"#{name} > *").all_text_contents() for name in wanted} == wanted
-    assert fresh.text("#problem") == ""
-    assert not fresh.complaints
-    fresh.wait_until("location.hash === ''")
+    assert {name: window.page.locator(f"#{name} > *").all_text_contents() for name in wanted} == wanted
+    assert window.text("#problem") == ""
+    assert not window.complaints
+    window.wait_until("location.hash === ''")
 
 
 @pytest.mark.parametrize("anchor", ["#network=zzz", "#network=E&batch=4"])
@@ -163,19 +163,20 @@ def test_a_row_shows_its_working_and_lights_its_places(fresh):
 @pytest.mark.parametrize(
     ("width", "height"), [(1920, 1080), (1400, 900), (1280, 720), (1024, 768), (390, 844)]
 )
-def test_the_working_of_a_row_is_in_sight_with_the_row(fresh, width, height):
-    fresh.page.set_viewport_size({"width": width, "height": height})
+def test_the_working_of_a_row_is_in_sight_with_the_row(reader, width, height):
+    reader.page.set_viewport_size({"width": width, "height": height})
+    reader.show()
     for row in (0, 5, -1):
-        fresh.page.locator("#layers tbody tr").nth(row).focus()
-        box = fresh.page.locator("#working").bounding_box()
+        reader.page.locator("#layers tbody tr").nth(row).focus()
+        box = reader.page.locator("#working").bounding_box()
         assert box["y"] >= 0
         assert box["y"] + box["height"] <= height
-        line = fresh.page.locator("#layers tbody tr").nth(row).bounding_box()
+        line = reader.page.locator("#layers tbody tr").nth(row).bounding_box()
         assert 0 <= line["y"] <= height - line["height"]
         if width < 1240:
             assert line["y"] + line["height"] <= box["y"] + 1
-    fresh.page.keyboard.press("Escape")
-    assert not fresh.page.locator("#working").is_visible()
+    reader.page.keyboard.press("Escape")
+    assert not reader.page.locator("#working").is_visible()
 
 
 def test_at_the_pages_top_the_working_is_seen(fresh):
@@ -188,14 +189,14 @@ def test_at_the_pages_top_the_working_is_seen(fresh):
 
 @pytest.mark.parametrize("width", [1400, 380])
 @pytest.mark.parametrize("memory", ["8", "7.9", "7.7", "7.5", "7", "5"])
-def test_the_peaks_label_is_free_of_the_limits_line(fresh, width, memory):
-    fresh.page.set_viewport_size({"width": width, "height": 900})
-    fresh.show(network="D", batch="66", optimizer="adam", memory=memory)
-    label = fresh.page.locator("#chart text.peak").bounding_box()
-    line = fresh.page.locator("#chart line.limit").bounding_box()["y"]
+def test_the_peaks_label_is_free_of_the_limits_line(reader, width, memory):
+    reader.page.set_viewport_size({"width": width, "height": 900})
+    reader.show(network="D", batch="66", optimizer="adam", memory=memory)
+    label = reader.page.locator("#chart text.peak").bounding_box()
+    line = reader.page.locator("#chart line.limit").bounding_box()["y"]
     assert not label["y"] < line < label["y"] + label["height"] - 3  # below the baseline there is nothing
-    assert "GiB less reserve" in fresh.text("#legend")
-    chart = fresh.page.locator("#chart").bounding_box()
+    assert "GiB less reserve" in reader.text("#legend")
+    chart = reader.page.locator("#chart").bounding_box()
     assert chart["y"] + 12 < label["y"] + label["height"]
 
 

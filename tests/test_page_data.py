@@ -126,8 +126,3 @@ def test_how_far_a_page_is_can_be_shown(quick):
     assert to_live_page(report, progress) == to_live_page(report)
     assert list(shown) == ["Drawing"]
     assert all(done == length > 1 for done, length in shown.values())
-
-
-def test_the_page_of_four_networks_is_under_two_megabytes(html):
-    assert len(html.encode()) < 2_000_000
-    assert html.count("<img") >= 9

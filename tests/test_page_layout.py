@@ -6,7 +6,7 @@ import re
 from io import BytesIO
 
 import pytest
-from paging import NAMES, Reader
+from paging import NAMES, Reader, page_of_four
 from PIL import Image
 
 from vgg_profile import walk
@@ -18,6 +18,12 @@ from vgg_profile.render import live_page as to_live_page
 HOSTILE = "</script><b>=1+1</b>"
 CLIPPED = """() => [...document.querySelectorAll(".scroll")]
     .filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.ariaLabel)"""
+
+
+@pytest.fixture(scope="module")
+def html():
+    """The page with its pictures."""
+    return page_of_four()
 
 
 def test_on_a_phone_the_table_scrolls_and_the_page_does_not(fresh):
@@ -170,6 +176,11 @@ def test_pictures_follow_the_colours_of_the_page(fresh):
     fresh.page.get_by_role("radio", name="dark").check(force=True)
     fresh.page.emulate_media(media="print", color_scheme="light")
     assert grounds(fresh.page) == light
+
+
+def test_the_page_of_four_networks_is_under_two_megabytes(html):
+    assert len(html.encode()) < 2_000_000
+    assert html.count("<img") >= 9
 
 
 def test_no_layer_table_stands_there_twice(fresh):

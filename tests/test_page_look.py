@@ -92,6 +92,13 @@ def test_it_goes_one_output_back_and_on(fresh):
         assert output.get_attribute("aria-valuetext").startswith(f"Output {int(number) + 1} of 25")
 
 
+@pytest.fixture
+def looking(reader):
+    """The page, with nothing looked into, before and after."""
+    yield reader
+    reader.page.get_by_role("button", name="Close").click()
+
+
 WITHIN = """() => {
     const { x, y, width, height } = document.getElementById("maps").viewBox.baseVal;
     const sides = (each) => ["x", "y", "width", "height"].map((name) => each[name].baseVal.value);
@@ -104,13 +111,13 @@ WITHIN = """() => {
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5, 7, 9, 11])
-def test_all_of_the_maps_is_in_the_picture(fresh, kernel):
-    fresh.show(net=f"conv{kernel}-8,M;;10;3;1")
-    row(fresh, "conv1_1").click()
-    assert ("Dashed cells are the padding" in fresh.text("#does")) == (kernel > 1)
+def test_all_of_the_maps_is_in_the_picture(looking, kernel):
+    looking.show(net=f"conv{kernel}-8,M;;10;3;1")
+    row(looking, "conv1_1").click()
+    assert ("Dashed cells are the padding" in looking.text("#does")) == (kernel > 1)
     for _ in range(2):
-        assert fresh.page.evaluate(WITHIN) == {"last": "window", "outside": []}
-        fresh.page.get_by_label("Output of the layer").press("End")
+        assert looking.page.evaluate(WITHIN) == {"last": "window", "outside": []}
+        looking.page.get_by_label("Output of the layer").press("End")
 
 
 def test_what_a_value_sees_is_what_the_walk_says(fresh):
@@ -142,14 +149,14 @@ WINDOW = """() => ["x", "y", "width", "height"].map(
         ("pool6", 6 * "cp", {"size": "224×224", "net": f"{SIX};;10;3;1"}),  # of 7, 3 are left
     ],
 )
-def test_the_window_on_the_image_is_where_autograd_has_gradients(fresh, name, layers, setting):
-    fresh.show(**setting)
+def test_the_window_on_the_image_is_where_autograd_has_gradients(looking, name, layers, setting):
+    looking.show(**setting)
     side = int(setting["size"].partition("×")[0])
-    row(fresh, name).click()
+    row(looking, name).click()
     seen = set()
     for key in ("Home", "ArrowRight", "End"):
-        fresh.page.get_by_label("Output of the layer").press(key)
-        down, along = map(int, re.search(r"row (\d+), column (\d+)", fresh.text("#sees")).groups())
+        looking.page.get_by_label("Output of the layer").press(key)
+        down, along = map(int, re.search(r"row (\d+), column (\d+)", looking.text("#sees")).groups())
         image = torch.ones(1, 1, side, side, requires_grad=True)
         value = image
         for layer in layers:
@@ -161,7 +168,7 @@ def test_the_window_on_the_image_is_where_autograd_has_gradients(fresh, name, la
         rows, columns = image.grad[0, 0].nonzero(as_tuple=True)
         corner = [int(columns.min()), int(rows.min())]
         sides = [1 + int(columns.max()) - corner[0], 1 + int(rows.max()) - corner[1]]
-        assert fresh.page.evaluate(WINDOW) == corner + sides
+        assert looking.page.evaluate(WINDOW) == corner + sides
         seen.add((down, along))
     assert len(seen) == 3
     assert (1, 1) in seen
@@ -186,10 +193,10 @@ def lives(step, layers, batch):
 @pytest.mark.parametrize(
     ("name", "layers"), [("conv2_1", ("conv2_1", "bn2_1", "relu2_1")), ("fc6", ("fc6", "relu6", "drop6"))]
 )
-def test_the_tensors_of_a_row_are_pythons(fresh, name, layers):
-    fresh.show(batch="3", optimizer="adam", norm="true")
-    row(fresh, name).click()
-    shown = fresh.page.locator("#tensors tbody tr").evaluate_all(
+def test_the_tensors_of_a_row_are_pythons(looking, name, layers):
+    looking.show(batch="3", optimizer="adam", norm="true")
+    row(looking, name).click()
+    shown = looking.page.locator("#tensors tbody tr").evaluate_all(
         "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
     )
     step = tensors_alone(walk("A", batch=3, batch_norm=True), Setup(optimizer="adam"))

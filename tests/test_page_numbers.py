@@ -106,13 +106,13 @@ def test_what_no_control_changes_is_said_and_every_view_agrees(other, quick, wor
     assert not other.complaints
 
 
-def test_on_cuda_foreach_is_said_and_on_the_cpu_not(fresh):
-    assert "; train, adam, foreach; by" in fresh.show(optimizer="adam", device="cuda")["setting"]
-    assert "; train, adam; by" in fresh.show(optimizer="adam")["setting"]
+def test_on_cuda_foreach_is_said_and_on_the_cpu_not(reader):
+    assert "; train, adam, foreach; by" in reader.show(optimizer="adam", device="cuda")["setting"]
+    assert "; train, adam; by" in reader.show(optimizer="adam")["setting"]
 
 
-def test_the_legend_adds_up_to_the_peak(fresh):
-    shown = fresh.show(batch="8", optimizer="adam", norm="true", unit="bytes")
+def test_the_legend_adds_up_to_the_peak(reader):
+    shown = reader.show(batch="8", optimizer="adam", norm="true", unit="bytes")
     sizes = [int(size.replace(",", "")) for size in shown["legend"].values()]
     assert f"peak {sum(sizes):,} bytes" == shown["peak"]
 

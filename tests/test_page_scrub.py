@@ -100,10 +100,10 @@ def test_another_network_is_noticed(other, html):
     assert departures(other.page.evaluate(AT_EACH_EVENT), tensors_alone(walk("A")), 1)
 
 
-def test_a_blocks_area_is_its_bytes(fresh):
-    fresh.show(network="D", batch="16", unit="bytes")
+def test_a_blocks_area_is_its_bytes(reader):
+    reader.show(network="D", batch="16", unit="bytes")
     chance = random.Random(1)
-    for seen in chance.sample(fresh.page.evaluate(AT_EACH_EVENT), 20):
+    for seen in chance.sample(reader.page.evaluate(AT_EACH_EVENT), 20):
         measured = [
             (int(re.search(r": ([\d,]+) bytes", title)[1].replace(",", "")), width * height)
             for title, _, width, height in seen["blocks"]
@@ -225,7 +225,7 @@ def test_a_real_step_is_laid_over_its_own_setting_alone(other, quick):
     assert not other.complaints
 
 
-def test_a_traced_network_is_walked_through_and_not_built(other):
+def test_a_traced_network_is_walked_through_and_not_built(other, quick):
     import torch
     from torch import nn
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 import torch
-from paging import without_pictures
+from paging import Reader, without_pictures
 from torch import nn
 
 from vgg_profile import trace
@@ -64,12 +64,14 @@ def page_of(name):
         return step, to_live_page(report)
 
 
-@pytest.fixture(params=NETS)
-def traced(request, other):
+@pytest.fixture(scope="module", params=NETS)
+def traced(request, browser, tmp_path_factory):
     step, html = page_of(request.param)
     assert len(html.encode()) < 1_000_000
-    other.open(html).page.locator("#layers tbody tr").first.wait_for()
-    return step, other
+    reader = Reader(browser, tmp_path_factory.mktemp("page") / "net.html").open(html)
+    reader.page.locator("#layers tbody tr").first.wait_for()
+    yield step, reader
+    reader.page.context.close()
 
 
 def figures(page, batch):

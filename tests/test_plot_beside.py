@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 from plotting import close, crossed, faults, of_a_card, subject
+from turns import by_turns
 
 from examples.my_net import UNet
 from vgg_profile.ask.cards import memory
@@ -36,15 +37,15 @@ def test_what_fits_is_named_beside_every_line(memories: tuple[int, ...], net: st
         assert (crossed(canvas), faults(canvas)) == ([], []), fit.memory.label
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("card", ["gtx1650", "t4", "rtx4090", "h100", "8GiB", "24GB"])
+@pytest.mark.parametrize(
+    ("card", "size"), by_turns(["gtx1650", "t4", "rtx4090", "h100", "8GiB", "24GB"], SIZES)
+)
 def test_what_fits_on_a_card_is_named_beside_every_line(card: str, size: str) -> None:
     canvas = draw(depict(of_a_card(card)), size)
     assert (crossed(canvas), faults(canvas)) == ([], [])
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("have", ["1GiB", "2GiB", "2.85GiB", "8GiB", "rtx4090"])
+@pytest.mark.parametrize(("have", "size"), by_turns(["1GiB", "2GiB", "2.85GiB", "8GiB", "rtx4090"], SIZES))
 def test_a_memory_crosses_no_name_of_a_line(have: str, size: str) -> None:
     canvas = draw(depict(subject(Sweep), memory=memory(have)), size)
     assert (crossed(canvas), faults(canvas)) == ([], [])

@@ -54,7 +54,7 @@ def test_suffixes_are_the_formats() -> None:
 def test_plot_draws_every_kind_and_its_help_names_it(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "picture.svg"
     measured = ["--measured", RECORD] if kind in ("check", "time") else []
-    done = run("D", kind, *measured, "-o", path)
+    done = run("D" if measured else "8,M", kind, *measured, "-o", path)
     assert done.exit_code == 0, done.output
     assert path.read_bytes().startswith(b"<?xml")
     assert f"\n  {kind} " in run("--help").stdout
@@ -112,7 +112,7 @@ DRAWN: dict[str, tuple[str, ...]] = {
     "fit": ("8,M", "--memory", "1GiB"),
     "sweep": ("8,M", "--batch", "1..3"),
     "check": ("D", str(ROOT / "reports/measured/D-cpu.json")),
-    "measure": ("8,M", "--input", "16", "--repeats", "0"),
+    "measure": (str(ROOT / "tests/data/one_block.toml"), "--input", "8", "--repeats", "0"),
 }
 """Each command whose result has a picture, as it is typed."""
 

@@ -15,6 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure as Canvas
 from matplotlib.text import Text
 from plotting import EVERY, FOLDER, NETS, RECORD, close, crossed, faults, of_a_card, pale, subject
+from turns import by_turns
 
 from vgg_profile.ask.cards import memory
 from vgg_profile.ask.compare import Comparison
@@ -64,13 +65,6 @@ def test_a_step_without_an_optimizer_is_legible(net: str, kind: str) -> None:
     assert faults(draw(depict(subject(Step, net, "none"), kind))) == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "result"), [each for each in EVERY if each.values[1] not in (Profile, Step, Fit)]
-)
-def test_a_record_and_a_comparison_are_legible(kind: str, result: type) -> None:
-    assert faults(draw(depict(subject(result), kind))) == []
-
-
 @pytest.mark.parametrize("record", ["D-adam-cpu", "D-amp-cpu", "D-checkpoint-cpu", "E-BN-cpu"])
 def test_other_steps_are_legible(record: str) -> None:
     measurement = load(RECORD.with_name(f"{record}.json"))
@@ -79,13 +73,17 @@ def test_other_steps_are_legible(record: str) -> None:
         assert faults(draw(depict(curve, kind))) == []
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+THEMES = {"light": LIGHT, "dark": DARK}
+LOOKS = by_turns(SIZES, THEMES)
+"""Each size, always in one theme, for what stands where is the same in both."""
+
+
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
 @pytest.mark.parametrize(("kind", "result"), EVERY)
 def test_every_kind_is_legible_in_every_size_and_theme(
-    kind: str, result: type, size: str, dark: bool
+    kind: str, result: type, size: str, theme: str
 ) -> None:
-    canvas = draw(depict(subject(result), kind), size, DARK if dark else LIGHT)
+    canvas = draw(depict(subject(result), kind), size, THEMES[theme])
     assert faults(canvas) == []
     assert crossed(canvas) == []
     assert close(canvas) == []
@@ -94,8 +92,9 @@ def test_every_kind_is_legible_in_every_size_and_theme(
     assert (width, height if size != "page" else None) == SIZES[size]
 
 
-@pytest.mark.parametrize("size", ["slide", "square"])
-@pytest.mark.parametrize("net", ["60 layers", "300 layers", "one layer"])
+@pytest.mark.parametrize(
+    ("net", "size"), by_turns(["60 layers", "300 layers", "one layer"], ["slide", "square"])
+)
 def test_a_deep_network_is_legible_on_a_slide(net: str, size: str) -> None:
     for kind in ("memory", "shares"):
         assert faults(draw(depict(subject(Profile, net), kind), size)) == []
@@ -311,17 +310,16 @@ def _grounds(theme: Theme) -> set[str]:
     return {theme.ground.lower(), theme.shade.lower()}
 
 
-@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "theme"), LOOKS)
 @pytest.mark.parametrize(("result", "kind"), [(Profile, "memory"), (Comparison, "compare")])
-def test_no_grid_line_shows_behind_a_number(result: type, kind: str, size: str, theme: Theme) -> None:
-    canvas = draw(depict(subject(result), kind), size, theme)
-    assert ruled(canvas, theme) == []
+def test_no_grid_line_shows_behind_a_number(result: type, kind: str, size: str, theme: str) -> None:
+    canvas = draw(depict(subject(result), kind), size, THEMES[theme])
+    assert ruled(canvas, THEMES[theme]) == []
     boxed = [text for axes in canvas.axes for text in axes.texts if text.get_bbox_patch()]
     assert boxed
     for text in boxed:
         text.set_bbox(None)
-    assert ruled(canvas, theme)  # some number stands on a line
+    assert ruled(canvas, THEMES[theme])  # some number stands on a line
 
 
 @pytest.mark.parametrize("size", SIZES)

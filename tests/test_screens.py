@@ -70,7 +70,7 @@ RESULTS = [
     ("sweep", "D", "--memory", "t4", "--optimizer", "sgd,adam"),
     ("compare", "D", "E", "--short", "--memory", "8GiB"),
     ("budget", "tests/data/budget.toml"),
-    ("measure", *SMALL),
+    ("measure", *SMALL, "--repeats", "1"),
     ("notes",),
     ("sweep", "D", "--batch", "1..4", "--input", "64..128:32", "--optimizer", "none", "--optimizer", "adam"),
     ("timeline", "D", "--measured", RECORD),

@@ -50,7 +50,10 @@ PAIRS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("fit", "8,M", "--input", "32", "--memory", "1GiB", "--what-if"),
         ("fit", "A", "--memory", "8GiB", "--what-if", "--optimizer", "adam"),
     ),
-    "measure": (("measure", *TINY), ("measure", "8,M", "--input", "16", "--optimizer", "adam")),
+    "measure": (
+        ("measure", "tests/data/one_block.toml", "--input", "8", "--repeats", "1"),
+        ("measure", "8,M", "--input", "16", "--optimizer", "adam", "--repeats", "1"),
+    ),
     "check": (
         ("check", "D", "reports/measured/D-cpu.json"),
         ("check", "D-BN", "reports/measured/D-BN-amp-cuda.json"),

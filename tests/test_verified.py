@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from turns import by_turns
 
 from vgg_profile import Comparison, Fit, ledger, memory, walk
 from vgg_profile.ask.page_data import page_data
@@ -140,18 +141,20 @@ def run(*arguments: object) -> str:
 AS_TYPED = ("--device", "cuda", "--optimizer", "adamw", "--fused", "--amp", "float16")
 
 
-@pytest.mark.parametrize("form", ["table", "markdown", "json", "latex", "html"])
+SCREENS = [
+    ("table", "A-LRN", "--device", "cuda", "--dtype", "float16"),
+    ("timeline", "D", *AS_TYPED),
+    ("fit", "D", "--memory", "h100", *AS_TYPED),
+    ("fit", "D", "--memory", "h100"),  # what is reserved no record confirms
+    ("compare", "A", "D", *AS_TYPED),
+    ("sweep", "D", *AS_TYPED),
+]
+
+
 @pytest.mark.parametrize(
-    "words",
-    [
-        ("table", "A-LRN", "--device", "cuda", "--dtype", "float16"),
-        ("timeline", "D", *AS_TYPED),
-        ("fit", "D", "--memory", "h100", *AS_TYPED),
-        ("fit", "D", "--memory", "h100"),  # what is reserved no record confirms
-        ("compare", "A", "D", *AS_TYPED),
-        ("sweep", "D", *AS_TYPED),
-    ],
-    ids=lambda words: " ".join(words[:2]),
+    ("words", "form"),
+    by_turns(SCREENS, ["table", "markdown", "json", "latex", "html"]),
+    ids=lambda each: each if isinstance(each, str) else " ".join(each[:2]),
 )
 def test_every_screen_has_the_mark(words: tuple[str, ...], form: str) -> None:
     said = run(*words, "--format", form)

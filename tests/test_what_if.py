@@ -37,7 +37,7 @@ QUESTIONS = {
     "D with Adam": ["D", "--memory", "8GiB", "--optimizer", "adam", *AVX512],
     "D, processor unknown": ["D", "--memory", "8GiB", "--optimizer", "momentum"],
     "D-BN, a batch that does not fit": ["D-BN", "--memory", "12GiB", "--batch", "150", *AVX512],
-    "A on a card": ["A", "--memory", "t4", "--optimizer", "adamw", "--input", "128"],
+    "A on a card": ["A", "--memory", "t4", "--optimizer", "adamw", "--input", "448"],
     "E on a card, one batch": ["E", "--memory", "t4", "--batch", "96", "--foreach", "--optimizer", "sgd"],
     "a list, checkpointed, in micro-batches": [
         "8,M,conv1-8,M", "--memory", "2GiB", "--input", "96x64", "--checkpoint", "blocks",

@@ -62,6 +62,20 @@ def test_a_residual_networks_and_a_discriminators_are_known_exactly(family: str,
             assert taken.provenance is Provenance.RULE
 
 
+def test_a_window_of_many_values_that_is_the_whole_map_is_left_to_the_probe() -> None:
+    """With AVX-512 it is a product, of more than one image."""
+    whole = Convolution(2, 24, 48, 6, 6, 6, padding=0)
+    for shape, is_known in (
+        (whole, False),
+        (whole._replace(batch=1, in_channels=640), True),
+        (whole._replace(height=7, width=7), True),
+        (whole._replace(height=5, width=5, kernel=5), True),
+    ):
+        known = {convolution.forward(shape, "avx512", 1).provenance is Provenance.RULE}
+        known.add(convolution.backward(shape, "avx512", 1).provenance is Provenance.RULE)
+        assert known == {is_known}
+
+
 def test_a_network_that_narrows_is_exact_and_none_of_its_convolutions_is_run_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

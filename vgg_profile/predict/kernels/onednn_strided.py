@@ -21,6 +21,9 @@ from vgg_profile.predict.kernels.shapes import Convolution, blocks, up
 LARGEST_KERNEL = 7
 """The sides of windows up to which all of this is known."""
 
+WHOLE = 27
+"""Values of a window that is the whole map, up to which it is convolved."""
+
 UNWANTED = {
     (128, 256, (101, 85), (49, 41)): None,
     (3, 128, (207, 175), (101, 85)): None,
@@ -49,10 +52,16 @@ def primitives(shape: Convolution, processor: str, threads: int) -> Primitives:
 
 
 def is_known(shape: Convolution) -> bool:
-    """Windows of several values that reach into the map from every place, one group, no dilation."""
+    """Windows of several values that reach into the map from every place, one group, no dilation.
+
+    But of images whose whole map is one window of many values: that is a plain product with AVX-512. Source:
+    ``check_conv_ip`` in ``ip_convolution.cpp``.
+    """
     is_plain = (shape.dtype, shape.dilation, shape.groups) == ("float32", 1, 1)
     is_inside = shape.pad <= min(shape.kernel // 2, *shape.output_plane) and shape.kernel // 2 <= shape.width
-    return is_plain and 1 < shape.kernel <= LARGEST_KERNEL and is_inside
+    is_whole = (*shape.output_plane, shape.stride, shape.pad) == (1, 1, 1, 0)
+    is_product = is_whole and shape.batch > 1 and shape.kernel**2 > WHOLE
+    return is_plain and 1 < shape.kernel <= LARGEST_KERNEL and is_inside and not is_product
 
 
 def is_by_columns(shape: Convolution, block: int) -> bool:

@@ -49,6 +49,34 @@ def shapes(seed: int, count: int, dtype: str) -> Iterator[Convolution]:
             yield shape
 
 
+def strided_shapes(seed: int, count: int, dtype: str) -> Iterator[Convolution]:
+    """Random convolutions that a rule knows and that do not keep a map's size."""
+    choose = random.Random(seed)
+    while count:
+        kernel, stride = choose.choice(
+            ((2, 2), (3, 2), (3, 2), (4, 2), (5, 2), (7, 2), (3, 3), (4, 4), (3, 1), (5, 1), (4, 1), (6, 1))
+        )
+        height, padding = choose.choice(SIDES), choose.choice((0, (kernel - 1) // 2, kernel // 2))
+        shape = Convolution(
+            choose.choice((1, 2, 2, 3, 4, 8, 17)),
+            choose.choice(CHANNELS),
+            choose.choice(CHANNELS),
+            height,
+            choose.choice((height, height, height + 3)),
+            kernel,
+            has_bias=choose.random() < 0.7,
+            wants_input_gradient=choose.random() < 0.8,
+            dtype=dtype,
+            stride=stride,
+            padding=padding,
+        )
+        reaches = padding <= min(shape.output_plane) > 0 and kernel // 2 <= shape.width
+        small = shape.output_values // shape.out_channels * shape.weight_values <= MOST
+        if reaches and small and not shape.keeps_its_size:
+            count -= 1
+            yield shape
+
+
 def transposed_shapes(seed: int, count: int, dtype: str) -> Iterator[Transposed]:
     """Random transposed convolutions that a rule knows: decoders' and generators' windows, and odd ones."""
     choose = random.Random(seed)
@@ -86,7 +114,7 @@ def run(shape: Convolution | Transposed) -> tuple[tuple[int, ...], tuple[int, ..
         how = ([shape.stride] * 2, [shape.padding] * 2, [1, 1], True, added, 1)
     else:
         weight = torch.zeros(shape.out_channels, shape.in_channels, *sides, dtype=dtype)
-        how = ([1, 1], [shape.pad] * 2, [1, 1], False, [0, 0], 1)
+        how = ([shape.stride] * 2, [shape.pad] * 2, [1, 1], False, [0, 0], 1)
     wanted = [shape.wants_input_gradient, True, shape.has_bias]
     sizes = [shape.out_channels] if shape.has_bias else None
     with torch.no_grad():
@@ -129,6 +157,6 @@ if __name__ == "__main__":
         for each in json.loads(seed):
             print(json.dumps([each, *run(Transposed(*each))]))
     else:
-        make = transposed_shapes if what == "transposed" else shapes
-        for shape in make(int(seed), int(count), dtype):
+        make = {"convolutions": shapes, "strided": strided_shapes, "transposed": transposed_shapes}
+        for shape in make[what](int(seed), int(count), dtype):
             print(json.dumps([shape, *run(shape)]))

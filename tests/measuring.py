@@ -42,7 +42,7 @@ def assert_exact(checks: Checks) -> None:
     """All is exact; where no rule knows oneDNN's kernels, the most within them is no PASS, nor the peak."""
     setting = checks.measurement.setting
     dtypes = {setting.dtype, setting.setup.amp}
-    is_without_rule = "float16" in dtypes or ("bfloat16" in dtypes and processor() == "amx")
+    is_without_rule = {"amx": "bfloat16", None: "float16"}.get(processor()) in dtypes
     if not (is_without_rule and checks.count(Verdict.SKIP)):
         assert failures(checks) == []
         return

@@ -53,6 +53,15 @@ def really_run(
 
 
 @lru_cache
+def strided_really_run(
+    family: str, threads: int, count: int
+) -> tuple[str | None, list[tuple[Convolution, list[tuple[int, ...]]]]]:
+    """The process's family, and what its allocator saw of random convolutions that change a map's size."""
+    first, *lines = answers(family, "strided", threads, count, "float32", threads, 1)
+    return first, [(Convolution(*shape), list(map(tuple, seen))) for shape, *seen in lines]
+
+
+@lru_cache
 def transposed_really_run(
     family: str, dtype: str, threads: int, count: int, onednn: bool = True
 ) -> tuple[str | None, list[tuple[Transposed, list[tuple[int, ...]]]]]:
@@ -62,9 +71,9 @@ def transposed_really_run(
 
 
 @lru_cache
-def products_really_run(family: str) -> tuple[str | None, list[tuple[Product, int, int]]]:
+def products_really_run(family: str, dtype: str) -> tuple[str | None, list[tuple[Product, int, int]]]:
     """The process's family, and random products with their threads and what they took beside their result."""
-    first, *lines = answers(family, "products", 1, 150, "bfloat16", 1, 1)
+    first, *lines = answers(family, "products", 1, 150, dtype, 1, 1)
     return first, [(Product(*shape), threads, taken) for shape, threads, taken in lines]
 
 

@@ -66,10 +66,26 @@ def test_without_a_machine_it_is_the_family_that_takes_most(
 def test_of_the_worst_it_is_said_that_it_is_at_most_and_whom_no_rule_knows() -> None:
     shown = run("fit", *NET).stdout
     assert "At most: the processor is not known here, and of the families that are, " in shown
-    said = asked(*NET, "--amp", "float16")
+    net = ("128,128,M", "--input", 150, "--dtype", "bfloat16", "--memory", "2GiB")
+    said = asked(*net)
     assert said["machine"]["left_out"] == ["amx"]
     assert not said["is_at_least"]
-    assert "Not counted among them is amx" in run("fit", *NET, "--amp", "float16").stdout
+    assert "Not counted among them is amx" in run("fit", *net).stdout
+
+
+def test_what_is_not_counted_is_said() -> None:
+    net = ("D", "--memory", "8GiB")
+    known = run("fit", *net, "--processor", "avx512", "--threads", 2).stdout
+    assert "What kernels take in passing is counted: avx512, 2 threads" in known
+    assert "one at least" not in known
+    assert "is counted" in run("timeline", "D", "--amp", "bfloat16", "--processor", "amx").stdout
+    unknown = ("128,128,M", "--input", 150, "--dtype", "bfloat16", "--processor", "amx")
+    of_unknown = run("fit", *unknown, "--memory", "4GiB").stdout
+    assert "\nscratch, at least " in of_unknown
+    assert "No rule knows all" in of_unknown
+    assert run("fit", *net, "--processor", "avx512", "--threads", 0).exit_code == 2
+    on_a_card = run("fit", "D", "--memory", "t4", "--processor", "avx512")
+    assert (on_a_card.exit_code, "of the CPU" in on_a_card.stderr) == (2, True)
 
 
 def test_doctor_looks_once_and_fit_remembers() -> None:

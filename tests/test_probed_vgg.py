@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -21,41 +22,37 @@ from vgg_profile.predict.kernels import convolution
 from vgg_profile.predict.kernels.shapes import Convolution, Product
 from vgg_profile.predict.steps import ledger
 
-NET = "16,M,conv1-24,32,M"
+NET = "16,M,M,conv1-24,M,conv7-32"
+"""Its last convolution has padding beyond its map of 2×2: of more than one image no rule knows its kernel."""
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("batch", [1, 2, 5])
-def test_float16_that_is_pytorchs_own_is_exact_by_rule(batch: int) -> None:
-    if processor() in (None, "amx"):
-        pytest.skip("float16 is oneDNN's on this processor, and no rule knows it")
-    record = measure(NET, input=(3, 20, 20), batch=batch, dtype="float16", repeats=0)
-    assert crosscheck(profile_for(NET, record), record).verdict is Verdict.PASS
+def test_float16_is_exact_or_within_its_bounds_by_rule(batch: int, dtype: str) -> None:
+    net = "16,M,conv1-24,32,M"
+    record = measure(net, input=(3, 20, 20), batch=batch, dtype=dtype, repeats=0)
+    assert crosscheck(profile_for(net, record), record).verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize("batch", [1, 5])
-def test_float16_that_no_rule_knows_is_exact_by_probes_and_no_pass_without(batch: int) -> None:
-    if processor() not in (None, "amx"):
-        pytest.skip("float16 is not oneDNN's on this processor, and a rule knows it")
-    record = measure(NET, input=(3, 20, 20), batch=batch, dtype="float16", repeats=0)
+@pytest.mark.parametrize("batch", [2, 5])
+def test_what_no_rule_knows_is_exact_by_probes_and_no_pass_without(batch: int) -> None:
+    record = measure(NET, input=(3, 20, 20), batch=batch, repeats=0)
     profile = profile_for(NET, record)
     assert crosscheck(profile, record).verdict is Verdict.SKIP
     probe = OnThisMachine()
     assert crosscheck(profile, record, probe).verdict is Verdict.PASS
     step = ledger(profile, record.setting.setup, probe)
-    assert step.provenance[Provenance.PROBE] > 0
     assert sum(step.provenance.values()) == step.peak.peak
     assert not step.is_at_least
 
 
 def test_a_probe_that_says_less_is_found_out() -> None:
-    if processor() not in (None, "amx"):
-        pytest.skip("float16 is not oneDNN's on this processor, and a rule knows it")
-
     class Forgetful(OnThisMachine):
-        def product(self, *_: object, **__: object) -> int:
-            return 0
+        def convolution(self, *given: Any, **named: Any) -> tuple[int, ...] | None:
+            seen = super().convolution(*given, **named)
+            return None if seen is None else (sum(seen),)
 
-    record = measure(NET, input=(3, 20, 20), batch=5, dtype="float16", repeats=0)
+    record = measure(NET, input=(3, 20, 20), batch=5, repeats=0)
     assert crosscheck(profile_for(NET, record), record, Forgetful()).verdict is Verdict.FAIL
 
 
@@ -77,7 +74,7 @@ def test_what_is_too_large_is_not_run_and_stays_at_least() -> None:
 
 
 def test_the_command_says_that_it_probed_and_refuses_another_processor() -> None:
-    command = ["timeline", NET, "--input", "20", "--dtype", "float16"]
+    command = ["timeline", NET, "--input", "20", "--batch", "2"]
     done = CliRunner().invoke(main, [*command, "--probe", "--format", "json"])
     assert done.exit_code == 0, done.output
     content = json.loads(done.stdout)
@@ -93,8 +90,8 @@ def test_the_command_says_that_it_probed_and_refuses_another_processor() -> None
 
 def test_fit_probes_at_each_batch_that_it_tries(tmp_path: Path) -> None:
     path = tmp_path / "net.toml"
-    path.write_text('layers = [16, "M", "conv1-24", 32, "M"]\nclassifier = [16]\nclasses = 5\n')
-    net = [str(path), "--input", "20", "--dtype", "float16", "--probe", "--format", "json"]
+    path.write_text('layers = [16, "M", "M", 32, "M", "conv7-24"]\nclassifier = [16]\nclasses = 5\n')
+    net = [str(path), "--input", "20", "--probe", "--format", "json"]
     done = CliRunner().invoke(main, ["fit", *net, "--memory", "2MiB", "--reserve", "0"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)

@@ -58,14 +58,35 @@ def test_every_bfloat16_convolution_by_tiles_takes_what_the_rule_says_or_less_wi
     assert close > sum(found.values()) / 2, "the bounds are not idle"
 
 
-def test_what_tiles_take_by_the_rule_stays(golden: Golden) -> None:
-    """The blocks of each, and how far they are known: few processors have tiles."""
+@pytest.mark.parametrize(
+    "threads", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
+def test_every_float16_convolution_takes_what_the_rule_says_or_less_within_its_bounds(threads: int) -> None:
+    """Copies of maps are exact, and all of the weight's gradient is; others have bounded blocks, too."""
+    found: dict[Provenance, int] = dict.fromkeys(Provenance, 0)
+    exact = 0
+    for shape, predicted, seen in beside("amx", "float16", threads, 60):
+        found[predicted.provenance] += 1
+        most = max(accumulate(seen))
+        exact += predicted.most == most
+        assert least(shape, predicted, threads) <= most, shape
+        is_exact = predicted.provenance is Provenance.RULE
+        bounded = () if is_exact else ("scratchpad", "weight in blocks")
+        assert differing(predicted, seen, *bounded) == [], shape
+    assert found[Provenance.RULE] > 5, "gradients of weights alone"
+    assert found[Provenance.RULE] + found[Provenance.BOUND] == sum(found.values())
+    assert exact > sum(found.values()) / 4, "what is bounded seldom makes the most"
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_what_tiles_take_by_the_rule_stays(dtype: str, golden: Golden) -> None:
+    """The blocks of each, and how far they are known: few processors have tiles, and float16 with them."""
     lines = []
     large = (
-        Convolution(1, 128, 128, 112, 112, dtype="bfloat16"),
-        Convolution(2, 5, 20, 60, 300, dtype="bfloat16"),
+        Convolution(1, 128, 128, 112, 112, dtype=dtype),
+        Convolution(2, 5, 20, 60, 300, dtype=dtype),
     )
-    for shape in (*kernel_runner.shapes(5, 60, "bfloat16"), *large):
+    for shape in (*kernel_runner.shapes(5, 60, dtype), *large):
         known = convolution.sizes(shape, "amx", 2)
         lines.append(
             f"{shape.batch} of {shape.in_channels}x{shape.height}x{shape.width} to {shape.out_channels}"
@@ -80,7 +101,20 @@ def test_what_tiles_take_by_the_rule_stays(golden: Golden) -> None:
                 for what, size in taken.items()
                 if size
             ]
-    golden("onednn_tiles.txt", "\n".join(lines) + "\n")
+    golden("onednn_tiles.txt" if dtype == "bfloat16" else "onednn_float16.txt", "\n".join(lines) + "\n")
+
+
+def test_float16_sums_of_products_that_come_in_parts_are_within_the_bound() -> None:
+    """As seen with AVX512-FP16: the bytes of the scratchpad, forward, by threads."""
+    seen = {
+        (Convolution(1, 1024, 64, 8, 9, 7, dtype="float16"), 2): 12_336 + 8_704,
+        (Convolution(3, 1024, 2, 28, 28, dtype="float16"), 4): 20_576 + 11_264,
+        (Convolution(2, 1, 4, 1, 4, 7, dtype="float16"), 3): 16_456 + 4_480,
+        (Convolution(1, 64, 128, 14, 14, dtype="float16"), 1): 8_216,
+    }
+    for (shape, threads), taken in seen.items():
+        bound = convolution.sizes(shape, "amx", threads).forward["scratchpad"]
+        assert taken <= bound <= 2 * taken, shape
 
 
 def test_long_products_by_tiles_take_more_than_the_second_cache() -> None:
@@ -112,3 +146,12 @@ def test_a_real_step_of_vgg_16_is_exact_at_its_peak_and_within_its_bounds_elsewh
         most[part.phase, part.layer] / part.peak for part in record.timeline if part.layer[:4] == "conv"
     ]
     assert max(convolutions) < 1.0005, "the bounds of convolutions are close"
+
+
+def test_a_real_step_in_float16_is_exact_at_its_peak() -> None:
+    """VGG-16 on 32 px, batch 2, with AVX512-FP16 and two threads."""
+    record = load(RECORD.with_name("D-float16-cpu.json"))
+    assert (record.setting.setup.processor, record.setting.dtype) == ("amx", "float16")
+    checks = crosscheck(profile_for("D", record), record)
+    assert checks.verdict is Verdict.PASS
+    assert checks.checks[-1].predicted == checks.checks[-1].measured

@@ -13,7 +13,8 @@ from vgg_profile.core.events import Provenance
 from vgg_profile.predict.fake.probe import Prober, processor
 from vgg_profile.predict.kernels import convolution
 from vgg_profile.predict.kernels.events import Passing, in_order
-from vgg_profile.predict.kernels.onednn_transposed import UNWANTED, primitives
+from vgg_profile.predict.kernels.onednn_strided import UNWANTED
+from vgg_profile.predict.kernels.onednn_transposed import primitives
 from vgg_profile.predict.kernels.shapes import Transposed
 
 DECODER = Transposed(2, 64, 32, 14, 14, 2, stride=2)

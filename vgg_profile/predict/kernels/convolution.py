@@ -21,6 +21,7 @@ from vgg_profile.predict.kernels import (
     aten_cpu,
     is_onednns_half,
     onednn,
+    onednn_strided,
     onednn_transposed,
 )
 from vgg_profile.predict.kernels.events import Passing, in_order
@@ -175,7 +176,8 @@ def sizes(
     if isinstance(shape, Transposed):
         forward, data, weights = onednn_transposed.primitives(shape, processor, threads)
     else:
-        forward, data, weights = onednn.primitives(shape, processor, threads)
+        library = onednn if shape.keeps_its_size else onednn_strided
+        forward, data, weights = library.primitives(shape, processor, threads)
     wanted = [(forward, _OF_FORWARD)]
     wanted += [(data, _OF_DATA)] * shape.wants_input_gradient
     wanted += [(weights, _OF_WEIGHTS)] * shape.wants_weight_gradient

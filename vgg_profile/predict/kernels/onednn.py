@@ -14,7 +14,7 @@ from math import prod
 
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF
-from vgg_profile.predict.kernels import onednn_columns, onednn_threads, onednn_tiles
+from vgg_profile.predict.kernels import onednn_columns, onednn_float16, onednn_threads, onednn_tiles
 from vgg_profile.predict.kernels.onednn_threads import BARRIER, BOOKING
 from vgg_profile.predict.kernels.primitive import UNKNOWN, Primitive, Primitives
 from vgg_profile.predict.kernels.shapes import Convolution, up
@@ -39,6 +39,8 @@ def primitives(shape: Convolution, processor: str, threads: int) -> Primitives:
         if shape.kernel == 1:
             return _bfloat16_pointwise(shape, threads)
         return _bfloat16(shape, threads, has_bfloat16=processor != "avx512")
+    if shape.keeps_its_size and shape.dtype == "float16":
+        return onednn_float16.primitives(shape, threads)
     return UNKNOWN, UNKNOWN, UNKNOWN
 
 

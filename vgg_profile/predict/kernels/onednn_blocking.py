@@ -4,8 +4,8 @@ It estimates how well each way to cut uses registers, threads and caches, and ta
 the processor's own, so all are asked that processors of a family have: often they agree. The estimate is
 oneDNN's, term by term, and changes between versions: what stands here is 3.12.0's.
 
-Source: ``src/cpu/x64/jit_brgemm_conv_bwd_utils.cpp``, the function named at each rule. There, the output is
-that of the convolution, and what is made here its input.
+What is read here is the gradient of the convolution's output, and what is made that of its input. Source:
+``src/cpu/x64/jit_brgemm_conv_bwd_utils.cpp``, the function named at each rule.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import ceil
+from math import ceil, prod
 from typing import NamedTuple
 
 from vgg_profile.core.sizes import FLOAT32
-from vgg_profile.predict.kernels.shapes import Transposed, blocks, up
+from vgg_profile.predict.kernels.shapes import Convolution, blocks, up
 
 CACHES = tuple(
     (first * 2**10, second * 2**10)
@@ -60,7 +60,7 @@ class Loop(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def cuts(shape: Transposed, register: int, threads: int) -> frozenset[Cut | None]:
+def cuts(shape: Convolution, register: int, threads: int) -> frozenset[Cut | None]:
     """The cuts that the caches of processors lead to; ``None`` among them where there is none good enough."""
     found: set[Cut | None] = set()
     for first, second in CACHES:
@@ -77,16 +77,16 @@ def cuts(shape: Transposed, register: int, threads: int) -> frozenset[Cut | None
     return frozenset(found)
 
 
-def _candidates(shape: Transposed, register: int, threads: int, second: int) -> Iterator[Cut]:
+def _candidates(shape: Convolution, register: int, threads: int, second: int) -> Iterator[Cut]:
     """``try_exec_type``, ``calc_blocks`` and ``iterate_ker_block``."""
-    stride, kernel, made = shape.stride, shape.kernel, shape.out_channels
-    height, width = shape.output_plane
+    stride, kernel, made = shape.stride, shape.kernel, shape.in_channels
+    height, width = shape.height, shape.width
     whole = up(width, stride)
-    window = FLOAT32 * kernel**2 * shape.in_channels
+    window = FLOAT32 * kernel**2 * shape.out_channels
     for channels in sorted(_widths(shape, register), reverse=True):
         most = ceil(shape.batch * blocks(made, channels) * height * width / (0.9 * threads))
         most = up(min(most, width), stride) if width % stride else min(most, width)
-        row = FLOAT32 * (2 * shape.in_channels * padded(shape)[1] + width * channels)
+        row = FLOAT32 * (2 * shape.out_channels * padded(shape)[1] + width * channels)
         beside = window * channels + FLOAT32 * 2 * 16 * channels
         room = min(blocks(second, 2), max(0, second - beside))
         rows = height if padded(shape)[0] * row <= room else max(1, min(height, room // row))
@@ -100,29 +100,32 @@ def _candidates(shape: Transposed, register: int, threads: int, second: int) -> 
                     yield Cut(channels, rows, columns, part)
 
 
-def _widths(shape: Transposed, register: int) -> set[int]:
+def _widths(shape: Convolution, register: int) -> set[int]:
     """How many channels a block may hold: up to four registers side by side; ``fast_check_ic_block``."""
-    filled, stride = up(shape.out_channels, register), shape.stride
+    filled, stride = up(shape.in_channels, register), shape.stride
     sides = {register * side for side in range(1, min(4, filled // register) + 1)}
     if filled % 64 or filled >= 192:
         sides.discard(64)
-    if filled % 48 or filled > 384 or shape.height * shape.width <= 81 * stride**2:
+    if filled % 48 or filled > 384 or prod(shape.output_plane) <= 81 * stride**2:
         sides.discard(48)
     return sides
 
 
-def padded(shape: Transposed) -> tuple[int, int]:
+def padded(shape: Convolution) -> tuple[int, int]:
     """Height and width of the map that is read, with the margins that windows reach into: ``init_conf``."""
-    before = shape.kernel - 1 - shape.padding
-    margin = before // shape.stride + (before + shape.output_padding) // shape.stride
-    return shape.height + margin, shape.width + margin
+    before = shape.kernel - 1 - shape.pad
+    height, width = (
+        read + before // shape.stride + (side + shape.pad - 1 - (read - 1) * shape.stride) // shape.stride
+        for side, read in zip((shape.height, shape.width), shape.output_plane, strict=True)
+    )
+    return height, width
 
 
 @dataclass(frozen=True)
 class _Plan:
     """A cut, for so many threads with a first cache of so many bytes: ``est_eff`` rates it."""
 
-    shape: Transposed
+    shape: Convolution
     cut: Cut
     register: int
     threads: int
@@ -131,22 +134,22 @@ class _Plan:
     @property
     def whole(self) -> int:
         """Columns, with those that fill up the last step of the stride."""
-        return up(self.shape.output_plane[1], self.shape.stride)
+        return up(self.shape.width, self.shape.stride)
 
     @property
     def across(self) -> int:
         """Blocks of columns."""
-        return blocks(self.shape.output_plane[1], self.cut.columns)
+        return blocks(self.shape.width, self.cut.columns)
 
     @property
     def down(self) -> int:
         """Blocks of rows."""
-        return blocks(self.shape.output_plane[0], self.cut.rows)
+        return blocks(self.shape.height, self.cut.rows)
 
     @property
     def count(self) -> int:
         """Blocks of channels."""
-        return blocks(self.shape.out_channels, self.cut.channels)
+        return blocks(self.shape.in_channels, self.cut.channels)
 
     @property
     def work(self) -> int:
@@ -160,7 +163,7 @@ class _Plan:
     @cached_property
     def places(self) -> int:
         """Places that a product makes at once: ``bd_block`` of ``brgemm_blocking_vmm``."""
-        made, read = self.shape.out_channels, self.shape.in_channels
+        made, read = self.shape.in_channels, self.shape.out_channels
         rows = blocks(self.cut.columns, self.shape.stride)
         wide = (self.cut.channels if made >= self.cut.channels else made) // self.register
         side = 4 if wide >= 4 else max(1, wide)
@@ -179,15 +182,15 @@ class _Plan:
     def is_channels_first(self) -> bool:
         """Whether a thread goes through blocks of channels before those of places: ``loop_ndhwgc``."""
         shape = self.shape
-        is_small = shape.height * shape.width < shape.out_channels * shape.kernel**2
-        return not is_small or shape.output_plane[1] % shape.stride > 0
+        is_small = prod(shape.output_plane) < shape.in_channels * shape.kernel**2
+        return not is_small or shape.width % shape.stride > 0
 
     @property
     def doubt(self) -> float:
         """By how much it may be rated wrong: where threads have few blocks each, these hold unlike much."""
         if self.job >= self.threads:
             return 1.0
-        return _unlike(self.shape.out_channels, self.cut.channels) * _unlike(self.whole, self.cut.columns)
+        return _unlike(self.shape.in_channels, self.cut.channels) * _unlike(self.whole, self.cut.columns)
 
     def rate(self, second: int) -> float:
         """How well it uses what there is, with a second cache of so many bytes; the best is the largest."""
@@ -196,23 +199,23 @@ class _Plan:
         kernel = side * places / ((places + side) * 2 * self.register)
         last = cut.columns / up(cut.columns, places)
         steps = (1 + places * (2 - min(1.9, places / cut.columns)) / 64) / 2
-        filled = shape.out_channels / up(shape.out_channels, cut.channels)
+        filled = shape.in_channels / up(shape.in_channels, cut.channels)
         evenly = self.whole / up(self.whole, cut.columns)
         cost = self._cost(second) + self.job * blocks(shape.kernel, cut.window)
-        values = shape.batch * shape.output_plane[0] * self.whole * shape.in_channels * shape.out_channels
+        values = shape.batch * shape.height * self.whole * shape.in_channels * shape.out_channels
         shared = self.work / up(self.work, self.threads)
         return filled * kernel * evenly * shared * last * steps * values / (self.threads * cost)
 
     def _loops(self) -> list[Loop]:
         """All that is gone round, from the innermost outward."""
         shape, cut, register = self.shape, self.cut, self.register
-        height, window = shape.output_plane[0], shape.kernel**2
-        lanes, block = up(shape.in_channels, register), cut.columns * cut.channels
-        of_window = shape.kernel * shape.in_channels  # weights for each channel and row of a window
+        height, window = shape.height, shape.kernel**2
+        lanes, block = up(shape.out_channels, register), cut.columns * cut.channels
+        of_window = shape.kernel * shape.out_channels  # weights for each channel and row of a window
         ahead = self.down * self.across
 
         mine = min(self.count, blocks(self.job, 1 if self.is_channels_first else ahead))
-        sides = blocks(min(shape.out_channels, mine * cut.channels), register)
+        sides = blocks(min(shape.in_channels, mine * cut.channels), register)
         kept = sides if self.is_channels_first else cut.channels // register
         beside = self.count if self.is_channels_first else 1
         strips = min(self.across, blocks(self.job, beside))
@@ -224,9 +227,9 @@ class _Plan:
         of_places = self._reach(self.places) * lanes
         strip = shape.kernel * self._reach(cut.columns) * lanes
         wide = shape.kernel * self._reach(columns) * lanes
-        weights = window * shape.in_channels * register
+        weights = window * shape.out_channels * register
         few = cut.window * of_window * cut.channels
-        whole = window * shape.in_channels * cut.channels
+        whole = window * shape.out_channels * cut.channels
         by_channels = [
             Loop(
                 strip if self.is_channels_first else rows * wide,
@@ -237,7 +240,7 @@ class _Plan:
         ]
         return [
             Loop(self._reach(self.places) * register, 0, cut.channels, overlap=register),
-            Loop(of_places, 0, cut.channels * shape.in_channels, overlap=shape.kernel),
+            Loop(of_places, 0, cut.channels * shape.out_channels, overlap=shape.kernel),
             Loop(of_places, 0, of_window * cut.channels),
             Loop(
                 cut.window * of_places,
@@ -284,7 +287,7 @@ class _Plan:
     def _reach(self, places: int) -> int:
         """Columns of the map that a row of the window reads for so many places: ``inp_w``."""
         shape = self.shape
-        return min(shape.width, (places - 1) * min(shape.kernel, shape.stride) + shape.kernel)
+        return min(shape.output_plane[1], (places - 1) * min(shape.kernel, shape.stride) + shape.kernel)
 
 
 def _again(cost: float, near: float, times: int) -> float:

@@ -45,7 +45,7 @@ def scratch(product: Product, processor: str | None, threads: int, *, with_onedn
         return Scratch(_sums(product, threads), Provenance.BOUND)
     if product.dtype == "bfloat16" and processor == "avx512_bf16":
         return Scratch(_blocks(product, threads), Provenance.BOUND)
-    if product.dtype == "bfloat16" and processor == "amx":
+    if processor == "amx":
         return Scratch(_blocks(product, threads) + _long(product, threads), Provenance.BOUND)
     return Scratch(0, Provenance.UNKNOWN)
 

@@ -46,8 +46,8 @@ def _weights(shape: Convolution, threads: int) -> Primitive:
     booked, is_exact = onednn_threads.tiles(shape, threads)
     window = up(shape.in_channels, ROW) * up(shape.out_channels, TILE) * shape.kernel**2 * HALF
     weights = Primitive(
-        _channels_last(shape, shape.out_channels),
-        _channels_last(shape, shape.in_channels),
+        channels_last(shape, shape.out_channels),
+        channels_last(shape, shape.in_channels),
         window,
         booked,
         Provenance.RULE if is_exact else Provenance.BOUND,
@@ -68,12 +68,12 @@ def _convolved(shape: Convolution, threads: int, *, lowers: bool) -> Primitive:
     if _is_small(shape) or booked > _most(shape, threads):
         return _by_another(shape, booked)
     return Primitive(
-        _channels_last(shape, shape.in_channels),
+        channels_last(shape, shape.in_channels),
         _blocks_of_outputs(shape) * _padded(shape) * shape.kernel**2 * HALF,
-        _plane(shape, shape.out_channels),
+        plane(shape, shape.out_channels),
         booked,
         Provenance.BOUND,
-        again=_channels_last(shape, shape.out_channels),
+        again=channels_last(shape, shape.out_channels),
         bounded=("other", "scratchpad"),
     )
 
@@ -92,12 +92,12 @@ def _by_another(shape: Convolution, booked: int) -> Primitive:
     """By a kernel that has channels in blocks, or last: the most of either; it books no more than tiles."""
     window = up(shape.in_channels, ROW) * up(shape.out_channels, ROW) * shape.kernel**2 * HALF
     return Primitive(
-        _plane(shape, up(shape.in_channels, TILE)),
+        plane(shape, up(shape.in_channels, TILE)),
         window,
-        _plane(shape, up(shape.out_channels, TILE)),
+        plane(shape, up(shape.out_channels, TILE)),
         booked,
         Provenance.BOUND,
-        again=_plane(shape, shape.out_channels),
+        again=plane(shape, shape.out_channels),
         bounded=("map", "other", "result", "scratchpad", "again"),
     )
 
@@ -107,13 +107,14 @@ def _most(shape: Convolution, threads: int) -> int:
     return LIMIT * threads * (shape.input_values + shape.weight_values + shape.output_values) * HALF
 
 
-def _plane(shape: Convolution, channels: int) -> int:
+def plane(shape: Convolution, channels: int) -> int:
+    """Bytes of a map of so many channels, in two bytes a value."""
     return shape.batch * channels * shape.height * shape.width * HALF
 
 
-def _channels_last(shape: Convolution, channels: int) -> int:
+def channels_last(shape: Convolution, channels: int) -> int:
     """Bytes of a copy with the channels last; 0 where that is the plain tensor itself."""
-    return _plane(shape, channels) if channels > 1 and shape.height * shape.width > 1 else 0
+    return plane(shape, channels) if channels > 1 and shape.height * shape.width > 1 else 0
 
 
 def _padded(shape: Convolution) -> int:

@@ -268,6 +268,18 @@ class Reader:
         raise AssertionError(f"{condition} never held")
 
 
+def objections(page):
+    """What axe objects to, as far as it is serious: rules, and what each is about. It is put in once."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    tool = axe.Axe("") if page.evaluate("'axe' in window") else axe.Axe()
+    violations = tool.run(page).response["violations"]
+    return [
+        (each["id"], each["nodes"][0]["target"])
+        for each in violations
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
 @pytest.fixture(scope="module")
 def window(browser, tmp_path_factory):
     """A reader that a file's tests share; nothing is open."""

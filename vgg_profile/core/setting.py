@@ -227,7 +227,9 @@ class Setup:
         yield from lowered
         yield from ["without oneDNN"] * (not self.onednn)
         if self.processor is not None:
-            yield f"{self.processor}, {units.plural(self.threads or 1, 'thread')}"
+            yield self.processor
+        if self.processor is not None or self.threads is not None:
+            yield units.plural(self.threads or 1, "thread")
 
     @property
     def forward_pass(self) -> str:

@@ -368,8 +368,12 @@ def as_traced(
     ``retrace`` traces it again with another setup, and ``build`` makes it for a real run, where the network
     is at hand; else the profile's ``run`` raises ``InputError`` for another setup.
     """
+    network = step.profile.config
+    assert isinstance(network, TracedNetwork)
 
     def run(setup: Setup) -> Step:
+        if setup.threads == network.threads:
+            setup = replace(setup, threads=None)
         if setup == step.setup:
             return step
         asked = replace(step.setting, setup=setup)
@@ -378,10 +382,9 @@ def as_traced(
             return replace(step, profile=replace(step.profile, setting=asked))
         if retrace is not None:
             return retrace(setup)
-        network = step.profile.config
-        assert isinstance(network, TracedNetwork)
+        traced = step.setup if setup.threads is None else replace(step.setup, threads=network.threads)
         raise InputError(
-            f"{network.label} was traced as {step.setup.label}, and {setup.label} is asked about.",
+            f"{network.label} was traced as {traced.label}, and {setup.label} is asked about.",
             f"Ask about what was traced, or trace it again: {network.to_trace(asked)}.",
         )
 

@@ -94,14 +94,13 @@ def main(question: bytes) -> None:
     from vgg_profile import models
     from vgg_profile.measure.processor import processor
     from vgg_profile.run.marks import Deaf
-    from vgg_profile.run.step import TrainingStep, onednn, optimizer_of
+    from vgg_profile.run.step import TrainingStep, computing, optimizer_of
     from vgg_profile.run.tensors import CLASSES, give
 
-    if setting.setup.threads not in (None, torch.get_num_threads()):  # being told costs 10 MiB
-        torch.set_num_threads(setting.setup.threads)
     here, setup = processor(), setting.setup
     device, dtype = torch.device("cpu"), getattr(torch, setting.dtype)
-    with onednn(enabled=setup.onednn):
+    with computing(setup):
+        threads = torch.get_num_threads()
         model = models.build(config, input=setting.input, device=device, dtype=dtype)
         model.checkpoint_blocks = setup.checkpoint != "none"
         model.train(setup.mode == "train")
@@ -114,7 +113,6 @@ def main(question: bytes) -> None:
             for _ in range(min(setup.accumulate, 2) - 1):
                 TrainingStep(model, given, CLASSES.function, {}, setup, "cpu", None).run(Deaf())
             TrainingStep(model, given, CLASSES.function, {}, setup, "cpu", optimizer).run(Deaf())
-    threads = torch.get_num_threads()
     print(json.dumps(Took(private_peak(), here, threads, str(torch.__version__))._asdict()))
 
 

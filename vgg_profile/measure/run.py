@@ -30,7 +30,7 @@ from vgg_profile.measure.unharmed import as_it_was, attributes_kept
 from vgg_profile.measure.vocabulary import COUNT_METHOD, FLOP_COUNTER, MEMORY_METHOD
 from vgg_profile.models import Config, Source
 from vgg_profile.run.marks import Deaf, every_module
-from vgg_profile.run.step import AT, TrainingStep, onednn, optimizer_of
+from vgg_profile.run.step import AT, TrainingStep, computing, optimizer_of
 from vgg_profile.run.tensors import CLASSES, Given, Loss, default_loss, give
 
 PLAIN = Setup()
@@ -102,7 +102,7 @@ def measure(
         return Measurement(subject, environment(place), tuple(readings), tuple(timeline), skipped)
 
     try:
-        with torch.random.fork_rng(), onednn(enabled=setup.onednn), _threads(setup.threads):
+        with torch.random.fork_rng(), computing(setup):
             torch.manual_seed(SEED)
             run = _Run(network, inputs, loss, batch, getattr(torch, dtype), place, setup)
             progress("building the network")
@@ -362,17 +362,6 @@ def _on_this_machine(setup: Setup, place: torch.device) -> Setup:
             "Leave --processor out: it is found out.",
         )
     return replace(setup, processor=here, threads=setup.threads or torch.get_num_threads())
-
-
-@contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    """While this lasts, PyTorch computes with so many threads; ``None``: as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def device_named(name: str) -> torch.device:

@@ -39,7 +39,7 @@ def trace(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) ->
                 f"--checkpoint knows the blocks of a VGG, and {profile.config.label} is none.",
                 "Call torch.utils.checkpoint in its forward, which is followed, and leave --checkpoint out.",
             )
-        step: Step = profile.run(replace(setup.on(profile.device), processor=None, threads=None))
+        step: Step = profile.run(replace(setup.on(profile.device), processor=None))
         step = replace(step, profile=replace(step.profile, run=profile.run, build=profile.build))
         if setup.processor is not None and profile.device == "cpu":
             step = replace(step, doubts=(*step.doubts, OTHER_KERNELS))

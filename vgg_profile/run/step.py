@@ -90,15 +90,23 @@ class TrainingStep:
 
 
 @contextmanager
-def onednn(*, enabled: bool) -> Iterator[None]:
-    """While this lasts, the CPU convolves with oneDNN, or without."""
+def computing(setup: Setup) -> Iterator[None]:
+    """While this lasts, the CPU computes as a setup says: with oneDNN or without, by so many threads.
+
+    If it names no threads, by as many as before.
+    """
     backend: Any = torch.backends.mkldnn
-    before = backend.enabled
-    backend.enabled = before and enabled
+    has_onednn, threads = backend.enabled, torch.get_num_threads()
+    backend.enabled = has_onednn and setup.onednn
+    wanted = setup.threads or threads
+    if wanted != threads:  # being told costs a process 10 MiB
+        torch.set_num_threads(wanted)
     try:
         yield
     finally:
-        backend.enabled = before
+        backend.enabled = has_onednn
+        if wanted != threads:
+            torch.set_num_threads(threads)
 
 
 _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {

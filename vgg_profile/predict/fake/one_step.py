@@ -40,7 +40,7 @@ from vgg_profile.predict.fake.recording import Recording, identity
 from vgg_profile.predict.fake.watch import Temporaries, Watch
 from vgg_profile.run.find import for_batch
 from vgg_profile.run.marks import every_module
-from vgg_profile.run.step import TrainingStep, make_state, onednn, optimizer_of
+from vgg_profile.run.step import TrainingStep, computing, make_state, optimizer_of
 from vgg_profile.run.tensors import Given, Loss, default_loss, give, targets_of, tensors_in
 
 STATE_NAMES = {
@@ -106,7 +106,7 @@ def run_on_fakes(target: Target, batch: int) -> Traced:
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     this = _Pass(target, batch, mode)
-    with mode, _quiet(), collecting(is_on=False), onednn(enabled=target.setup.onednn):
+    with mode, _quiet(), collecting(is_on=False), computing(target.setup):
         try:
             traced = this.run()
             if this.is_changed and not target.setup.first_step:

@@ -91,11 +91,13 @@ def trace(
     specs = tuple(_input(each, dtype) for each in given)
     if not specs:
         raise InputError("A network is traced on an input, and none is given.", "Try --input 3x224x224.")
-    setting = Setting(specs[0].shape, batch, dtype, device, setup.on(device))
+    setup = setup.on(device)
+    setting = Setting(specs[0].shape, batch, dtype, device, setup)
     setting.check()
+    setting = replace(setting, setup=replace(setup, threads=None))  # the network's description has them
     if loss is not None and not isinstance(loss, Loss):
         loss = Loss(loss, getattr(loss, "__name__", "a loss of your own"))
-    target = Target(network, specs, loss, dtype, device, setting.setup, _temporaries(device, probe))
+    target = Target(network, specs, loss, dtype, device, setup, _temporaries(device, probe))
     called = name or _name(network)
     passes = _Passes(target, setting, called, source or called, how)
     traced = passes.at(batch)
@@ -231,7 +233,7 @@ class _Passes:
             self.target.inputs,
             traced.loss.words,
             torch.__version__,
-            torch.get_num_threads(),
+            self.target.setup.threads or torch.get_num_threads(),
             self.how,
         )
         groups = {each.path: _row(each) for each in traced.modules if not each.is_leaf and each.calls}

@@ -61,7 +61,7 @@ def test_what_a_network_raises_is_one_sentence(error: str, place: str, tmp_path:
 PROBED = """
 import beside, random
 from torch import nn
-net = nn.Sequential(nn.Conv2d(3, beside.width, 3), nn.Hardtanh(), nn.Flatten(), nn.Linear(8 * 36, 2))
+net = nn.Sequential(nn.Conv2d(3, beside.width, 3, dilation=2), nn.Flatten(), nn.Linear(8 * 16, 2))
 """
 
 

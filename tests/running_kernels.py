@@ -45,19 +45,13 @@ def answers(family: str, *arguments: object) -> list[Any]:
 
 @lru_cache
 def really_run(
-    family: str, dtype: str, threads: int, count: int, onednn: bool = True
+    family: str, dtype: str, threads: int, count: int, onednn: bool = True, what: str = "convolutions"
 ) -> tuple[str | None, list[tuple[Convolution, list[tuple[int, ...]]]]]:
-    """The process's family, and what its allocator saw of random convolutions, forward and backward."""
-    first, *lines = answers(family, "convolutions", threads, count, dtype, threads, int(onednn))
-    return first, [(Convolution(*shape), list(map(tuple, seen))) for shape, *seen in lines]
+    """The process's family, and what its allocator saw of random convolutions, forward and backward.
 
-
-@lru_cache
-def strided_really_run(
-    family: str, threads: int, count: int
-) -> tuple[str | None, list[tuple[Convolution, list[tuple[int, ...]]]]]:
-    """The process's family, and what its allocator saw of random convolutions that change a map's size."""
-    first, *lines = answers(family, "strided", threads, count, "float32", threads, 1)
+    ``what`` may be "strided": those that change a map's size.
+    """
+    first, *lines = answers(family, what, threads, count, dtype, threads, int(onednn))
     return first, [(Convolution(*shape), list(map(tuple, seen))) for shape, *seen in lines]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from any_nets import run
-from running_kernels import differing, here_at_most, strided_really_run
+from running_kernels import differing, here_at_most, really_run
 
 from vgg_profile.core.events import Provenance
 from vgg_profile.predict.fake.probe import Prober, processor
@@ -31,7 +31,7 @@ def test_every_float32_convolution_that_changes_a_size_takes_what_the_rule_says(
     family: str, threads: int
 ) -> None:
     """Or, where caches decide how many channels a block has, no more."""
-    here, runs = strided_really_run(here_at_most(family), threads, 150)
+    here, runs = really_run(here_at_most(family), "float32", threads, 150, what="strided")
     if here != family:
         pytest.skip(f"this machine's processor is {here}")
     found = []

@@ -24,15 +24,24 @@ from vgg_profile.predict.kernels.shapes import Convolution, Product
 RECORD = Path(__file__).parent / "data" / "amx" / "D-amp-cpu.json"
 
 
+by_threads = pytest.mark.parametrize(
+    "threads", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
+
+
+def beyond(predicted: Passing, seen: tuple[int, ...]) -> list[str]:
+    """The events that are neither as predicted nor, of what only a most is known, within it."""
+    is_exact = predicted.provenance is Provenance.RULE
+    return differing(predicted, seen, *(() if is_exact else ("scratchpad", "weight in blocks")))
+
+
 def least(shape: Convolution, predicted: Passing, threads: int) -> int:
     """The most that a convolution holds at once, without the blocks of which only a most is known."""
     bounded = convolution.sizes(shape, "amx", threads).bounded
     return max(accumulate(0 if event.what in bounded else event.bytes for event in predicted.events))
 
 
-@pytest.mark.parametrize(
-    "threads", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
-)
+@by_threads
 def test_every_bfloat16_convolution_by_tiles_takes_what_the_rule_says_or_less_within_its_bounds(
     threads: int,
 ) -> None:
@@ -50,17 +59,13 @@ def test_every_bfloat16_convolution_by_tiles_takes_what_the_rule_says_or_less_wi
         if shape.height * shape.width <= onednn_tiles.FEW_PIXELS or shape.input_values < 1000:
             assert (predicted.kept, most <= predicted.most) == (sum(seen), True), shape
             continue
-        is_exact = predicted.provenance is Provenance.RULE
-        bounded = () if is_exact else ("scratchpad", "weight in blocks")
-        assert differing(predicted, seen, *bounded) == [], shape
+        assert beyond(predicted, seen) == [], shape
     assert found[Provenance.RULE] > 5, "gradients of weights alone"
     assert found[Provenance.RULE] + found[Provenance.BOUND] == sum(found.values())
     assert close > sum(found.values()) / 2, "the bounds are not idle"
 
 
-@pytest.mark.parametrize(
-    "threads", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
-)
+@by_threads
 def test_every_float16_convolution_takes_what_the_rule_says_or_less_within_its_bounds(threads: int) -> None:
     """Copies of maps are exact, and all of the weight's gradient is; others have bounded blocks, too."""
     found: dict[Provenance, int] = dict.fromkeys(Provenance, 0)
@@ -70,9 +75,7 @@ def test_every_float16_convolution_takes_what_the_rule_says_or_less_within_its_b
         most = max(accumulate(seen))
         exact += predicted.most == most
         assert least(shape, predicted, threads) <= most, shape
-        is_exact = predicted.provenance is Provenance.RULE
-        bounded = () if is_exact else ("scratchpad", "weight in blocks")
-        assert differing(predicted, seen, *bounded) == [], shape
+        assert beyond(predicted, seen) == [], shape
     assert found[Provenance.RULE] > 5, "gradients of weights alone"
     assert found[Provenance.RULE] + found[Provenance.BOUND] == sum(found.values())
     assert exact > sum(found.values()) / 4, "what is bounded seldom makes the most"

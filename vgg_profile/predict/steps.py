@@ -29,7 +29,7 @@ def ledger(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) -
 def trace(profile: Profile, setup: Setup = PLAIN, probe: Probe | None = None) -> Step:
     """The same for whatever batch will be asked about: a batch that cannot be is refused then.
 
-    A traced step holds what the kernels of its own machine take: it is asked for no other's. Of a VGG's
+    A traced step holds what the kernels of its own processor take: it is asked for no other's. Of a VGG's
     kernels, the ``probe`` is asked what no rule knows. Raises ``InputError`` for checkpointed blocks of a
     traced one.
     """

@@ -13,12 +13,12 @@ from __future__ import annotations
 from vgg_profile.core.events import Provenance
 from vgg_profile.core.sizes import FLOAT32, HALF
 from vgg_profile.predict.kernels.onednn_threads import BOOKING, PAGE, batch_of_products
-from vgg_profile.predict.kernels.onednn_tiles import channels_last, plane
+from vgg_profile.predict.kernels.onednn_tiles import TILE, channels_last, in_blocks, plane
 from vgg_profile.predict.kernels.primitive import Primitive, Primitives
 from vgg_profile.predict.kernels.shapes import Convolution, up
 
-REGISTER, MOST_REGISTERS = 16, 4
-"""Sums of a register, in float32, and the registers of a block of channels."""
+MOST_REGISTERS = 4
+"""Registers of sums in float32, each as wide as a tile's column, that a block of channels fills at most."""
 
 
 def primitives(shape: Convolution, threads: int) -> Primitives:
@@ -34,7 +34,7 @@ def primitives(shape: Convolution, threads: int) -> Primitives:
 
 def _convolved(shape: Convolution, threads: int) -> Primitive:
     """A forward pass, or an input's gradient, which is one with the channels exchanged."""
-    made = _blocks_of_outputs(shape)
+    made = in_blocks(shape.out_channels, MOST_REGISTERS)
     return Primitive(
         channels_last(shape, shape.in_channels),
         shape.in_channels * made * shape.kernel**2 * HALF,
@@ -42,15 +42,8 @@ def _convolved(shape: Convolution, threads: int) -> Primitive:
         batch_of_products(shape.kernel**2, threads) + _sums(shape, threads),
         Provenance.BOUND,
         again=channels_last(shape, shape.out_channels),
-        bounded=("scratchpad",) if made == up(shape.out_channels, REGISTER) else ("other", "scratchpad"),
+        bounded=("scratchpad",) if made == up(shape.out_channels, TILE) else ("other", "scratchpad"),
     )
-
-
-def _blocks_of_outputs(shape: Convolution) -> int:
-    """Channels made, at most, each block filled up: ``calc_blocks`` is asked for 4 registers to 1."""
-    filled = up(shape.out_channels, REGISTER)
-    sizes = (REGISTER * count for count in range(1, MOST_REGISTERS + 1))
-    return max(up(shape.out_channels, size) for size in sizes if size <= filled)
 
 
 def _sums(shape: Convolution, threads: int) -> int:
@@ -60,5 +53,5 @@ def _sums(shape: Convolution, threads: int) -> int:
     by one (``use_buffer``); both are chosen by the estimate.
     """
     places = shape.width * (shape.height if shape.kernel == 1 else 1)
-    block = min(up(shape.out_channels, REGISTER), MOST_REGISTERS * REGISTER)
+    block = min(up(shape.out_channels, TILE), MOST_REGISTERS * TILE)
     return threads * places * block * FLOAT32 + PAGE

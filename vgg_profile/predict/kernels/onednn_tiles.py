@@ -122,11 +122,15 @@ def _padded(shape: Convolution) -> int:
     return up(shape.in_channels, ROW if shape.in_channels > ROW else 2)
 
 
+def in_blocks(channels: int, most: int) -> int:
+    """Channels, at most, that fill blocks of 16, or of up to so many times as many, by a cost."""
+    sizes = (TILE * count for count in range(1, most + 1))
+    return max(up(channels, size) for size in sizes if size <= up(channels, TILE))
+
+
 def _blocks_of_outputs(shape: Convolution) -> int:
     """Channels made, at most: up to four tiles side by side, where a window is larger only without a rest."""
-    filled = up(shape.out_channels, TILE)
-    sizes = (TILE, 2 * TILE, 3 * TILE, 4 * TILE) if shape.kernel == 1 else (TILE, 2 * TILE)
-    return max(up(shape.out_channels, size) for size in sizes if size <= filled)
+    return in_blocks(shape.out_channels, 4 if shape.kernel == 1 else 2)
 
 
 def _pointwise(shape: Convolution, threads: int) -> int:
